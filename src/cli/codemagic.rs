@@ -1,0 +1,141 @@
+//! Arguments of `cibridge codemagic …`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{OutputArgs, duration};
+
+/// What can be done with Codemagic builds.
+#[derive(Debug, Subcommand)]
+pub enum CodemagicCommand {
+    /// Start a build
+    Trigger(Box<TriggerArgs>),
+}
+
+/// Which API starts the build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ApiArg {
+    /// The current API
+    V3,
+    /// The old one, for accounts where v3 is not available
+    Legacy,
+}
+
+/// How to reach Codemagic.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct ConnectionArgs {
+    /// Read the API key from a file that only its owner can read, instead of the environment variable CODEMAGIC_API_KEY
+    #[arg(long, value_name = "FILE", env = "CODEMAGIC_API_KEY_FILE", hide_env_values = true)]
+    pub api_key_file: Option<PathBuf>,
+
+    /// The v3 API's address
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "CODEMAGIC_API_URL",
+        hide_env_values = true,
+        default_value = "https://codemagic.io/api/v3"
+    )]
+    pub api_url: String,
+
+    /// The legacy API's address
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "CODEMAGIC_LEGACY_API_URL",
+        hide_env_values = true,
+        default_value = "https://api.codemagic.io"
+    )]
+    pub legacy_api_url: String,
+
+    /// Trust the certificates in this PEM file as well
+    #[arg(long, value_name = "FILE", env = "CIBRIDGE_CA_CERT", hide_env_values = true)]
+    pub ca_cert: Option<PathBuf>,
+
+    /// Longest time to connect
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_CONNECT_TIMEOUT", hide_env_values = true, default_value = "15s", value_parser = duration)]
+    pub connect_timeout: Duration,
+
+    /// Longest time to wait for an answer
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_ANSWER_TIMEOUT", hide_env_values = true, default_value = "60s", value_parser = duration)]
+    pub answer_timeout: Duration,
+
+    /// Allow plain http to other machines
+    #[arg(long, env = "CIBRIDGE_ALLOW_HTTP", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub allow_http: bool,
+}
+
+/// Arguments of `codemagic trigger`.
+///
+/// The four values that Jenkinsfiles set as environment variables are read by the command, not by clap: a flag wins
+/// over `--request`, and `--request` over the environment.
+#[derive(Debug, Args)]
+pub struct TriggerArgs {
+    /// The app: the part after /app/ in its page's address [env: CODEMAGIC_APP_ID]
+    #[arg(long, value_name = "ID")]
+    pub app_id: Option<String>,
+
+    /// The workflow's key in codemagic.yaml or its Workflow Editor id, not its display name [env: CODEMAGIC_WORKFLOW]
+    #[arg(long, value_name = "ID")]
+    pub workflow: Option<String>,
+
+    /// The branch to build [env: CODEMAGIC_BRANCH]
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<String>,
+
+    /// The tag to build, instead of a branch [env: CODEMAGIC_TAG]
+    #[arg(long, value_name = "NAME")]
+    pub tag: Option<String>,
+
+    /// A variable for the build; repeat it for more [env: CIBRIDGE_VAR, one a line]
+    #[arg(long = "var", value_name = "NAME=TEXT")]
+    pub variables: Vec<String>,
+
+    /// A variable for the build with the value that it has here; the value is masked in all output [env: CIBRIDGE_VAR_FROM_ENV, one a line]
+    #[arg(long, value_name = "NAME")]
+    pub var_from_env: Vec<String>,
+
+    /// A variable group to add [env: CIBRIDGE_GROUP, one a line]
+    #[arg(long = "group", value_name = "NAME")]
+    pub groups: Vec<String>,
+
+    /// A software version, e.g. xcode=16.0 [env: CIBRIDGE_SOFTWARE, one a line]
+    #[arg(long, value_name = "NAME=VERSION")]
+    pub software: Vec<String>,
+
+    /// A label for the build [env: CIBRIDGE_LABEL, one a line]
+    #[arg(long = "label", value_name = "LABEL")]
+    pub labels: Vec<String>,
+
+    /// The machine type, e.g. mac_mini_m2
+    #[arg(long, value_name = "TYPE", env = "CIBRIDGE_INSTANCE_TYPE", hide_env_values = true)]
+    pub instance_type: Option<String>,
+
+    /// An input of the workflow: NAME=TEXT, or NAME:=JSON for numbers and booleans [env: CIBRIDGE_INPUT, one a line]
+    #[arg(long = "input", value_name = "NAME=TEXT")]
+    pub inputs: Vec<String>,
+
+    /// Read the request as JSON from a file, or from stdin for `-`; flags win over it
+    #[arg(long, value_name = "FILE", env = "CIBRIDGE_REQUEST", hide_env_values = true)]
+    pub request: Option<PathBuf>,
+
+    /// The API that starts the build
+    #[arg(long, value_enum, env = "CIBRIDGE_API", hide_env_values = true, default_value = "v3")]
+    pub api: ApiArg,
+
+    /// Print the request with the key masked, and send nothing
+    #[arg(long, env = "CIBRIDGE_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub dry_run: bool,
+
+    /// How to reach Codemagic.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}

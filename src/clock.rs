@@ -1,0 +1,126 @@
+//! Time, and sleep that a signal ends.
+//!
+//! The only module that sleeps. It must not know what is waited for.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::error::Code;
+
+/// Where the program gets time from. Tests inject their own, so that hours take no time.
+pub trait Clock {
+    /// Time since an arbitrary start; never goes backwards.
+    fn now(&self) -> Duration;
+
+    /// The wall clock, for stamps that people and other machines read.
+    fn wall(&self) -> SystemTime;
+
+    /// Waits for `pause`, or until the process is asked to end.
+    fn sleep(&self, pause: Duration);
+
+    /// The signal that asked the process to end, if one did.
+    fn interrupted(&self) -> Option<Code>;
+}
+
+/// The request to end the process, shared with the thread that receives signals.
+#[derive(Clone, Default)]
+pub struct Interrupt(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    raised: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    code: Option<Code>,
+    closers: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Interrupt {
+    /// Asks the process to end with `code`: wakes every sleeper and closes what was registered.
+    /// Gives false, and does nothing, when it was asked before: a second signal is a no-op.
+    pub fn raise(&self, code: Code) -> bool {
+        let closers = {
+            let mut state = self.lock();
+            if state.code.is_some() {
+                return false;
+            }
+            state.code = Some(code);
+            self.0.raised.notify_all();
+            std::mem::take(&mut state.closers)
+        };
+        for close in closers {
+            close();
+        }
+        true
+    }
+
+    /// The code that the process was asked to end with.
+    pub fn code(&self) -> Option<Code> {
+        self.lock().code
+    }
+
+    /// Runs `close` when the interrupt is raised, or at once if it was.
+    pub fn on_raise(&self, close: impl FnOnce() + Send + 'static) {
+        let mut state = self.lock();
+        if state.code.is_some() {
+            drop(state);
+            close();
+        } else {
+            state.closers.push(Box::new(close));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The machine's clocks.
+pub struct SystemClock {
+    start: Instant,
+    interrupt: Interrupt,
+}
+
+impl SystemClock {
+    /// A clock whose sleeps end when `interrupt` is raised.
+    pub fn new(interrupt: Interrupt) -> Self {
+        Self { start: Instant::now(), interrupt }
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn sleep(&self, pause: Duration) {
+        let state = self.interrupt.lock();
+        drop(self.interrupt.0.raised.wait_timeout_while(state, pause, |state| state.code.is_none()));
+    }
+
+    fn interrupted(&self) -> Option<Code> {
+        self.interrupt.code()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_raised_interrupt_ends_every_sleep_and_is_raised_once() {
+        let interrupt = Interrupt::default();
+        let clock = SystemClock::new(interrupt.clone());
+        assert!(interrupt.raise(Code::Terminated));
+        assert!(!interrupt.raise(Code::Interrupted));
+        clock.sleep(Duration::from_secs(3600));
+        assert_eq!(clock.interrupted(), Some(Code::Terminated));
+    }
+}

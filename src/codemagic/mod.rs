@@ -1,0 +1,12 @@
+//! The Codemagic client: its two APIs side by side.
+//!
+//! v3 (`https://codemagic.io/api/v3`) starts builds, tells their state and lists artifacts; the legacy API
+//! (`https://api.codemagic.io`) cancels builds and holds logs, failure messages and test results. Wire types stay
+//! below this module. It must know no console, no exit and no Jenkins.
+
+mod client;
+mod refusal;
+mod start;
+
+pub use client::{Api, Client, Endpoints, StartError};
+pub use start::{Environment, StartRequest, app_id_fault, key_fault};

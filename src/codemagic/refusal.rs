@@ -1,0 +1,127 @@
+//! From an answer that is no success to a sentence and an exit code.
+
+use serde_json::Value;
+
+use crate::error::{Code, Failure};
+use crate::http::Response;
+use crate::retry;
+
+/// The longest part of a foreign text that is repeated, in characters.
+const QUOTE: usize = 300;
+
+/// The failure of `what` that an unusable answer means. `subject` is the thing that the request named, e.g. `app 60a0…`.
+pub(super) fn refused(what: &str, subject: &str, response: &Response) -> Failure {
+    let status = response.status;
+    let host = response.url.host();
+    if (300..400).contains(&status) {
+        let place = response.header("location").unwrap_or("nowhere").split('?').next().unwrap_or_default();
+        return Failure::new(
+            Code::NoConnection,
+            what,
+            format!("{host} redirects to {place} (HTTP {status}), as login pages and proxies do"),
+        )
+        .hint("check CODEMAGIC_API_URL and CODEMAGIC_LEGACY_API_URL, and whether a proxy wants a login");
+    }
+    if response.is_html() {
+        let page =
+            format!("an HTML page came from {host} instead of Codemagic's answer (HTTP {status}{})", title(response));
+        return match status {
+            500.. => Failure::new(Code::Unavailable, what, page)
+                .hint("Codemagic or a gateway before it has trouble: https://status.codemagic.io"),
+            407 => Failure::new(Code::NoConnection, what, page).hint("a proxy wants a login first"),
+            _ => Failure::new(Code::NoConnection, what, page)
+                .hint("a login page or proxy stands in between: check CODEMAGIC_API_URL, HTTPS_PROXY and NO_PROXY"),
+        };
+    }
+    let said = said(response);
+    let with = |sentence: &str| {
+        if said.is_empty() {
+            format!("{sentence} (HTTP {status})")
+        } else {
+            format!("{sentence} (HTTP {status}: {said})")
+        }
+    };
+    match status {
+        401 => Failure::new(Code::Denied, what, with("the API key is not valid"))
+            .hint("take the key from Codemagic's account settings, API token; it ends when its user revokes it"),
+        403 => Failure::new(Code::Denied, what, with(&format!("the API key may not use {subject}")))
+            .hint("check the id; the key's user must be in the team that owns the app, with a role that may do this"),
+        404 => Failure::new(
+            Code::NotFound,
+            what,
+            with(&format!("{subject} does not exist, or is hidden from this API key")),
+        )
+        .hint("`cibridge codemagic check` shows what this key can see"),
+        402 => Failure::new(Code::Refused, what, with("Codemagic wants payment"))
+            .hint("the team's plan does not cover this build: see the team's billing page"),
+        429 => Failure::new(Code::Unavailable, what, with(&rate_limited(response)))
+            .hint("all builds that use the same user's key share this limit"),
+        500.. => Failure::new(Code::Unavailable, what, with("Codemagic has trouble"))
+            .hint("try again later; https://status.codemagic.io tells of incidents"),
+        _ if response.is_success() => {
+            Failure::new(Code::Unavailable, what, with("the answer is not what Codemagic's API gives"))
+                .hint("check CODEMAGIC_API_URL: is it the API's address?")
+        }
+        _ => Failure::new(Code::Refused, what, with("Codemagic refused the request")),
+    }
+}
+
+fn rate_limited(response: &Response) -> String {
+    let limit = response.header("ratelimit-limit").or_else(|| response.header("x-ratelimit-limit"));
+    let mut sentence = match limit {
+        Some(limit) => format!("the limit of {limit} requests per hour is used up"),
+        None => "too many requests".to_owned(),
+    };
+    if let Some(reset) = retry::reset(|name| response.header(name)) {
+        sentence.push_str(&format!(", new ones are allowed in {}", humantime::format_duration(reset)));
+    }
+    sentence
+}
+
+/// The service's own words: `detail` and `extra` of v3, `message` or `error` of the legacy API, else the start of the text.
+pub(super) fn said(response: &Response) -> String {
+    let words = match serde_json::from_slice::<Value>(&response.body) {
+        Ok(body) => {
+            let text =
+                ["detail", "message", "error"].iter().find_map(|key| body.get(key)?.as_str()).unwrap_or_default();
+            let extra: Vec<String> = match body.get("extra") {
+                Some(Value::Array(faults)) => faults.iter().map(fault).collect(),
+                Some(Value::Object(faults)) => {
+                    faults.iter().map(|(key, value)| format!("{key}: {}", plain(value))).collect()
+                }
+                _ => Vec::new(),
+            };
+            if extra.is_empty() { text.to_owned() } else { format!("{text}: {}", extra.join("; ")) }
+        }
+        Err(_) => response.text(),
+    };
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(QUOTE) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
+}
+
+/// One entry of v3's `extra`: `{"key": "branch", "message": "…"}`.
+fn fault(entry: &Value) -> String {
+    match (entry.get("key").and_then(Value::as_str), entry.get("message").and_then(Value::as_str)) {
+        (Some(key), Some(message)) => format!("{key}: {message}"),
+        (None, Some(message)) => message.to_owned(),
+        _ => plain(entry),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn title(response: &Response) -> String {
+    let text = response.text();
+    let lower = text.to_ascii_lowercase();
+    let Some(start) = lower.find("<title").and_then(|at| Some(at + lower[at..].find('>')? + 1)) else {
+        return String::new();
+    };
+    let end = lower[start..].find("</title").map_or(start, |length| start + length);
+    let title = text.get(start..end).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    if title.is_empty() { title } else { format!(", \"{}\"", title.chars().take(80).collect::<String>()) }
+}

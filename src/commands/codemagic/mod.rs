@@ -1,0 +1,112 @@
+//! `cibridge codemagic …`: what its verbs share.
+
+mod trigger;
+
+use std::fs;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::{Context, Publication, conclude};
+use crate::cli::{self, CodemagicCommand, ConnectionArgs, OutputArgs};
+use crate::codemagic::{Client, Endpoints, key_fault};
+use crate::error::{Code, Failure};
+use crate::http::{Credential, Http, Options, Trace, Url};
+use crate::secret::Secret;
+
+pub(super) const PROVIDER: &str = "codemagic";
+
+pub(super) fn run(command: &CodemagicCommand, context: &Context) -> Code {
+    match command {
+        CodemagicCommand::Trigger(args) => {
+            conclude(PROVIDER, &args.output, context, |publication| trigger::run(args, context, publication))
+        }
+    }
+}
+
+/// A client with the user's key. Reads the key, and refuses one that cannot be right.
+fn client(connection: &ConnectionArgs, output: &OutputArgs, context: &Context) -> anyhow::Result<Client> {
+    let endpoints = endpoints(connection)?;
+    let key = api_key(connection)?;
+    context.report.hide(&key);
+    Ok(connect(connection, output, context, endpoints, Some(&key)))
+}
+
+fn connect(
+    connection: &ConnectionArgs,
+    output: &OutputArgs,
+    context: &Context,
+    endpoints: Endpoints,
+    key: Option<&Secret>,
+) -> Client {
+    let origins = [endpoints.v3.origin(), endpoints.legacy.origin()];
+    let credentials = key.iter().flat_map(|key| {
+        origins.iter().map(|origin| Credential {
+            origin: origin.clone(),
+            header: "x-auth-token",
+            value: (*key).clone(),
+        })
+    });
+    let options = Options {
+        ca_cert: connection.ca_cert.clone(),
+        connect_timeout: connection.connect_timeout,
+        answer_timeout: connection.answer_timeout,
+        allow_http: connection.allow_http,
+    };
+    let report = context.report.clone();
+    let trace = output.verbose.then(|| Arc::new(move |line: &str| report.line(line)) as Trace);
+    let http = Http::new(options, credentials.collect(), context.interrupt.clone(), trace);
+    Client::new(http, endpoints, Rc::clone(&context.clock))
+}
+
+fn endpoints(connection: &ConnectionArgs) -> Result<Endpoints, Failure> {
+    let base = |text: &str, name: &str| {
+        Url::parse(text.trim()).map_err(|why| {
+            Failure::usage(format!("the address in {name}"), why).hint("it looks like https://codemagic.io/api/v3")
+        })
+    };
+    Ok(Endpoints {
+        v3: base(&connection.api_url, "CODEMAGIC_API_URL")?,
+        legacy: base(&connection.legacy_api_url, "CODEMAGIC_LEGACY_API_URL")?,
+    })
+}
+
+fn api_key(connection: &ConnectionArgs) -> anyhow::Result<Secret> {
+    if let Some(path) = &connection.api_key_file {
+        let what = format!("the API key file {}", path.display());
+        let metadata = fs::metadata(path).with_context(|| what.clone())?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = metadata.permissions().mode();
+            if mode & 0o077 != 0 {
+                let failure = Failure::new(
+                    Code::Local,
+                    what,
+                    format!("others than its owner can use it (mode {:03o})", mode & 0o777),
+                );
+                return Err(failure.hint(format!("chmod 600 {}", path.display())).into());
+            }
+        }
+        anyhow::ensure!(metadata.is_file(), "{what}: it is not a file");
+        let text = fs::read_to_string(path).with_context(|| what.clone())?;
+        let key = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+        key_fault(key, &path.display().to_string())?;
+        return Ok(Secret::new(key));
+    }
+    match std::env::var("CODEMAGIC_API_KEY") {
+        Ok(key) => {
+            key_fault(&key, "CODEMAGIC_API_KEY")?;
+            Ok(Secret::new(key))
+        }
+        Err(_) => Err(Failure::usage("the API key", "not given")
+            .hint("set the environment variable CODEMAGIC_API_KEY, or name a file with --api-key-file; there is no flag for the key itself")
+            .into()),
+    }
+}
+
+/// The first of these that is given: a flag, the request file, the environment.
+fn choose(flag: Option<&str>, request: Option<String>, variable: &str) -> Option<String> {
+    flag.map(str::to_owned).or(request).or_else(|| cli::variable(variable))
+}

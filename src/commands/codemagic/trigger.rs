@@ -1,0 +1,186 @@
+//! `codemagic trigger`: starts a build.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_json::{Map, Value, json};
+
+use super::{Publication, choose, client, connect, endpoints};
+use crate::cli::{self, ApiArg, TriggerArgs};
+use crate::codemagic::{Api, Client, StartError, StartRequest};
+use crate::commands::Context;
+use crate::error::{Code, Failure};
+use crate::model::{Build, Outcome};
+use crate::secret::Secret;
+
+pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    let request = request(args, context)?;
+    request.check()?;
+    let api = match args.api {
+        ApiArg::V3 => Api::V3,
+        ApiArg::Legacy => Api::Legacy,
+    };
+    if args.dry_run {
+        return dry_run(args, context, api, &request, publication);
+    }
+    let client = client(&args.connection, &args.output, context)?;
+    let id = client.start(api, &request).map_err(|error| match error {
+        StartError::NotStarted(failure) => failure,
+        StartError::Unsure(failure) => unsure(failure),
+    })?;
+    let app_id = request.app_id.clone().unwrap_or_default();
+    let build = Build {
+        url: Client::build_page(&app_id, &id),
+        id,
+        status: "queued".to_owned(),
+        app_id: request.app_id,
+        workflow_id: request.workflow_id,
+        branch: request.branch,
+        tag: request.tag,
+        labels: request.labels,
+        ..Build::default()
+    };
+    context.report.line(&format!("Codemagic build started: {}", build.url));
+    if !args.output.json {
+        context.report.data(&build.id);
+    }
+    publication.document.build = Some(build);
+    publication.document.end(Outcome::Started, Code::Success);
+    Ok(Code::Success)
+}
+
+/// A start whose answer was lost.
+fn unsure(failure: Failure) -> Failure {
+    Failure {
+        code: Code::Unknown,
+        why: format!("{}; a build may have been started, and it was not repeated", failure.why),
+        ..failure
+    }
+    .hint("look at the app's page on codemagic.io before you start another")
+}
+
+/// Puts the request together: flags over `--request` over the environment.
+fn request(args: &TriggerArgs, context: &Context) -> anyhow::Result<StartRequest> {
+    let mut request = match args.request.as_deref() {
+        Some(path) => {
+            let text = read(path)?;
+            StartRequest::from_json(&text, &path.display().to_string())?
+        }
+        None => StartRequest::default(),
+    };
+    request.app_id = choose(args.app_id.as_deref(), request.app_id, "CODEMAGIC_APP_ID");
+    request.workflow_id = choose(args.workflow.as_deref(), request.workflow_id, "CODEMAGIC_WORKFLOW");
+    // A branch or tag that was asked for leaves no room for the other one of a weaker source.
+    if args.branch.is_some() || args.tag.is_some() {
+        (request.branch, request.tag) = (args.branch.clone(), args.tag.clone());
+    } else if request.branch.is_none() && request.tag.is_none() {
+        (request.branch, request.tag) = (cli::variable("CODEMAGIC_BRANCH"), cli::variable("CODEMAGIC_TAG"));
+    }
+    if let Some(instance_type) = &args.instance_type {
+        request.instance_type = Some(instance_type.clone());
+    }
+    request.labels.extend(cli::repeated(&args.labels, "CIBRIDGE_LABEL"));
+    request.environment.groups.extend(cli::repeated(&args.groups, "CIBRIDGE_GROUP"));
+    texts(
+        "--software",
+        cli::repeated(&args.software, "CIBRIDGE_SOFTWARE"),
+        &mut request.environment.software_versions,
+    )?;
+    texts("--var", cli::repeated(&args.variables, "CIBRIDGE_VAR"), &mut request.environment.variables)?;
+    for name in cli::repeated(&args.var_from_env, "CIBRIDGE_VAR_FROM_ENV") {
+        let value = std::env::var(&name).map_err(|_| {
+            Failure::usage(format!("--var-from-env {name}"), "the environment has no such variable")
+                .hint("export it first, or bind it with withCredentials")
+        })?;
+        context.report.hide(&Secret::new(value.clone()));
+        request.environment.variables.insert(name, json!(value));
+    }
+    for input in cli::repeated(&args.inputs, "CIBRIDGE_INPUT") {
+        let (name, value) = typed(&input)?;
+        request.inputs.insert(name, value);
+    }
+    Ok(request)
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("the request on stdin")?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(path).with_context(|| format!("the request file {}", path.display()))
+}
+
+/// Reads `NAME=TEXT` arguments into a map.
+fn texts(flag: &str, arguments: Vec<String>, into: &mut Map<String, Value>) -> Result<(), Failure> {
+    for argument in arguments {
+        match argument.split_once('=') {
+            Some((name, text)) if !name.is_empty() => drop(into.insert(name.to_owned(), json!(text))),
+            _ => return Err(Failure::usage(format!("{flag} {argument:?}"), "is not of the form NAME=TEXT")),
+        }
+    }
+    Ok(())
+}
+
+/// Reads `NAME=TEXT` or `NAME:=JSON`. Codemagic checks the type of an input, so a boolean must be sent as one.
+fn typed(argument: &str) -> Result<(String, Value), Failure> {
+    let form = || Failure::usage(format!("--input {argument:?}"), "is not of the form NAME=TEXT or NAME:=JSON");
+    let (name, text) = argument.split_once('=').ok_or_else(form)?;
+    let (name, value) = match name.strip_suffix(':') {
+        Some(name) => {
+            let value = serde_json::from_str(text).map_err(|error| {
+                Failure::usage(format!("--input {argument:?}"), format!("`{text}` is not JSON ({error})"))
+                    .hint("write NAME:=true or NAME:=7, or NAME=TEXT for text")
+            })?;
+            (name, value)
+        }
+        None => (name, json!(text)),
+    };
+    if name.is_empty() { Err(form()) } else { Ok((name.to_owned(), value)) }
+}
+
+fn dry_run(
+    args: &TriggerArgs,
+    context: &Context,
+    api: Api,
+    request: &StartRequest,
+    publication: &mut Publication,
+) -> anyhow::Result<Code> {
+    let client = connect(&args.connection, &args.output, context, endpoints(&args.connection)?, None);
+    let request = client.start_request(api, request)?;
+    let body: Value = request.body.as_ref().and_then(|(_, body)| serde_json::from_slice(body).ok()).unwrap_or_default();
+    context.report.line("Nothing was sent (dry run); the request would be:");
+    if args.output.json {
+        publication.document.request = Some(json!({
+            "method": request.method.name(), "url": request.url.to_string(),
+            "headers": {"x-auth-token": "********", "content-type": "application/json"}, "body": body,
+        }));
+    } else {
+        context.report.data(&format!("{} {}", request.method.name(), request.url));
+        context.report.data("x-auth-token: ********");
+        context.report.data("content-type: application/json");
+        context.report.data("");
+        for line in format!("{body:#}").lines() {
+            context.report.data(line);
+        }
+    }
+    publication.document.end(Outcome::DryRun, Code::Success);
+    Ok(Code::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_keep_their_type() {
+        assert_eq!(typed("a=true").unwrap(), ("a".to_owned(), json!("true")));
+        assert_eq!(typed("a:=true").unwrap(), ("a".to_owned(), json!(true)));
+        assert_eq!(typed("n:=7.5").unwrap(), ("n".to_owned(), json!(7.5)));
+        assert_eq!(typed("t=x:=y").unwrap(), ("t".to_owned(), json!("x:=y")));
+        for wrong in ["a", "=x", ":=1", "a:=yes"] {
+            assert!(typed(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! cibridge starts, follows and collects builds of another CI system.
+//!
+//! A call goes through the rooms from top to bottom, and each uses only what stands below it:
+//! `commands` (one file for each verb) wires `follow` (the watch loop) and `download` to the clients `codemagic` and
+//! `jenkins`, which speak through `http`; `report` turns events and results into text; `cli`, `retry`, `clock`,
+//! `secret`, `model` and `error` are plain data and pure functions.
+//!
+//! Invariants: only `http` names ureq; only `main` ends the process; only `report` and `main` print; only `clock`
+//! sleeps; wire types never leave their client; the two clients do not know each other.
+
+mod cli;
+mod clock;
+mod codemagic;
+mod commands;
+mod error;
+mod http;
+mod model;
+mod report;
+mod retry;
+mod secret;
+
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use clock::{Interrupt, SystemClock};
+use commands::Context;
+use error::Code;
+use report::Report;
+
+fn main() -> ExitCode {
+    let report = Report::default();
+    let code = match cli::parse(std::env::args_os()) {
+        Ok(cli::Parsed::Text(text)) => {
+            text.trim_end().lines().for_each(|line| report.data(line));
+            Code::Success
+        }
+        Ok(cli::Parsed::Work(cli)) => {
+            let interrupt = Interrupt::default();
+            let clock = Rc::new(SystemClock::new(interrupt.clone()));
+            commands::run(&cli, &Context { report, clock, interrupt })
+        }
+        Err(failure) => {
+            report.failure(&failure);
+            failure.code
+        }
+    };
+    ExitCode::from(code.number())
+}

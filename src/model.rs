@@ -1,0 +1,209 @@
+//! Builds, steps and artifacts as both providers have them, and the result document.
+//!
+//! Plain data. The document is a stable interface (`--json`, `--result-file`; README, "The result document").
+
+use serde::Serialize;
+
+use crate::error::{Code, Failure};
+
+/// The result document's version.
+pub const SCHEMA: u8 = 1;
+
+/// How a call ended, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The start was accepted and nobody waits.
+    Started,
+    /// Nothing was sent, as asked.
+    DryRun,
+    /// The build goes on; seen in the result file of a process that still follows it, or was killed.
+    Running,
+    /// The build succeeded.
+    Success,
+    /// The build failed.
+    Failed,
+    /// The build succeeded with warnings.
+    Unstable,
+    /// Somebody else cancelled the build.
+    Cancelled,
+    /// The build was skipped.
+    Skipped,
+    /// Our own time limit passed.
+    TimedOut,
+    /// The build is of another commit than the expected one.
+    WrongCommit,
+    /// Credentials, id or request refused.
+    Refused,
+    /// No connection, or the service is unavailable.
+    Unavailable,
+    /// A start may have been accepted.
+    Unknown,
+    /// A wrong command line or a fault of this machine.
+    LocalFault,
+    /// A signal ended the process.
+    Interrupted,
+}
+
+impl Outcome {
+    /// The outcome that an exit code stands for. `Code::Success` means a successful build.
+    pub const fn of(code: Code) -> Self {
+        match code {
+            Code::Success => Self::Success,
+            Code::Failed => Self::Failed,
+            Code::Unstable => Self::Unstable,
+            Code::Cancelled => Self::Cancelled,
+            Code::Skipped => Self::Skipped,
+            Code::TimedOut => Self::TimedOut,
+            Code::WrongCommit => Self::WrongCommit,
+            Code::Denied | Code::NotFound | Code::Refused => Self::Refused,
+            Code::Unavailable | Code::NoConnection => Self::Unavailable,
+            Code::Unknown => Self::Unknown,
+            Code::Usage | Code::Local => Self::LocalFault,
+            Code::Interrupted | Code::Terminated => Self::Interrupted,
+        }
+    }
+}
+
+/// A remote build.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Build {
+    /// The provider's id.
+    pub id: String,
+    /// The build's number within its app or job.
+    pub number: Option<u64>,
+    /// The build's page.
+    pub url: String,
+    /// The provider's own word for the state, e.g. `building`.
+    pub status: String,
+    /// Codemagic's app id.
+    pub app_id: Option<String>,
+    /// Codemagic's workflow id.
+    pub workflow_id: Option<String>,
+    /// The branch that was built.
+    pub branch: Option<String>,
+    /// The tag that was built.
+    pub tag: Option<String>,
+    /// The commit's hash, once known.
+    pub commit: Option<String>,
+    /// The build's labels.
+    pub labels: Vec<String>,
+    /// Seconds between creation and start.
+    pub queued_seconds: Option<u64>,
+    /// Seconds between start and end.
+    pub run_seconds: Option<u64>,
+}
+
+/// Why a build did not succeed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BuildFailure {
+    /// The service's own message.
+    pub message: Option<String>,
+    /// The step that failed.
+    pub step: Option<String>,
+    /// The last lines of that step's log.
+    pub log_tail: Vec<String>,
+}
+
+/// One step of a build.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The step's name.
+    pub name: String,
+    /// The provider's word for its state: `success`, `failed`, `skipped`, `canceled`, `running`, `pending`.
+    pub status: String,
+    /// Seconds it took, or has taken so far.
+    pub seconds: Option<u64>,
+}
+
+/// One artifact of a build.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Artifact {
+    /// The artifact's name.
+    pub name: String,
+    /// The provider's type, e.g. `ipa`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Bytes.
+    pub size: Option<u64>,
+    /// Where the downloaded file lies.
+    pub path: Option<String>,
+    /// MD5 in hexadecimal digits, as the service states it.
+    pub md5: Option<String>,
+    /// SHA-256 in hexadecimal digits of the downloaded file.
+    pub sha256: Option<String>,
+}
+
+/// An error of the call itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CallError {
+    /// `WHAT: WHY`, as on the console.
+    pub message: String,
+    /// What the reader can do.
+    pub hint: Option<String>,
+}
+
+impl From<&Failure> for CallError {
+    fn from(failure: &Failure) -> Self {
+        Self { message: failure.to_string(), hint: failure.hint.clone() }
+    }
+}
+
+/// The one JSON document of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Document {
+    /// [`SCHEMA`].
+    pub schema: u8,
+    /// `codemagic` or `jenkins`.
+    pub provider: &'static str,
+    /// How the call ended.
+    pub outcome: Outcome,
+    /// The process exit code; null while the build is followed.
+    pub exit_code: Option<u8>,
+    /// Whether a build that was already there was taken over instead of starting one.
+    pub adopted: bool,
+    /// The build, once its id is known.
+    pub build: Option<Build>,
+    /// Why the build did not succeed.
+    pub failure: Option<BuildFailure>,
+    /// The build's steps, in order.
+    pub steps: Vec<Step>,
+    /// The build's artifacts.
+    pub artifacts: Vec<Artifact>,
+    /// The error of the call itself.
+    pub error: Option<CallError>,
+    /// The request that `--dry-run` did not send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<serde_json::Value>,
+}
+
+impl Document {
+    /// A document of a call that knows no build yet.
+    pub fn new(provider: &'static str) -> Self {
+        Self {
+            schema: SCHEMA,
+            provider,
+            outcome: Outcome::Running,
+            exit_code: None,
+            adopted: false,
+            build: None,
+            failure: None,
+            steps: Vec::new(),
+            artifacts: Vec::new(),
+            error: None,
+            request: None,
+        }
+    }
+
+    /// Notes the end of the call.
+    pub fn end(&mut self, outcome: Outcome, code: Code) {
+        self.outcome = outcome;
+        self.exit_code = Some(code.number());
+    }
+
+    /// Notes the failure that ended the call.
+    pub fn fail(&mut self, failure: &Failure) {
+        self.end(Outcome::of(failure.code), failure.code);
+        self.error = Some(failure.into());
+    }
+}

@@ -1,0 +1,173 @@
+//! Everything that leaves the process as text: lines for people on stderr, data on stdout, the result file.
+//!
+//! The only room that prints, beside `main`. It cleans remote text and masks secrets; it must know no provider
+//! and no HTTP.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use crate::error::Failure;
+use crate::secret::{Redactor, Secret};
+
+/// Where text goes. Cheap to clone; clones share the known secrets.
+#[derive(Clone, Default)]
+pub struct Report {
+    redactor: Arc<Mutex<Redactor>>,
+}
+
+impl Report {
+    /// From now on `secret` is masked in every output.
+    pub fn hide(&self, secret: &Secret) {
+        self.redactor.lock().unwrap_or_else(PoisonError::into_inner).add(secret);
+    }
+
+    /// One line for people, on stderr.
+    pub fn line(&self, text: &str) {
+        self.write_line(&mut io::stderr().lock(), text);
+    }
+
+    /// The error line and its hint, on stderr.
+    pub fn failure(&self, failure: &Failure) {
+        self.line(&format!("cibridge: error: {failure}"));
+        if let Some(hint) = &failure.hint {
+            self.line(&format!("hint: {hint}"));
+        }
+    }
+
+    /// One line of data, on stdout.
+    pub fn data(&self, text: &str) {
+        self.write_line(&mut io::stdout().lock(), text);
+    }
+
+    /// One JSON document, on stdout.
+    pub fn json(&self, document: &impl Serialize) {
+        if let Ok(text) = serde_json::to_string(document) {
+            // JSON escapes control characters by itself.
+            let text = self.redact(&text);
+            let mut stdout = io::stdout().lock();
+            drop(writeln!(stdout, "{text}").and_then(|()| stdout.flush()));
+        }
+    }
+
+    /// Text with every known secret masked.
+    pub fn redact(&self, text: &str) -> String {
+        self.redactor.lock().unwrap_or_else(PoisonError::into_inner).redact(text)
+    }
+
+    fn write_line(&self, stream: &mut dyn io::Write, text: &str) {
+        // A closed pipe must not end the process: the remote build still needs its end or its cancel.
+        drop(writeln!(stream, "{}", clean(&self.redact(text))).and_then(|()| stream.flush()));
+    }
+}
+
+/// Remote text made safe for a console: control, bidirectional and zero-width characters are dropped,
+/// escape sequences with what belongs to them. Tabs stay.
+pub fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '\t' => out.push('\t'),
+            '\u{1b}' => match rest.peek() {
+                // CSI: up to a final byte; OSC: up to BEL or ESC \.
+                Some('[') => {
+                    rest.next();
+                    while rest.next_if(|c| !('\u{40}'..='\u{7e}').contains(c)).is_some() {}
+                    rest.next();
+                }
+                Some(']') => {
+                    while rest.next_if(|c| *c != '\u{7}' && *c != '\u{1b}').is_some() {}
+                    if rest.next() == Some('\u{1b}') {
+                        rest.next_if_eq(&'\\');
+                    }
+                }
+                _ => {}
+            },
+            c if c.is_control() => {}
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The file that receives the result document.
+pub struct ResultFile {
+    path: PathBuf,
+    report: Report,
+}
+
+impl ResultFile {
+    /// Checks that `path` can be written before anything remote happens.
+    pub fn check(path: &Path, report: &Report) -> anyhow::Result<Self> {
+        let context = || format!("the result file {}", path.display());
+        anyhow::ensure!(!path.is_dir(), "{}: it is a folder", context());
+        if path.exists() {
+            fs::OpenOptions::new().append(true).open(path).with_context(context)?;
+        }
+        tempfile::NamedTempFile::new_in(folder(path)).with_context(context)?;
+        Ok(Self { path: path.to_owned(), report: report.clone() })
+    }
+
+    /// Replaces the file atomically, so that a reader sees the old document or the new one, never a part.
+    pub fn write(&self, document: &impl Serialize) -> anyhow::Result<()> {
+        let context = || format!("the result file {}", self.path.display());
+        let text = self.report.redact(&serde_json::to_string_pretty(document).with_context(context)?);
+        let mut file =
+            tempfile::Builder::new().prefix(".cibridge-").tempfile_in(folder(&self.path)).with_context(context)?;
+        writeln!(file, "{text}").with_context(context)?;
+        #[cfg(unix)]
+        {
+            // A temporary file is private; a result file is read by whoever may read the folder.
+            use std::os::unix::fs::PermissionsExt as _;
+            file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).with_context(context)?;
+        }
+        file.persist(&self.path).map_err(|error| error.error).with_context(context)?;
+        Ok(())
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remote_text_cannot_steer_a_terminal() {
+        for (remote, shown) in [
+            ("\u{1b}[31mred\u{1b}[0m", "red"),
+            ("\u{1b}]0;title\u{7}x\u{1b}]8;;http://a\u{1b}\\link", "xlink"),
+            ("a\rb\u{8}c\u{0}", "abc"),
+            ("name\u{202e}gpj.exe\u{200b}", "namegpj.exe"),
+            ("tab\tünï 🚀", "tab\tünï 🚀"),
+            ("cut \u{1b}[", "cut "),
+        ] {
+            assert_eq!(clean(remote), shown);
+        }
+    }
+
+    #[test]
+    fn a_result_path_is_refused_before_the_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let report = Report::default();
+        assert!(ResultFile::check(folder.path(), &report).is_err());
+        assert!(ResultFile::check(&folder.path().join("missing/result.json"), &report).is_err());
+        let path = folder.path().join("result.json");
+        let file = ResultFile::check(&path, &report).unwrap();
+        assert!(!path.exists());
+        file.write(&serde_json::json!({"a": 1})).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\n  \"a\": 1\n}\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,118 @@
+//! Secrets in memory, and their removal from everything that is shown.
+//!
+//! A secret has no `Display` and a redacted `Debug`; `expose` is the only way to its text.
+//! This module must not know where text goes.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What stands in for a secret in every output.
+const MASK: &str = "********";
+
+/// Values shorter than this (bytes) are words, not secrets: masking them would eat normal text.
+const SHORTEST: usize = 6;
+
+/// A text that must never be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+/// Replaces known secrets in text, in the forms in which they leak: raw, percent-encoded,
+/// JSON-escaped and base64 (alone and as the password of a `user:password` pair).
+#[derive(Clone, Default)]
+pub struct Redactor {
+    needles: Vec<String>,
+}
+
+impl Redactor {
+    /// Adds a secret. One shorter than six bytes is ignored (see [`SHORTEST`]).
+    pub fn add(&mut self, secret: &Secret) {
+        let text = secret.expose();
+        if text.len() < SHORTEST {
+            return;
+        }
+        let mut forms = vec![text.to_owned(), utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()];
+        if let Ok(quoted) = serde_json::to_string(text) {
+            forms.push(quoted.trim_matches('"').to_owned());
+        }
+        // Base64 of a longer text that contains the secret depends on the secret's offset modulo three;
+        // the part that the neighbours cannot change is masked for each of the three.
+        for offset in 0..3 {
+            let padded = [&vec![b'x'; offset][..], text.as_bytes()].concat();
+            let whole = padded.len() / 3 * 3;
+            let start = if offset == 0 { 0 } else { 4 };
+            for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+                let encoded = engine.encode(&padded[..whole]);
+                if let Some(inner) = encoded.get(start..).filter(|inner| inner.len() >= SHORTEST) {
+                    forms.push(inner.to_owned());
+                }
+            }
+        }
+        forms.extend([STANDARD.encode(text), URL_SAFE.encode(text)]);
+        for form in forms {
+            if !self.needles.contains(&form) {
+                self.needles.push(form);
+            }
+        }
+        self.needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
+    }
+
+    /// `text` with every form of every known secret masked.
+    pub fn redact(&self, text: &str) -> String {
+        let mut clean = text.to_owned();
+        for needle in &self.needles {
+            if clean.contains(needle.as_str()) {
+                clean = clean.replace(needle.as_str(), MASK);
+            }
+        }
+        clean
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_secret_is_masked() {
+        let key = "s3cr3t/key+with=signs";
+        let mut redactor = Redactor::default();
+        redactor.add(&Secret::new(key));
+        for prefix in ["", "a:", "me:", "user:"] {
+            for suffix in ["", "!", "??"] {
+                let shown = redactor.redact(&STANDARD.encode(format!("{prefix}{key}{suffix}")));
+                assert!(shown.contains(MASK), "{prefix}{suffix}: {shown}");
+            }
+        }
+        let percent = utf8_percent_encode(key, NON_ALPHANUMERIC).to_string();
+        assert_eq!(redactor.redact(&format!("a {key} b {percent} c")), format!("a {MASK} b {MASK} c"));
+        assert_eq!(format!("{:?}", Secret::new(key)), MASK);
+    }
+
+    #[test]
+    fn short_values_do_not_eat_words() {
+        let mut redactor = Redactor::default();
+        redactor.add(&Secret::new("main"));
+        assert_eq!(redactor.redact("branch main"), "branch main");
+    }
+}

@@ -1,0 +1,1 @@
+//! The built program, tried from outside.
