@@ -78,16 +78,27 @@ impl Interrupt {
     }
 }
 
+/// Waits for `pause`, whatever happens.
+pub fn wait(pause: Duration) {
+    std::thread::sleep(pause);
+}
+
+/// How often a long sleep looks whether the parent is still there.
+const PARENT_CHECK: Duration = Duration::from_secs(5);
+
 /// The machine's clocks.
 pub struct SystemClock {
     start: Instant,
     interrupt: Interrupt,
+    /// The parent at the start. Where aborting a step does not reach its processes (the controller gave up on them,
+    /// or an agent died), losing the parent is the only sign.
+    parent: u32,
 }
 
 impl SystemClock {
     /// A clock whose sleeps end when `interrupt` is raised.
     pub fn new(interrupt: Interrupt) -> Self {
-        Self { start: Instant::now(), interrupt }
+        Self { start: Instant::now(), interrupt, parent: parent() }
     }
 }
 
@@ -101,13 +112,27 @@ impl Clock for SystemClock {
     }
 
     fn sleep(&self, pause: Duration) {
-        let state = self.interrupt.lock();
-        drop(self.interrupt.0.raised.wait_timeout_while(state, pause, |state| state.code.is_none()));
+        let end = self.now() + pause;
+        while let (Some(left), None) = (end.checked_sub(self.now()).filter(|left| !left.is_zero()), self.interrupted())
+        {
+            let state = self.interrupt.lock();
+            let slice = left.min(PARENT_CHECK);
+            drop(self.interrupt.0.raised.wait_timeout_while(state, slice, |state| state.code.is_none()));
+        }
     }
 
     fn interrupted(&self) -> Option<Code> {
-        self.interrupt.code()
+        let orphaned = self.parent != 1 && parent() != self.parent;
+        self.interrupt.code().or(orphaned.then_some(Code::Terminated))
     }
+}
+
+/// The parent's process id; 1, which never changes, where there is no such thing.
+fn parent() -> u32 {
+    #[cfg(unix)]
+    return std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    return 1;
 }
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 //! Plain data: this module must know no HTTP, no provider and no output.
 
 use std::fmt;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
 
 /// The process exit codes, a stable interface (README, "Exit codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,12 @@ impl Code {
     }
 }
 
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(self.number())
+    }
+}
+
 /// Why a call ended without success: what failed, why, and what to do about it.
 ///
 /// `what` and `why` are lower-case fragments without a full stop, so that they read
@@ -92,3 +101,21 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// Why a look at something remote gave nothing.
+#[derive(Debug, Clone)]
+pub struct Miss {
+    /// What it was.
+    pub failure: Failure,
+    /// Whether another try may end differently.
+    pub passing: bool,
+    /// How long the service asks to wait before that.
+    pub asked: Option<Duration>,
+}
+
+impl Miss {
+    /// A miss that no other try will mend.
+    pub fn lasting(failure: Failure) -> Self {
+        Self { failure, passing: false, asked: None }
+    }
+}

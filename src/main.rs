@@ -13,11 +13,14 @@ mod clock;
 mod codemagic;
 mod commands;
 mod error;
+mod follow;
 mod http;
 mod model;
+mod pace;
 mod report;
 mod retry;
 mod secret;
+mod signals;
 
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         }
         Ok(cli::Parsed::Work(cli)) => {
             let interrupt = Interrupt::default();
+            signals::watch(&interrupt, give_up(&report));
             let clock = Rc::new(SystemClock::new(interrupt.clone()));
             commands::run(&cli, &Context { report, clock, interrupt })
         }
@@ -45,4 +49,15 @@ fn main() -> ExitCode {
         }
     };
     ExitCode::from(code.number())
+}
+
+/// The last resort of a process that was asked to end and is stuck: a name look-up or a connect cannot be interrupted.
+#[expect(clippy::exit, reason = "the main thread is stuck, so nothing else ends the process")]
+fn give_up(report: &Report) -> impl FnOnce(Code) + Send + 'static {
+    let report = report.clone();
+    move |code| {
+        report
+            .line("cibridge: error: ended by a signal: no connection for cancelling in time, a remote build may go on");
+        std::process::exit(i32::from(code.number()))
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! Plain data. The document is a stable interface (`--json`, `--result-file`; README, "The result document").
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::error::{Code, Failure};
@@ -94,6 +96,47 @@ pub struct Build {
     pub run_seconds: Option<u64>,
 }
 
+/// Where a build stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It waits for a machine.
+    Queued,
+    /// It runs.
+    Running,
+    /// It ended, with the exit code that its end means.
+    Ended(Code),
+}
+
+/// A build as it was seen at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// The build.
+    pub build: Build,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Whether the program knows the provider's word for the state.
+    pub known: bool,
+    /// The artifacts that it has so far.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// What is noticed while a build is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The state has another name now; `known` is false for a word that the program does not know.
+    Status { status: String, known: bool },
+    /// A step began or ended.
+    Step(Step),
+    /// The commit that is built became known.
+    Commit(String),
+    /// How long such builds usually run became known.
+    Usual(Duration),
+    /// Nothing changed for a while.
+    Heartbeat { status: String, step: Option<String>, age: Duration, usual: Option<Duration> },
+    /// A look failed and is repeated after a pause.
+    Miss { why: String, again: Duration },
+}
+
 /// Why a build did not succeed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct BuildFailure {
@@ -159,7 +202,7 @@ pub struct Document {
     /// How the call ended.
     pub outcome: Outcome,
     /// The process exit code; null while the build is followed.
-    pub exit_code: Option<u8>,
+    pub exit_code: Option<Code>,
     /// Whether a build that was already there was taken over instead of starting one.
     pub adopted: bool,
     /// The build, once its id is known.
@@ -175,6 +218,38 @@ pub struct Document {
     /// The request that `--dry-run` did not send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<serde_json::Value>,
+}
+
+/// The document of a call about several builds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Several {
+    /// [`SCHEMA`].
+    pub schema: u8,
+    /// `codemagic` or `jenkins`.
+    pub provider: &'static str,
+    /// The worst outcome.
+    pub outcome: Outcome,
+    /// The process exit code; null while builds are followed.
+    pub exit_code: Option<Code>,
+    /// A document for each build, in the order of the command line.
+    pub builds: Vec<Document>,
+    /// The error of the call itself.
+    pub error: Option<CallError>,
+}
+
+/// How bad an end is when several builds are followed: the worst one is the call's.
+pub fn severity(code: Code) -> u8 {
+    match code {
+        Code::Success => 0,
+        Code::Unstable => 1,
+        Code::Skipped => 2,
+        Code::Cancelled => 3,
+        Code::TimedOut => 4,
+        Code::WrongCommit => 5,
+        Code::Failed => 6,
+        Code::Interrupted | Code::Terminated => 8,
+        _ => 7,
+    }
 }
 
 impl Document {
@@ -198,7 +273,7 @@ impl Document {
     /// Notes the end of the call.
     pub fn end(&mut self, outcome: Outcome, code: Code) {
         self.outcome = outcome;
-        self.exit_code = Some(code.number());
+        self.exit_code = Some(code);
     }
 
     /// Notes the failure that ended the call.

@@ -7,11 +7,13 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::error::Failure;
+use crate::model::Event;
 use crate::secret::{Redactor, Secret};
 
 /// Where text goes. Cheap to clone; clones share the known secrets.
@@ -39,6 +41,35 @@ impl Report {
         }
     }
 
+    /// One line about what was noticed while following; `prefix` tells builds apart.
+    pub fn event(&self, prefix: &str, event: &Event) {
+        let text = match event {
+            Event::Status { status, known: true } => format!("status: {status}"),
+            Event::Status { status, known: false } => {
+                format!("status: {status} (unknown to this cibridge; the build is followed until it has an end)")
+            }
+            Event::Commit(commit) => format!("commit: {commit}"),
+            Event::Usual(usual) => format!("usually {}", words(*usual)),
+            Event::Step(step) => {
+                let took = step.seconds.map(|seconds| format!(" after {}", words(Duration::from_secs(seconds))));
+                match step.status.as_str() {
+                    "running" => format!("step: {} started", step.name),
+                    "success" => format!("step: {} succeeded{}", step.name, took.unwrap_or_default()),
+                    "skipped" => format!("step: {} skipped", step.name),
+                    "canceled" => format!("step: {} cancelled{}", step.name, took.unwrap_or_default()),
+                    status => format!("step: {} {status}{}", step.name, took.unwrap_or_default()),
+                }
+            }
+            Event::Heartbeat { status, step, age, usual } => {
+                let step = step.as_ref().map(|step| format!(", step {step}")).unwrap_or_default();
+                let usual = usual.map(|usual| format!(", usually {}", words(usual))).unwrap_or_default();
+                format!("still {status} after {}{step}{usual}", words(*age))
+            }
+            Event::Miss { why, again } => format!("{why}; next try in {}", words(*again)),
+        };
+        self.line(&format!("{prefix}{text}"));
+    }
+
     /// One line of data, on stdout.
     pub fn data(&self, text: &str) {
         self.write_line(&mut io::stdout().lock(), text);
@@ -62,6 +93,18 @@ impl Report {
     fn write_line(&self, stream: &mut dyn io::Write, text: &str) {
         // A closed pipe must not end the process: the remote build still needs its end or its cancel.
         drop(writeln!(stream, "{}", clean(&self.redact(text))).and_then(|()| stream.flush()));
+    }
+}
+
+/// A duration as people say it: `12 s`, `5 min 12 s`, `1 h 3 min`.
+pub fn words(duration: Duration) -> String {
+    let seconds = (duration + Duration::from_millis(500)).as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, 0) => format!("{minutes} min"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, 0, _) => format!("{hours} h"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
     }
 }
 

@@ -44,6 +44,24 @@ pub fn reset<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<Duration> {
     Some(at.duration_since(now).unwrap_or_default())
 }
 
+/// What a service's rate limit leaves to everybody who uses the same key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Requests left in the window.
+    pub remaining: u64,
+    /// Time until the window ends.
+    pub reset: Duration,
+}
+
+impl Budget {
+    /// Reads v3's `ratelimit-*` headers or the legacy `X-RateLimit-*` ones.
+    pub fn read<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
+        let remaining =
+            header("ratelimit-remaining").or_else(|| header("x-ratelimit-remaining"))?.trim().parse().ok()?;
+        Some(Self { remaining, reset: reset(header)? })
+    }
+}
+
 /// Reads an HTTP date such as `Sun, 06 Nov 1994 08:49:37 GMT`: the service's own clock, which ours may not agree with.
 pub fn parse_http_date(text: &str) -> Option<SystemTime> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -6,13 +6,24 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::following::FollowArgs;
 use super::{OutputArgs, duration};
 
 /// What can be done with Codemagic builds.
 #[derive(Debug, Subcommand)]
 pub enum CodemagicCommand {
-    /// Start a build
+    /// Start a build, and with --wait follow it to its end
     Trigger(Box<TriggerArgs>),
+    /// Follow builds to their end
+    Wait(WaitArgs),
+    /// Show where builds stand
+    Status(BuildArgs),
+    /// Cancel builds
+    Cancel(BuildArgs),
+    /// List the newest builds
+    Builds(BuildsArgs),
+    /// Check the key, the app, the workflow, both addresses, proxy and certificates
+    Check(CheckArgs),
 }
 
 /// Which API starts the build.
@@ -127,9 +138,122 @@ pub struct TriggerArgs {
     #[arg(long, value_enum, env = "CIBRIDGE_API", hide_env_values = true, default_value = "v3")]
     pub api: ApiArg,
 
+    /// Follow the build to its end, and end with a code that says how it ended
+    #[arg(long, env = "CIBRIDGE_WAIT", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub wait: bool,
+
+    /// Take over the build that already carries this key, if there is one, instead of starting another
+    #[arg(long, value_name = "KEY", env = "CIBRIDGE_IDEMPOTENCY_KEY", hide_env_values = true)]
+    pub idempotency_key: Option<String>,
+
     /// Print the request with the key masked, and send nothing
     #[arg(long, env = "CIBRIDGE_DRY_RUN", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub dry_run: bool,
+
+    /// How to follow.
+    #[command(flatten)]
+    pub follow: FollowArgs,
+
+    /// How to reach Codemagic.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `codemagic wait`.
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    /// The builds' ids or pages
+    #[arg(value_name = "BUILD", required = true)]
+    pub builds: Vec<String>,
+
+    /// Cancel the other builds as soon as one ends badly
+    #[arg(long, env = "CIBRIDGE_FAIL_FAST", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub fail_fast: bool,
+
+    /// How to follow.
+    #[command(flatten)]
+    pub follow: FollowArgs,
+
+    /// How to reach Codemagic.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `codemagic status` and `codemagic cancel`.
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// The builds' ids or pages
+    #[arg(value_name = "BUILD", required = true)]
+    pub builds: Vec<String>,
+
+    /// How to reach Codemagic.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `codemagic builds`.
+#[derive(Debug, Args)]
+pub struct BuildsArgs {
+    /// Only builds of this app [env: CODEMAGIC_APP_ID]
+    #[arg(long, value_name = "ID")]
+    pub app_id: Option<String>,
+
+    /// Only builds of this workflow
+    #[arg(long, value_name = "ID", env = "CIBRIDGE_WORKFLOW", hide_env_values = true)]
+    pub workflow: Option<String>,
+
+    /// Only builds of this branch
+    #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH", hide_env_values = true)]
+    pub branch: Option<String>,
+
+    /// Only builds of this tag
+    #[arg(long, value_name = "NAME", env = "CIBRIDGE_TAG", hide_env_values = true)]
+    pub tag: Option<String>,
+
+    /// Only builds with this label; repeat it for builds that have several [env: CIBRIDGE_LABEL, one a line]
+    #[arg(long = "label", value_name = "LABEL")]
+    pub labels: Vec<String>,
+
+    /// Only builds in this state
+    #[arg(long, value_name = "STATE", env = "CIBRIDGE_STATUS", hide_env_values = true,
+          value_parser = ["queued", "building", "finished", "failed", "canceled", "timeout", "skipped"])]
+    pub status: Option<String>,
+
+    /// The most builds to list
+    #[arg(long, value_name = "N", env = "CIBRIDGE_LIMIT", hide_env_values = true, default_value_t = 20)]
+    pub limit: usize,
+
+    /// How to reach Codemagic.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `codemagic check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The app that must be visible [env: CODEMAGIC_APP_ID]
+    #[arg(long, value_name = "ID")]
+    pub app_id: Option<String>,
+
+    /// The workflow that the app must have [env: CODEMAGIC_WORKFLOW]
+    #[arg(long, value_name = "ID")]
+    pub workflow: Option<String>,
 
     /// How to reach Codemagic.
     #[command(flatten)]

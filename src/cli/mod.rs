@@ -1,6 +1,9 @@
 //! The command line: arguments, their environment variables and help. Plain data, no work.
 
+#![expect(clippy::doc_markdown, reason = "the comments of arguments are help texts for a terminal, not Markdown")]
+
 mod codemagic;
+mod following;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,7 +13,10 @@ use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-pub use codemagic::{ApiArg, CodemagicCommand, ConnectionArgs, TriggerArgs};
+pub use codemagic::{
+    ApiArg, BuildArgs, BuildsArgs, CheckArgs, CodemagicCommand, ConnectionArgs, TriggerArgs, WaitArgs,
+};
+pub use following::FollowArgs;
 
 use crate::error::Failure;
 

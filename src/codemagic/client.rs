@@ -1,17 +1,27 @@
 //! Requests to Codemagic, one function for each thing the program asks of it.
 
+use std::cell::{Cell, OnceCell};
+use std::io::BufRead as _;
 use std::rc::Rc;
+use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::refusal::refused;
 use super::start::StartRequest;
+use super::wire::{Envelope, LegacyAnswer, Named, V3Action, V3Build};
 use crate::clock::Clock;
-use crate::error::{Code, Failure};
+use crate::error::{Code, Failure, Miss};
 use crate::http::{Fault, Http, Kind, Method, Request, Response, Segment, Url, query};
-use crate::retry;
+use crate::model::{BuildFailure, Sighting, Step};
+use crate::retry::{self, Budget};
+
+/// The longest line of a log that is kept, in bytes.
+const LOG_LINE: usize = 4096;
+
+/// Builds in one page of a list; the service's maximum is 100.
+const PAGE: &str = "50";
 
 /// Which of the two APIs starts a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,17 +50,52 @@ pub enum StartError {
     Unsure(Failure),
 }
 
+/// Which builds to list. An empty filter lists all.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this app.
+    pub app_id: Option<String>,
+    /// Of this workflow.
+    pub workflow_id: Option<String>,
+    /// Of this branch.
+    pub branch: Option<String>,
+    /// Of this tag.
+    pub tag: Option<String>,
+    /// With all of these labels.
+    pub labels: Vec<String>,
+    /// In this state, one of v3's `queued building finished failed canceled timeout skipped`.
+    pub status: Option<String>,
+}
+
 /// The two APIs behind one key.
 pub struct Client {
     http: Http,
     endpoints: Endpoints,
     clock: Rc<dyn Clock>,
+    teams: OnceCell<Vec<String>>,
+    budget: Cell<Option<Budget>>,
 }
 
 impl Client {
     /// A client; nothing is sent yet.
     pub fn new(http: Http, endpoints: Endpoints, clock: Rc<dyn Clock>) -> Self {
-        Self { http, endpoints, clock }
+        Self { http, endpoints, clock, teams: OnceCell::new(), budget: Cell::new(None) }
+    }
+
+    /// A client for the last requests of a process that was asked to end: one try each, at most `limit` long.
+    pub fn last_words(&self, limit: Duration) -> Self {
+        Self {
+            http: self.http.last_words(limit),
+            endpoints: self.endpoints.clone(),
+            clock: Rc::clone(&self.clock),
+            teams: self.teams.clone(),
+            budget: Cell::new(None),
+        }
+    }
+
+    /// What the rate-limit headers of the newest answer left for this key.
+    pub fn budget(&self) -> Option<Budget> {
+        self.budget.get()
     }
 
     /// The page of a build (Codemagic's Jenkins page and its GitHub action build the address like this).
@@ -62,10 +107,9 @@ impl Client {
     pub fn start_request(&self, api: Api, request: &StartRequest) -> Result<Request, Failure> {
         let app_id = request.app_id.as_deref().unwrap_or_default();
         Ok(match api {
-            Api::V3 => self
-                .post(&self.endpoints.v3, &format!("/apps/{}/builds", segment("app id", app_id)?))?
+            Api::V3 => post(&self.endpoints.v3, &format!("/apps/{}/builds", segment("app id", app_id)?))?
                 .json(&request.v3_body()),
-            Api::Legacy => self.post(&self.endpoints.legacy, "/builds")?.json(&request.legacy_body()),
+            Api::Legacy => post(&self.endpoints.legacy, "/builds")?.json(&request.legacy_body()),
         })
     }
 
@@ -104,9 +148,254 @@ impl Client {
         }
     }
 
-    fn post(&self, base: &Url, path: &str) -> Result<Request, Failure> {
-        Ok(Request::new(Method::Post, address(base, path)?).header("accept", "application/json"))
+    /// A build as it is now, in one request. Right after a start the service may not know the build yet (404).
+    pub fn look(&self, id: &str) -> Result<Sighting, Miss> {
+        let what = format!("reading build {id}");
+        let address = segment("build id", id).and_then(|id| below(&self.endpoints.v3, &format!("/builds/{id}")));
+        let (response, answer) = self.read::<Envelope<V3Build>>(&what, &format!("build {id}"), address)?;
+        Ok(answer.data.sighting(Self::build_page, self.service_time(&response)))
     }
+
+    /// The steps of a build, in order; one request a hundred steps.
+    pub fn steps(&self, id: &str) -> Result<Vec<Step>, Miss> {
+        let what = format!("reading the steps of build {id}");
+        let mut steps = Vec::new();
+        for page in 1.. {
+            let address = segment("build id", id)
+                .and_then(|id| below(&self.endpoints.v3, &format!("/builds/{id}/actions?page={page}&page_size=100")));
+            let (response, answer) = self.read::<Envelope<Vec<V3Action>>>(&what, &format!("build {id}"), address)?;
+            let now = self.service_time(&response);
+            let last = answer.data.is_empty() || answer.current_page.unwrap_or(page) >= answer.total_pages.unwrap_or(1);
+            steps.extend(answer.data.into_iter().map(|action| action.step(now)));
+            if last {
+                break;
+            }
+        }
+        Ok(steps)
+    }
+
+    /// The newest builds that match, newest first, at most `limit`.
+    ///
+    /// v3 lists builds by team, so the key's teams are asked one after the other.
+    pub fn builds(&self, filter: &Filter, limit: usize) -> Result<Vec<Sighting>, Miss> {
+        let mut pairs = vec![("page_size", if limit < 50 { limit.to_string() } else { PAGE.to_owned() })];
+        let named = [
+            ("app_id", &filter.app_id),
+            ("workflow_id", &filter.workflow_id),
+            ("branch", &filter.branch),
+            ("tag", &filter.tag),
+            ("status", &filter.status),
+        ];
+        pairs.extend(named.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
+        pairs.extend(filter.labels.iter().map(|label| ("label", label.clone())));
+        let mut found = Vec::new();
+        for team in self.teams()? {
+            let mut cursor = None;
+            while found.len() < limit {
+                let mut pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                pairs.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+                let address = segment("team id", team)
+                    .and_then(|team| below(&self.endpoints.v3, &format!("/teams/{team}/builds{}", query(pairs))));
+                let (response, answer) =
+                    self.read::<Envelope<Vec<V3Build>>>("listing builds", &format!("team {team}"), address)?;
+                let now = self.service_time(&response);
+                let empty = answer.data.is_empty();
+                found.extend(answer.data.into_iter().map(|build| build.sighting(Self::build_page, now)));
+                cursor = answer.cursor.filter(|_| !empty);
+                if cursor.is_none() {
+                    break;
+                }
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Asks the legacy API to cancel a build. A build that ended already is no error (208).
+    pub fn cancel(&self, id: &str) -> Result<(), Miss> {
+        let what = format!("cancelling build {id}");
+        let address =
+            segment("build id", id).and_then(|id| below(&self.endpoints.legacy, &format!("/builds/{id}/cancel")));
+        let post = Request::new(Method::Post, address.map_err(Miss::lasting)?);
+        let response = self.exchange(&what, &post)?;
+        // 208's body need not be JSON, so a 2xx is all that counts.
+        if response.is_success() && !response.is_html() {
+            Ok(())
+        } else {
+            Err(miss(&what, &format!("build {id}"), &response))
+        }
+    }
+
+    /// Why a build failed: the service's message, the failed step and the last `lines` lines of its log.
+    ///
+    /// Only the legacy API knows this. Only the three things leave this function: the document holds passwords.
+    pub fn reason(&self, id: &str, lines: usize) -> Result<BuildFailure, Miss> {
+        let what = format!("reading why build {id} failed");
+        let address = segment("build id", id).and_then(|id| below(&self.endpoints.legacy, &format!("/builds/{id}")));
+        let (_, answer) = self.read::<LegacyAnswer>(&what, &format!("build {id}"), address)?;
+        let actions = answer.build.build_actions.unwrap_or_default();
+        let culprit = ["failed", "canceled"]
+            .iter()
+            .find_map(|status| actions.iter().find(|action| action.status.as_deref() == Some(*status)));
+        let log_tail = match culprit {
+            Some(action) if lines > 0 => {
+                // A missing log must not hide the reason.
+                self.log_address(id, action.log(), action.id.as_deref())
+                    .map(|url| self.tail(&url, lines))
+                    .unwrap_or_default()
+            }
+            _ => Vec::new(),
+        };
+        Ok(BuildFailure {
+            message: answer.build.message.filter(|message| !message.trim().is_empty()),
+            step: culprit.and_then(|action| action.name.clone()),
+            log_tail,
+        })
+    }
+
+    fn log_address(&self, id: &str, link: Option<&str>, step: Option<&str>) -> Option<Url> {
+        let by_link = link.and_then(|link| Url::parse(link).ok());
+        by_link.or_else(|| {
+            below(&self.endpoints.legacy, &format!("/builds/{}/step/{}", Segment::new(id)?, Segment::new(step?)?)).ok()
+        })
+    }
+
+    /// The last lines of a log, read as a stream: a log may be larger than memory.
+    fn tail(&self, url: &Url, lines: usize) -> Vec<String> {
+        let Ok(stream) = self.http.stream(&Request::new(Method::Get, url.clone())) else { return Vec::new() };
+        if stream.status != 200 {
+            return Vec::new();
+        }
+        let mut tail = std::collections::VecDeque::new();
+        let mut reader = std::io::BufReader::new(stream);
+        let mut line = Vec::new();
+        while let Ok(length) = reader.read_until(b'\n', &mut line) {
+            if length == 0 {
+                break;
+            }
+            if tail.len() == lines {
+                tail.pop_front();
+            }
+            line.truncate(LOG_LINE);
+            tail.push_back(String::from_utf8_lossy(line.trim_ascii_end()).into_owned());
+            line.clear();
+        }
+        tail.into()
+    }
+
+    /// What stands between this machine and Codemagic: proxy and roots, one line each.
+    pub fn surroundings(&self) -> Vec<Result<String, Failure>> {
+        let proxy = |url: &Url| match Http::proxy_for(url) {
+            Ok(Some(proxy)) => Ok(format!("{} goes through the proxy {proxy}", url.host())),
+            Ok(None) => Ok(format!("{} is connected directly, without a proxy", url.host())),
+            Err(fault) => Err(fault.into_failure("the proxy")),
+        };
+        let mut lines = vec![proxy(&self.endpoints.v3), proxy(&self.endpoints.legacy)];
+        if self.endpoints.v3.is_https() {
+            lines.push(self.http.roots().map(|source| format!("certificates are checked with {source}")));
+        }
+        lines
+    }
+
+    /// Whether the legacy API answers at all; any answer of its own will do, because `GET /user` is not documented.
+    pub fn legacy_answers(&self) -> Result<(), Miss> {
+        let what = "asking the legacy API";
+        let request = Request::new(Method::Get, below(&self.endpoints.legacy, "/user").map_err(Miss::lasting)?);
+        let response = self.exchange(what, &request)?;
+        let own = !response.is_html() && response.status < 500 && !(300..400).contains(&response.status);
+        if own && response.status != 401 { Ok(()) } else { Err(miss(what, "the legacy API", &response)) }
+    }
+
+    /// The names of the key's teams.
+    pub fn team_names(&self) -> Result<Vec<String>, Miss> {
+        Ok(self.list_teams()?.into_iter().map(|team| team.name.unwrap_or(team.id)).collect())
+    }
+
+    /// The name of an app, or `None` if neither the user nor a team has it.
+    pub fn app_name(&self, app_id: &str) -> Result<Option<String>, Miss> {
+        let mut paths = vec!["/user/apps".to_owned()];
+        for team in self.teams()? {
+            paths.push(format!("/teams/{}/apps", segment("team id", team).map_err(Miss::lasting)?));
+        }
+        for path in paths {
+            for page in 1.. {
+                let address = below(&self.endpoints.v3, &format!("{path}?page={page}&page_size=100"));
+                let (_, answer) = self.read::<Envelope<Vec<Named>>>("listing apps", "the list of apps", address)?;
+                let last =
+                    answer.data.is_empty() || answer.current_page.unwrap_or(page) >= answer.total_pages.unwrap_or(1);
+                if let Some(app) = answer.data.into_iter().find(|app| app.id == app_id) {
+                    return Ok(Some(app.name.unwrap_or(app.id)));
+                }
+                if last {
+                    break;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The ids and names of an app's known workflows.
+    pub fn workflows(&self, app_id: &str) -> Result<Vec<(String, Option<String>)>, Miss> {
+        let address = segment("app id", app_id)
+            .and_then(|app_id| below(&self.endpoints.v3, &format!("/apps/{app_id}/workflows")));
+        let (_, answer) = self.read::<Envelope<Vec<Named>>>("listing workflows", &format!("app {app_id}"), address)?;
+        Ok(answer.data.into_iter().map(|workflow| (workflow.id, workflow.name)).collect())
+    }
+
+    /// The ids of the teams that the key's user belongs to.
+    fn teams(&self) -> Result<&[String], Miss> {
+        if let Some(teams) = self.teams.get() {
+            return Ok(teams);
+        }
+        let teams = self.list_teams()?;
+        Ok(self.teams.get_or_init(|| teams.into_iter().map(|team| team.id).collect()))
+    }
+
+    fn list_teams(&self) -> Result<Vec<Named>, Miss> {
+        let address = below(&self.endpoints.v3, "/user/teams?page_size=100");
+        Ok(self.read::<Envelope<Vec<Named>>>("listing the key's teams", "the list of teams", address)?.1.data)
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        subject: &str,
+        address: Result<Url, Failure>,
+    ) -> Result<(Response, T), Miss> {
+        let request = Request::new(Method::Get, address.map_err(Miss::lasting)?).header("accept", "application/json");
+        let response = self.exchange(what, &request)?;
+        if response.is_success()
+            && let Ok(answer) = serde_json::from_slice(&response.body)
+        {
+            return Ok((response, answer));
+        }
+        Err(miss(what, subject, &response))
+    }
+
+    fn exchange(&self, what: &str, request: &Request) -> Result<Response, Miss> {
+        match self.http.send(request) {
+            Ok(response) => {
+                if let Some(budget) = Budget::read(|name| response.header(name)) {
+                    self.budget.set(Some(budget));
+                }
+                Ok(response)
+            }
+            Err(fault) => Err(Miss { passing: is_passing(&fault), asked: None, failure: fault.into_failure(what) }),
+        }
+    }
+
+    /// The service's clock at an answer, which ours need not agree with.
+    fn service_time(&self, response: &Response) -> SystemTime {
+        response.header("date").and_then(retry::parse_http_date).unwrap_or_else(|| self.clock.wall())
+    }
+}
+
+/// What an unusable answer means for another try.
+fn miss(what: &str, subject: &str, response: &Response) -> Miss {
+    // A 2xx that is no answer, and any HTML page, come from something in between, which may go away.
+    let passing = retry::is_passing(response.status) || response.is_success() || response.is_html();
+    let asked = retry::reset(|name| response.header(name)).filter(|_| matches!(response.status, 429 | 503));
+    Miss { failure: refused(what, subject, response), passing, asked }
 }
 
 /// Whether another try may end differently: the network can come back, a certificate or a name will not change.
@@ -122,10 +411,14 @@ fn started_id(response: &Response) -> Option<String> {
     Some(id.to_owned()).filter(|id| Segment::new(id).is_some())
 }
 
+fn post(base: &Url, path: &str) -> Result<Request, Failure> {
+    Ok(Request::new(Method::Post, below(base, path)?).header("accept", "application/json"))
+}
+
 fn segment<'a>(what: &str, text: &'a str) -> Result<Segment<'a>, Failure> {
     Segment::new(text).ok_or_else(|| Failure::usage(format!("the {what} {text:?}"), "cannot be one"))
 }
 
-fn address(base: &Url, path: &str) -> Result<Url, Failure> {
+fn below(base: &Url, path: &str) -> Result<Url, Failure> {
     base.below(path).map_err(|why| Failure::new(Code::Usage, "the API's address", why))
 }

@@ -7,6 +7,7 @@
 mod client;
 mod refusal;
 mod start;
+mod wire;
 
-pub use client::{Api, Client, Endpoints, StartError};
-pub use start::{Environment, StartRequest, app_id_fault, key_fault};
+pub use client::{Api, Client, Endpoints, Filter, StartError};
+pub use start::{StartRequest, key_fault};

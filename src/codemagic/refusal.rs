@@ -68,12 +68,12 @@ pub(super) fn refused(what: &str, subject: &str, response: &Response) -> Failure
 
 fn rate_limited(response: &Response) -> String {
     let limit = response.header("ratelimit-limit").or_else(|| response.header("x-ratelimit-limit"));
-    let mut sentence = match limit {
+    let sentence = match limit {
         Some(limit) => format!("the limit of {limit} requests per hour is used up"),
         None => "too many requests".to_owned(),
     };
     if let Some(reset) = retry::reset(|name| response.header(name)) {
-        sentence.push_str(&format!(", new ones are allowed in {}", humantime::format_duration(reset)));
+        return format!("{sentence}, new ones are allowed in {}", humantime::format_duration(reset));
     }
     sentence
 }

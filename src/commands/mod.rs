@@ -10,7 +10,7 @@ use std::rc::Rc;
 use crate::cli::{Cli, OutputArgs, System};
 use crate::clock::{Clock, Interrupt};
 use crate::error::{Code, Failure};
-use crate::model::Document;
+use crate::model::{Document, Outcome, SCHEMA, Several, severity};
 use crate::report::{Report, ResultFile};
 
 /// What a command is given by `main`.
@@ -30,17 +30,57 @@ pub fn run(cli: &Cli, context: &Context) -> Code {
     }
 }
 
-/// A result document with its file.
-struct Publication<'a> {
-    document: Document,
+/// The result document of a call, with its file.
+struct Publication {
+    provider: &'static str,
+    /// One document a build; none before the first build is known.
+    documents: Vec<Document>,
+    /// The document lists builds, even if it is one: the call was about several.
+    several: bool,
+    /// What is said about the call as a whole.
+    call: Document,
     file: Option<ResultFile>,
-    report: &'a Report,
 }
 
-impl Publication<'_> {
+impl Publication {
     /// Replaces the result file, if there is one, with the document as it is now.
     fn publish(&self) -> anyhow::Result<()> {
-        self.file.as_ref().map_or(Ok(()), |file| file.write(&self.document))
+        match &self.file {
+            Some(file) if self.several => file.write(&self.list()),
+            Some(file) => file.write(self.single()),
+            None => Ok(()),
+        }
+    }
+
+    fn single(&self) -> &Document {
+        self.documents.first().unwrap_or(&self.call)
+    }
+
+    fn list(&self) -> Several {
+        Several {
+            schema: SCHEMA,
+            provider: self.provider,
+            outcome: self.call.outcome,
+            exit_code: self.call.exit_code,
+            builds: self.documents.clone(),
+            error: self.call.error.clone(),
+        }
+    }
+
+    /// Notes a failure of the call: in its own document, and in that of a build that has no end yet.
+    fn fail(&mut self, failure: &Failure) {
+        self.call.fail(failure);
+        for document in self.documents.iter_mut().filter(|document| document.exit_code.is_none()) {
+            document.fail(failure);
+        }
+    }
+
+    /// The worst end of all builds becomes the call's.
+    fn worst(&mut self) -> Code {
+        let ends = self.documents.iter().filter_map(|document| Some((document.exit_code?, document.outcome)));
+        let (code, outcome) = ends.max_by_key(|(code, _)| severity(*code)).unwrap_or((Code::Success, Outcome::Success));
+        self.call.end(outcome, code);
+        code
     }
 }
 
@@ -52,7 +92,8 @@ fn conclude(
     work: impl FnOnce(&mut Publication) -> anyhow::Result<Code>,
 ) -> Code {
     let report = &context.report;
-    let mut publication = Publication { document: Document::new(provider), file: None, report };
+    let mut publication =
+        Publication { provider, documents: Vec::new(), several: false, call: Document::new(provider), file: None };
     let result = prepare(output, report).and_then(|file| {
         publication.file = file;
         work(&mut publication)
@@ -62,13 +103,15 @@ fn conclude(
         Err(error) => {
             let failure = failure(&error);
             report.failure(&failure);
-            publication.document.fail(&failure);
+            publication.fail(&failure);
             failure.code
         }
     };
     let published = publication.publish();
-    if output.json {
-        report.json(&publication.document);
+    match output.json {
+        true if publication.several => report.json(&publication.list()),
+        true => report.json(publication.single()),
+        false => {}
     }
     match published {
         Ok(()) => code,

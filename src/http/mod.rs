@@ -187,7 +187,6 @@ pub struct Http {
 struct Connector {
     agent: ureq::Agent,
     proxy: Option<proxy::Proxy>,
-    roots: Option<String>,
 }
 
 impl Http {
@@ -242,13 +241,18 @@ impl Http {
         Ok(Response { status, url, body: bytes, headers })
     }
 
+    /// Sends a GET, redirected as in [`Http::send`], and gives the body as a stream of any length.
+    pub fn stream(&self, request: &Request) -> Result<Stream, Fault> {
+        self.open(request, u64::MAX)
+    }
+
     /// The roots in use for `https`, in words.
     pub fn roots(&self) -> Result<String, Failure> {
         roots::load(self.options.ca_cert.as_deref()).map(|roots| roots.source)
     }
 
     /// The proxy that a request to `url` goes through, without its credentials.
-    pub fn proxy_for(&self, url: &Url) -> Result<Option<String>, Fault> {
+    pub fn proxy_for(url: &Url) -> Result<Option<String>, Fault> {
         Ok(proxy::from_environment(url.is_https())?.filter(|proxy| !proxy.is_bypassed(url)).map(|proxy| proxy.shown))
     }
 
@@ -351,15 +355,16 @@ impl Http {
 
     fn connect(&self, https: bool) -> Result<Connector, Fault> {
         let proxy = proxy::from_environment(https)?;
-        let roots = match https {
-            true => Some(roots::load(self.options.ca_cert.as_deref()).map_err(|failure| {
+        let roots = if https {
+            Some(roots::load(self.options.ca_cert.as_deref()).map_err(|failure| {
                 Fault::unsent(
                     Kind::Local,
                     failure.to_string(),
                     failure.hint.as_deref().unwrap_or("name a readable PEM file"),
                 )
-            })?),
-            false => None,
+            })?)
+        } else {
+            None
         };
         let answer = Some(self.options.answer_timeout);
         let mut config = ureq::Agent::config_builder()
@@ -378,15 +383,13 @@ impl Http {
             .input_buffer_size(16 * 1024)
             .output_buffer_size(8 * 1024)
             .max_idle_age(Duration::from_secs(60));
-        let mut source = None;
-        if let Some(Roots { certs, source: words }) = roots {
-            source = Some(words);
+        if let Some(Roots { certs, .. }) = roots {
             config = config.tls_config(ureq::tls::TlsConfig::builder().root_certs(certs).build());
         }
         let agent = ureq::Agent::with_parts(config.build(), DefaultConnector::default(), Names);
         let closing = agent.clone();
         self.interrupt.on_raise(move || closing.shutdown());
-        Ok(Connector { agent, proxy, roots: source })
+        Ok(Connector { agent, proxy })
     }
 }
 

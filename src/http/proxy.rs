@@ -77,7 +77,7 @@ fn parse(value: &str, bypass: &str) -> Result<Proxy, String> {
         }
     }
     let setting = builder.build().map_err(|_| "is not usable".to_owned())?;
-    Ok(Proxy { setting, shown: format!("{protocol}://{host}:{port}") })
+    Ok(Proxy { setting, shown: format!("{}://{host}:{port}", uri.scheme_str().unwrap_or_default()) })
 }
 
 #[cfg(test)]

@@ -41,22 +41,22 @@ pub(super) fn load(ca_cert: Option<&Path>) -> Result<Roots, Failure> {
         certs.append(&mut extra);
         return Ok(Roots { certs: certs.into(), source: with_extra(&path.display().to_string(), ca_cert) });
     }
-    system(extra, ca_cert)
+    Ok(system(extra, ca_cert))
 }
 
 #[cfg(target_os = "linux")]
-fn system(mut extra: Vec<Certificate<'static>>, ca_cert: Option<&Path>) -> Result<Roots, Failure> {
+fn system(mut extra: Vec<Certificate<'static>>, ca_cert: Option<&Path>) -> Roots {
     for bundle in BUNDLES {
         let path = Path::new(bundle);
         if let Ok(text) = std::fs::read(path) {
             let mut certs = certificates(&text);
             if !certs.is_empty() {
                 certs.append(&mut extra);
-                return Ok(Roots { certs: certs.into(), source: with_extra(bundle, ca_cert) });
+                return Roots { certs: certs.into(), source: with_extra(bundle, ca_cert) };
             }
         }
     }
-    Ok(match ca_cert {
+    match ca_cert {
         Some(path) => {
             Roots { certs: extra.into(), source: format!("{} alone (this machine has no bundle)", path.display()) }
         }
@@ -64,15 +64,15 @@ fn system(mut extra: Vec<Certificate<'static>>, ca_cert: Option<&Path>) -> Resul
             certs: RootCerts::WebPki,
             source: "the bundled Mozilla roots (this machine has no bundle)".to_owned(),
         },
-    })
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn system(extra: Vec<Certificate<'static>>, ca_cert: Option<&Path>) -> Result<Roots, Failure> {
-    Ok(match ca_cert {
+fn system(extra: Vec<Certificate<'static>>, ca_cert: Option<&Path>) -> Roots {
+    match ca_cert {
         Some(path) => Roots { certs: extra.into(), source: format!("{} alone", path.display()) },
         None => Roots { certs: RootCerts::PlatformVerifier, source: "the system store".to_owned() },
-    })
+    }
 }
 
 fn with_extra(source: &str, ca_cert: Option<&Path>) -> String {

@@ -24,11 +24,13 @@ pub struct Origin {
 impl Url {
     /// Reads an absolute URL. The error says in words what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if !text.contains("://") {
+            return Err(format!("`{text}` does not begin with https://"));
+        }
         let uri: Uri = text.parse().map_err(|error| format!("`{text}` is not a URL ({error})"))?;
         match uri.scheme_str() {
             Some("http" | "https") => {}
-            Some(other) => return Err(format!("`{text}` has the scheme `{other}`, not https")),
-            None => return Err(format!("`{text}` does not begin with https://")),
+            other => return Err(format!("`{text}` has the scheme `{}`, not https", other.unwrap_or_default())),
         }
         let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
             return Err(format!("`{text}` names no host"));

@@ -1,6 +1,13 @@
 //! `cibridge codemagic …`: what its verbs share.
 
+mod builds;
+mod cancel;
+mod check;
+mod starting;
+mod status;
 mod trigger;
+mod wait;
+mod watching;
 
 use std::fs;
 use std::rc::Rc;
@@ -10,9 +17,12 @@ use anyhow::Context as _;
 
 use super::{Context, Publication, conclude};
 use crate::cli::{self, CodemagicCommand, ConnectionArgs, OutputArgs};
+use crate::clock::Clock;
 use crate::codemagic::{Client, Endpoints, key_fault};
-use crate::error::{Code, Failure};
+use crate::error::{Code, Failure, Miss};
 use crate::http::{Credential, Http, Options, Trace, Url};
+use crate::model::{Build, Document};
+use crate::retry;
 use crate::secret::Secret;
 
 pub(super) const PROVIDER: &str = "codemagic";
@@ -20,7 +30,58 @@ pub(super) const PROVIDER: &str = "codemagic";
 pub(super) fn run(command: &CodemagicCommand, context: &Context) -> Code {
     match command {
         CodemagicCommand::Trigger(args) => {
-            conclude(PROVIDER, &args.output, context, |publication| trigger::run(args, context, publication))
+            conclude(PROVIDER, &args.output, context, |into| trigger::run(args, context, into))
+        }
+        CodemagicCommand::Wait(args) => {
+            conclude(PROVIDER, &args.output, context, |into| wait::run(args, context, into))
+        }
+        CodemagicCommand::Status(args) => {
+            conclude(PROVIDER, &args.output, context, |into| status::run(args, context, into))
+        }
+        CodemagicCommand::Cancel(args) => {
+            conclude(PROVIDER, &args.output, context, |into| cancel::run(args, context, into))
+        }
+        CodemagicCommand::Builds(args) => {
+            conclude(PROVIDER, &args.output, context, |into| builds::run(args, context, into))
+        }
+        CodemagicCommand::Check(args) => {
+            conclude(PROVIDER, &args.output, context, |into| check::run(args, context, into))
+        }
+    }
+}
+
+/// Documents of the builds that the command line names by id or page.
+fn placeholders(builds: &[String]) -> Result<Vec<Document>, Failure> {
+    builds
+        .iter()
+        .map(|named| {
+            let id = named.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+            let id = if id.contains("://") { id.rsplit_once("/build/").map_or("", |(_, id)| id) } else { id };
+            if id.is_empty() || id.contains(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_') {
+                return Err(Failure::usage(format!("the build {named:?}"), "is neither a build's id nor its page")
+                    .hint("an id has 24 hexadecimal digits; it is the last part of the page's address"));
+            }
+            let build = Build { id: id.to_owned(), status: "unknown".to_owned(), ..Build::default() };
+            Ok(Document { build: Some(build), ..Document::new(PROVIDER) })
+        })
+        .collect()
+}
+
+/// Asks again while the fault is a passing one and a few tries are left.
+fn insist<T>(clock: &dyn Clock, mut ask: impl FnMut() -> Result<T, Miss>) -> Result<T, Failure> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let miss = match ask() {
+            Ok(answer) => return Ok(answer),
+            Err(miss) => miss,
+        };
+        if let Some(code) = clock.interrupted() {
+            return Err(Failure::new(code, miss.failure.what, "ended by a signal"));
+        }
+        match retry::pause(attempt, miss.asked, fastrand::f64()).filter(|_| miss.passing) {
+            Some(pause) => clock.sleep(pause),
+            None => return Err(miss.failure),
         }
     }
 }

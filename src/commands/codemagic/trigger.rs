@@ -1,4 +1,4 @@
-//! `codemagic trigger`: starts a build.
+//! `codemagic trigger`: starts a build, and follows it when asked to.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -6,16 +6,16 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
-use super::{Publication, choose, client, connect, endpoints};
+use super::{PROVIDER, Publication, choose, client, connect, endpoints, starting, watching};
 use crate::cli::{self, ApiArg, TriggerArgs};
-use crate::codemagic::{Api, Client, StartError, StartRequest};
+use crate::codemagic::{Api, Client, StartRequest};
 use crate::commands::Context;
 use crate::error::{Code, Failure};
-use crate::model::{Build, Outcome};
+use crate::model::{Build, Document, Outcome};
 use crate::secret::Secret;
 
 pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
-    let request = request(args, context)?;
+    let mut request = request(args, context)?;
     request.check()?;
     let api = match args.api {
         ApiArg::V3 => Api::V3,
@@ -25,39 +25,49 @@ pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Publi
         return dry_run(args, context, api, &request, publication);
     }
     let client = client(&args.connection, &args.output, context)?;
-    let id = client.start(api, &request).map_err(|error| match error {
-        StartError::NotStarted(failure) => failure,
-        StartError::Unsure(failure) => unsure(failure),
-    })?;
+    let own_label = starting::unique_label();
+    let key_label = args.idempotency_key.as_deref().map(starting::key_label).transpose()?;
+    request.labels.push(own_label.clone());
+    request.labels.extend(key_label.clone());
+    let started =
+        starting::start(&client, api, &request, &own_label, key_label.as_deref(), context).map_err(|failure| {
+            // A signal that came while nothing was started leaves nothing to cancel.
+            let signal = context.clock.interrupted().filter(|_| failure.code != Code::Unknown);
+            signal.map_or(failure.clone(), |code| {
+                Failure::new(code, failure.what, "ended by a signal before the build was started")
+            })
+        })?;
     let app_id = request.app_id.clone().unwrap_or_default();
-    let build = Build {
-        url: Client::build_page(&app_id, &id),
-        id,
-        status: "queued".to_owned(),
-        app_id: request.app_id,
-        workflow_id: request.workflow_id,
-        branch: request.branch,
-        tag: request.tag,
-        labels: request.labels,
-        ..Build::default()
-    };
-    context.report.line(&format!("Codemagic build started: {}", build.url));
+    let build = started.sighting.map_or_else(
+        || Build {
+            url: Client::build_page(&app_id, &started.id),
+            id: started.id,
+            status: "queued".to_owned(),
+            app_id: request.app_id,
+            workflow_id: request.workflow_id,
+            branch: request.branch,
+            tag: request.tag,
+            labels: request.labels,
+            ..Build::default()
+        },
+        |seen| seen.build,
+    );
+    let word = if started.adopted { "taken over" } else { "started" };
+    context.report.line(&format!("Codemagic build {word}: {}", build.url));
     if !args.output.json {
         context.report.data(&build.id);
     }
-    publication.document.build = Some(build);
-    publication.document.end(Outcome::Started, Code::Success);
-    Ok(Code::Success)
-}
-
-/// A start whose answer was lost.
-fn unsure(failure: Failure) -> Failure {
-    Failure {
-        code: Code::Unknown,
-        why: format!("{}; a build may have been started, and it was not repeated", failure.why),
-        ..failure
+    publication.documents.push(Document { build: Some(build), adopted: started.adopted, ..Document::new(PROVIDER) });
+    publication.publish()?;
+    if let Some(code) = context.clock.interrupted() {
+        watching::interrupted(&client, &args.follow, code, context, &mut publication.documents[0]);
+        return Ok(publication.worst());
     }
-    .hint("look at the app's page on codemagic.io before you start another")
+    if args.wait {
+        return Ok(watching::run(&client, &args.follow, true, false, context, publication));
+    }
+    publication.documents[0].end(Outcome::Started, Code::Success);
+    Ok(publication.worst())
 }
 
 /// Puts the request together: flags over `--request` over the environment.
@@ -152,7 +162,7 @@ fn dry_run(
     let body: Value = request.body.as_ref().and_then(|(_, body)| serde_json::from_slice(body).ok()).unwrap_or_default();
     context.report.line("Nothing was sent (dry run); the request would be:");
     if args.output.json {
-        publication.document.request = Some(json!({
+        publication.call.request = Some(json!({
             "method": request.method.name(), "url": request.url.to_string(),
             "headers": {"x-auth-token": "********", "content-type": "application/json"}, "body": body,
         }));
@@ -165,7 +175,7 @@ fn dry_run(
             context.report.data(line);
         }
     }
-    publication.document.end(Outcome::DryRun, Code::Success);
+    publication.call.end(Outcome::DryRun, Code::Success);
     Ok(Code::Success)
 }
 

@@ -1,0 +1,40 @@
+//! `codemagic builds`: the newest builds that match, newest first.
+
+use super::{choose, client, insist};
+use crate::cli::{self, BuildsArgs};
+use crate::codemagic::Filter;
+use crate::commands::{Context, Publication};
+use crate::error::Code;
+use crate::model::{Document, Outcome, Phase};
+
+pub(super) fn run(args: &BuildsArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    publication.several = true;
+    let client = client(&args.connection, &args.output, context)?;
+    let filter = Filter {
+        app_id: choose(args.app_id.as_deref(), None, "CODEMAGIC_APP_ID"),
+        workflow_id: args.workflow.clone(),
+        branch: args.branch.clone(),
+        tag: args.tag.clone(),
+        labels: cli::repeated(&args.labels, "CIBRIDGE_LABEL"),
+        status: args.status.clone(),
+    };
+    for seen in insist(&*context.clock, || client.builds(&filter, args.limit))? {
+        let build = &seen.build;
+        if !args.output.json {
+            let number = build.number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+            let head = build.branch.as_deref().or(build.tag.as_deref()).unwrap_or("-");
+            let workflow = build.workflow_id.as_deref().unwrap_or("-");
+            context.report.data(&format!("{} {number} {} {workflow} {head} {}", build.id, build.status, build.url));
+        }
+        let mut document = Document::new(super::PROVIDER);
+        if let Phase::Ended(code) = seen.phase {
+            document.outcome = Outcome::of(code);
+        }
+        document.build = Some(seen.build);
+        document.artifacts = seen.artifacts;
+        publication.documents.push(document);
+    }
+    // How the listed builds ended is not how the listing ended.
+    publication.call.end(Outcome::Success, Code::Success);
+    Ok(Code::Success)
+}

@@ -1,0 +1,126 @@
+//! Exactly one build per call.
+//!
+//! Codemagic knows no idempotency key. So each start carries a label that no other has; when the answer is lost, the
+//! build is searched by that label, and what cannot be found is reported as unknown, never started again.
+
+use std::time::Duration;
+
+use super::super::Context;
+use crate::codemagic::{Api, Client, Filter, StartError, StartRequest};
+use crate::error::{Code, Failure};
+use crate::model::{Phase, Sighting};
+
+/// Pauses before each search for a build whose start was not answered. The service shows a new build late.
+const SEARCHES: [u64; 5] = [1, 2, 4, 8, 15];
+
+/// The same, all together, when a signal ended the process.
+const LAST_SEARCH: Duration = Duration::from_millis(1500);
+
+/// The build that a call is about.
+pub(super) struct Started {
+    pub(super) id: String,
+    /// Taken over, not started.
+    pub(super) adopted: bool,
+    /// What is known of it, if it was found in a list.
+    pub(super) sighting: Option<Sighting>,
+}
+
+/// A label that no other start has.
+pub(super) fn unique_label() -> String {
+    format!("cibridge-{:016x}", fastrand::u64(..))
+}
+
+/// The label that stands for an idempotency key.
+pub(super) fn key_label(key: &str) -> Result<String, Failure> {
+    if key.trim().is_empty() || key.len() > 200 || key.contains(char::is_control) {
+        return Err(Failure::usage(
+            format!("the idempotency key {key:?}"),
+            "is empty, longer than 200 bytes or holds control characters",
+        )
+        .hint("in Jenkins, env.BUILD_TAG is a good one"));
+    }
+    Ok(format!("cibridge-key={key}"))
+}
+
+/// Starts the build, or takes over the one that carries `key_label` already. `request` carries both labels.
+pub(super) fn start(
+    client: &Client,
+    api: Api,
+    request: &StartRequest,
+    own_label: &str,
+    key_label: Option<&str>,
+    context: &Context,
+) -> Result<Started, Failure> {
+    if let Some(label) = key_label
+        && let Some(found) = super::insist(&*context.clock, || find(client, request, label))?
+    {
+        context.report.line("A build with this idempotency key is there already: taking it over");
+        return Ok(Started { id: found.build.id.clone(), adopted: true, sighting: Some(found) });
+    }
+    match client.start(api, request) {
+        Ok(id) => Ok(Started { id, adopted: false, sighting: None }),
+        Err(StartError::NotStarted(failure)) => Err(failure),
+        Err(StartError::Unsure(failure)) => settle(client, request, own_label, failure, context),
+    }
+}
+
+/// Finds out what became of a start whose answer was lost.
+fn settle(
+    client: &Client,
+    request: &StartRequest,
+    label: &str,
+    cause: Failure,
+    context: &Context,
+) -> Result<Started, Failure> {
+    let clock = &*context.clock;
+    if clock.interrupted().is_none() {
+        context.report.line(&format!("{cause}; looking whether the build was started"));
+    }
+    let mut trouble = None;
+    for pause in SEARCHES {
+        clock.sleep(Duration::from_secs(pause));
+        let signalled = clock.interrupted().is_some();
+        let found = if signalled {
+            find(&client.last_words(LAST_SEARCH), request, label)
+        } else {
+            find(client, request, label)
+        };
+        match found {
+            Ok(Some(found)) => {
+                context.report.line("The build was started: it was found by its label");
+                return Ok(Started { id: found.build.id.clone(), adopted: false, sighting: Some(found) });
+            }
+            Ok(None) => trouble = None,
+            Err(miss) => {
+                trouble = Some(miss.failure);
+                if !signalled && clock.interrupted().is_some() {
+                    continue;
+                }
+            }
+        }
+        if signalled {
+            break;
+        }
+    }
+    let searched = match trouble {
+        Some(failure) => format!("the search for it failed as well ({})", failure.why),
+        None => format!("no build with the label {label} is to be seen"),
+    };
+    let page = format!("https://codemagic.io/app/{}", request.app_id.as_deref().unwrap_or_default());
+    Err(Failure::new(
+        Code::Unknown,
+        cause.what,
+        format!("{}; a build may have been started, {searched}, and it was not started again", cause.why),
+    )
+    .hint(format!("look for the label {label} on {page} before you start another")))
+}
+
+/// The oldest build of the app that carries `label`.
+fn find(client: &Client, request: &StartRequest, label: &str) -> Result<Option<Sighting>, crate::error::Miss> {
+    let filter = Filter { app_id: request.app_id.clone(), labels: vec![label.to_owned()], ..Filter::default() };
+    let builds = client.builds(&filter, 50)?;
+    // A service that ignores the filter must not make a stranger's build ours.
+    let mut ours: Vec<_> = builds.into_iter().filter(|seen| seen.build.labels.iter().any(|own| own == label)).collect();
+    ours.sort_by_key(|seen| (matches!(seen.phase, Phase::Ended(Code::Cancelled)), seen.build.number));
+    Ok(ours.into_iter().next())
+}

@@ -1,0 +1,14 @@
+//! `codemagic wait`: follows builds that are there already.
+
+use super::{client, placeholders, watching};
+use crate::cli::WaitArgs;
+use crate::commands::{Context, Publication};
+use crate::error::Code;
+
+pub(super) fn run(args: &WaitArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    publication.documents = placeholders(&args.builds)?;
+    publication.several = args.builds.len() > 1;
+    let client = client(&args.connection, &args.output, context)?;
+    publication.publish()?;
+    Ok(watching::run(&client, &args.follow, false, args.fail_fast, context, publication))
+}

@@ -1,0 +1,269 @@
+//! Following builds, for `trigger --wait` and `wait`: the watch loop on Codemagic builds, and what each end means.
+
+use std::time::Duration;
+
+use super::super::{Context, Publication};
+use crate::cli::FollowArgs;
+use crate::codemagic::{Client, Filter};
+use crate::error::{Code, Failure, Miss};
+use crate::follow::{self, End, Limits, Remote, Watch};
+use crate::model::{Document, Outcome, Phase, Sighting, Step};
+use crate::pace::{Pace, Usual};
+use crate::retry::Budget;
+
+/// How long the service may not know a build that it has just accepted (observed by two clients).
+const UNKNOWN_AFTER_START: Duration = Duration::from_secs(120);
+
+/// The same for an id that somebody gave: long enough for a call right after a start, short for a wrong id.
+const UNKNOWN_OTHERWISE: Duration = Duration::from_secs(15);
+
+/// The first look at a build that has just been started: before, there is nothing to see.
+const FIRST_LOOK: Duration = Duration::from_secs(20);
+
+/// The time that cancelling may take when a signal ends the process: Jenkins gives five seconds.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Earlier builds of the same branch that say more than those of all branches.
+const ENOUGH: usize = 3;
+
+/// A Codemagic build behind the watch loop.
+struct BuildRemote<'a> {
+    client: &'a Client,
+    id: String,
+    /// What earlier builds to ask for, until they were asked for.
+    history: Option<Filter>,
+    usual: Option<Usual>,
+    asked: bool,
+}
+
+impl BuildRemote<'_> {
+    /// The list of earlier builds shows this one as well, so it costs no look of its own.
+    fn look_with_history(&mut self, filter: &Filter) -> Option<Sighting> {
+        self.asked = true;
+        let all = Filter { branch: None, tag: None, ..filter.clone() };
+        let builds = self.client.builds(&all, 50).ok()?;
+        let good = |seen: &&Sighting| seen.phase == Phase::Ended(Code::Success) && seen.build.id != self.id;
+        let runs = |same: bool| -> Vec<Duration> {
+            let branch =
+                |seen: &&Sighting| !same || (&seen.build.branch, &seen.build.tag) == (&filter.branch, &filter.tag);
+            let seconds = builds.iter().filter(good).filter(branch).filter_map(|seen| seen.build.run_seconds);
+            seconds.take(20).map(Duration::from_secs).collect()
+        };
+        let own = runs(true);
+        self.usual = Usual::of(&if own.len() < ENOUGH { runs(false) } else { own });
+        builds.into_iter().find(|seen| seen.build.id == self.id)
+    }
+}
+
+impl Remote for BuildRemote<'_> {
+    fn look(&mut self) -> Result<Sighting, Miss> {
+        if let Some(own) = self.history.take().and_then(|filter| self.look_with_history(&filter)) {
+            return Ok(own);
+        }
+        let sighting = self.client.look(&self.id)?;
+        if !self.asked && !matches!(sighting.phase, Phase::Ended(_)) {
+            self.history = Some(filter(&sighting.build));
+        }
+        Ok(sighting)
+    }
+
+    fn steps(&mut self) -> Result<Vec<Step>, Miss> {
+        self.client.steps(&self.id)
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        self.client.budget()
+    }
+
+    fn usual(&self) -> Option<Usual> {
+        self.usual
+    }
+}
+
+/// Earlier builds of the same kind as `build`.
+fn filter(build: &crate::model::Build) -> Filter {
+    Filter {
+        app_id: build.app_id.clone(),
+        workflow_id: build.workflow_id.clone(),
+        branch: build.branch.clone(),
+        tag: build.tag.clone(),
+        ..Filter::default()
+    }
+}
+
+/// Follows the builds of all documents of `publication` to their ends, and gives the worst one's code.
+///
+/// `fresh` builds were started by this call. A build that has no end when following ends is cancelled, unless the user
+/// said no.
+pub(super) fn run(
+    client: &Client,
+    args: &FollowArgs,
+    fresh: bool,
+    fail_fast: bool,
+    context: &Context,
+    publication: &mut Publication,
+) -> Code {
+    let limits = Limits {
+        queue: args.queue_timeout,
+        run: args.run_timeout,
+        total: args.timeout,
+        unknown: if fresh { UNKNOWN_AFTER_START } else { UNKNOWN_OTHERWISE },
+        commit: args.expect_commit.clone(),
+    };
+    let first_look = match args.poll_interval {
+        _ if !fresh => Duration::ZERO,
+        Some(interval) => interval,
+        None => FIRST_LOOK,
+    };
+    let watch = |document: &Document| {
+        let build = document.build.clone().unwrap_or_default();
+        let history = fresh.then(|| filter(&build));
+        let remote = BuildRemote { client, id: build.id, history, usual: None, asked: false };
+        Watch::new(remote, limits.clone(), Pace { usual: None, fixed: args.poll_interval }, &*context.clock, first_look)
+    };
+    let mut watches: Vec<_> = publication.documents.iter().map(watch).collect();
+    let several = watches.len() > 1;
+    let mut paged = vec![fresh; watches.len()];
+    follow::follow(&mut watches, fail_fast, &*context.clock, &mut |n, watch, event| {
+        let build = watch.sighting.as_ref().map(|seen| &seen.build);
+        if let (Some(build), false) = (build, paged[n]) {
+            paged[n] = true;
+            context.report.line(&format!("{}: {}", title(build), build.url));
+        }
+        let prefix =
+            if several { build.map(|build| format!("[{}] ", short(build))).unwrap_or_default() } else { String::new() };
+        context.report.event(&prefix, &event);
+    });
+    for (document, watch) in publication.documents.iter_mut().zip(&mut watches) {
+        if let Some(seen) = watch.sighting.take() {
+            document.build = Some(seen.build);
+            document.artifacts = seen.artifacts;
+        }
+        document.steps = std::mem::take(&mut watch.steps);
+        let end = watch.end.take().unwrap_or(End::Abandoned);
+        conclude(client, args, end, context, document);
+    }
+    publication.worst()
+}
+
+/// Makes an end into a document and lines, and cancels a build that must not go on.
+fn conclude(client: &Client, args: &FollowArgs, end: End, context: &Context, document: &mut Document) {
+    let report = &context.report;
+    let build = document.build.clone().unwrap_or_default();
+    let what = title(&build);
+    let ended = |code: Code, why: String| Failure::new(code, &what, why);
+    let failure = match end {
+        End::Ended(Code::Success) => {
+            let ignored = document.steps.iter().find(|step| step.status == "failed").map(|step| step.name.clone());
+            if let (Some(step), true) = (ignored, args.fail_on_step_failure) {
+                document.failure = Some(crate::model::BuildFailure { step: Some(step.clone()), ..Default::default() });
+                document.end(Outcome::Unstable, Code::Unstable);
+                return report.failure(&ended(Code::Unstable, format!("step {step} failed, and the build ignored it")));
+            }
+            report.line(&format!("{what} succeeded{}", took(&build)));
+            return document.end(Outcome::Success, Code::Success);
+        }
+        End::Ended(code) => {
+            let failure = remote_end(client, args, code, context, document);
+            document.end(Outcome::of(code), code);
+            return report.failure(&failure);
+        }
+        End::TimedOut(why) => {
+            let done = cancel(client, args, &build.id, context);
+            ended(Code::TimedOut, format!("{why}; {done}"))
+                .hint("raise --timeout, --queue-timeout or --run-timeout, or look why it takes longer than before")
+        }
+        End::WrongCommit(commit) => {
+            let wanted = args.expect_commit.as_deref().unwrap_or_default();
+            let done = cancel(client, args, &build.id, context);
+            ended(Code::WrongCommit, format!("the branch moved: it builds commit {commit}, not {wanted}; {done}"))
+                .hint("start it again for the new head, or build a tag, which does not move")
+        }
+        End::Lost(failure) => failure,
+        End::Interrupted(code) => return interrupted(client, args, code, context, document),
+        End::Abandoned => {
+            let done = cancel(client, args, &build.id, context);
+            ended(Code::Cancelled, format!("another build ended badly; {done}"))
+        }
+    };
+    document.fail(&failure);
+    report.failure(&failure);
+}
+
+/// What to say about a build that ended by itself, and badly.
+fn remote_end(client: &Client, args: &FollowArgs, code: Code, context: &Context, document: &mut Document) -> Failure {
+    let build = document.build.clone().unwrap_or_default();
+    let mut reason = match client.reason(&build.id, args.log_lines) {
+        Ok(reason) => reason,
+        Err(miss) => {
+            context.report.line(&format!("the reason is not known: {}", miss.failure));
+            crate::model::BuildFailure::default()
+        }
+    };
+    if reason.step.is_none() {
+        reason.step = document.steps.iter().find(|step| step.status == "failed").map(|step| step.name.clone());
+    }
+    for line in reason.log_tail.iter_mut().chain(&mut reason.message) {
+        *line = crate::report::clean(line);
+    }
+    if let (Some(step), false) = (&reason.step, reason.log_tail.is_empty()) {
+        context.report.line(&format!("--- the end of the log of step {step} ---"));
+        reason.log_tail.iter().for_each(|line| context.report.line(line));
+        context.report.line("---");
+    }
+    let word = match (code, build.status.as_str()) {
+        (Code::Unstable, _) => "ended with warnings",
+        (Code::Cancelled, _) => "was cancelled on Codemagic",
+        (Code::Skipped, _) => "was skipped",
+        (_, "timeout") => "ran into Codemagic's own time limit (max_build_duration)",
+        _ => "failed",
+    };
+    let step = reason.step.as_ref().map(|step| format!(" in step {step}")).unwrap_or_default();
+    let message = reason.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
+    document.failure = Some(reason);
+    Failure::new(code, title(&build), format!("{word}{step}{message}")).hint(format!("see {}", build.url))
+}
+
+/// The last act of a process that a signal ends: cancel first, one line, then exit.
+pub(super) fn interrupted(client: &Client, args: &FollowArgs, code: Code, context: &Context, document: &mut Document) {
+    let build = document.build.clone().unwrap_or_default();
+    let signal = if code == Code::Interrupted { "SIGINT" } else { "SIGTERM" };
+    let done = if args.no_cancel {
+        "it was left alone".to_owned()
+    } else {
+        match client.last_words(LAST_WORDS).cancel(&build.id) {
+            Ok(()) => "it was cancelled".to_owned(),
+            Err(miss) => format!("it could not be cancelled and may go on ({})", miss.failure.why),
+        }
+    };
+    let failure = Failure::new(code, title(&build), format!("ended by {signal}; {done}"));
+    document.fail(&failure);
+    context.report.failure(&failure);
+}
+
+/// Cancels a build, and says what came of it.
+fn cancel(client: &Client, args: &FollowArgs, id: &str, context: &Context) -> String {
+    if args.no_cancel {
+        return "it was left alone".to_owned();
+    }
+    match super::insist(&*context.clock, || client.cancel(id)) {
+        Ok(()) => "it was cancelled".to_owned(),
+        Err(failure) => format!("it could not be cancelled and may go on ({})", failure.why),
+    }
+}
+
+/// The build's name in a sentence.
+pub(super) fn title(build: &crate::model::Build) -> String {
+    format!("Codemagic build {}", short(build))
+}
+
+fn short(build: &crate::model::Build) -> String {
+    build.number.map_or_else(|| build.id.clone(), |number| number.to_string())
+}
+
+fn took(build: &crate::model::Build) -> String {
+    build
+        .run_seconds
+        .map(|run| format!(" after {}", crate::report::words(Duration::from_secs(run))))
+        .unwrap_or_default()
+}

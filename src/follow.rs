@@ -1,0 +1,323 @@
+//! The one watch loop: follows builds to their true end.
+//!
+//! It knows no HTTP and no provider: a [`Remote`] shows it the build, a clock gives it time, and what it notices leaves
+//! as [`Event`]s. One bad look never ends a wait; only the build's own end, a deadline, a lasting refusal or a signal
+//! does.
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::error::{Code, Failure, Miss};
+use crate::model::{Event, Phase, Sighting, Step};
+use crate::pace::{Pace, Pressure, Usual, View};
+use crate::retry::Budget;
+
+/// Silence after which a line says that the build still goes on.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// Refusals in a row (key revoked, build deleted) after which there is nothing left to follow.
+const REFUSALS: u32 = 3;
+
+/// The first pause after a miss; it doubles up to the second one.
+const AFTER_MISS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+
+/// A build that can be looked at.
+pub trait Remote {
+    /// The build as it is now.
+    fn look(&mut self) -> Result<Sighting, Miss>;
+
+    /// The build's steps so far.
+    fn steps(&mut self) -> Result<Vec<Step>, Miss>;
+
+    /// What the newest answer left of the rate limit.
+    fn budget(&self) -> Option<Budget>;
+
+    /// How long such builds usually run, once that is known.
+    fn usual(&self) -> Option<Usual>;
+}
+
+/// When following ends, if the build does not.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// The longest time that a build may be queued.
+    pub queue: Option<Duration>,
+    /// The longest time that a build may run.
+    pub run: Option<Duration>,
+    /// The longest time that the call may follow.
+    pub total: Option<Duration>,
+    /// How long a build may be unknown to the service at first.
+    pub unknown: Duration,
+    /// The commit that the build must be of: its full hash or the beginning of it.
+    pub commit: Option<String>,
+}
+
+/// Why following a build ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The build ended, with the exit code that its end means.
+    Ended(Code),
+    /// A limit passed: the sentence says which.
+    TimedOut(String),
+    /// The build is of another commit.
+    WrongCommit(String),
+    /// It cannot be followed any more.
+    Lost(Failure),
+    /// A signal asked the process to end.
+    Interrupted(Code),
+    /// Another build of the same call ended badly first, and the call was to fail fast.
+    Abandoned,
+}
+
+/// One build that is followed.
+pub struct Watch<R> {
+    remote: R,
+    limits: Limits,
+    pace: Pace,
+    pressure: Pressure,
+    /// The newest sighting.
+    pub sighting: Option<Sighting>,
+    /// The newest list of steps.
+    pub steps: Vec<Step>,
+    /// Why following ended; `None` while it goes on.
+    pub end: Option<End>,
+    began: Duration,
+    seen_at: Duration,
+    next_look: Duration,
+    next_beat: Duration,
+    misses: u32,
+    refusals: u32,
+}
+
+impl<R: Remote> Watch<R> {
+    /// A watch whose first look is due at `first_look` (on `clock`).
+    pub fn new(remote: R, limits: Limits, pace: Pace, clock: &dyn Clock, first_look: Duration) -> Self {
+        let now = clock.now();
+        Self {
+            remote,
+            limits,
+            pace,
+            pressure: Pressure::default(),
+            sighting: None,
+            steps: Vec::new(),
+            end: None,
+            began: now,
+            seen_at: now,
+            next_look: now + first_look,
+            next_beat: now + HEARTBEAT,
+            misses: 0,
+            refusals: 0,
+        }
+    }
+
+    /// How long the build has run or been queued by now: what the service said, and the time since.
+    fn age(&self, now: Duration) -> (Option<Duration>, Duration) {
+        let since = now.saturating_sub(self.seen_at);
+        let build = self.sighting.as_ref().map(|sighting| &sighting.build);
+        let run = build.and_then(|build| build.run_seconds).map(|run| Duration::from_secs(run) + since);
+        let queued = match build.and_then(|build| build.queued_seconds) {
+            Some(queued) if run.is_some() => Duration::from_secs(queued),
+            Some(queued) => Duration::from_secs(queued) + since,
+            None => now.saturating_sub(self.began),
+        };
+        (run, queued)
+    }
+
+    fn view(&self, now: Duration) -> View {
+        View { run: self.age(now).0, followed: now.saturating_sub(self.began) }
+    }
+
+    /// The moment at which the first of the limits passes, and what to say then.
+    fn deadline(&self, now: Duration) -> Option<(Duration, String)> {
+        let (run, queued) = self.age(now);
+        let shown = |limit: Duration| humantime::format_duration(limit).to_string();
+        let total =
+            self.limits.total.map(|limit| (self.began + limit, format!("it did not end within {}", shown(limit))));
+        let phase = match run {
+            Some(run) => self
+                .limits
+                .run
+                .map(|limit| (now + limit.saturating_sub(run), format!("it ran longer than {}", shown(limit)))),
+            None => self.limits.queue.map(|limit| {
+                (now + limit.saturating_sub(queued), format!("it was queued longer than {}", shown(limit)))
+            }),
+        };
+        [total, phase].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// The next moment at which something is to be done.
+    fn due(&self, now: Duration) -> Duration {
+        let deadline = self.deadline(now).map(|(at, _)| at);
+        [Some(self.next_look), Some(self.next_beat), deadline].into_iter().flatten().min().unwrap_or(now)
+    }
+
+    /// Does what is due at this moment.
+    fn advance(&mut self, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
+        let passed = self.deadline(clock.now()).filter(|(at, _)| *at <= clock.now());
+        // At a deadline the build gets a last look, because it may have ended since the newest one.
+        if passed.is_some() || self.next_look <= clock.now() {
+            self.look(clock, emit);
+        }
+        let now = clock.now();
+        if self.end.is_none() {
+            if let Some((_, why)) = self.deadline(now).filter(|(at, _)| *at <= now).or(passed) {
+                self.end = Some(End::TimedOut(why));
+            } else if self.next_beat <= now {
+                let (run, queued) = self.age(now);
+                emit(Event::Heartbeat {
+                    status: self
+                        .sighting
+                        .as_ref()
+                        .map_or_else(|| "unknown".to_owned(), |seen| seen.build.status.clone()),
+                    step: self.steps.iter().find(|step| step.status == "running").map(|step| step.name.clone()),
+                    age: run.unwrap_or(queued),
+                    usual: self.pace.usual.map(Usual::typical),
+                });
+                self.next_beat = now + HEARTBEAT;
+            }
+        }
+    }
+
+    fn look(&mut self, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
+        let result = self.remote.look();
+        let now = clock.now();
+        if let Some(budget) = self.remote.budget() {
+            self.pressure.note(now, budget);
+        }
+        match result {
+            Ok(sighting) => {
+                (self.misses, self.refusals) = (0, 0);
+                self.notice(sighting, clock, emit);
+            }
+            // The signal closed the connection: the loop ends by itself.
+            Err(_) if clock.interrupted().is_some() => {}
+            Err(miss) => self.miss(miss, now, emit),
+        }
+    }
+
+    /// Takes in a sighting: tells what changed, and plans the next look.
+    fn notice(&mut self, sighting: Sighting, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
+        let now = clock.now();
+        let before = self.sighting.as_ref().map(|seen| (seen.build.status.clone(), seen.build.commit.clone()));
+        let (old_status, old_commit) = before.unwrap_or_default();
+        let ended = matches!(sighting.phase, Phase::Ended(_));
+        if sighting.build.status != old_status {
+            emit(Event::Status { status: sighting.build.status.clone(), known: sighting.known });
+            self.next_beat = now + HEARTBEAT;
+        }
+        if let Some(commit) = sighting.build.commit.as_ref().filter(|commit| Some(*commit) != old_commit.as_ref()) {
+            emit(Event::Commit(commit.clone()));
+            if self.limits.commit.as_ref().is_some_and(|wanted| !same_commit(commit, wanted)) && !ended {
+                self.end = Some(End::WrongCommit(commit.clone()));
+            }
+        }
+        if let (None, Some(usual)) = (self.pace.usual, self.remote.usual()) {
+            self.pace.usual = Some(usual);
+            emit(Event::Usual(usual.typical()));
+        }
+        let phase = sighting.phase;
+        self.sighting = Some(sighting);
+        self.seen_at = now;
+        let view = self.view(now);
+        if ended || self.pace.wants_steps(view) {
+            self.look_at_steps(now, emit);
+        }
+        match phase {
+            Phase::Ended(code) => self.end = Some(self.judged(code)),
+            _ => self.next_look = clock.now() + self.pressure.stretch(self.pace.pause(view), fastrand::f64()),
+        }
+    }
+
+    /// The end of a build, unless it is of another commit than the expected one.
+    fn judged(&self, code: Code) -> End {
+        let commit = self.sighting.as_ref().and_then(|seen| seen.build.commit.as_deref());
+        match (commit, &self.limits.commit) {
+            (Some(commit), Some(wanted)) if !same_commit(commit, wanted) => End::WrongCommit(commit.to_owned()),
+            _ => End::Ended(code),
+        }
+    }
+
+    fn look_at_steps(&mut self, now: Duration, emit: &mut dyn FnMut(Event)) {
+        // Steps are news, not the truth about the end: without them the next look tells more.
+        let Ok(steps) = self.remote.steps() else { return };
+        for (index, step) in steps.iter().enumerate() {
+            let old = self.steps.get(index).map(|old| old.status.as_str());
+            if old != Some(step.status.as_str()) && step.status != "pending" {
+                emit(Event::Step(step.clone()));
+                self.next_beat = now + HEARTBEAT;
+            }
+        }
+        self.steps = steps;
+    }
+
+    fn miss(&mut self, miss: Miss, now: Duration, emit: &mut dyn FnMut(Event)) {
+        self.misses += 1;
+        let unknown_yet = self.sighting.is_none() && miss.failure.code == Code::NotFound;
+        if unknown_yet && now.saturating_sub(self.began) < self.limits.unknown {
+            // The service says 404 for a while after a start; that is no news.
+            self.next_look = now + AFTER_MISS.0;
+            return;
+        }
+        if miss.passing {
+            self.refusals = 0;
+        } else {
+            self.refusals += 1;
+            if self.refusals >= REFUSALS || unknown_yet {
+                self.end = Some(End::Lost(miss.failure));
+                return;
+            }
+        }
+        let pause = AFTER_MISS.0.saturating_mul(1 << (self.misses - 1).min(8)).min(AFTER_MISS.1);
+        let pause = self.pace.fixed.unwrap_or(pause);
+        let pause = self.pressure.stretch(miss.asked.map_or(pause, |asked| asked.max(pause)), fastrand::f64());
+        emit(Event::Miss { why: miss.failure.to_string(), again: pause });
+        self.next_beat = now + HEARTBEAT;
+        self.next_look = now + pause;
+    }
+}
+
+/// Whether a hash is the wanted one, which may be given as its beginning.
+fn same_commit(commit: &str, wanted: &str) -> bool {
+    let (commit, wanted) = (commit.to_ascii_lowercase(), wanted.to_ascii_lowercase());
+    commit == wanted || wanted.len() >= 7 && commit.starts_with(&wanted)
+}
+
+/// Follows builds until each has ended. With `fail_fast` the first bad end abandons the others.
+/// `emit` gets the number of the watch and what it noticed.
+pub fn follow<R: Remote>(
+    watches: &mut [Watch<R>],
+    fail_fast: bool,
+    clock: &dyn Clock,
+    emit: &mut dyn FnMut(usize, &Watch<R>, Event),
+) {
+    loop {
+        if let Some(code) = clock.interrupted() {
+            watches
+                .iter_mut()
+                .filter(|watch| watch.end.is_none())
+                .for_each(|watch| watch.end = Some(End::Interrupted(code)));
+        }
+        let now = clock.now();
+        let Some(next) = (0..watches.len()).filter(|n| watches[*n].end.is_none()).min_by_key(|n| watches[*n].due(now))
+        else {
+            return;
+        };
+        let due = watches[next].due(now);
+        if due > now {
+            clock.sleep(due.saturating_sub(now));
+            continue;
+        }
+        let mut events = Vec::new();
+        watches[next].advance(clock, &mut |event| events.push(event));
+        for event in events {
+            emit(next, &watches[next], event);
+        }
+        let bad = watches[next].end.as_ref().is_some_and(|end| !matches!(end, End::Ended(Code::Success)));
+        if fail_fast && bad {
+            watches.iter_mut().filter(|watch| watch.end.is_none()).for_each(|watch| watch.end = Some(End::Abandoned));
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "follow_tests.rs"]
+mod tests;

@@ -1,0 +1,222 @@
+//! The watch loop against a scripted build, on a clock that takes no time.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use super::*;
+use crate::model::Build;
+
+/// A clock that jumps to the end of each sleep.
+#[derive(Clone, Default)]
+struct Jump {
+    now: Rc<Cell<Duration>>,
+    interrupt_at: Rc<Cell<Option<Duration>>>,
+}
+
+impl Clock for Jump {
+    fn now(&self) -> Duration {
+        self.now.get()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + self.now.get()
+    }
+
+    fn sleep(&self, pause: Duration) {
+        self.now.set(self.now.get() + pause);
+    }
+
+    fn interrupted(&self) -> Option<Code> {
+        self.interrupt_at.get().filter(|at| *at <= self.now.get()).map(|_| Code::Terminated)
+    }
+}
+
+/// A build that is queued, runs and ends at fixed moments; each look takes a tenth of a second.
+struct Script {
+    clock: Jump,
+    queued: u64,
+    run: u64,
+    end: (&'static str, Phase),
+    /// Misses between these seconds.
+    misses: Vec<(u64, u64, Miss)>,
+    looks: Rc<Cell<u32>>,
+}
+
+fn miss(code: Code, passing: bool) -> Miss {
+    Miss { failure: Failure::new(code, "reading build 1", "no"), passing, asked: None }
+}
+
+impl Remote for Script {
+    fn look(&mut self) -> Result<Sighting, Miss> {
+        self.looks.set(self.looks.get() + 1);
+        self.clock.sleep(Duration::from_millis(100));
+        let now = self.clock.now().as_secs();
+        if let Some((_, _, miss)) = self.misses.iter().find(|(from, to, _)| (*from..*to).contains(&now)) {
+            return Err(miss.clone());
+        }
+        let (status, phase) = match now {
+            now if now < self.queued => ("queued", Phase::Queued),
+            now if now < self.queued + self.run => ("building", Phase::Running),
+            _ => self.end,
+        };
+        let run = now.checked_sub(self.queued).map(|run| run.min(self.run));
+        let build = Build {
+            id: "1".into(),
+            status: status.into(),
+            commit: run.map(|_| "c5f94176aa".to_owned()),
+            queued_seconds: Some(now.min(self.queued)),
+            run_seconds: run,
+            ..Build::default()
+        };
+        Ok(Sighting { build, phase, known: status != "dreaming", artifacts: Vec::new() })
+    }
+
+    fn steps(&mut self) -> Result<Vec<Step>, Miss> {
+        let status = if self.clock.now().as_secs() < self.queued + self.run { "running" } else { "success" };
+        Ok(vec![Step { name: "Build".into(), status: status.into(), seconds: Some(1) }])
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        None
+    }
+
+    fn usual(&self) -> Option<Usual> {
+        None
+    }
+}
+
+fn script(clock: &Jump, queued: u64, run: u64) -> Script {
+    let end = ("finished", Phase::Ended(Code::Success));
+    Script { clock: clock.clone(), queued, run, end, misses: Vec::new(), looks: Rc::default() }
+}
+
+fn run(scripts: Vec<Script>, limits: &Limits, fail_fast: bool, clock: &Jump) -> (Vec<End>, Vec<String>) {
+    let mut watches: Vec<_> = scripts
+        .into_iter()
+        .map(|script| Watch::new(script, limits.clone(), Pace::default(), clock, Duration::ZERO))
+        .collect();
+    let mut lines = Vec::new();
+    follow(&mut watches, fail_fast, clock, &mut |n, _, event| lines.push(format!("{n} {event:?}")));
+    (watches.into_iter().map(|watch| watch.end.unwrap()).collect(), lines)
+}
+
+fn patient() -> Limits {
+    Limits { unknown: Duration::from_secs(120), ..Limits::default() }
+}
+
+#[test]
+fn a_build_is_followed_to_its_end_and_only_changes_are_told() {
+    let clock = Jump::default();
+    let (ends, lines) = run(vec![script(&clock, 10, 4000)], &patient(), false, &clock);
+    assert_eq!(ends, [End::Ended(Code::Success)]);
+    assert!((4010..=4040).contains(&clock.now().as_secs()), "{:?}", clock.now());
+    let count = |word: &str| lines.iter().filter(|line| line.contains(word)).count();
+    assert_eq!((count("Status"), count("Step"), count("Commit")), (3, 2, 1), "{lines:#?}");
+    assert!((60..=68).contains(&count("Heartbeat")), "{}", count("Heartbeat"));
+}
+
+#[test]
+fn bad_looks_never_end_the_wait() {
+    let clock = Jump::default();
+    let mut build = script(&clock, 10, 1000);
+    build.misses = vec![(30, 400, miss(Code::Unavailable, true)), (500, 503, miss(Code::Denied, false))];
+    let (ends, _) = run(vec![build], &patient(), false, &clock);
+    assert_eq!(ends, [End::Ended(Code::Success)]);
+}
+
+#[test]
+fn a_lasting_refusal_ends_it_after_some_tries() {
+    let clock = Jump::default();
+    let mut build = script(&clock, 10, 100_000);
+    build.misses = vec![(300, 100_000, miss(Code::Denied, false))];
+    let (ends, _) = run(vec![build], &patient(), false, &clock);
+    assert!(matches!(&ends[0], End::Lost(failure) if failure.code == Code::Denied));
+    assert!(clock.now() < Duration::from_secs(400));
+}
+
+#[test]
+fn an_unknown_id_right_after_the_start_is_waited_for_but_not_for_ever() {
+    for (known_after, limits, found) in
+        [(90, patient(), true), (100_000, patient(), false), (60, Limits::default(), false)]
+    {
+        let clock = Jump::default();
+        let mut build = script(&clock, 10, 200);
+        build.misses = vec![(0, known_after, miss(Code::NotFound, false))];
+        let (ends, lines) = run(vec![build], &limits, false, &clock);
+        assert_eq!(ends[0] == End::Ended(Code::Success), found, "{known_after}: {ends:?}");
+        assert!(!lines.iter().any(|line| line.contains("Miss")), "a 404 in the grace is no news");
+    }
+}
+
+#[test]
+fn each_limit_ends_the_wait_in_time_but_not_a_build_that_just_ended() {
+    let limit = |queue: u64, run: u64, total: u64| {
+        let some = |seconds: u64| Some(Duration::from_secs(seconds)).filter(|limit| !limit.is_zero());
+        Limits { queue: some(queue), run: some(run), total: some(total), ..patient() }
+    };
+    for (limits, queued, run_for, ended_at, word) in [
+        (limit(60, 0, 0), 1000, 10, 60, "queued longer than 1m"),
+        (limit(0, 300, 0), 50, 1000, 350, "ran longer than 5m"),
+        (limit(0, 0, 500), 50, 1000, 500, "did not end within 8m 20s"),
+        (limit(60, 300, 500), 50, 299, 349, ""),
+    ] {
+        let clock = Jump::default();
+        let (ends, _) = run(vec![script(&clock, queued, run_for)], &limits, false, &clock);
+        let now = clock.now().as_secs();
+        assert!((ended_at..ended_at + 30).contains(&now), "{now} {ended_at}");
+        match &ends[0] {
+            End::TimedOut(why) => {
+                assert!(why.contains(word) && !word.is_empty() && now <= ended_at + 1, "{why} at {now}");
+            }
+            end => assert_eq!((end, word), (&End::Ended(Code::Success), "")),
+        }
+    }
+}
+
+#[test]
+fn an_unknown_status_is_polled_on_and_told_once() {
+    let clock = Jump::default();
+    let mut build = script(&clock, 10, 100);
+    build.end = ("dreaming", Phase::Running);
+    let limits = Limits { total: Some(Duration::from_secs(3600)), ..patient() };
+    let (ends, lines) = run(vec![build], &limits, false, &clock);
+    assert!(matches!(ends[0], End::TimedOut(_)));
+    assert_eq!(lines.iter().filter(|line| line.contains("dreaming") && line.contains("known: false")).count(), 1);
+}
+
+#[test]
+fn another_commit_ends_it_as_soon_as_it_is_known() {
+    for (wanted, end) in [
+        ("c5f94176aa", End::Ended(Code::Success)),
+        ("C5F9417", End::Ended(Code::Success)),
+        ("c5f", End::WrongCommit("c5f94176aa".into())),
+        ("deadbeef00", End::WrongCommit("c5f94176aa".into())),
+    ] {
+        let clock = Jump::default();
+        let limits = Limits { commit: Some(wanted.to_owned()), ..patient() };
+        let (ends, _) = run(vec![script(&clock, 10, 1000)], &limits, false, &clock);
+        assert_eq!(ends[0], end);
+        assert_eq!(clock.now() < Duration::from_secs(60), matches!(end, End::WrongCommit(_)));
+    }
+}
+
+#[test]
+fn several_builds_are_followed_side_by_side_and_fail_fast_abandons_the_rest() {
+    for (fail_fast, last) in [(false, End::Ended(Code::Success)), (true, End::Abandoned)] {
+        let clock = Jump::default();
+        let mut bad = script(&clock, 5, 100);
+        bad.end = ("failed", Phase::Ended(Code::Failed));
+        let (ends, _) = run(vec![script(&clock, 5, 50), bad, script(&clock, 5, 5000)], &patient(), fail_fast, &clock);
+        assert_eq!(ends, [End::Ended(Code::Success), End::Ended(Code::Failed), last]);
+    }
+}
+
+#[test]
+fn a_signal_ends_it_at_once() {
+    let clock = Jump::default();
+    clock.interrupt_at.set(Some(Duration::from_secs(500)));
+    let (ends, _) = run(vec![script(&clock, 5, 5000)], &patient(), false, &clock);
+    assert_eq!(ends, [End::Interrupted(Code::Terminated)]);
+    assert!(clock.now() < Duration::from_secs(530));
+}

@@ -1,0 +1,281 @@
+//! When to look at a build again: rarely while it cannot be done, often when it may be, and never more than the
+//! rate limit allows to everybody who shares the key. Pure: no clock, no request.
+
+use std::time::Duration;
+
+use crate::retry::Budget;
+
+/// The longest pause between two looks at a build whose usual duration is unknown: so late its end is noticed at most.
+const LONGEST: Duration = Duration::from_secs(28);
+
+/// The shortest pause that is ever useful, in seconds.
+const SHORTEST: f64 = 5.0;
+
+/// The longest pause at all: a build that fails early must not go unnoticed for the whole usual duration.
+const GAP: Duration = Duration::from_secs(600);
+
+/// Half the width of the stretch of frequent looks around the usual duration, in spreads.
+const REACH: f64 = 0.65;
+
+/// The looks that this stretch may cost.
+const LOOKS: f64 = 7.5;
+
+/// How long builds of a workflow usually run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Usual {
+    /// The median, in seconds.
+    typical: f64,
+    /// A robust standard deviation, in seconds.
+    spread: f64,
+}
+
+impl Usual {
+    /// The usual duration after successful builds that ran this long, or `None` without any.
+    pub fn of(durations: &[Duration]) -> Option<Self> {
+        let typical = median(durations.iter().map(Duration::as_secs_f64).collect())?;
+        let deviation = median(durations.iter().map(|run| (run.as_secs_f64() - typical).abs()).collect())?;
+        // 1.4826 makes the median deviation of a normal distribution its standard deviation. A few builds that
+        // happened to take the same time do not mean that the next one will.
+        let doubt = 0.1 / f64::from(u32::try_from(durations.len()).unwrap_or(u32::MAX)).sqrt();
+        let spread = (1.4826 * deviation).max(typical * doubt.max(0.015)).max(3.0);
+        Some(Self { typical, spread })
+    }
+
+    /// The typical duration.
+    pub fn typical(self) -> Duration {
+        Duration::from_secs_f64(self.typical)
+    }
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len().checked_sub(1)? / 2;
+    Some(f64::midpoint(values[middle], values[values.len() / 2]))
+}
+
+/// What is known about a build when the next look is planned.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// How long it has run; `None` while it is queued.
+    pub run: Option<Duration>,
+    /// How long it has been followed.
+    pub followed: Duration,
+}
+
+/// Plans the looks at one build.
+#[derive(Debug, Clone, Default)]
+pub struct Pace {
+    /// How long such builds usually run, if that is known.
+    pub usual: Option<Usual>,
+    /// A fixed pause that somebody asked for.
+    pub fixed: Option<Duration>,
+}
+
+impl Pace {
+    /// The pause until the next look.
+    pub fn pause(&self, view: View) -> Duration {
+        if let Some(fixed) = self.fixed {
+            return fixed;
+        }
+        match (view.run, self.usual) {
+            (Some(run), Some(usual)) => Self::toward_the_end(run.as_secs_f64(), usual),
+            (run, None) => (run.unwrap_or(view.followed) / 8).clamp(Duration::from_secs_f64(SHORTEST), LONGEST),
+            (None, Some(_)) => (view.followed / 4).clamp(Duration::from_secs(15), LONGEST * 2),
+        }
+    }
+
+    /// Whether a look at the steps is worth a request: not before there can be news, and not while the build may end
+    /// any moment, when every request should tell whether it did.
+    pub fn wants_steps(&self, view: View) -> bool {
+        match (view.run, self.usual) {
+            (Some(run), Some(usual)) => {
+                (0.2 * usual.typical..usual.typical - REACH * usual.spread - 1.0).contains(&run.as_secs_f64())
+            }
+            (run, None) => run.is_some(),
+            (None, _) => false,
+        }
+    }
+
+    fn toward_the_end(run: f64, usual: Usual) -> Duration {
+        let Usual { typical, spread } = usual;
+        let (from, to) = (typical - REACH * spread, typical + REACH * spread);
+        let step = (2.0 * REACH * spread / LOOKS).clamp(SHORTEST, LONGEST.as_secs_f64());
+        let pause = if run < from {
+            // One look on the way, then straight to the stretch where the end is likely.
+            let left = from - run;
+            if left > 0.5 * typical { 0.6 * left } else { left.max(1.0) }
+        } else if run <= to {
+            step
+        } else {
+            step + 0.5 * (run - to)
+        };
+        Duration::from_secs_f64(pause).min(if run < from { GAP } else { LONGEST })
+    }
+}
+
+/// Watches how fast the shared budget of requests shrinks.
+#[derive(Debug, Clone, Default)]
+pub struct Pressure {
+    last: Option<(Duration, Budget)>,
+    /// Requests per second of everybody who uses the key, smoothed.
+    rate: f64,
+}
+
+impl Pressure {
+    /// Notes what an answer at `now` left.
+    pub fn note(&mut self, now: Duration, budget: Budget) {
+        if let Some((then, before)) = self.last {
+            let elapsed = now.saturating_sub(then).as_secs_f64();
+            if elapsed < 1.0 {
+                return;
+            }
+            // More is left than before: a new window has begun, and the old rate is the best guess.
+            if let Some(used) = before.remaining.checked_sub(budget.remaining) {
+                let rate = used as f64 / elapsed;
+                self.rate = if self.rate == 0.0 { rate } else { 0.5 * self.rate + 0.5 * rate };
+            }
+        }
+        self.last = Some((now, budget));
+    }
+
+    /// `pause`, or a longer one if everybody together would use up the budget before its window ends.
+    /// `jitter` in 0..1 spreads those who wait for the same new window.
+    pub fn stretch(&self, pause: Duration, jitter: f64) -> Duration {
+        let Some((_, budget)) = self.last else { return pause };
+        let fresh = budget.reset + Duration::from_secs_f64(1.0 + 30.0 * jitter);
+        if budget.remaining == 0 {
+            return pause.max(fresh);
+        }
+        let share = self.rate * budget.reset.as_secs_f64() / (0.8 * budget.remaining as f64);
+        if share <= 1.0 { pause } else { pause.mul_f64(share.min(1000.0)).min(fresh.max(pause)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BinaryHeap;
+
+    use super::*;
+
+    /// Run times in seconds of successful builds of one workflow, as Codemagic recorded them.
+    const RECORDED: [f64; 21] = [
+        186.6, 192.4, 178.6, 178.9, 186.6, 183.6, 185.9, 180.9, 175.2, 196.2, 183.1, 209.9, 183.8, 178.1, 196.1, 185.8,
+        200.1, 199.0, 188.4, 196.8, 200.4,
+    ];
+
+    fn secs(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    /// Two hundred builds of about 15 minutes: recorded ones, stretched, ten different ones of each.
+    fn two_hundred() -> Vec<Duration> {
+        (0..200_u32)
+            .map(|n| {
+                let (a, b) = (RECORDED[n as usize % 21], RECORDED[(n as usize * 8 + 5) % 21]);
+                let part = f64::from(n % 10) / 10.0;
+                secs((a * (1.0 - part) + b * part) * 900.0 / 188.0)
+            })
+            .collect()
+    }
+
+    /// Looks needed for a build that runs this long, and how late its end is noticed.
+    fn watch(pace: &Pace, run: Duration) -> (u32, Duration) {
+        let queue = secs(6.0);
+        let mut now = secs(20.0);
+        for looks in 1.. {
+            let age = now.saturating_sub(queue);
+            if age >= run {
+                return (looks, age.checked_sub(run).unwrap());
+            }
+            now += pace.pause(View { run: Some(age), followed: now });
+        }
+        unreachable!()
+    }
+
+    #[test]
+    fn a_build_with_history_costs_few_looks_and_is_noticed_at_once() {
+        let durations = two_hundred();
+        let (mut looks, mut delays) = (Vec::new(), Vec::new());
+        for (index, run) in durations.iter().enumerate() {
+            let history: Vec<_> = (1..=20).map(|back| durations[(index + 200 - back * 7) % 200]).collect();
+            let (count, delay) = watch(&Pace { usual: Usual::of(&history), fixed: None }, *run);
+            looks.push(f64::from(count));
+            delays.push(delay.as_secs_f64());
+        }
+        let mean = looks.iter().sum::<f64>() / 200.0;
+        let worst = looks.iter().copied().fold(0.0, f64::max);
+        let delay = median(delays.clone()).unwrap();
+        let longest = delays.iter().copied().fold(0.0, f64::max);
+        println!(
+            "looks: mean {mean:.1}, median {:.0}, most {worst}; delay: median {delay:.1} s, longest {longest:.0} s",
+            median(looks).unwrap()
+        );
+        // Four more requests: the start, the list of teams, and the steps twice. The list of earlier builds shows this
+        // one too, and so is the first look.
+        assert!(mean + 4.0 <= 12.0, "{mean}");
+        assert!(delay <= 5.0, "{delay}");
+    }
+
+    #[test]
+    fn without_history_the_end_is_noticed_within_half_a_minute() {
+        for run in [1.0, 10.0, 100.0, 1000.0, 5000.0] {
+            let (looks, delay) = watch(&Pace::default(), secs(run));
+            assert!(delay <= secs(30.0), "{run}: {delay:?} after {looks}");
+        }
+    }
+
+    /// A hundred processes that know nothing of each other share one key.
+    #[test]
+    fn a_hundred_waits_on_one_key_never_meet_the_limit_twice_in_a_row() {
+        const LIMIT: u64 = 5000;
+        let hour = 3600.0;
+        let mut state: Vec<(Pressure, u32)> = vec![(Pressure::default(), 0); 100];
+        let mut queue: BinaryHeap<(std::cmp::Reverse<u64>, usize)> =
+            (0..100).map(|n| (std::cmp::Reverse(n as u64 * 137), n)).collect();
+        let (mut left, mut window_end, mut refused, mut asked) = (LIMIT, 1000.0, 0, 0);
+        let mut random = 12345_u64;
+        while let Some((std::cmp::Reverse(millis), n)) = queue.pop() {
+            let now = millis as f64 / 1000.0;
+            if now > 6.0 * hour {
+                break;
+            }
+            while now >= window_end {
+                (left, window_end) = (LIMIT, window_end + hour);
+            }
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let jitter = (random >> 33) as f64 / (1_u64 << 31) as f64;
+            let (pressure, misses) = &mut state[n];
+            asked += 1;
+            // A look and its steps: two requests.
+            if left < 2 {
+                refused += 1;
+                *misses += 1;
+                assert!(*misses < 2, "two refusals in a row at {now}");
+                left = 0;
+            } else {
+                *misses = 0;
+                left -= 2;
+            }
+            pressure.note(secs(now), Budget { remaining: left, reset: secs((window_end - now).ceil()) });
+            let view = View { run: Some(secs(now)), followed: secs(now) };
+            let pause = pressure.stretch(Pace::default().pause(view), jitter);
+            queue.push((std::cmp::Reverse(millis + u64::try_from(pause.as_millis()).unwrap()), n));
+        }
+        println!("{asked} looks in six hours, {refused} of them refused");
+        assert!(asked > 10_000, "the budget is used: {asked}");
+    }
+
+    #[test]
+    fn a_fixed_pause_is_kept_and_no_pause_is_absurd() {
+        let view = View { run: None, followed: Duration::ZERO };
+        assert_eq!(Pace { fixed: Some(secs(0.05)), usual: None }.pause(view), secs(0.05));
+        for typical in [1.0, 30.0, 900.0, 7000.0] {
+            let pace = Pace { usual: Usual::of(&[secs(typical)]), fixed: None };
+            for run in 0..8000 {
+                let pause = pace.pause(View { run: Some(secs(f64::from(run))), followed: secs(1.0) });
+                assert!((secs(1.0)..=GAP).contains(&pause), "{typical} {run} {pause:?}");
+            }
+        }
+        assert_eq!(Usual::of(&[]), None);
+    }
+}

@@ -1,0 +1,57 @@
+//! Turns the signals that ask a process to end into the [`Interrupt`].
+//!
+//! Jenkins sends SIGTERM to every process of an aborted step, possibly several times, and gives about five seconds.
+//! It must not know what the process does.
+
+use std::time::Duration;
+
+use crate::clock::{self, Interrupt};
+use crate::error::Code;
+
+/// The time that the process has to cancel its build and to end by itself.
+const GRACE: Duration = Duration::from_millis(4500);
+
+/// From now on SIGTERM, SIGINT and SIGHUP raise `interrupt`; a process that has not ended a while later runs `give_up`.
+///
+/// A signal that is ignored when the process starts stays ignored: Jenkins starts the shell of a step with SIGHUP and
+/// SIGINT ignored, and so does `nohup`.
+#[cfg(unix)]
+pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(Code) + Send + 'static) {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+    let ignored = ignored();
+    let wanted = [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
+    // Without handlers the signals end the process at once, as they do by default.
+    let Ok(mut signals) = signal_hook::iterator::Signals::new(wanted) else { return };
+    let interrupt = interrupt.clone();
+    std::thread::spawn(move || {
+        let Some(signal) = signals.forever().next() else { return };
+        let code = if signal == SIGINT { Code::Interrupted } else { Code::Terminated };
+        interrupt.raise(code);
+        clock::wait(GRACE);
+        give_up(code);
+    });
+}
+
+/// The bit mask of ignored signals; bit 0 is signal 1.
+#[cfg(unix)]
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+}
+
+/// From now on Ctrl+C, and the end of the console, raise `interrupt`.
+#[cfg(windows)]
+pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(Code) + Send + 'static) {
+    let interrupt = interrupt.clone();
+    let mut give_up = Some(give_up);
+    drop(ctrlc::set_handler(move || {
+        if interrupt.raise(Code::Interrupted) {
+            clock::wait(GRACE);
+            if let Some(give_up) = give_up.take() {
+                give_up(Code::Interrupted);
+            }
+        }
+    }));
+}

@@ -1,0 +1,482 @@
+//! Faults a test orders: which request is hit, and how. Plain data; `aim` finds the request, `misbehave` does the rest.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Which of the two sockets a connection came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listener {
+    /// v3 and legacy.
+    Api,
+    /// The object storage that artifacts are redirected to.
+    Storage,
+}
+
+/// A fault and the requests it hits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Shown in the records of the requests it hit; the kind's word if empty.
+    #[serde(default)]
+    pub name: String,
+    /// Only this listener.
+    #[serde(default)]
+    pub listener: Option<Listener>,
+    /// Only this method.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Only paths that contain this; with a `*` in it, only paths that match it as a whole.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Only queries that contain this.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// Only requests that carry this header.
+    #[serde(default)]
+    pub header: Option<String>,
+    /// The first request of those that match to be hit, counted from 1.
+    #[serde(default = "one")]
+    pub nth: u32,
+    /// How many are hit from there on; 0 is all of them.
+    #[serde(default = "one")]
+    pub times: u32,
+    /// Is the request carried out before it goes wrong? `null` is what suits the kind.
+    #[serde(default)]
+    pub act: Option<bool>,
+    /// Real time between the request and whatever the answer is.
+    #[serde(default)]
+    pub delay_ms: u64,
+    /// What goes wrong.
+    #[serde(flatten)]
+    pub kind: FaultKind,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum FaultKind {
+    /// Nothing but `delay_ms`.
+    Delay,
+    /// A fixed answer.
+    Status {
+        /// Status of the answer.
+        status: u16,
+        /// Headers of the answer.
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+        /// Body; without it the service's own error body for this status.
+        #[serde(default)]
+        body: Option<String>,
+        /// Body as JSON, instead of `body`.
+        #[serde(default)]
+        json: Option<Value>,
+    },
+    /// A page of HTML for people.
+    Page {
+        /// Which one.
+        page: Page,
+        /// Status; `null` is the usual one of the page.
+        #[serde(default)]
+        status: Option<u16>,
+    },
+    /// A redirect.
+    Redirect {
+        /// 301, 302, 303, 307 or 308.
+        #[serde(default = "found")]
+        status: u16,
+        /// Where to; `{api}` and `{storage}` stand for the two addresses.
+        location: String,
+    },
+    /// A redirect to the same address.
+    RedirectLoop {
+        /// 301, 302, 303, 307 or 308.
+        #[serde(default = "found")]
+        status: u16,
+    },
+    /// 429 with the headers of the API that was asked.
+    RateLimited {
+        /// Seconds until the window ends.
+        #[serde(default)]
+        reset_seconds: u64,
+        /// Adds `Retry-After`.
+        #[serde(default)]
+        retry_after: Option<u64>,
+    },
+    /// The connection ends.
+    Cut {
+        /// Where.
+        at: CutPoint,
+        /// After so many bytes of that part.
+        #[serde(default)]
+        bytes: u64,
+        /// With what.
+        #[serde(default)]
+        how: CutHow,
+    },
+    /// The proper answer with its length, but less of the body, then the end of the connection.
+    Truncate {
+        /// Bytes of the body that are sent; `null` is half.
+        #[serde(default)]
+        bytes: Option<u64>,
+    },
+    /// A body without end or length.
+    Endless {
+        /// Where it ends after all.
+        #[serde(default = "gibibyte")]
+        limit: u64,
+    },
+    /// The proper answer in small pieces.
+    Drip {
+        /// Size of a piece.
+        #[serde(default = "one_byte")]
+        bytes: u64,
+        /// Real time between pieces.
+        interval_ms: u64,
+    },
+    /// Silence on an open connection.
+    Hang {
+        /// How long, before the connection is closed.
+        #[serde(default = "ten_minutes")]
+        max_ms: u64,
+    },
+    /// Status 200 with a body that is not what it should be.
+    WrongJson {
+        /// What it is.
+        #[serde(default)]
+        shape: WrongShape,
+    },
+    /// No body.
+    Empty {
+        /// Status of the answer.
+        #[serde(default = "ok")]
+        status: u16,
+    },
+    /// The proper answer under another content type.
+    ContentType {
+        /// The type; empty sends none.
+        value: String,
+    },
+    /// The proper answer with other headers.
+    Headers {
+        /// Headers that are set.
+        #[serde(default)]
+        set: BTreeMap<String, String>,
+        /// Headers that are taken away.
+        #[serde(default)]
+        remove: Vec<String>,
+    },
+    /// The proper answer with this merged into its JSON as by RFC 7386.
+    Patch {
+        /// What is merged.
+        value: Value,
+    },
+    /// These very bytes instead of an answer, then the end of the connection.
+    Raw {
+        /// The bytes as text.
+        text: String,
+    },
+    /// What the storage says of a link that is too old.
+    ExpiredLink {
+        /// 400, 403 or 410.
+        #[serde(default = "forbidden")]
+        status: u16,
+    },
+    /// One byte of the body is another one; the length stays.
+    Corrupt {
+        /// Which byte; counted from the start of the whole file.
+        #[serde(default)]
+        offset: u64,
+    },
+    /// The body is longer or shorter than it should be, and its length says so too.
+    WrongSize {
+        /// By how many bytes.
+        delta: i64,
+    },
+    /// The whole file and 200 although a range was asked for.
+    IgnoreRange,
+    /// 206 with another range than the one that was asked for.
+    WrongRange {
+        /// By how many bytes the range is off.
+        #[serde(default = "seven")]
+        shift: u64,
+    },
+}
+
+fn found() -> u16 {
+    302
+}
+fn ok() -> u16 {
+    200
+}
+fn forbidden() -> u16 {
+    403
+}
+fn one_byte() -> u64 {
+    1
+}
+fn seven() -> u64 {
+    7
+}
+fn gibibyte() -> u64 {
+    1 << 30
+}
+fn ten_minutes() -> u64 {
+    600_000
+}
+
+/// A page for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Page {
+    /// A log-in form of a single sign-on, 200.
+    Sso,
+    /// A company proxy's refusal, 403.
+    Proxy,
+    /// A proxy that wants a password, 407.
+    ProxyAuth,
+    /// An edge server's "bad gateway", 502.
+    Gateway,
+    /// Maintenance, 503.
+    Maintenance,
+    /// The start page of a web site, 200.
+    Home,
+}
+
+/// Where a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CutPoint {
+    /// As soon as it is accepted, before TLS. Counts connections, not requests.
+    Accept,
+    /// After the TLS handshake, before a request is read. Counts connections, not requests.
+    Handshake,
+    /// After `bytes` of the request's body.
+    RequestBody,
+    /// After the whole request, without an answer.
+    BeforeAnswer,
+    /// After `bytes` of the answer, status line and headers included.
+    Answer,
+    /// After `bytes` of the answer's body.
+    AnswerBody,
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CutHow {
+    /// A TCP reset.
+    #[default]
+    Reset,
+    /// An orderly TCP end, without a word from TLS.
+    Close,
+}
+
+/// A body that is not what it should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrongShape {
+    /// JSON that breaks off.
+    #[default]
+    Broken,
+    /// Plain text under a JSON type.
+    Text,
+    /// An array.
+    Array,
+    /// `null`.
+    Null,
+    /// An object without anything in it.
+    Object,
+    /// The right keys with values of the wrong types.
+    Types,
+    /// Bytes that are not UTF-8.
+    Binary,
+}
+
+impl Fault {
+    /// A fault of this kind that hits the next request.
+    pub fn new(kind: FaultKind) -> Self {
+        Self {
+            name: String::new(),
+            listener: None,
+            method: None,
+            path: None,
+            query: None,
+            header: None,
+            nth: 1,
+            times: 1,
+            act: None,
+            delay_ms: 0,
+            kind,
+        }
+    }
+
+    /// The service's own error answer.
+    pub fn status(status: u16) -> Self {
+        Self::new(FaultKind::Status { status, headers: BTreeMap::new(), body: None, json: None })
+    }
+
+    /// A fixed answer with a body.
+    pub fn answer(status: u16, body: &str) -> Self {
+        Self::new(FaultKind::Status { status, headers: BTreeMap::new(), body: Some(body.into()), json: None })
+    }
+
+    /// A page for people.
+    pub fn page(page: Page) -> Self {
+        Self::new(FaultKind::Page { page, status: None })
+    }
+
+    /// A redirect.
+    pub fn redirect(status: u16, location: &str) -> Self {
+        Self::new(FaultKind::Redirect { status, location: location.into() })
+    }
+
+    /// A proper answer that comes late.
+    pub fn slow(delay: Duration) -> Self {
+        Self::new(FaultKind::Delay).delay(delay)
+    }
+
+    /// A reset at this point, at once.
+    pub fn cut(at: CutPoint) -> Self {
+        Self::cut_after(at, 0)
+    }
+
+    /// A reset after `bytes` of this part.
+    pub fn cut_after(at: CutPoint, bytes: u64) -> Self {
+        Self::new(FaultKind::Cut { at, bytes, how: CutHow::Reset })
+    }
+
+    /// 429.
+    pub fn rate_limited(reset_seconds: u64) -> Self {
+        Self::new(FaultKind::RateLimited { reset_seconds, retry_after: None })
+    }
+
+    /// The proper answer with something merged into its JSON.
+    pub fn patch(value: Value) -> Self {
+        Self::new(FaultKind::Patch { value })
+    }
+
+    /// Only for this method and these paths.
+    #[must_use]
+    pub fn on(mut self, method: &str, path: &str) -> Self {
+        self.method = Some(method.into());
+        self.path = Some(path.into());
+        self
+    }
+
+    /// Only for these paths.
+    #[must_use]
+    pub fn path(mut self, path: &str) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// Only on this listener.
+    #[must_use]
+    pub fn listener(mut self, listener: Listener) -> Self {
+        self.listener = Some(listener);
+        self
+    }
+
+    /// Begins with the n-th request that matches, counted from 1.
+    #[must_use]
+    pub fn nth(mut self, nth: u32) -> Self {
+        self.nth = nth;
+        self
+    }
+
+    /// Hits this many requests.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// Hits every request.
+    #[must_use]
+    pub fn always(self) -> Self {
+        self.times(0)
+    }
+
+    /// Real time before the answer.
+    #[must_use]
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay_ms = delay.as_millis() as u64;
+        self
+    }
+
+    /// The request is carried out (the build is started) before it goes wrong.
+    #[must_use]
+    pub fn acted(mut self) -> Self {
+        self.act = Some(true);
+        self
+    }
+
+    /// Reads a fault from JSON; unknown keys are refused.
+    pub fn from_json(value: &Value) -> Result<Self, String> {
+        let fault: Self = serde_json::from_value(value.clone()).map_err(|e| e.to_string())?;
+        let known = serde_json::to_value(&fault).map_err(|e| e.to_string())?;
+        let empty = Map::new();
+        let given = value.as_object().unwrap_or(&empty);
+        match given.keys().find(|key| known.get(key.as_str()).is_none()) {
+            Some(key) => Err(format!("unknown key {key:?} in a fault of kind {}", known["kind"])),
+            None => Ok(fault),
+        }
+    }
+
+    /// Name for the records.
+    pub(crate) fn label(&self) -> String {
+        if !self.name.is_empty() {
+            return self.name.clone();
+        }
+        let kind = serde_json::to_value(&self.kind).unwrap_or_default();
+        kind["kind"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Does it strike before there is a request?
+    pub(crate) fn strikes_connection(&self) -> Option<CutPoint> {
+        match self.kind {
+            FaultKind::Cut { at: at @ (CutPoint::Accept | CutPoint::Handshake), .. } => Some(at),
+            _ => None,
+        }
+    }
+
+    /// Is the request carried out?
+    pub(crate) fn acts(&self) -> bool {
+        self.act.unwrap_or(match &self.kind {
+            FaultKind::Status { .. }
+            | FaultKind::Page { .. }
+            | FaultKind::Redirect { .. }
+            | FaultKind::RedirectLoop { .. }
+            | FaultKind::RateLimited { .. }
+            | FaultKind::Endless { .. }
+            | FaultKind::Hang { .. }
+            | FaultKind::Empty { .. }
+            | FaultKind::Raw { .. }
+            | FaultKind::ExpiredLink { .. } => false,
+            FaultKind::Cut { at, .. } => matches!(at, CutPoint::Answer | CutPoint::AnswerBody),
+            _ => true,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn json_is_read_strictly() {
+        let fault = Fault::from_json(&json!({"path": "/b", "kind": "status", "status": 503, "times": 0})).unwrap();
+        assert_eq!(fault, Fault::status(503).path("/b").always());
+        let error = Fault::from_json(&json!({"pth": "/b", "kind": "delay"})).unwrap_err();
+        assert!(error.contains("\"pth\""), "{error}");
+        assert!(Fault::from_json(&json!({"kind": "explode"})).is_err());
+        Fault::from_json(&json!({"kind": "cut", "at": "answer", "bytes": 3, "how": "close"})).unwrap();
+    }
+}

@@ -1,0 +1,56 @@
+//! A Codemagic on loopback: both APIs, the storage behind them, builds on a simulated clock, faults on demand.
+//!
+//! A test starts a [`Simulator`], points the program under test at [`Simulator::v3_url`] and
+//! [`Simulator::legacy_url`], and looks afterwards at what was asked of it. Nothing here sleeps: builds go on by a
+//! clock that runs as fast as the test wants, by polls, or by hand, and [`Simulator::wait_for`] waits for events.
+//!
+//! ```
+//! use cibridge_simulator::{Advance, Fault, Plan, Simulator};
+//!
+//! let sim = Simulator::builder().advance(Advance::Poll).plan(Plan::ending("timeout")).start()?;
+//! sim.fault(Fault::status(503).on("GET", "/api/v3/builds/").times(2));
+//! assert!(sim.v3_url().starts_with("http://127.0.0.1:"));
+//! assert_eq!(sim.counters().builds_started, 0);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Layers, each using only those after it: `simulator` and `control` (the two handles), `net` (sockets),
+//! `misbehave` (faults carried out), `api` (the service), `world` (its state), and plain parts below.
+
+mod aim;
+mod api;
+mod builds;
+mod clock;
+mod config;
+mod content;
+mod control;
+mod fault;
+mod http;
+mod ids;
+mod limit;
+mod links;
+mod misbehave;
+mod net;
+mod pages;
+mod patch;
+mod plan;
+mod record;
+mod simulator;
+mod time;
+mod timeline;
+mod variables;
+mod world;
+
+pub use api::LEAK_TRAPS;
+pub use builds::{ArtifactInfo, BuildInfo, StartRequest, Via};
+pub use clock::Advance;
+pub use config::{
+    Access, App, Config, DEFAULT_APP, DEFAULT_KEY, DEFAULT_TEAM, History, Key, Leaf, LegacyList, Links, LogHost,
+    LogOptions, RateLimit, StorageOptions, TlsOptions, UnknownWorkflow, Workflow,
+};
+pub use fault::{CutHow, CutPoint, Fault, FaultKind, Listener, Page, WrongShape};
+pub use plan::{ArtifactPlan, CancelPlan, LogLink, Plan, StepPlan, StorePhase, TestPlan};
+pub use record::{ConnectionRecord, Counters, RequestRecord};
+pub use simulator::{Builder, Simulator, State};
+pub use time::SimTime;
+pub use world::Target;

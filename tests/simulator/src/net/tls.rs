@@ -1,0 +1,81 @@
+//! A certificate authority made at the start, and the leaf it vouches for.
+
+use crate::config::{Leaf, TlsOptions};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use std::io;
+use std::sync::Arc;
+
+/// Settings of the listeners and the certificate clients have to trust.
+pub(crate) struct Tls {
+    pub(crate) config: Arc<ServerConfig>,
+    /// PEM of the authority.
+    pub(crate) ca: String,
+}
+
+impl Tls {
+    pub(crate) fn new(options: TlsOptions) -> io::Result<Self> {
+        let trusted = authority("cibridge simulator CA").map_err(other)?;
+        let ca = trusted.pem();
+        let issuer = match options.leaf {
+            Leaf::OtherCa => authority("unknown CA").map_err(other)?,
+            _ => trusted,
+        };
+        let key = KeyPair::generate().map_err(other)?;
+        let leaf = leaf(options.leaf).and_then(|params| params.signed_by(&key, &issuer)).map_err(other)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let versions: &[&rustls::SupportedProtocolVersion] =
+            if options.tls12_only { &[&rustls::version::TLS12] } else { rustls::ALL_VERSIONS };
+        let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .map_err(other)?
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], private)
+            .map_err(other)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { config: Arc::new(config), ca })
+    }
+}
+
+fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::other(error)
+}
+
+fn named(name: &str) -> DistinguishedName {
+    let mut all = DistinguishedName::new();
+    all.push(DnType::CommonName, name);
+    all
+}
+
+fn authority(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = named(name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+}
+
+fn leaf(kind: Leaf) -> Result<CertificateParams, rcgen::Error> {
+    let hosts: &[&str] = match kind {
+        Leaf::WrongHost => &["elsewhere.example.com"],
+        _ => &["localhost", "127.0.0.1"],
+    };
+    let mut params = CertificateParams::new(hosts.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>())?;
+    params.distinguished_name = named(hosts[0]);
+    match kind {
+        Leaf::Expired => {
+            params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        }
+        Leaf::Future => {
+            params.not_before = rcgen::date_time_ymd(2190, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2200, 1, 1);
+        }
+        _ => {}
+    }
+    Ok(params)
+}

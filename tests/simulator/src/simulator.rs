@@ -1,0 +1,364 @@
+//! The simulator as a test holds it: settings before the start, a handle after it.
+
+use crate::builds::BuildInfo;
+use crate::clock::Advance;
+use crate::config::{Access, App, Config, History, Key, TlsOptions};
+use crate::fault::{Fault, Listener};
+use crate::net::{Door, Tls, listen};
+use crate::plan::Plan;
+use crate::record::{ConnectionRecord, Counters, RequestRecord};
+use crate::world::{Addresses, Shared, Target, World};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Settings of a simulator that does not run yet.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    config: Config,
+}
+
+impl Builder {
+    /// Begins with these settings.
+    pub fn from_config(config: Config) -> Self {
+        Self { config }
+    }
+
+    /// Changes any setting.
+    #[must_use]
+    pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Simulated seconds in a real one.
+    #[must_use]
+    pub fn speed(self, speed: f64) -> Self {
+        self.config(|c| c.speed = speed)
+    }
+
+    /// What makes builds go on.
+    #[must_use]
+    pub fn advance(self, advance: Advance) -> Self {
+        self.config(|c| c.advance = advance)
+    }
+
+    /// Speak https with a good certificate.
+    #[must_use]
+    pub fn tls(self) -> Self {
+        self.tls_with(TlsOptions::default())
+    }
+
+    /// Speak https with this certificate and these versions.
+    #[must_use]
+    pub fn tls_with(self, options: TlsOptions) -> Self {
+        self.config(|c| c.tls = Some(options))
+    }
+
+    /// Only this key is valid.
+    #[must_use]
+    pub fn key(self, key: &str) -> Self {
+        self.config(|c| c.keys = vec![Key { key: key.into(), access: Access::Full }])
+    }
+
+    /// One more valid key.
+    #[must_use]
+    pub fn another_key(self, key: &str, access: Access) -> Self {
+        self.config(|c| c.keys.push(Key { key: key.into(), access }))
+    }
+
+    /// Only these apps exist.
+    #[must_use]
+    pub fn apps(self, apps: Vec<App>) -> Self {
+        self.config(|c| c.apps = apps)
+    }
+
+    /// A plan for coming builds.
+    #[must_use]
+    pub fn plan(self, plan: Plan) -> Self {
+        self.config(|c| c.plans.push(plan))
+    }
+
+    /// Builds of the past.
+    #[must_use]
+    pub fn history(self, history: History) -> Self {
+        self.config(|c| c.history.push(history))
+    }
+
+    /// A fault that is there from the start.
+    #[must_use]
+    pub fn fault(self, fault: Fault) -> Self {
+        self.config(|c| c.faults.push(fault))
+    }
+
+    /// At most `limit` requests in `window` of real time.
+    #[must_use]
+    pub fn rate_limit(self, limit: u64, window: Duration) -> Self {
+        self.config(|c| {
+            c.rate_limit.limit = limit;
+            c.rate_limit.window_seconds = window.as_secs_f64();
+        })
+    }
+
+    /// This many GETs of a fresh build answer 404.
+    #[must_use]
+    pub fn not_found_polls(self, polls: u32) -> Self {
+        self.config(|c| c.not_found_polls = polls)
+    }
+
+    /// Opens the sockets and begins to answer.
+    pub fn start(self) -> io::Result<Simulator> {
+        let config = self.config;
+        let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        let (api, storage) = (bind(config.port)?, bind(config.storage_port)?);
+        let tls = config.tls.map(Tls::new).transpose()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let address = |host: &str, socket: &TcpListener| {
+            socket.local_addr().map(|address| format!("{scheme}://{host}:{}", address.port()))
+        };
+        let addresses =
+            Addresses { api: address(&config.api_host, &api)?, storage: address(&config.storage_host, &storage)? };
+        let ca = tls.as_ref().map(|tls| write_ca(&tls.ca)).transpose()?;
+        let server = tls.map(|tls| tls.config);
+        let shared = Arc::new(Shared::new(World::new(config, addresses.clone())));
+        let doors = vec![
+            listen(api, Listener::Api, server.clone(), Arc::clone(&shared))?,
+            listen(storage, Listener::Storage, server, Arc::clone(&shared))?,
+        ];
+        Ok(Simulator { shared, doors, v3: format!("{}/api/v3", addresses.api), addresses, ca })
+    }
+}
+
+fn write_ca(pem: &str) -> io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix("cibridge-sim-ca-").suffix(".pem").tempfile()?;
+    file.write_all(pem.as_bytes())?;
+    Ok(file)
+}
+
+/// A running simulator; dropping it ends it.
+pub struct Simulator {
+    shared: Arc<Shared>,
+    doors: Vec<Door>,
+    addresses: Addresses,
+    v3: String,
+    ca: Option<tempfile::NamedTempFile>,
+}
+
+/// The state as a predicate of `wait_for` sees it.
+pub struct State<'a>(&'a World);
+
+impl State<'_> {
+    /// All recorded requests, oldest first. One that just arrived has no status yet.
+    pub fn requests(&self) -> &[RequestRecord] {
+        &self.0.requests
+    }
+
+    /// How many requests there are of this method on paths that contain `path`.
+    pub fn count(&self, method: &str, path: &str) -> usize {
+        self.0.requests.iter().filter(|r| r.is(method, path)).count()
+    }
+
+    /// All builds, oldest first.
+    pub fn builds(&self) -> Vec<BuildInfo> {
+        self.0.build_infos()
+    }
+
+    /// All connections.
+    pub fn connections(&self) -> &[ConnectionRecord] {
+        &self.0.connections
+    }
+
+    /// Counts of what happened.
+    pub fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+}
+
+impl Simulator {
+    /// Settings to begin with.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Starts with the default settings.
+    pub fn start() -> io::Result<Self> {
+        Self::builder().start()
+    }
+
+    /// Base of v3, without a slash at its end.
+    pub fn v3_url(&self) -> &str {
+        &self.v3
+    }
+
+    /// Base of the legacy API, without a slash at its end.
+    pub fn legacy_url(&self) -> &str {
+        &self.addresses.api
+    }
+
+    /// Base of the storage, without a slash at its end.
+    pub fn storage_url(&self) -> &str {
+        &self.addresses.storage
+    }
+
+    /// PEM file of the authority, if https is spoken. It goes with the simulator.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.ca.as_ref().map(tempfile::NamedTempFile::path)
+    }
+
+    /// The key that is valid.
+    pub fn key(&self) -> String {
+        self.shared.lock().config.keys.first().map(|k| k.key.clone()).unwrap_or_default()
+    }
+
+    /// The app that exists.
+    pub fn app_id(&self) -> String {
+        self.shared.lock().config.apps.first().map(|a| a.id.clone()).unwrap_or_default()
+    }
+
+    /// What the binary prints when it is ready.
+    pub fn ready_line(&self) -> Value {
+        json!({
+            "api": self.addresses.api,
+            "v3": self.v3,
+            "legacy": self.addresses.api,
+            "storage": self.addresses.storage,
+            "ca_file": self.ca_file(),
+            "pid": std::process::id(),
+            "key": self.key(),
+            "app_id": self.app_id(),
+        })
+    }
+
+    /// All requests so far, oldest first.
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.shared.lock().requests.clone()
+    }
+
+    /// The requests of this method on paths that contain `path` (or match it, with a `*`).
+    pub fn requests_to(&self, method: &str, path: &str) -> Vec<RequestRecord> {
+        self.shared.lock().requests.iter().filter(|r| r.is(method, path)).cloned().collect()
+    }
+
+    /// All builds, those of the past first.
+    pub fn builds(&self) -> Vec<BuildInfo> {
+        self.shared.lock().build_infos()
+    }
+
+    /// The build of this id.
+    pub fn build(&self, id: &str) -> Option<BuildInfo> {
+        self.builds().into_iter().find(|b| b.id == id)
+    }
+
+    /// All connections so far.
+    pub fn connections(&self) -> Vec<ConnectionRecord> {
+        self.shared.lock().connections.clone()
+    }
+
+    /// Counts of what happened.
+    pub fn counters(&self) -> Counters {
+        self.shared.lock().counters.clone()
+    }
+
+    /// Orders a fault.
+    pub fn fault(&self, fault: Fault) {
+        self.shared.lock().faults.arm(fault);
+    }
+
+    /// Takes back all faults.
+    pub fn clear_faults(&self) {
+        self.shared.lock().faults.clear();
+    }
+
+    /// A plan for coming builds.
+    pub fn plan(&self, plan: Plan) {
+        self.shared.lock().plans.push(plan);
+    }
+
+    /// Builds of the past.
+    pub fn history(&self, history: &History) {
+        self.shared.lock().add_history(history);
+    }
+
+    /// Changes settings; those of the sockets have no effect any more.
+    pub fn configure(&self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.shared.lock().config);
+        self.shared.notify();
+    }
+
+    /// Moves simulated time on.
+    pub fn advance(&self, seconds: f64) {
+        self.shared.lock().advance(seconds);
+        self.shared.notify();
+    }
+
+    /// Moves a build on; false if there is none of this id.
+    pub fn advance_build(&self, id: &str, target: &Target) -> bool {
+        let mut world = self.shared.lock();
+        let found = world.find(id);
+        if let Some(index) = found {
+            world.advance_build(index, target);
+        }
+        drop(world);
+        self.shared.notify();
+        found.is_some()
+    }
+
+    /// Changes the pace of the simulated clock.
+    pub fn set_speed(&self, speed: f64) {
+        self.shared.lock().set_clock(None, Some(speed));
+        self.shared.notify();
+    }
+
+    /// Starts a build as if somebody had done so by v3; returns its id.
+    pub fn start_build(&self, request: crate::builds::StartRequest) -> String {
+        let mut world = self.shared.lock();
+        let index = world.start_build(request, crate::builds::Via::V3);
+        world.builds[index].id.clone()
+    }
+
+    /// Cancels a build as if somebody else had done so, without a request; false if it was over or is unknown.
+    pub fn cancel_build(&self, id: &str) -> bool {
+        let mut world = self.shared.lock();
+        let found = world.find(id);
+        let canceled = found.is_some_and(|index| world.cancel(index));
+        if let Some(index) = found {
+            // Nobody asked over the network.
+            world.counters.cancels -= 1;
+            world.builds[index].cancels -= 1;
+        }
+        canceled
+    }
+
+    /// Forgets builds, requests, faults and plans but those of the settings.
+    pub fn reset(&self) {
+        self.shared.lock().reset();
+        self.shared.notify();
+    }
+
+    /// The state as JSON, as `/_sim/state` shows it.
+    pub fn state(&self) -> Value {
+        crate::control::state(&self.shared.lock())
+    }
+
+    /// Waits until `test` holds; false after `limit`.
+    pub fn wait_for(&self, limit: Duration, mut test: impl FnMut(&State<'_>) -> bool) -> bool {
+        self.shared.wait(limit, |world| test(&State(world)))
+    }
+
+    /// Waits for `count` requests of this method on paths that contain `path`; false after ten seconds.
+    pub fn wait_for_requests(&self, method: &str, path: &str, count: usize) -> bool {
+        self.wait_for(Duration::from_secs(10), |state| state.count(method, path) >= count)
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.shared.stop();
+        for door in &mut self.doors {
+            door.shut();
+        }
+    }
+}

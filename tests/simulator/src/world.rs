@@ -1,0 +1,485 @@
+//! Everything a simulator knows, behind one lock: builds, clock, faults, records. Knows no sockets.
+
+use crate::aim::Faults;
+use crate::builds::{Build, BuildInfo, StartRequest, Via, Visibility};
+use crate::clock::{Advance, Clock};
+use crate::config::{App, Config, History, UnknownWorkflow};
+use crate::ids::IdSource;
+use crate::limit::Buckets;
+use crate::plan::{Plan, StepPlan};
+use crate::record::{ConnectionRecord, Counters, RequestRecord};
+use crate::time::{SimTime, micros};
+use crate::variables::VariableGroups;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The state and the means to wait for changes of it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    world: Mutex<World>,
+    changed: Condvar,
+    stopped: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(world: World) -> Self {
+        Self { world: Mutex::new(world), changed: Condvar::new(), stopped: AtomicBool::new(false) }
+    }
+
+    /// The state. A panic of a test's predicate does not make it unusable.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes all who wait for a change.
+    pub(crate) fn notify(&self) {
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        // Taking the lock makes sure that nobody is between the test of the flag and the wait.
+        drop(self.lock());
+        self.notify();
+    }
+
+    pub(crate) fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Waits for real time to pass, or for the end of the simulator.
+    pub(crate) fn pause(&self, time: Duration) {
+        let end = Instant::now() + time;
+        let mut world = self.lock();
+        while !self.stopped() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            world = self.changed.wait_timeout(world, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits until `test` holds. Time alone changes builds too, so it is asked again now and then.
+    pub(crate) fn wait(&self, limit: Duration, mut test: impl FnMut(&World) -> bool) -> bool {
+        const LOOK: Duration = Duration::from_millis(10);
+        let end = Instant::now() + limit;
+        let mut world = self.lock();
+        loop {
+            if test(&world) {
+                return true;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.stopped() {
+                return false;
+            }
+            world = self.changed.wait_timeout(world, left.min(LOOK)).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// The addresses under which the two listeners are known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Addresses {
+    pub(crate) api: String,
+    pub(crate) storage: String,
+}
+
+/// The state.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) config: Config,
+    pub(crate) addresses: Addresses,
+    pub(crate) clock: Clock,
+    pub(crate) ids: IdSource,
+    pub(crate) builds: Vec<Build>,
+    pub(crate) plans: Vec<Plan>,
+    pub(crate) faults: Faults,
+    pub(crate) buckets: Buckets,
+    pub(crate) requests: Vec<RequestRecord>,
+    pub(crate) connections: Vec<ConnectionRecord>,
+    /// Requests ever recorded, also before a reset.
+    pub(crate) requests_made: u64,
+    /// Connections ever opened, also before a reset.
+    pub(crate) connections_made: u64,
+    pub(crate) counters: Counters,
+    /// How often each link was used, by its nonce.
+    pub(crate) link_uses: HashMap<u64, u32>,
+    /// Caches that were deleted.
+    pub(crate) deleted_caches: Vec<String>,
+    pub(crate) variables: VariableGroups,
+    pub(crate) began: Instant,
+}
+
+/// Where `advance` takes a build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// To its next status.
+    Next,
+    /// To this status, if it comes.
+    Status(String),
+    /// To its end.
+    End,
+    /// Out of the place where its plan holds it.
+    Release,
+}
+
+impl World {
+    pub(crate) fn new(config: Config, addresses: Addresses) -> Self {
+        let start = config.start_time.map_or_else(SimTime::real_now, |s| SimTime::from_micros(micros(s as f64)));
+        let clock = Clock::new(config.advance, config.speed, start);
+        let mut world = Self {
+            clock,
+            addresses,
+            ids: IdSource::new(),
+            builds: Vec::new(),
+            plans: config.plans.clone(),
+            faults: Faults::default(),
+            buckets: Buckets::default(),
+            requests: Vec::new(),
+            connections: Vec::new(),
+            requests_made: 0,
+            connections_made: 0,
+            counters: Counters::default(),
+            link_uses: HashMap::new(),
+            deleted_caches: Vec::new(),
+            variables: VariableGroups::default(),
+            began: Instant::now(),
+            config,
+        };
+        for fault in world.config.faults.clone() {
+            world.faults.arm(fault);
+        }
+        for history in world.config.history.clone() {
+            world.add_history(&history);
+        }
+        world
+    }
+
+    /// Back to the beginning; the sockets stay, and numbers and ids go on, so that nothing old is taken for new.
+    pub(crate) fn reset(&mut self) {
+        let mut fresh = Self::new(self.config.clone(), self.addresses.clone());
+        fresh.connections = std::mem::take(&mut self.connections);
+        fresh.connections.retain(|c| !c.closed);
+        fresh.requests_made = self.requests_made;
+        fresh.connections_made = self.connections_made;
+        fresh.ids = std::mem::replace(&mut self.ids, IdSource::new());
+        *self = fresh;
+    }
+
+    pub(crate) fn now(&self) -> SimTime {
+        self.clock.now()
+    }
+
+    pub(crate) fn real_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+
+    /// The app of this id, if the keys' owner may see it.
+    pub(crate) fn own_app(&self, id: &str) -> Option<&App> {
+        self.config.apps.iter().find(|a| a.id == id && !a.foreign)
+    }
+
+    /// The builds as tests see them, oldest first.
+    pub(crate) fn build_infos(&self) -> Vec<BuildInfo> {
+        self.builds.iter().map(|b| b.info(&self.clock, &self.addresses.api)).collect()
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<usize> {
+        self.builds.iter().position(|b| b.id == id)
+    }
+
+    /// Indices of all builds, newest first.
+    pub(crate) fn newest_first(&self) -> Vec<usize> {
+        let mut all: Vec<usize> = (0..self.builds.len()).collect();
+        all.sort_by_key(|&i| std::cmp::Reverse((self.builds[i].origin, i)));
+        all
+    }
+
+    fn visibility(&self) -> Visibility {
+        Visibility {
+            not_found_polls: self.config.not_found_polls,
+            not_found_seconds: self.config.not_found_seconds,
+            hidden_lists: self.config.hidden_lists,
+        }
+    }
+
+    /// Starts a build as the plans say.
+    pub(crate) fn start_build(&mut self, request: StartRequest, via: Via) -> usize {
+        let plan = self.choose_plan(&request);
+        self.counters.builds_started += 1;
+        let (origin, visibility) = (self.now(), self.visibility());
+        self.add_build(request, plan, via, origin, &visibility)
+    }
+
+    fn add_build(
+        &mut self,
+        request: StartRequest,
+        plan: Plan,
+        via: Via,
+        origin: SimTime,
+        visibility: &Visibility,
+    ) -> usize {
+        let app = self.config.apps.iter().find(|a| a.id == request.app_id);
+        let workflow = app.and_then(|a| a.workflows.iter().find(|w| w.id == request.workflow_id));
+        let workflow_name = workflow.and_then(|w| w.name.clone());
+        let index = self.builds.iter().filter(|b| b.request.app_id == request.app_id).count() as u64 + 1;
+        let mut build = Build::new(&mut self.ids, request, plan, via, origin, visibility);
+        build.workflow_name = workflow_name;
+        build.index = index;
+        self.builds.push(build);
+        self.builds.len() - 1
+    }
+
+    /// Plans for a number of builds come first, in their order; of the others the last one that fits.
+    fn choose_plan(&mut self, request: &StartRequest) -> Plan {
+        let fits = |p: &Plan| p.fits(&request.app_id, &request.workflow_id, request.branch.as_deref());
+        if let Some(plan) = self.plans.iter_mut().find(|p| p.times.is_some() && fits(p)) {
+            plan.times = plan.times.map(|n| n - 1);
+            return plan.clone();
+        }
+        let known = self.workflow_known(request);
+        let mut unlimited = self.plans.iter().rev().filter(|p| p.times.is_none() && fits(p));
+        let plan = unlimited.find(|p| known || p.workflow_id.is_some());
+        match (plan, known) {
+            (Some(plan), _) => plan.clone(),
+            (None, true) => Plan::default(),
+            (None, false) => unknown_workflow_plan(&request.workflow_id),
+        }
+    }
+
+    /// Is the workflow one of the app's, or does nobody care?
+    pub(crate) fn workflow_known(&self, request: &StartRequest) -> bool {
+        self.config.unknown_workflow == UnknownWorkflow::Run
+            || self
+                .config
+                .apps
+                .iter()
+                .find(|a| a.id == request.app_id)
+                .is_some_and(|a| a.workflows.iter().any(|w| w.id == request.workflow_id))
+    }
+
+    /// Puts finished builds into the past.
+    pub(crate) fn add_history(&mut self, history: &History) {
+        let first_app = self.config.apps.first().map(|a| a.id.clone()).unwrap_or_default();
+        let span: f64 = history.durations.iter().map(|d| d + history.queued_seconds + history.gap_seconds).sum();
+        let mut origin = self.now().plus(-micros(span));
+        let none = Visibility { not_found_polls: 0, not_found_seconds: 0.0, hidden_lists: 0 };
+        for &seconds in &history.durations {
+            let request = StartRequest {
+                app_id: history.app_id.clone().unwrap_or_else(|| first_app.clone()),
+                workflow_id: history.workflow_id.clone(),
+                branch: Some(history.branch.clone()),
+                labels: history.labels.clone(),
+                ..StartRequest::default()
+            };
+            let mut plan = Plan { not_found_polls: Some(0), ..Plan::lasting(history.queued_seconds, seconds) };
+            plan.status = Some(history.status.clone());
+            self.add_build(request, plan, Via::History, origin, &none);
+            origin = origin.plus(micros(seconds + history.queued_seconds + history.gap_seconds));
+        }
+    }
+
+    /// A GET of a build was answered.
+    pub(crate) fn polled(&mut self, index: usize) {
+        self.builds[index].polls += 1;
+        if self.clock.mode() == Advance::Poll {
+            self.advance_build(index, &Target::Next);
+        }
+    }
+
+    /// Moves the whole simulation by simulated time.
+    pub(crate) fn advance(&mut self, seconds: f64) {
+        let time = micros(seconds);
+        self.clock.jump(time);
+        for build in &mut self.builds {
+            build.move_by(time);
+        }
+    }
+
+    /// Moves one build; unless polls move builds, the clock moves for all.
+    pub(crate) fn advance_build(&mut self, index: usize, target: &Target) {
+        if *target == Target::Release {
+            let Self { builds, clock, .. } = self;
+            builds[index].release(clock);
+            return;
+        }
+        let build = &self.builds[index];
+        let position = build.position(&self.clock);
+        let to = match target {
+            Target::Next | Target::Release => build.timeline.next_change(position),
+            Target::End => build.timeline.end(),
+            Target::Status(status) => {
+                let mut at = Some(position);
+                while let Some(p) = at.filter(|&p| build.timeline.at(p).status != *status) {
+                    at = build.timeline.next_change(p);
+                }
+                at
+            }
+        };
+        let Some(by) = to.map(|t| t - position).filter(|&by| by > 0) else { return };
+        if self.clock.mode() == Advance::Poll {
+            self.builds[index].move_by(by);
+            let build = &self.builds[index];
+            let reached = build.time(build.position(&self.clock));
+            self.clock.jump_to(reached);
+        } else {
+            self.clock.jump(by);
+        }
+    }
+
+    /// Changes what moves the builds.
+    pub(crate) fn set_clock(&mut self, mode: Option<Advance>, speed: Option<f64>) {
+        self.clock.set(mode, speed);
+        if mode == Some(Advance::Poll) {
+            let now = self.now();
+            for build in &mut self.builds {
+                build.begin_polling(now);
+            }
+        }
+    }
+
+    /// Takes a cancel; false if the build was over.
+    pub(crate) fn cancel(&mut self, index: usize) -> bool {
+        self.counters.cancels += 1;
+        let general = self.config.cancel_delay_seconds;
+        let Self { builds, clock, .. } = self;
+        let build = &mut builds[index];
+        build.cancels += 1;
+        if build.moment(clock).finished.is_some() {
+            return false;
+        }
+        let plan = &build.plan.cancel;
+        if !plan.ignored {
+            let at = build.position(clock) + micros(plan.delay_seconds.unwrap_or(general));
+            let status = plan.status.clone().unwrap_or_else(|| "canceled".into());
+            build.timeline.cancel_at(at, &status);
+        }
+        true
+    }
+}
+
+/// What the service does with a workflow that is not in the repository.
+fn unknown_workflow_plan(workflow: &str) -> Plan {
+    let fetching = StepPlan { status: "failed".into(), ..StepPlan::of("Fetching app sources", "fetching", 4.0) };
+    Plan {
+        queued_seconds: 2.0,
+        steps: vec![
+            StepPlan::of("Preparing build machine", "preparing", 10.0),
+            fetching,
+            StepPlan::of("Cleaning up", "finishing", 2.0),
+        ],
+        message: Some(format!("Workflow with id `{workflow}` was not found in codemagic.yaml")),
+        artifacts: Vec::new(),
+        ..Plan::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::DEFAULT_APP;
+
+    fn world(advance: Advance) -> World {
+        let config = Config { advance, start_time: Some(1_790_000_000), ..Config::default() };
+        World::new(config, Addresses::default())
+    }
+
+    fn start(world: &mut World, workflow: &str) -> usize {
+        let request =
+            StartRequest { app_id: DEFAULT_APP.into(), workflow_id: workflow.into(), ..StartRequest::default() };
+        world.start_build(request, Via::V3)
+    }
+
+    fn status(world: &World, index: usize) -> String {
+        world.builds[index].moment(&world.clock).status
+    }
+
+    #[test]
+    fn each_poll_moves_its_own_build() {
+        let mut w = world(Advance::Poll);
+        let (a, b) = (start(&mut w, "ios-release"), start(&mut w, "ios-release"));
+        let mut seen = Vec::new();
+        for _ in 0..7 {
+            seen.push(status(&w, a));
+            w.polled(a);
+        }
+        let all = ["queued", "preparing", "fetching", "building", "publishing", "finishing", "finished"];
+        assert_eq!(seen, all);
+        assert_eq!(status(&w, b), "queued");
+        let end = w.builds[a].moment(&w.clock).finished.map(|p| w.builds[a].time(p)).unwrap();
+        assert!(end <= w.now(), "nothing shown lies in the future");
+    }
+
+    #[test]
+    fn plans_for_a_number_of_builds_go_first() {
+        let mut w = world(Advance::Manual);
+        w.plans.push(Plan::ending("a"));
+        w.plans.push(Plan { times: Some(1), ..Plan::ending("b") });
+        w.plans.push(Plan { workflow_id: Some("android-release".into()), ..Plan::ending("c") });
+        let builds = ["ios-release", "ios-release", "android-release"].map(|workflow| start(&mut w, workflow));
+        w.advance(1000.0);
+        assert_eq!(builds.map(|b| status(&w, b)), ["b", "a", "c"]);
+    }
+
+    #[test]
+    fn an_unknown_workflow_fails() {
+        let mut w = world(Advance::Manual);
+        let b = start(&mut w, "iOS release");
+        w.advance_build(b, &Target::End);
+        assert_eq!(status(&w, b), "failed");
+        let build = &w.builds[b];
+        assert!(build.message(&build.moment(&w.clock)).unwrap().contains("`iOS release`"));
+    }
+
+    #[test]
+    fn moves_to_a_status_and_out_of_a_hold() {
+        let mut w = world(Advance::Manual);
+        w.plans.push(Plan { hold: Some("publishing".into()), ..Plan::default() });
+        let b = start(&mut w, "ios-release");
+        w.advance_build(b, &Target::Status("publishing".into()));
+        assert_eq!(status(&w, b), "publishing");
+        w.advance(10_000.0);
+        assert_eq!(status(&w, b), "publishing");
+        w.advance_build(b, &Target::Release);
+        assert_eq!(status(&w, b), "finishing");
+        w.advance_build(b, &Target::End);
+        assert_eq!(status(&w, b), "finished");
+    }
+
+    #[test]
+    fn a_cancel_takes_its_time_and_a_late_one_is_told() {
+        let mut w = world(Advance::Manual);
+        let b = start(&mut w, "ios-release");
+        w.advance(10.0);
+        assert!(w.cancel(b));
+        assert_eq!(status(&w, b), "preparing");
+        w.advance(2.0);
+        assert_eq!(status(&w, b), "canceled");
+        assert!(!w.cancel(b));
+        assert_eq!((w.counters.cancels, w.builds[b].cancels), (2, 2));
+    }
+
+    #[test]
+    fn the_past_lies_before_the_start() {
+        let mut w = world(Advance::Manual);
+        w.add_history(&History { durations: vec![100.0, 200.0], ..History::default() });
+        let infos = w.build_infos();
+        assert!(infos.iter().all(|b| b.status == "finished" && b.via == Via::History));
+        assert_eq!(w.newest_first(), [1, 0]);
+        assert_eq!(infos[1].index, 2);
+    }
+
+    #[test]
+    fn a_reset_forgets_all_but_the_settings() {
+        let mut w = world(Advance::Manual);
+        let b = start(&mut w, "ios-release");
+        let id = w.builds[b].id.clone();
+        w.reset();
+        assert!(w.builds.is_empty() && w.counters == Counters::default());
+        let again = start(&mut w, "ios-release");
+        assert_ne!(w.builds[again].id, id);
+    }
+}
