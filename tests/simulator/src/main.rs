@@ -3,7 +3,6 @@
 use cibridge_simulator::{Access, Advance, App, Builder, Config, Key, Leaf, Plan, Simulator, TlsOptions, Workflow};
 use clap::{Parser, ValueEnum};
 use serde_json::Value;
-use signal_hook::consts::{SIGINT, SIGTERM};
 use std::error::Error;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -94,9 +93,10 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let (end, ended) = mpsc::channel();
+    #[cfg(unix)]
     watch_signals(end.clone())?;
     if args.exit_on_stdin_close {
-        watch_stdin(end);
+        watch_stdin(end.clone());
     }
     let simulator = Builder::from_config(config(args)?).start()?;
     announce(&simulator, args.ready_file.as_deref())?;
@@ -177,7 +177,9 @@ fn announce(simulator: &Simulator, file: Option<&Path>) -> Result<(), Box<dyn Er
     Ok(())
 }
 
+#[cfg(unix)]
 fn watch_signals(end: mpsc::Sender<()>) -> io::Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT])?;
     thread::spawn(move || {
         for _ in signals.forever() {

@@ -9,7 +9,7 @@ use crate::world::World;
 use serde_json::{Value, json};
 
 pub(crate) fn route(world: &mut World, call: &Call<'_>, session: &Session) -> Response {
-    if session.access == Access::None && call.segments[0] != "user" {
+    if session.access == Access::None && call.segments.first() != Some(&"user") {
         return legacy_error(403, "You don't have the permission to access this resource");
     }
     match (call.method, call.segments) {

@@ -48,7 +48,7 @@ pub(crate) fn dated(world: &World, mut response: Response) -> Response {
 fn named(world: &mut World, request: &Request) -> Response {
     let family = family(&request.path);
     let rest = match family {
-        Family::V3 => request.path.trim_start_matches("/api/v3"),
+        Family::V3 => request.path.strip_prefix("/api/v3").unwrap_or_default(),
         Family::Legacy => request.path.as_str(),
     };
     let segments: Vec<String> = rest.split('/').skip(1).map(decode).collect();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 pub(crate) const USER: &str = "5c9c064185dd2310123b8e96";
 
 pub(crate) fn route(world: &mut World, call: &Call<'_>, session: &Session) -> Response {
-    if session.access == Access::None && call.segments[0] != "user" {
+    if session.access == Access::None && call.segments.first() != Some(&"user") {
         return error(Family::V3, 403, "You do not have permission to perform this action");
     }
     match (call.method, call.segments) {

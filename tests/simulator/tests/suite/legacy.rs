@@ -41,6 +41,7 @@ fn starts_with_its_own_words() {
     let nobody = once(sim.legacy_url(), "GET", "/builds", &[], "").unwrap();
     assert_eq!((nobody.status, nobody.json()["error"].clone()), (401, json!("UNAUTHORIZED")));
     assert_eq!(call(&sim, "DELETE", &format!("/builds/{id}"), "").status, 405);
+    assert_eq!(call(&sim, "CONNECT", "api.example.com:443", "").status, 404);
 }
 
 #[test]

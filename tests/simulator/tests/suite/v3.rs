@@ -73,6 +73,7 @@ fn keys_apps_and_paths_are_refused_in_the_body_of_v3() {
         ("POST", "/api/v3/apps/60a0b1c2d3e4f56789abcd00/builds", "sim-key-0123456789abcdef", 403),
         ("POST", "/api/v3/builds/6a941a0014bf8ccd332f2844/cancel", "sim-key-0123456789abcdef", 404),
         ("GET", "/api/v3/nonsense", "looker", 404),
+        ("GET", "/api/v3", "stranger", 403),
         ("GET", "/api/v3/teams/5f1e2d3c4b5a69788796a5b5/builds", "looker", 404),
     ];
     for (method, path, key, expected) in cases {
