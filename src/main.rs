@@ -31,6 +31,7 @@ use error::Code;
 use report::Report;
 
 fn main() -> ExitCode {
+    plain_name_lookup();
     let report = Report::default();
     let code = match cli::parse(std::env::args_os()) {
         Ok(cli::Parsed::Text(text)) => {
@@ -50,6 +51,25 @@ fn main() -> ExitCode {
     };
     ExitCode::from(code.number())
 }
+
+/// A static glibc loads the name services that `/etc/nsswitch.conf` lists as shared libraries of the machine's own
+/// glibc, and crashes when that is of another version. Files and DNS need no such library. musl has none of this.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_feature = "crt-static"))]
+#[expect(unsafe_code, reason = "glibc offers this only in C; both texts are constants, and no other thread runs yet")]
+fn plain_name_lookup() {
+    unsafe extern "C" {
+        fn __nss_configure_lookup(
+            database: *const std::ffi::c_char,
+            services: *const std::ffi::c_char,
+        ) -> std::ffi::c_int;
+    }
+    unsafe {
+        __nss_configure_lookup(c"hosts".as_ptr(), c"files dns".as_ptr());
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_feature = "crt-static")))]
+fn plain_name_lookup() {}
 
 /// The last resort of a process that was asked to end and is stuck: a name look-up or a connect cannot be interrupted.
 #[expect(clippy::exit, reason = "the main thread is stuck, so nothing else ends the process")]

@@ -193,7 +193,9 @@ fn conclude(client: &Client, args: &FollowArgs, end: End, context: &Context, doc
 /// What to say about a build that ended by itself, and badly.
 fn remote_end(client: &Client, args: &FollowArgs, code: Code, context: &Context, document: &mut Document) -> Failure {
     let build = document.build.clone().unwrap_or_default();
-    let mut reason = match client.reason(&build.id, args.log_lines) {
+    // Nobody looks for the cause of a cancellation in a log.
+    let lines = if matches!(code, Code::Failed | Code::Unstable) { args.log_lines } else { 0 };
+    let mut reason = match client.reason(&build.id, lines) {
         Ok(reason) => reason,
         Err(miss) => {
             context.report.line(&format!("the reason is not known: {}", miss.failure));
