@@ -10,8 +10,12 @@ GNU  := x86_64-unknown-linux-gnu
 
 # The musl standard library: rustup's, or a sysroot folder that MUSL_SYSROOT names (a rustup layout made elsewhere).
 MUSL_SYSROOT ?=
+# Nothing unwinds in the release profile, and relative relocations have a short form (musl 1.2.4 and newer reads it,
+# Rust's own since 1.93): a tenth less file.
+MUSL_FLAGS := -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs
+export CFLAGS_x86_64_unknown_linux_musl := -fno-asynchronous-unwind-tables -fno-unwind-tables
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := $(MUSL_FLAGS) $(if $(MUSL_SYSROOT),--sysroot $(MUSL_SYSROOT))
 ifneq ($(MUSL_SYSROOT),)
-export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := --sysroot $(MUSL_SYSROOT)
 HAVE_MUSL := 1
 else
 HAVE_MUSL := $(shell ls "$$(rustc --print target-libdir --target $(MUSL) 2>/dev/null)"/libstd-*.rlib >/dev/null 2>&1 && echo 1)
@@ -67,7 +71,7 @@ clean: ## Remove everything that was built
 	rm -rf jenkins-lib/target
 
 tools-rust:
-	@command -v $(CARGO) >/dev/null || { echo "missing: cargo (Rust 1.88 or newer), https://rustup.rs" >&2; exit 1; }
+	@command -v $(CARGO) >/dev/null || { echo "missing: cargo (Rust 1.93 or newer), https://rustup.rs" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "missing: a C compiler (cc), e.g. apt-get install gcc" >&2; exit 1; }
 	@command -v readelf >/dev/null || { echo "missing: readelf, e.g. apt-get install binutils" >&2; exit 1; }
 	@[ -n "$(HAVE_MUSL)" ] || echo "note: no musl standard library (rustup target add $(MUSL)); building a static glibc binary" >&2

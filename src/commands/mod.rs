@@ -89,7 +89,7 @@ fn conclude(
     provider: &'static str,
     output: &OutputArgs,
     context: &Context,
-    work: impl FnOnce(&mut Publication) -> anyhow::Result<Code>,
+    work: &mut dyn FnMut(&mut Publication) -> anyhow::Result<Code>,
 ) -> Code {
     let report = &context.report;
     let mut publication =

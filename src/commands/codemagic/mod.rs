@@ -28,26 +28,21 @@ use crate::secret::Secret;
 pub(super) const PROVIDER: &str = "codemagic";
 
 pub(super) fn run(command: &CodemagicCommand, context: &Context) -> Code {
-    match command {
-        CodemagicCommand::Trigger(args) => {
-            conclude(PROVIDER, &args.output, context, |into| trigger::run(args, context, into))
-        }
-        CodemagicCommand::Wait(args) => {
-            conclude(PROVIDER, &args.output, context, |into| wait::run(args, context, into))
-        }
-        CodemagicCommand::Status(args) => {
-            conclude(PROVIDER, &args.output, context, |into| status::run(args, context, into))
-        }
-        CodemagicCommand::Cancel(args) => {
-            conclude(PROVIDER, &args.output, context, |into| cancel::run(args, context, into))
-        }
-        CodemagicCommand::Builds(args) => {
-            conclude(PROVIDER, &args.output, context, |into| builds::run(args, context, into))
-        }
-        CodemagicCommand::Check(args) => {
-            conclude(PROVIDER, &args.output, context, |into| check::run(args, context, into))
-        }
-    }
+    let output = match command {
+        CodemagicCommand::Trigger(args) => &args.output,
+        CodemagicCommand::Wait(args) => &args.output,
+        CodemagicCommand::Status(args) | CodemagicCommand::Cancel(args) => &args.output,
+        CodemagicCommand::Builds(args) => &args.output,
+        CodemagicCommand::Check(args) => &args.output,
+    };
+    conclude(PROVIDER, output, context, &mut |into| match command {
+        CodemagicCommand::Trigger(args) => trigger::run(args, context, into),
+        CodemagicCommand::Wait(args) => wait::run(args, context, into),
+        CodemagicCommand::Status(args) => status::run(args, context, into),
+        CodemagicCommand::Cancel(args) => cancel::run(args, context, into),
+        CodemagicCommand::Builds(args) => builds::run(args, context, into),
+        CodemagicCommand::Check(args) => check::run(args, context, into),
+    })
 }
 
 /// Documents of the builds that the command line names by id or page.
