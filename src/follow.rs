@@ -18,6 +18,9 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Refusals in a row (key revoked, build deleted) after which there is nothing left to follow.
 const REFUSALS: u32 = 3;
 
+/// Misses in a row after which a single look is left to a later call.
+const ENOUGH_MISSES: u32 = 3;
+
 /// The first pause after a miss; it doubles up to the second one.
 const AFTER_MISS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
@@ -49,6 +52,8 @@ pub struct Limits {
     pub unknown: Duration,
     /// The commit that the build must be of: its full hash or the beginning of it.
     pub commit: Option<String>,
+    /// One look is enough: a build that goes on is left to a later call.
+    pub once: bool,
 }
 
 /// Why following a build ended.
@@ -64,6 +69,8 @@ pub enum End {
     Lost(Failure),
     /// A signal asked the process to end.
     Interrupted(Code),
+    /// It goes on, and one look was all that was asked for; the next one is worth while after this time.
+    GoesOn(Duration),
     /// Another build of the same call ended badly first, and the call was to fail fast.
     Abandoned,
 }
@@ -107,6 +114,11 @@ impl<R: Remote> Watch<R> {
             misses: 0,
             refusals: 0,
         }
+    }
+
+    /// How long such builds usually run, if that is known by now.
+    pub fn usual(&self) -> Option<Duration> {
+        self.pace.usual.map(Usual::typical)
     }
 
     /// How long the build has run or been queued by now: what the service said, and the time since.
@@ -173,6 +185,9 @@ impl<R: Remote> Watch<R> {
                     usual: self.pace.usual.map(Usual::typical),
                 });
                 self.next_beat = now + HEARTBEAT;
+            } else if self.limits.once && (self.misses == 0 && self.sighting.is_some() || self.misses >= ENOUGH_MISSES)
+            {
+                self.end = Some(End::GoesOn(self.next_look.saturating_sub(now)));
             }
         }
     }
@@ -311,7 +326,8 @@ pub fn follow<R: Remote>(
         for event in events {
             emit(next, &watches[next], event);
         }
-        let bad = watches[next].end.as_ref().is_some_and(|end| !matches!(end, End::Ended(Code::Success)));
+        let bad =
+            watches[next].end.as_ref().is_some_and(|end| !matches!(end, End::Ended(Code::Success) | End::GoesOn(_)));
         if fail_fast && bad {
             watches.iter_mut().filter(|watch| watch.end.is_none()).for_each(|watch| watch.end = Some(End::Abandoned));
         }

@@ -220,3 +220,26 @@ fn a_signal_ends_it_at_once() {
     assert_eq!(ends, [End::Interrupted(Code::Terminated)]);
     assert!(clock.now() < Duration::from_secs(530));
 }
+
+#[test]
+fn one_look_says_when_the_next_is_worth_while_and_keeps_the_limits() {
+    let once = Limits { once: true, run: Some(Duration::from_secs(300)), ..patient() };
+    for (queued, run_for, at, bad) in
+        [(10, 1000, 0, false), (10, 1000, 200, false), (10, 1000, 400, false), (0, 5, 20, false), (10, 1000, 50, true)]
+    {
+        let clock = Jump::default();
+        clock.now.set(Duration::from_secs(at));
+        let mut build = script(&clock, queued, run_for);
+        if bad {
+            build.misses = vec![(0, 10_000, miss(Code::Unavailable, true))];
+        }
+        let looks = Rc::clone(&build.looks);
+        let (ends, _) = run(vec![build], &once, false, &clock);
+        match &ends[0] {
+            End::GoesOn(next) => assert!(*next >= Duration::from_secs(2) && at < 300, "{at}: {next:?}"),
+            End::TimedOut(_) => assert_eq!(at, 400),
+            end => assert_eq!((end, run_for), (&End::Ended(Code::Success), 5)),
+        }
+        assert_eq!(looks.get(), if bad { 3 } else { 1 }, "{at}");
+    }
+}

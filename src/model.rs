@@ -215,6 +215,9 @@ pub struct Document {
     pub artifacts: Vec<Artifact>,
     /// The error of the call itself.
     pub error: Option<CallError>,
+    /// Seconds after which another look at a build that goes on is worth while (`wait --once`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_look_seconds: Option<u64>,
     /// The request that `--dry-run` did not send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<serde_json::Value>,
@@ -266,6 +269,7 @@ impl Document {
             steps: Vec::new(),
             artifacts: Vec::new(),
             error: None,
+            next_look_seconds: None,
             request: None,
         }
     }

@@ -63,7 +63,7 @@ impl Report {
             Event::Heartbeat { status, step, age, usual } => {
                 let step = step.as_ref().map(|step| format!(", step {step}")).unwrap_or_default();
                 let usual = usual.map(|usual| format!(", usually {}", words(usual))).unwrap_or_default();
-                format!("still {status} after {}{step}{usual}", words(*age))
+                format!("{status} for {}{step}{usual}", words(*age))
             }
             Event::Miss { why, again } => format!("{why}; next try in {}", words(*again)),
         };

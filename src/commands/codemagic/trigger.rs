@@ -64,7 +64,8 @@ pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Publi
         return Ok(publication.worst());
     }
     if args.wait {
-        return Ok(watching::run(&client, &args.follow, true, false, context, publication));
+        let mode = watching::Mode { fresh: true, ..Default::default() };
+        return Ok(watching::run(&client, &args.follow, mode, context, publication));
     }
     publication.documents[0].end(Outcome::Started, Code::Success);
     Ok(publication.worst())

@@ -10,5 +10,6 @@ pub(super) fn run(args: &WaitArgs, context: &Context, publication: &mut Publicat
     publication.several = args.builds.len() > 1;
     let client = client(&args.connection, &args.output, context)?;
     publication.publish()?;
-    Ok(watching::run(&client, &args.follow, false, args.fail_fast, context, publication))
+    let mode = watching::Mode { fail_fast: args.fail_fast, once: args.once, ..Default::default() };
+    Ok(watching::run(&client, &args.follow, mode, context, publication))
 }

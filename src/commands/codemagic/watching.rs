@@ -7,7 +7,7 @@ use crate::cli::FollowArgs;
 use crate::codemagic::{Client, Filter};
 use crate::error::{Code, Failure, Miss};
 use crate::follow::{self, End, Limits, Remote, Watch};
-use crate::model::{Document, Outcome, Phase, Sighting, Step};
+use crate::model::{Document, Event, Outcome, Phase, Sighting, Step};
 use crate::pace::{Pace, Usual};
 use crate::retry::Budget;
 
@@ -34,6 +34,8 @@ struct BuildRemote<'a> {
     history: Option<Filter>,
     usual: Option<Usual>,
     asked: bool,
+    /// There is no second look that could show the earlier builds.
+    once: bool,
 }
 
 impl BuildRemote<'_> {
@@ -62,7 +64,11 @@ impl Remote for BuildRemote<'_> {
         }
         let sighting = self.client.look(&self.id)?;
         if !self.asked && !matches!(sighting.phase, Phase::Ended(_)) {
-            self.history = Some(filter(&sighting.build));
+            if self.once {
+                self.look_with_history(&filter(&sighting.build));
+            } else {
+                self.history = Some(filter(&sighting.build));
+            }
         }
         Ok(sighting)
     }
@@ -91,24 +97,39 @@ fn filter(build: &crate::model::Build) -> Filter {
     }
 }
 
+/// What is asked of a call that follows builds.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Mode {
+    /// The builds were started by this call.
+    pub(super) fresh: bool,
+    /// The first bad end cancels the other builds.
+    pub(super) fail_fast: bool,
+    /// One look is enough.
+    pub(super) once: bool,
+}
+
+/// The shortest pause between single looks: each of them costs its caller an agent.
+const ONCE_AT_MOST: Duration = Duration::from_secs(30);
+
 /// Follows the builds of all documents of `publication` to their ends, and gives the worst one's code.
 ///
-/// `fresh` builds were started by this call. A build that has no end when following ends is cancelled, unless the user
+/// A build that has no end when following ends is cancelled, unless the user
 /// said no.
 pub(super) fn run(
     client: &Client,
     args: &FollowArgs,
-    fresh: bool,
-    fail_fast: bool,
+    mode: Mode,
     context: &Context,
     publication: &mut Publication,
 ) -> Code {
+    let Mode { fresh, fail_fast, once } = mode;
     let limits = Limits {
         queue: args.queue_timeout,
         run: args.run_timeout,
         total: args.timeout,
         unknown: if fresh { UNKNOWN_AFTER_START } else { UNKNOWN_OTHERWISE },
         commit: args.expect_commit.clone(),
+        once,
     };
     let first_look = match args.poll_interval {
         _ if !fresh => Duration::ZERO,
@@ -118,13 +139,17 @@ pub(super) fn run(
     let watch = |document: &Document| {
         let build = document.build.clone().unwrap_or_default();
         let history = fresh.then(|| filter(&build));
-        let remote = BuildRemote { client, id: build.id, history, usual: None, asked: false };
+        let remote = BuildRemote { client, id: build.id, history, usual: None, asked: false, once };
         Watch::new(remote, limits.clone(), Pace { usual: None, fixed: args.poll_interval }, &*context.clock, first_look)
     };
     let mut watches: Vec<_> = publication.documents.iter().map(watch).collect();
     let several = watches.len() > 1;
     let mut paged = vec![fresh; watches.len()];
     follow::follow(&mut watches, fail_fast, &*context.clock, &mut |n, watch, event| {
+        if once {
+            // A caller that looks again and again gets one line each time (`conclude`), not the whole story.
+            return;
+        }
         let build = watch.sighting.as_ref().map(|seen| &seen.build);
         if let (Some(build), false) = (build, paged[n]) {
             paged[n] = true;
@@ -141,13 +166,20 @@ pub(super) fn run(
         }
         document.steps = std::mem::take(&mut watch.steps);
         let end = watch.end.take().unwrap_or(End::Abandoned);
-        conclude(client, args, end, context, document);
+        conclude(client, args, end, watch.usual(), context, document);
     }
     publication.worst()
 }
 
 /// Makes an end into a document and lines, and cancels a build that must not go on.
-fn conclude(client: &Client, args: &FollowArgs, end: End, context: &Context, document: &mut Document) {
+fn conclude(
+    client: &Client,
+    args: &FollowArgs,
+    end: End,
+    usual: Option<Duration>,
+    context: &Context,
+    document: &mut Document,
+) {
     let report = &context.report;
     let build = document.build.clone().unwrap_or_default();
     let what = title(&build);
@@ -180,6 +212,16 @@ fn conclude(client: &Client, args: &FollowArgs, end: End, context: &Context, doc
                 .hint("start it again for the new head, or build a tag, which does not move")
         }
         End::Lost(failure) => failure,
+        End::GoesOn(next) => {
+            let next = next.max(ONCE_AT_MOST);
+            let age = build.run_seconds.or(build.queued_seconds).unwrap_or_default();
+            let step = document.steps.iter().find(|step| step.status == "running").map(|step| step.name.clone());
+            let status = build.status.clone();
+            let age = Duration::from_secs(age);
+            report.event(&format!("{what}: "), &Event::Heartbeat { status, step, age, usual });
+            document.next_look_seconds = Some(next.as_secs());
+            return document.end(Outcome::Running, Code::Success);
+        }
         End::Interrupted(code) => return interrupted(client, args, code, context, document),
         End::Abandoned => {
             let done = cancel(client, args, &build.id, context);
