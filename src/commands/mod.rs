@@ -52,6 +52,14 @@ impl Publication {
         }
     }
 
+    /// The same while the call goes on. A full disk is told, but the build that was started is not left alone for it;
+    /// the write at the end decides about the exit code.
+    fn publish_early(&self, report: &Report) {
+        if let Err(error) = self.publish() {
+            report.failure(&failure(&error));
+        }
+    }
+
     fn single(&self) -> &Document {
         self.documents.first().unwrap_or(&self.call)
     }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::super::Context;
+use crate::clock;
 use crate::codemagic::{Api, Client, Filter, StartError, StartRequest};
 use crate::error::{Code, Failure};
 use crate::model::{Phase, Sighting};
@@ -13,8 +14,8 @@ use crate::model::{Phase, Sighting};
 /// Pauses before each search for a build whose start was not answered. The service shows a new build late.
 const SEARCHES: [u64; 5] = [1, 2, 4, 8, 15];
 
-/// The same, all together, when a signal ended the process.
-const LAST_SEARCH: Duration = Duration::from_millis(1500);
+/// The limit of each request, and the pause between three searches, when a signal ended the process.
+const LAST_SEARCH: (Duration, Duration) = (Duration::from_millis(1200), Duration::from_millis(400));
 
 /// The build that a call is about.
 pub(super) struct Started {
@@ -79,27 +80,24 @@ fn settle(
     let mut trouble = None;
     for pause in SEARCHES {
         clock.sleep(Duration::from_secs(pause));
-        let signalled = clock.interrupted().is_some();
-        let found = if signalled {
-            find(&client.last_words(LAST_SEARCH), request, label)
-        } else {
-            find(client, request, label)
-        };
-        match found {
-            Ok(Some(found)) => {
-                context.report.line("The build was started: it was found by its label");
-                return Ok(Started { id: found.build.id.clone(), adopted: false, sighting: Some(found) });
-            }
-            Ok(None) => trouble = None,
-            Err(miss) => {
-                trouble = Some(miss.failure);
-                if !signalled && clock.interrupted().is_some() {
-                    continue;
-                }
-            }
-        }
-        if signalled {
+        if clock.interrupted().is_some() {
             break;
+        }
+        match find(client, request, label) {
+            Ok(Some(found)) => return Ok(recovered(found, context)),
+            Ok(None) => trouble = None,
+            Err(miss) => trouble = Some(miss.failure),
+        }
+    }
+    if clock.interrupted().is_some() {
+        let last = client.last_words(LAST_SEARCH.0);
+        for _ in 0..3 {
+            match find(&last, request, label) {
+                Ok(Some(found)) => return Ok(recovered(found, context)),
+                Ok(None) => trouble = None,
+                Err(miss) => trouble = Some(miss.failure),
+            }
+            clock::wait(LAST_SEARCH.1);
         }
     }
     let searched = match trouble {
@@ -113,6 +111,11 @@ fn settle(
         format!("{}; a build may have been started, {searched}, and it was not started again", cause.why),
     )
     .hint(format!("look for the label {label} on {page} before you start another")))
+}
+
+fn recovered(found: Sighting, context: &Context) -> Started {
+    context.report.line("The build was started: it was found by its label");
+    Started { id: found.build.id.clone(), adopted: false, sighting: Some(found) }
 }
 
 /// The oldest build of the app that carries `label`.

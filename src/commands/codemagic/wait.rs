@@ -9,7 +9,7 @@ pub(super) fn run(args: &WaitArgs, context: &Context, publication: &mut Publicat
     publication.documents = placeholders(&args.builds)?;
     publication.several = args.builds.len() > 1;
     let client = client(&args.connection, &args.output, context)?;
-    publication.publish()?;
+    publication.publish_early(&context.report);
     let mode = watching::Mode { fail_fast: args.fail_fast, once: args.once, ..Default::default() };
     Ok(watching::run(&client, &args.follow, mode, context, publication))
 }
