@@ -176,10 +176,7 @@ impl<R: Remote> Watch<R> {
             } else if self.next_beat <= now {
                 let (run, queued) = self.age(now);
                 emit(Event::Heartbeat {
-                    status: self
-                        .sighting
-                        .as_ref()
-                        .map_or_else(|| "unknown".to_owned(), |seen| seen.build.status.clone()),
+                    running: run.is_some(),
                     step: self.steps.iter().find(|step| step.status == "running").map(|step| step.name.clone()),
                     age: run.unwrap_or(queued),
                     usual: self.pace.usual.map(Usual::typical),

@@ -132,7 +132,7 @@ pub enum Event {
     /// How long such builds usually run became known.
     Usual(Duration),
     /// Nothing changed for a while.
-    Heartbeat { status: String, step: Option<String>, age: Duration, usual: Option<Duration> },
+    Heartbeat { running: bool, step: Option<String>, age: Duration, usual: Option<Duration> },
     /// A look failed and is repeated after a pause.
     Miss { why: String, again: Duration },
 }

@@ -60,7 +60,9 @@ impl Report {
                     status => format!("step: {} {status}{}", step.name, took.unwrap_or_default()),
                 }
             }
-            Event::Heartbeat { status, step, age, usual } => {
+            Event::Heartbeat { running, step, age, usual } => {
+                // The provider's word for the state may be old by now.
+                let status = if *running { "running" } else { "queued" };
                 let step = step.as_ref().map(|step| format!(", step {step}")).unwrap_or_default();
                 let usual = usual.map(|usual| format!(", usually {}", words(usual))).unwrap_or_default();
                 format!("{status} for {}{step}{usual}", words(*age))

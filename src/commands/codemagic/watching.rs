@@ -216,9 +216,9 @@ fn conclude(
             let next = next.max(ONCE_AT_MOST);
             let age = build.run_seconds.or(build.queued_seconds).unwrap_or_default();
             let step = document.steps.iter().find(|step| step.status == "running").map(|step| step.name.clone());
-            let status = build.status.clone();
+            let running = build.run_seconds.is_some();
             let age = Duration::from_secs(age);
-            report.event(&format!("{what}: "), &Event::Heartbeat { status, step, age, usual });
+            report.event(&format!("{what}: "), &Event::Heartbeat { running, step, age, usual });
             document.next_look_seconds = Some(next.as_secs());
             return document.end(Outcome::Running, Code::Success);
         }
