@@ -40,7 +40,10 @@ struct Script {
     end: (&'static str, Phase),
     /// Misses between these seconds.
     misses: Vec<(u64, u64, Miss)>,
+    /// How long such builds usually run.
+    usual: Option<Usual>,
     looks: Rc<Cell<u32>>,
+    looks_at_steps: Rc<Cell<u32>>,
 }
 
 fn miss(code: Code, passing: bool) -> Miss {
@@ -73,6 +76,7 @@ impl Remote for Script {
     }
 
     fn steps(&mut self) -> Result<Vec<Step>, Miss> {
+        self.looks_at_steps.set(self.looks_at_steps.get() + 1);
         let status = if self.clock.now().as_secs() < self.queued + self.run { "running" } else { "success" };
         Ok(vec![Step { name: "Build".into(), status: status.into(), seconds: Some(1) }])
     }
@@ -82,13 +86,22 @@ impl Remote for Script {
     }
 
     fn usual(&self) -> Option<Usual> {
-        None
+        self.usual
     }
 }
 
 fn script(clock: &Jump, queued: u64, run: u64) -> Script {
     let end = ("finished", Phase::Ended(Code::Success));
-    Script { clock: clock.clone(), queued, run, end, misses: Vec::new(), looks: Rc::default() }
+    Script {
+        clock: clock.clone(),
+        queued,
+        run,
+        end,
+        misses: Vec::new(),
+        usual: None,
+        looks: Rc::default(),
+        looks_at_steps: Rc::default(),
+    }
 }
 
 fn run(scripts: Vec<Script>, limits: &Limits, fail_fast: bool, clock: &Jump) -> (Vec<End>, Vec<String>) {
@@ -241,5 +254,20 @@ fn one_look_says_when_the_next_is_worth_while_and_keeps_the_limits() {
             end => assert_eq!((end, run_for), (&End::Ended(Code::Success), 5)),
         }
         assert_eq!(looks.get(), if bad { 3 } else { 1 }, "{at}");
+    }
+}
+
+#[test]
+fn a_build_with_history_costs_few_requests_and_one_that_fails_early_is_noticed_on_the_way() {
+    for (run_for, ended) in [(900, Code::Success), (200, Code::Failed)] {
+        let clock = Jump::default();
+        let mut build = script(&clock, 6, run_for);
+        build.usual = Usual::of(&[880, 900, 905, 910, 890].map(Duration::from_secs));
+        build.end.1 = Phase::Ended(ended);
+        let (looks, steps) = (Rc::clone(&build.looks), Rc::clone(&build.looks_at_steps));
+        let (ends, _) = run(vec![build], &patient(), false, &clock);
+        assert_eq!(ends, [End::Ended(ended)]);
+        assert!(looks.get() + steps.get() <= 10, "{} {}", looks.get(), steps.get());
+        assert!(clock.now() < Duration::from_secs(if ended == Code::Success { 916 } else { 600 }), "{:?}", clock.now());
     }
 }
