@@ -48,12 +48,20 @@ impl Redactor {
     /// Adds a secret. One shorter than six bytes is ignored (see [`SHORTEST`]).
     pub fn add(&mut self, secret: &Secret) {
         let text = secret.expose();
+        self.add_text(text);
+        // A text of several lines is shown line by line, or with its lines joined by spaces.
+        if text.contains('\n') {
+            text.lines().for_each(|line| self.add_text(line.trim()));
+        }
+    }
+
+    fn add_text(&mut self, text: &str) {
         if text.len() < SHORTEST {
             return;
         }
         let mut forms = vec![text.to_owned(), utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()];
         if let Ok(quoted) = serde_json::to_string(text) {
-            forms.push(quoted.trim_matches('"').to_owned());
+            forms.push(quoted[1..quoted.len() - 1].to_owned());
         }
         // Base64 of a longer text that contains the secret depends on the secret's offset modulo three;
         // the part that the neighbours cannot change is masked for each of the three.
@@ -107,6 +115,21 @@ mod tests {
         let percent = utf8_percent_encode(key, NON_ALPHANUMERIC).to_string();
         assert_eq!(redactor.redact(&format!("a {key} b {percent} c")), format!("a {MASK} b {MASK} c"));
         assert_eq!(format!("{:?}", Secret::new(key)), MASK);
+    }
+
+    #[test]
+    fn a_quotation_mark_at_the_end_of_a_secret_breaks_no_json() {
+        let text = "\"pass word\"";
+        let mut redactor = Redactor::default();
+        redactor.add(&Secret::new(text));
+        assert_eq!(redactor.redact(&serde_json::to_string(text).unwrap()), format!("\"{MASK}\""));
+    }
+
+    #[test]
+    fn each_line_of_a_secret_is_masked() {
+        let mut redactor = Redactor::default();
+        redactor.add(&Secret::new("first line\r\nsecond line\n"));
+        assert_eq!(redactor.redact("a first line second line b"), format!("a {MASK} {MASK} b"));
     }
 
     #[test]
