@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, Resettable};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -73,7 +73,9 @@ pub enum Parsed {
 
 /// Reads the command line and the environment. Fails with code 2.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Failure> {
-    let result = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let result = heedless_of_empty(Cli::command())
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
     match result {
         Ok(cli) => Ok(Parsed::Work(Box::new(cli))),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
@@ -81,6 +83,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Fa
         }
         Err(error) => Err(usage(&error)),
     }
+}
+
+/// The same command, for which an empty environment variable is as good as none: Jenkins leaves unset parameters so.
+fn heedless_of_empty(command: clap::Command) -> clap::Command {
+    let empty = |argument: &clap::Arg| {
+        argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.to_string_lossy().trim().is_empty())
+    };
+    command
+        .mut_args(|argument| if empty(&argument) { argument.env(Resettable::Reset) } else { argument })
+        .mut_subcommands(heedless_of_empty)
 }
 
 /// clap's error in the shape of all others: one line, and a hint.
