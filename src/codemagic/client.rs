@@ -1,6 +1,7 @@
 //! Requests to Codemagic, one function for each thing the program asks of it.
 
 use std::cell::{Cell, OnceCell};
+use std::collections::VecDeque;
 use std::io::BufRead as _;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -266,19 +267,21 @@ impl Client {
         if stream.status != 200 {
             return Vec::new();
         }
-        let mut tail = std::collections::VecDeque::new();
+        let mut tail = VecDeque::new();
         let mut reader = std::io::BufReader::new(stream);
         let mut line = Vec::new();
-        while let Ok(length) = reader.read_until(b'\n', &mut line) {
-            if length == 0 {
-                break;
+        // A line may be as long as the log: what is beyond the limit is read and dropped.
+        while let Ok(chunk @ [_, ..]) = reader.fill_buf() {
+            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let length = end.unwrap_or(chunk.len());
+            line.extend_from_slice(&chunk[..length.min(LOG_LINE.saturating_sub(line.len()))]);
+            reader.consume(end.map_or(length, |end| end + 1));
+            if end.is_some() {
+                keep(&mut tail, &mut line, lines);
             }
-            if tail.len() == lines {
-                tail.pop_front();
-            }
-            line.truncate(LOG_LINE);
-            tail.push_back(String::from_utf8_lossy(line.trim_ascii_end()).into_owned());
-            line.clear();
+        }
+        if !line.is_empty() {
+            keep(&mut tail, &mut line, lines);
         }
         tail.into()
     }
@@ -388,6 +391,15 @@ impl Client {
     fn service_time(&self, response: &Response) -> SystemTime {
         response.header("date").and_then(retry::parse_http_date).unwrap_or_else(|| self.clock.wall())
     }
+}
+
+/// Moves a line to the end of the last `lines` ones.
+fn keep(tail: &mut VecDeque<String>, line: &mut Vec<u8>, lines: usize) {
+    if tail.len() == lines {
+        tail.pop_front();
+    }
+    tail.push_back(String::from_utf8_lossy(line.trim_ascii_end()).into_owned());
+    line.clear();
 }
 
 /// What an unusable answer means for another try.
