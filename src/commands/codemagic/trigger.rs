@@ -58,7 +58,8 @@ pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Publi
         context.report.data(&build.id);
     }
     publication.documents.push(Document { build: Some(build), adopted: started.adopted, ..Document::new(PROVIDER) });
-    publication.publish()?;
+    // A disk that is full by now must not leave the build without its end; the last write of the file tells of it.
+    drop(publication.publish());
     if let Some(code) = context.clock.interrupted() {
         watching::interrupted(&client, &args.follow, code, context, &mut publication.documents[0]);
         return Ok(publication.worst());
