@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::super::Context;
+use crate::clock::wait;
 use crate::codemagic::{Api, Client, Filter, StartError, StartRequest};
 use crate::error::{Code, Failure};
 use crate::model::{Phase, Sighting};
@@ -13,8 +14,11 @@ use crate::model::{Phase, Sighting};
 /// Pauses before each search for a build whose start was not answered. The service shows a new build late.
 const SEARCHES: [u64; 5] = [1, 2, 4, 8, 15];
 
-/// The same, all together, when a signal ended the process.
+/// The time for searching, and for each request of it, when a signal ended the process.
 const LAST_SEARCH: Duration = Duration::from_millis(1500);
+
+/// The pause between two such searches.
+const LAST_PAUSE: Duration = Duration::from_millis(300);
 
 /// The build that a call is about.
 pub(super) struct Started {
@@ -77,13 +81,17 @@ fn settle(
         context.report.line(&format!("{cause}; looking whether the build was started"));
     }
     let mut trouble = None;
-    for pause in SEARCHES {
-        clock.sleep(Duration::from_secs(pause));
-        let signalled = clock.interrupted().is_some();
-        let found = if signalled {
-            find(&client.last_words(LAST_SEARCH), request, label)
-        } else {
-            find(client, request, label)
+    let mut searches = SEARCHES.iter();
+    // The end of the search, once a signal came: it closed the connections, and leaves little time.
+    let mut hurry: Option<(Duration, Client)> = None;
+    loop {
+        let found = match &hurry {
+            Some((_, client)) => find(client, request, label),
+            None => {
+                let Some(pause) = searches.next() else { break };
+                clock.sleep(Duration::from_secs(*pause));
+                find(client, request, label)
+            }
         };
         match found {
             Ok(Some(found)) => {
@@ -91,15 +99,15 @@ fn settle(
                 return Ok(Started { id: found.build.id.clone(), adopted: false, sighting: Some(found) });
             }
             Ok(None) => trouble = None,
-            Err(miss) => {
-                trouble = Some(miss.failure);
-                if !signalled && clock.interrupted().is_some() {
-                    continue;
-                }
-            }
+            Err(miss) => trouble = Some(miss.failure),
         }
-        if signalled {
-            break;
+        match &hurry {
+            Some((end, _)) if clock.now() + LAST_PAUSE >= *end => break,
+            Some(_) => wait(LAST_PAUSE),
+            None if clock.interrupted().is_some() => {
+                hurry = Some((clock.now() + LAST_SEARCH, client.last_words(LAST_SEARCH)));
+            }
+            None => {}
         }
     }
     let searched = match trouble {
