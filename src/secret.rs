@@ -12,6 +12,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 /// What stands in for a secret in every output.
 const MASK: &str = "********";
 
+/// What stands at the end of a text that was cut off.
+pub const CUT: char = '…';
+
 /// Values shorter than this (bytes) are words, not secrets: masking them would eat normal text.
 const SHORTEST: usize = 6;
 
@@ -93,6 +96,15 @@ impl Redactor {
                 clean = clean.replace(needle.as_str(), MASK);
             }
         }
+        if clean.contains(CUT) {
+            // A quotation that was cut off may end with the beginning of a secret.
+            for needle in &self.needles {
+                let parts = (SHORTEST..needle.len()).rev().filter_map(|end| Some(format!("{}{CUT}", needle.get(..end)?)));
+                if let Some(part) = parts.into_iter().find(|part| clean.contains(part)) {
+                    clean = clean.replace(&part, &format!("{MASK}{CUT}"));
+                }
+            }
+        }
         clean
     }
 }
@@ -130,6 +142,13 @@ mod tests {
         let mut redactor = Redactor::default();
         redactor.add(&Secret::new("first line\r\nsecond line\n"));
         assert_eq!(redactor.redact("a first line second line b"), format!("a {MASK} {MASK} b"));
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_is_masked_where_a_text_was_cut_off() {
+        let mut redactor = Redactor::default();
+        redactor.add(&Secret::new("0123456789"));
+        assert_eq!(redactor.redact("a 0123456… b 01234… c"), format!("a {MASK}… b 01234… c"));
     }
 
     #[test]

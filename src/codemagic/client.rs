@@ -17,6 +17,7 @@ use crate::error::{Code, Failure, Miss};
 use crate::http::{Fault, Http, Kind, Method, Request, Response, Segment, Url, query};
 use crate::model::{BuildFailure, Sighting, Step};
 use crate::retry::{self, Budget};
+use crate::secret::CUT;
 
 /// The longest line of a log that is kept, in bytes.
 const LOG_LINE: usize = 4096;
@@ -398,7 +399,11 @@ fn keep(tail: &mut VecDeque<String>, line: &mut Vec<u8>, lines: usize) {
     if tail.len() == lines {
         tail.pop_front();
     }
-    tail.push_back(String::from_utf8_lossy(line.trim_ascii_end()).into_owned());
+    let mut text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+    if line.len() == LOG_LINE {
+        text.push(CUT);
+    }
+    tail.push_back(text);
     line.clear();
 }
 
