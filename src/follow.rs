@@ -289,7 +289,7 @@ impl<R: Remote> Watch<R> {
         let unknown_yet = self.sighting.is_none() && miss.failure.code == Code::NotFound;
         if unknown_yet && now.saturating_sub(self.began) < self.limits.unknown {
             // The service says 404 for a while after a start; that is no news.
-            self.next_look = now + AFTER_MISS.0;
+            self.next_look = now + self.pace.fixed.unwrap_or(AFTER_MISS.0);
             return;
         }
         if miss.passing {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::Failure;
 use crate::model::Event;
@@ -79,9 +80,9 @@ impl Report {
 
     /// One JSON document, on stdout.
     pub fn json(&self, document: &impl Serialize) {
-        if let Ok(text) = serde_json::to_string(document) {
+        if let Ok(document) = serde_json::to_value(document) {
             // JSON escapes control characters by itself.
-            let text = self.redact(&text);
+            let text = self.masked(document);
             let mut stdout = io::stdout().lock();
             drop(writeln!(stdout, "{text}").and_then(|()| stdout.flush()));
         }
@@ -90,6 +91,21 @@ impl Report {
     /// Text with every known secret masked.
     pub fn redact(&self, text: &str) -> String {
         self.redactor.lock().unwrap_or_else(PoisonError::into_inner).redact(text)
+    }
+
+    /// A document with every known secret masked in its texts. Its keys and the program's own words stay: a variable
+    /// whose value happens to be `success` must not hide how the call ended.
+    fn masked(&self, mut document: Value) -> Value {
+        match &mut document {
+            Value::String(text) => *text = self.redact(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| *item = self.masked(item.take())),
+            Value::Object(entries) => entries
+                .iter_mut()
+                .filter(|(key, _)| !matches!(key.as_str(), "provider" | "outcome" | "status"))
+                .for_each(|(_, value)| *value = self.masked(value.take())),
+            _ => {}
+        }
+        document
     }
 
     fn write_line(&self, stream: &mut dyn io::Write, text: &str) {
@@ -162,10 +178,10 @@ impl ResultFile {
     /// Replaces the file atomically, so that a reader sees the old document or the new one, never a part.
     pub fn write(&self, document: &impl Serialize) -> anyhow::Result<()> {
         let context = || format!("the result file {}", self.path.display());
-        let text = self.report.redact(&serde_json::to_string_pretty(document).with_context(context)?);
+        let text = self.report.masked(serde_json::to_value(document).with_context(context)?);
         let mut file =
             tempfile::Builder::new().prefix(".cibridge-").tempfile_in(folder(&self.path)).with_context(context)?;
-        writeln!(file, "{text}").with_context(context)?;
+        writeln!(file, "{text:#}").with_context(context)?;
         #[cfg(unix)]
         {
             // A temporary file is private; a result file is read by whoever may read the folder.
@@ -200,6 +216,17 @@ mod tests {
         ] {
             assert_eq!(clean(remote), shown);
         }
+    }
+
+    #[test]
+    fn masking_a_document_leaves_its_keys_and_words() {
+        let report = Report::default();
+        for secret in ["success", "outcome", "builds"] {
+            report.hide(&Secret::new(secret));
+        }
+        let document = serde_json::json!({"outcome": "success", "builds": [{"error": "no success", "code": 0}]});
+        let masked = serde_json::json!({"outcome": "success", "builds": [{"error": "no ********", "code": 0}]});
+        assert_eq!(report.masked(document), masked);
     }
 
     #[test]

@@ -12,6 +12,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 /// What stands in for a secret in every output.
 const MASK: &str = "********";
 
+/// What stands at the end of a text that was cut off.
+pub const CUT: char = '…';
+
 /// Values shorter than this (bytes) are words, not secrets: masking them would eat normal text.
 const SHORTEST: usize = 6;
 
@@ -48,12 +51,20 @@ impl Redactor {
     /// Adds a secret. One shorter than six bytes is ignored (see [`SHORTEST`]).
     pub fn add(&mut self, secret: &Secret) {
         let text = secret.expose();
+        self.add_text(text);
+        // A text of several lines is shown line by line, or with its lines joined by spaces.
+        if text.contains('\n') {
+            text.lines().for_each(|line| self.add_text(line.trim()));
+        }
+    }
+
+    fn add_text(&mut self, text: &str) {
         if text.len() < SHORTEST {
             return;
         }
         let mut forms = vec![text.to_owned(), utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()];
         if let Ok(quoted) = serde_json::to_string(text) {
-            forms.push(quoted.trim_matches('"').to_owned());
+            forms.push(quoted[1..quoted.len() - 1].to_owned());
         }
         // Base64 of a longer text that contains the secret depends on the secret's offset modulo three;
         // the part that the neighbours cannot change is masked for each of the three.
@@ -85,6 +96,16 @@ impl Redactor {
                 clean = clean.replace(needle.as_str(), MASK);
             }
         }
+        if clean.contains(CUT) {
+            // A quotation that was cut off may end with the beginning of a secret.
+            for needle in &self.needles {
+                let parts =
+                    (SHORTEST..needle.len()).rev().filter_map(|end| Some(format!("{}{CUT}", needle.get(..end)?)));
+                if let Some(part) = parts.into_iter().find(|part| clean.contains(part)) {
+                    clean = clean.replace(&part, &format!("{MASK}{CUT}"));
+                }
+            }
+        }
         clean
     }
 }
@@ -107,6 +128,28 @@ mod tests {
         let percent = utf8_percent_encode(key, NON_ALPHANUMERIC).to_string();
         assert_eq!(redactor.redact(&format!("a {key} b {percent} c")), format!("a {MASK} b {MASK} c"));
         assert_eq!(format!("{:?}", Secret::new(key)), MASK);
+    }
+
+    #[test]
+    fn a_quotation_mark_at_the_end_of_a_secret_breaks_no_json() {
+        let text = "\"pass word\"";
+        let mut redactor = Redactor::default();
+        redactor.add(&Secret::new(text));
+        assert_eq!(redactor.redact(&serde_json::to_string(text).unwrap()), format!("\"{MASK}\""));
+    }
+
+    #[test]
+    fn each_line_of_a_secret_is_masked() {
+        let mut redactor = Redactor::default();
+        redactor.add(&Secret::new("first line\r\nsecond line\n"));
+        assert_eq!(redactor.redact("a first line second line b"), format!("a {MASK} {MASK} b"));
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_is_masked_where_a_text_was_cut_off() {
+        let mut redactor = Redactor::default();
+        redactor.add(&Secret::new("0123456789"));
+        assert_eq!(redactor.redact("a 0123456… b 01234… c"), format!("a {MASK}… b 01234… c"));
     }
 
     #[test]

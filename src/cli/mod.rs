@@ -87,8 +87,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Fa
 
 /// The command without the environment variables that are set to nothing: they count as not set.
 fn without_empty_variables(command: clap::Command) -> clap::Command {
-    let is_empty =
-        |argument: &clap::Arg| argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    let is_empty = |argument: &clap::Arg| {
+        argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.to_string_lossy().trim().is_empty())
+    };
     command
         .mut_args(|argument| if is_empty(&argument) { argument.env(Resettable::Reset) } else { argument })
         .mut_subcommands(without_empty_variables)

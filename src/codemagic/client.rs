@@ -1,6 +1,7 @@
 //! Requests to Codemagic, one function for each thing the program asks of it.
 
 use std::cell::{Cell, OnceCell};
+use std::collections::VecDeque;
 use std::io::BufRead as _;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -16,6 +17,7 @@ use crate::error::{Code, Failure, Miss};
 use crate::http::{Fault, Http, Kind, Method, Request, Response, Segment, Url, query};
 use crate::model::{BuildFailure, Sighting, Step};
 use crate::retry::{self, Budget};
+use crate::secret::CUT;
 
 /// The longest line of a log that is kept, in bytes.
 const LOG_LINE: usize = 4096;
@@ -218,8 +220,8 @@ impl Client {
             segment("build id", id).and_then(|id| below(&self.endpoints.legacy, &format!("/builds/{id}/cancel")));
         let post = Request::new(Method::Post, address.map_err(Miss::lasting)?);
         let response = self.exchange(&what, &post)?;
-        // 208's body need not be JSON, so a 2xx is all that counts.
-        if response.is_success() && !response.is_html() {
+        // A build that ended already: 208, whose body may be anything, a page as well.
+        if response.status == 208 || response.is_success() && !response.is_html() {
             Ok(())
         } else {
             Err(miss(&what, &format!("build {id}"), &response))
@@ -266,19 +268,21 @@ impl Client {
         if stream.status != 200 {
             return Vec::new();
         }
-        let mut tail = std::collections::VecDeque::new();
+        let mut tail = VecDeque::new();
         let mut reader = std::io::BufReader::new(stream);
         let mut line = Vec::new();
-        while let Ok(length) = reader.read_until(b'\n', &mut line) {
-            if length == 0 {
-                break;
+        // A line may be as long as the log: what is beyond the limit is read and dropped.
+        while let Ok(chunk @ [_, ..]) = reader.fill_buf() {
+            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let length = end.unwrap_or(chunk.len());
+            line.extend_from_slice(&chunk[..length.min(LOG_LINE.saturating_sub(line.len()))]);
+            reader.consume(end.map_or(length, |end| end + 1));
+            if end.is_some() {
+                keep(&mut tail, &mut line, lines);
             }
-            if tail.len() == lines {
-                tail.pop_front();
-            }
-            line.truncate(LOG_LINE);
-            tail.push_back(String::from_utf8_lossy(line.trim_ascii_end()).into_owned());
-            line.clear();
+        }
+        if !line.is_empty() {
+            keep(&mut tail, &mut line, lines);
         }
         tail.into()
     }
@@ -388,6 +392,19 @@ impl Client {
     fn service_time(&self, response: &Response) -> SystemTime {
         response.header("date").and_then(retry::parse_http_date).unwrap_or_else(|| self.clock.wall())
     }
+}
+
+/// Moves a line to the end of the last `lines` ones.
+fn keep(tail: &mut VecDeque<String>, line: &mut Vec<u8>, lines: usize) {
+    if tail.len() == lines {
+        tail.pop_front();
+    }
+    let mut text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+    if line.len() == LOG_LINE {
+        text.push(CUT);
+    }
+    tail.push_back(text);
+    line.clear();
 }
 
 /// What an unusable answer means for another try.

@@ -5,9 +5,13 @@ use serde_json::Value;
 use crate::error::{Code, Failure};
 use crate::http::Response;
 use crate::retry;
+use crate::secret::CUT;
 
 /// The longest part of a foreign text that is repeated, in characters.
 const QUOTE: usize = 300;
+
+/// The longest part of a page's title that is repeated, in characters.
+const TITLE: usize = 80;
 
 /// The failure of `what` that an unusable answer means. `subject` is the thing that the request named, e.g. `app 60a0…`.
 pub(super) fn refused(what: &str, subject: &str, response: &Response) -> Failure {
@@ -96,9 +100,14 @@ pub(super) fn said(response: &Response) -> String {
         Err(_) => response.text(),
     };
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    match words.char_indices().nth(QUOTE) {
-        Some((end, _)) => format!("{}…", &words[..end]),
-        None => words,
+    quoted(&words, QUOTE)
+}
+
+/// A foreign text, cut off after so many characters.
+fn quoted(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}{CUT}", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -123,5 +132,5 @@ fn title(response: &Response) -> String {
     };
     let end = lower[start..].find("</title").map_or(start, |length| start + length);
     let title = text.get(start..end).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-    if title.is_empty() { title } else { format!(", \"{}\"", title.chars().take(80).collect::<String>()) }
+    if title.is_empty() { title } else { format!(", \"{}\"", quoted(&title, TITLE)) }
 }

@@ -44,12 +44,19 @@ pub struct Environment {
 impl StartRequest {
     /// Reads a request from JSON text. Unknown keys are refused by name.
     pub fn from_json(text: &str, source: &str) -> Result<Self, Failure> {
-        let what = || format!("the request {source}");
-        let request: Self = serde_json::from_str(text).map_err(|error| {
-            Failure::usage(what(), error.to_string())
-                .hint("the keys are those of the v3 API: app_id, workflow_id, branch or tag, labels, instance_type, inputs, environment")
-        })?;
-        Ok(request)
+        // A list would be read as well, as the fields in their order.
+        let whole: Result<Value, _> = serde_json::from_str(text);
+        let list = whole.is_ok_and(|request| !request.is_object() || request["environment"].is_array());
+        let why = if list {
+            "it is no JSON object".to_owned()
+        } else {
+            match serde_json::from_str(text) {
+                Ok(request) => return Ok(request),
+                Err(error) => error.to_string(),
+            }
+        };
+        Err(Failure::usage(format!("the request {source}"), why)
+            .hint("the keys are those of the v3 API: app_id, workflow_id, branch or tag, labels, instance_type, inputs, environment"))
     }
 
     /// Refuses a request that Codemagic would refuse, or would take and then fail on.
@@ -207,6 +214,13 @@ mod tests {
                 failure.why.contains("unknown field `workflow`") || failure.why.contains("unknown field `vars`"),
                 "{failure}"
             );
+        }
+    }
+
+    #[test]
+    fn a_list_is_no_request() {
+        for text in ["[]", r#"["60a0b1c2d3e4f56789abcdef"]"#, "null", r#"{"environment": []}"#] {
+            assert_eq!(StartRequest::from_json(text, "r.json").unwrap_err().why, "it is no JSON object", "{text}");
         }
     }
 

@@ -10,8 +10,10 @@ use crate::error::{Code, Failure};
 /// The stage at which a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The request was refused before anything was sent: plain `http`, an unusable address, a redirect in a circle.
+    /// The request was refused before anything was sent: plain `http`.
     Policy,
+    /// The service redirects to where nobody may follow, or in a circle.
+    Redirect,
     /// A file of this machine that a request needs cannot be used.
     Local,
     /// The host's name could not be resolved.

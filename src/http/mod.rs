@@ -258,15 +258,21 @@ impl Http {
 
     fn open(&self, request: &Request, limit: u64) -> Result<Stream, Fault> {
         let mut url = request.url.clone();
-        for _ in 0..=REDIRECTS {
-            let stream = self.open_once(request, &url, limit)?;
+        for hop in 0..=REDIRECTS {
+            let stream = self.open_once(request, &url, limit).map_err(|mut fault| {
+                if hop > 0 && fault.kind == Kind::Policy {
+                    // The service named that address, not the user.
+                    fault.kind = Kind::Redirect;
+                }
+                fault
+            })?;
             let location =
                 stream.header("location").filter(|_| (300..400).contains(&stream.status) && stream.status != 304);
             match location {
                 Some(location) if request.method == Method::Get => {
                     let next = url.redirected(location).map_err(|why| {
                         Fault::unsent(
-                            Kind::Policy,
+                            Kind::Redirect,
                             format!("{} redirects to a place that cannot be followed: {why}", url.host()),
                             "check the address",
                         )
@@ -277,7 +283,7 @@ impl Http {
             }
         }
         Err(Fault::unsent(
-            Kind::Policy,
+            Kind::Redirect,
             format!("{} redirects in a circle (more than {REDIRECTS} times)", url.host()),
             "check the address",
         ))

@@ -14,8 +14,11 @@ use crate::model::{Phase, Sighting};
 /// Pauses before each search for a build whose start was not answered. The service shows a new build late.
 const SEARCHES: [u64; 5] = [1, 2, 4, 8, 15];
 
-/// The limit of each request, and the pause between three searches, when a signal ended the process.
-const LAST_SEARCH: (Duration, Duration) = (Duration::from_millis(1200), Duration::from_millis(400));
+/// The time for searching, and for each request of it, when a signal ended the process.
+const LAST_SEARCH: Duration = Duration::from_millis(1500);
+
+/// The pause between two such searches.
+const LAST_PAUSE: Duration = Duration::from_millis(300);
 
 /// The build that a call is about.
 pub(super) struct Started {
@@ -90,14 +93,17 @@ fn settle(
         }
     }
     if clock.interrupted().is_some() {
-        let last = client.last_words(LAST_SEARCH.0);
-        for _ in 0..3 {
+        let (end, last) = (clock.now() + LAST_SEARCH, client.last_words(LAST_SEARCH));
+        loop {
             match find(&last, request, label) {
                 Ok(Some(found)) => return Ok(recovered(found, context)),
                 Ok(None) => trouble = None,
                 Err(miss) => trouble = Some(miss.failure),
             }
-            clock::wait(LAST_SEARCH.1);
+            if clock.now() + LAST_PAUSE >= end {
+                break;
+            }
+            clock::wait(LAST_PAUSE);
         }
     }
     let searched = match trouble {

@@ -290,7 +290,12 @@ fn cancel(client: &Client, args: &FollowArgs, id: &str, context: &Context) -> St
     if args.no_cancel {
         return "it was left alone".to_owned();
     }
-    match super::insist(&*context.clock, || client.cancel(id)) {
+    let mut done = super::insist(&*context.clock, || client.cancel(id));
+    if done.is_err() && context.clock.interrupted().is_some() {
+        // The signal closed the connection, and nobody will cancel the build after this process.
+        done = client.last_words(LAST_WORDS).cancel(id).map_err(|miss| miss.failure);
+    }
+    match done {
         Ok(()) => "it was cancelled".to_owned(),
         Err(failure) => format!("it could not be cancelled and may go on ({})", failure.why),
     }
