@@ -26,6 +26,9 @@ pub(crate) fn answer(shared: &Shared, request: &Request) -> Response {
     let result = if path == "wait" { wait(shared, request) } else { route(&mut shared.lock(), request, path) };
     shared.notify();
     shared.follow_port();
+    if path == "jenkins/start" && request.method == "POST" {
+        shared.start_jenkins();
+    }
     match result {
         Ok(value) => Response::json(200, &value),
         Err((status, problem)) => Response::json(status, &json!({"error": problem})),

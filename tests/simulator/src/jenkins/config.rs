@@ -119,6 +119,27 @@ impl JenkinsConfig {
         Self { jobs: jobs.into_iter().collect(), ..Self::default() }
     }
 
+    /// A Jenkins to try things out: a job of every kind.
+    pub fn demo() -> Self {
+        let string = |name: &str| JenkinsParameter::string(name, "");
+        Self::with_jobs([
+            JenkinsJob::freestyle("plain"),
+            JenkinsJob::pipeline("pipeline"),
+            JenkinsJob::freestyle("params")
+                .parameter(string("TEXT"))
+                .parameter(JenkinsParameter::choice("CHOICE", &["one", "two"]))
+                .parameter(JenkinsParameter::boolean("FLAG", false))
+                .parameter(JenkinsParameter::password("SECRET", "")),
+            JenkinsJob::pipeline("files")
+                .parameter(JenkinsParameter::new(ParameterKind::StashedFile, "FILE"))
+                .parameter(JenkinsParameter::new(ParameterKind::Base64File, "SMALL")),
+            JenkinsJob::freestyle("disabled").disabled(),
+            JenkinsJob::freestyle("remote").token("sim-job-token"),
+            JenkinsJob::freestyle("folder/with space/job").parameter(string("TEXT")),
+            JenkinsJob::multibranch("repo", &["main", "feature/x"]),
+        ])
+    }
+
     /// One more job.
     #[must_use]
     pub fn job(mut self, job: JenkinsJob) -> Self {

@@ -9,7 +9,6 @@ use crate::simulator::Simulator;
 use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::time::Duration;
 
 /// A start of a job as tests see it: the queue item, and the build it became.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -310,11 +309,7 @@ impl Simulator {
 
     /// Ends every phase of a restart: it listens and answers when this returns.
     pub fn start_jenkins(&self) {
-        self.with_jenkins(|j| {
-            j.starting = 0;
-            j.refused_ms = Some(0);
-        });
-        self.shared.wait(Duration::from_secs(10), |world| world.jenkins.as_ref().is_none_or(|j| j.port == Port::Open));
+        self.shared.start_jenkins();
     }
 
     /// Every API token of a user, oldest first: uuid, name, and how often it was used.

@@ -60,6 +60,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) form: Form,
     /// The run that was looked at, which a poll moves on.
     pub(crate) looked_at: Option<usize>,
+    /// Lists were looked at, where somebody may search for a run whose item is gone.
+    pub(crate) searched: bool,
 }
 
 impl Ctx<'_> {

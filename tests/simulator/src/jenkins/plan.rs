@@ -46,7 +46,7 @@ pub struct JenkinsPlan {
     pub tests: Vec<JenkinsTest>,
     /// How it takes a stop.
     pub stop: JenkinsStop,
-    /// `estimatedDuration`; `None` is -1.
+    /// `estimatedDuration`; `None` is the mean of the last builds that went well, or -1.
     pub estimated_seconds: Option<f64>,
     /// Description of the build.
     pub description: Option<String>,

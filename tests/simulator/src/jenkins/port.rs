@@ -20,6 +20,17 @@ impl Shared {
         self.wait(Duration::from_secs(10), |world| !closing(world));
     }
 
+    /// Ends every phase of a restart, and waits until it listens.
+    pub(crate) fn start_jenkins(&self) {
+        self.follow_port();
+        if let Some(j) = &mut self.lock().jenkins {
+            j.starting = 0;
+            j.refused_ms = Some(0);
+        }
+        self.notify();
+        self.wait(Duration::from_secs(10), |world| world.jenkins.as_ref().is_none_or(|j| j.port == Port::Open));
+    }
+
     /// Waits as long as the port of the Jenkins is to stay closed.
     pub(crate) fn wait_for_port(&self) {
         let closed = Instant::now();

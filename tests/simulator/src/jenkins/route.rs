@@ -13,6 +13,9 @@ use crate::http::{Request, Response, decode};
 use crate::world::World;
 use serde_json::json;
 
+/// Longest path and query that the servlet container takes.
+const MOST_TARGET: usize = 8 << 10;
+
 /// Answers a request to the Jenkins.
 pub(crate) fn answer(world: &mut World, request: &Request) -> Response {
     let now = world.now();
@@ -27,10 +30,12 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Response {
         let method = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
         let form = Form::read(request);
         let storage = &addresses.storage;
-        let mut ctx = Ctx { j, ids, counters, now, storage, request, method, caller, access, form, looked_at: None };
+        let (looked_at, searched) = (None, false);
+        let mut ctx =
+            Ctx { j, ids, counters, now, storage, request, method, caller, access, form, looked_at, searched };
         let response = ctx.route();
-        if let (Some(index), true) = (ctx.looked_at, poll) {
-            ctx.j.move_on(index, None);
+        if poll {
+            ctx.polled();
         }
         response
     });
@@ -50,6 +55,9 @@ fn front(j: &mut Jenkins, request: &Request) -> Option<Response> {
         j.starting -= u32::from(j.starting != u32::MAX);
         return Some(pages::starting());
     }
+    if request.path.len() + request.query.len() > MOST_TARGET {
+        return Some(pages::container(&request.path, 414, "URI Too Long"));
+    }
     let to_sso = |location: &str| Response::empty(302).with("Location", location);
     if let Some((name, value)) = &j.config.proxy_header
         && request.header(name) != Some(value.as_str())
@@ -63,6 +71,21 @@ fn front(j: &mut Jenkins, request: &Request) -> Option<Response> {
 }
 
 impl Ctx<'_> {
+    /// What was looked at goes on.
+    fn polled(&mut self) {
+        if let Some(index) = self.looked_at {
+            self.j.move_on(index, None);
+        }
+        if self.searched {
+            for index in 0..self.j.runs.len() {
+                let run = &self.j.runs[index];
+                if run.item_gone && run.number.is_none() && run.active() {
+                    self.j.move_on(index, None);
+                }
+            }
+        }
+    }
+
     fn route(&mut self) -> Response {
         let request = self.request;
         let context = self.j.config.context.clone();
@@ -112,6 +135,7 @@ impl Ctx<'_> {
     fn queue(&mut self, rest: &[&str]) -> Response {
         match (self.method, rest) {
             ("GET", ["api", "json"]) => {
+                self.searched = true;
                 let queued = self.j.runs.iter().filter(|r| r.queued() && !r.item_gone);
                 let items: Vec<_> = queued.map(|r| self.j.item_json(r)).collect();
                 self.json(&json!({"_class": "hudson.model.Queue", "discoverableItems": [], "items": items}))
@@ -169,7 +193,10 @@ impl Ctx<'_> {
     fn job(&mut self, full: &str, rest: &[&str]) -> Response {
         match (self.method, rest) {
             ("GET", []) => self.page(200, &format!("{full} - Jenkins"), full),
-            ("GET", ["api", "json"]) => self.json(&self.j.job_json(full, self.caller.name.as_deref())),
+            ("GET", ["api", "json"]) => {
+                self.searched = true;
+                self.json(&self.j.job_json(full, self.caller.name.as_deref()))
+            }
             (_, ["build"]) => self.build(full),
             (_, ["buildWithParameters"]) => self.build_with_parameters(full),
             (_, ["config.xml"]) => self.config_xml(full),

@@ -194,7 +194,10 @@ impl Jenkins {
     pub(crate) fn enqueue(&mut self, mut order: Order, now: SimTime) -> usize {
         order.id = self.next_queue_id;
         self.next_queue_id += 1;
-        let plan = self.choose_plan(&order.job);
+        let mut plan = self.choose_plan(&order.job);
+        for artifact in plan.artifacts.iter_mut().filter(|a| a.fingerprint && a.md5.is_none()) {
+            artifact.md5 = Some(artifact.content().md5());
+        }
         self.runs.push(Run::new(order, plan, now));
         let index = self.runs.len() - 1;
         self.move_on(index, Some(0));
@@ -221,6 +224,15 @@ impl Jenkins {
             self.runs.iter().filter(|r| r.job == job && r.number.is_some() && !r.deleted).collect();
         all.sort_by_key(|r| std::cmp::Reverse(r.number));
         all
+    }
+
+    /// The mean time of the last three builds that went well, in milliseconds; -1 if there are none.
+    pub(crate) fn usual_duration(&self, job: &str) -> i64 {
+        let well = |r: &&&Run| matches!(r.result.as_deref(), Some("SUCCESS" | "UNSTABLE")) && !r.in_progress;
+        let builds = self.builds(job);
+        let last: Vec<i64> =
+            builds.iter().filter(well).take(3).filter_map(|r| Some(r.ended?.since(r.started) / 1000)).collect();
+        if last.is_empty() { -1 } else { last.iter().sum::<i64>() / last.len() as i64 }
     }
 
     /// The run of a queue item, if the queue still knows it.

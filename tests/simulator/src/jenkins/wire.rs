@@ -267,9 +267,9 @@ impl Jenkins {
             .map(|a| json!({"displayPath": short_name(&a.path), "fileName": short_name(&a.path), "relativePath": a.path}))
             .collect();
         let known = artifacts.iter().filter(|a| a.fingerprint);
-        let prints: Vec<Value> = known
-            .map(|a| json!({"fileName": short_name(&a.path), "hash": a.md5.clone().unwrap_or_else(|| a.content().md5())}))
-            .collect();
+        let prints: Vec<Value> = known.map(|a| json!({"fileName": short_name(&a.path), "hash": a.md5})).collect();
+        let estimated =
+            run.plan.estimated_seconds.map_or_else(|| self.usual_duration(&run.job), |s| (s * 1000.0) as i64);
         let done = if run.in_progress { None } else { run.ended };
         let builds = self.builds(&run.job);
         let near = |number: Option<u32>| {
@@ -284,7 +284,7 @@ impl Jenkins {
             "description": run.description,
             "displayName": run.plan.display_name.clone().unwrap_or_else(|| format!("#{number}")),
             "duration": done.map_or(0, |end| end.since(run.started) / 1000),
-            "estimatedDuration": run.plan.estimated_seconds.map_or(-1, |s| (s * 1000.0) as i64),
+            "estimatedDuration": estimated,
             "executor": null,
             "fingerprint": prints,
             "fullDisplayName": format!("{} #{number}", run.job.replace('/', " » ")),

@@ -1,5 +1,8 @@
 //! The Jenkins seen from a socket.
 
+mod build;
+mod door;
+mod log;
 mod start;
 
 use crate::client::{Reply, once};
