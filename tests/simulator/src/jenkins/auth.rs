@@ -1,7 +1,6 @@
 //! Who asks: basic authentication with token or password, sessions, crumbs.
 
 use super::Ctx;
-use super::form::Form;
 use super::pages;
 use super::state::{Jenkins, Session};
 use crate::http::{Request, Response};
@@ -119,15 +118,21 @@ impl Ctx<'_> {
     }
 
     /// Refuses a POST without the crumb it needs.
-    pub(crate) fn check_crumb(&self, form: &Form) -> Result<(), Box<Response>> {
+    pub(crate) fn check_crumb(&mut self) -> Result<(), Box<Response>> {
         if self.request.method != "POST" || self.caller.by_token || !self.j.config.crumbs {
             return Ok(());
         }
-        let given = self.request.header("jenkins-crumb").map(str::to_owned).or_else(|| form.first("Jenkins-Crumb"));
+        let given =
+            self.request.header("jenkins-crumb").map(str::to_owned).or_else(|| self.form.first("Jenkins-Crumb"));
         if given.is_some() && given == self.own_crumb() {
             return Ok(());
         }
-        Err(Box::new(pages::container(&self.request.path, 403, "No valid crumb was included in the request")))
+        let mut refusal = pages::container(&self.request.path, 403, "No valid crumb was included in the request");
+        if given.is_some() {
+            // To look at a crumb opens a session.
+            self.remember(&mut refusal);
+        }
+        Err(Box::new(refusal))
     }
 }
 

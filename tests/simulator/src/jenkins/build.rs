@@ -44,7 +44,8 @@ impl Ctx<'_> {
     fn console(&mut self, index: usize) -> Response {
         let run = &self.j.runs[index];
         let end = if run.log_open { run.log.page_end(0) } else { run.log.len() };
-        Response::new(200, "text/plain;charset=utf-8", run.log.read(0, end, Form::Plain))
+        let response = Response::new(200, "text/plain;charset=utf-8", run.log.read(0, end, Form::Plain));
+        if run.pipeline() { response.with("Transfer-Encoding", "chunked") } else { response }
     }
 
     fn progressive(&mut self, index: usize, html: bool) -> Response {

@@ -57,6 +57,7 @@ impl Ctx<'_> {
             self.caller.session = Some(id.clone());
             self.j.sessions.push(super::state::Session { id, user });
             response.set("Set-Cookie", &cookie);
+            response.set("Expires", LONG_AGO);
         }
     }
 
@@ -93,7 +94,7 @@ impl Ctx<'_> {
     pub(crate) fn not_found(&mut self) -> Response {
         let panel = "<h1>Oops!</h1><h2>Not Found</h2><p>This page may not exist, or you may not have permission to see \
                      it.</p>";
-        self.page(404, "Not Found - Jenkins", panel)
+        self.page(404, "Not Found - Jenkins", panel).with("Expires", "0")
     }
 
     /// A problem whose reason only the server's log has.
@@ -178,7 +179,10 @@ impl Ctx<'_> {
     pub(crate) fn login_page(&mut self) -> Response {
         let panel = "<h1>Sign in to Jenkins</h1><form method=\"post\" name=\"login\" action=\"j_spring_security_check\">\
                      </form>";
-        self.page(200, "Sign in - Jenkins", panel)
+        let mut response = self.page(200, "Sign in - Jenkins", panel);
+        let absent = ["X-Hudson-Theme", "Referrer-Policy", "Cross-Origin-Opener-Policy"];
+        response.headers.retain(|(name, _)| !absent.contains(&name.as_str()));
+        response
     }
 
     /// A redirect to a place of this Jenkins, as a path.

@@ -240,6 +240,11 @@ impl Jenkins {
             if !run.questions.is_empty() {
                 actions.push(self.input_action(run));
             }
+            if run.answers.iter().any(|a| a.proceeded) {
+                actions.push(json!({"_class": "org.jenkinsci.plugins.workflow.support.steps.input.ApproverAction"}));
+            }
+            actions.push(json!({}));
+            actions.push(json!({"_class": "org.jenkinsci.plugins.workflow.job.views.FlowGraphAction"}));
         } else if let Some(user) = &run.aborted_by {
             actions.push(json!({
                 "_class": "jenkins.model.InterruptedBuildAction",
