@@ -16,6 +16,15 @@ pub const JENKINS_VIEWER_TOKEN: &str = "110123456789abcdef0123456789abcdef";
 pub const JENKINS_ADMIN_TOKEN: &str = "11ad00ad00ad00ad00ad00ad00ad00ad00";
 
 /// Settings of a Jenkins.
+///
+/// ```
+/// use cibridge_simulator::{JenkinsConfig, JenkinsJob, JenkinsPlan, Simulator};
+///
+/// let jenkins = JenkinsConfig::with_jobs([JenkinsJob::freestyle("a/b")]).plan(JenkinsPlan::ending("UNSTABLE"));
+/// let sim = Simulator::builder().jenkins(jenkins.context("/jenkins")).start()?;
+/// assert!(sim.jenkins_job_url("a/b").ends_with("/jenkins/job/a/job/b/"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JenkinsConfig {

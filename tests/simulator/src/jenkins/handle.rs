@@ -69,7 +69,7 @@ pub enum JenkinsMove {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Restart {
-    /// Connections are refused for so many real milliseconds; `None` with `stays_down` until it is started.
+    /// Connections are refused for so many real milliseconds.
     pub refused_ms: u64,
     /// Connections are refused until [`Simulator::start_jenkins`].
     pub stays_down: bool,

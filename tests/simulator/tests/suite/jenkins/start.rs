@@ -220,3 +220,25 @@ fn job_tokens_work_alone() {
     assert_eq!(ask_with(&sim, "POST", "/buildByToken/build?job=remote&token=x", &[], "").status, 403);
     assert_eq!(ask_with(&sim, "POST", "/buildByToken/build?job=nope&token=x", &[], "").status, 404);
 }
+
+#[test]
+fn anonymous_may_be_let_in_to_look() {
+    let mut config = config();
+    config.anonymous = cibridge_simulator::JenkinsAccess::Read;
+    let sim = built(config).start().unwrap();
+    let anybody = |method: &str, path: &str| ask_with(&sim, method, path, &[], "").status;
+    assert_eq!(anybody("GET", "/job/remote/api/json"), 200);
+    assert_eq!(anybody("GET", "/job/remote/build?token=My-token"), 201);
+    assert_eq!(anybody("GET", "/job/remote/build?token=x"), 403);
+    assert_eq!(anybody("POST", "/job/remote/build?token=My-token"), 403);
+    sim.configure_jenkins(|c| c.anonymous = cibridge_simulator::JenkinsAccess::Discover);
+    assert_eq!([anybody("GET", "/job/remote/api/json"), anybody("GET", "/job/nope/api/json")], [403, 404]);
+}
+
+#[test]
+fn a_query_may_be_too_long() {
+    let sim = sim();
+    let path = format!("/job/params/buildWithParameters?S={}", "x".repeat(9000));
+    assert_eq!(ask(&sim, "POST", &path).status, 414);
+    assert_eq!(form(&sim, "/job/params/buildWithParameters", &format!("S={}", "x".repeat(9000))).status, 201);
+}
