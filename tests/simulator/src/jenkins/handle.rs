@@ -219,7 +219,7 @@ impl Simulator {
         self.with_jenkins(|j| j.add_job(job));
     }
 
-    /// Changes settings; users, tokens and jobs are those of the start.
+    /// Changes settings; tokens, jobs and plans are those of the start, and the socket stays.
     pub fn configure_jenkins(&self, change: impl FnOnce(&mut JenkinsConfig)) {
         self.with_jenkins(|j| change(&mut j.config));
     }

@@ -305,3 +305,89 @@ impl Jenkins {
         if learnt { job.def.parameters.clone() } else { Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jenkins::plan::JenkinsStep;
+
+    fn jenkins(plan: JenkinsPlan) -> Jenkins {
+        let config = JenkinsConfig::with_jobs([JenkinsJob::pipeline("a/p"), JenkinsJob::freestyle("f").serial()]);
+        Jenkins::new(config.plan(plan), "http://h", &mut IdSource::new())
+    }
+
+    fn at(seconds: i64) -> SimTime {
+        SimTime::from_micros(seconds * SECOND)
+    }
+
+    fn start(j: &mut Jenkins, job: &str, now: i64) -> usize {
+        let kind = j.jobs[job].def.kind;
+        let cause = serde_json::json!({"shortDescription": "Started by timer"});
+        let (params, files) = (Vec::new(), Vec::new());
+        j.enqueue(Order { id: 0, job: job.into(), kind, params, files, cause, quiet_seconds: 5.0 }, at(now))
+    }
+
+    #[test]
+    fn a_run_passes_its_states_at_their_times() {
+        let mut plan = JenkinsPlan::steps([JenkinsStep::text("x\n").after(10.0)]);
+        (plan.blocked_seconds, plan.left_seconds) = (2.0, 1.0);
+        let mut j = jenkins(plan);
+        let run = start(&mut j, "a/p", 100);
+        let mut seen = Vec::new();
+        for now in 100..=120 {
+            j.settle(at(now));
+            let state = j.runs[run].state();
+            if seen.last().is_none_or(|(_, last)| *last != state) {
+                seen.push((now, state));
+            }
+        }
+        let expected = [
+            (100, "waiting"),
+            (105, "blocked"),
+            (107, "buildable"),
+            (108, "left"),
+            (109, "running"),
+            (119, "finished"),
+        ];
+        assert_eq!(seen, expected);
+        assert_eq!((j.runs[run].started, j.runs[run].ended), (at(109), Some(at(119))));
+        assert_eq!((j.usual_duration("a/p"), j.usual_duration("f")), (10_000, -1));
+        // One leap comes to the same.
+        let again = start(&mut j, "a/p", 120);
+        j.settle(at(900));
+        let run = &j.runs[again];
+        assert_eq!((run.number, run.ended, run.state()), (Some(2), Some(at(139)), "finished"));
+    }
+
+    #[test]
+    fn a_hold_stops_the_build_and_not_the_time() {
+        let mut j = jenkins(JenkinsPlan::endless());
+        let run = start(&mut j, "a/p", 0);
+        j.settle(at(50));
+        assert_eq!(j.runs[run].state(), "held");
+        j.runs[run].release();
+        j.settle(at(60));
+        assert_eq!((j.runs[run].state(), j.runs[run].ended), ("finished", Some(at(50))));
+    }
+
+    #[test]
+    fn folders_and_branches_come_with_their_jobs() {
+        let mut j = jenkins(JenkinsPlan::default());
+        j.add_job(JenkinsJob::multibranch("x/repo", &["a/b"]));
+        let names: Vec<_> = j.jobs.keys().map(String::as_str).collect();
+        assert_eq!(names, ["a", "a/p", "f", "x", "x/repo", "x/repo/a%2Fb"]);
+        assert_eq!(j.children("").len(), 3);
+        assert_eq!(j.children("x/repo")[0].def.kind, JobKind::Pipeline);
+    }
+
+    #[test]
+    fn items_are_forgotten_and_serial_jobs_wait() {
+        let mut j = jenkins(JenkinsPlan::endless());
+        let (first, second) = (start(&mut j, "f", 0), start(&mut j, "f", 1));
+        j.settle(at(10));
+        assert_eq!((j.runs[first].state(), j.runs[second].state()), ("held", "buildable"));
+        assert!(j.item(1, at(310)).is_some() && j.item(1, at(311)).is_none());
+        assert!(j.item(2, at(9999)).is_some());
+        assert!(j.cancel(second, at(20)) && !j.cancel(second, at(20)));
+    }
+}

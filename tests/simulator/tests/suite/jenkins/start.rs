@@ -242,3 +242,11 @@ fn a_query_may_be_too_long() {
     assert_eq!(ask(&sim, "POST", &path).status, 414);
     assert_eq!(form(&sim, "/job/params/buildWithParameters", &format!("S={}", "x".repeat(9000))).status, 201);
 }
+
+#[test]
+fn builds_go_on_by_the_clock_alone() {
+    let sim = built(config()).advance(cibridge_simulator::Advance::Clock).speed(1e6).start().unwrap();
+    queue_id(&ask(&sim, "POST", "/job/plain/build"));
+    let limit = std::time::Duration::from_secs(10);
+    assert!(sim.wait_for(limit, |state| state.jenkins_runs().iter().any(|r| r.state == "finished")));
+}
