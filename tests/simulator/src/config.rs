@@ -2,6 +2,7 @@
 
 use crate::clock::Advance;
 use crate::fault::Fault;
+use crate::jenkins::JenkinsConfig;
 use crate::plan::Plan;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -78,6 +79,8 @@ pub struct Config {
     pub plans: Vec<Plan>,
     /// Builds of the past.
     pub history: Vec<History>,
+    /// A Jenkins on a port of its own.
+    pub jenkins: Option<JenkinsConfig>,
     /// Faults that are armed from the start.
     #[serde(deserialize_with = "strict_faults")]
     pub faults: Vec<Fault>,
@@ -390,6 +393,7 @@ impl Default for Config {
             echo_values: false,
             plans: Vec::new(),
             history: Vec::new(),
+            jenkins: None,
             faults: Vec::new(),
         }
     }

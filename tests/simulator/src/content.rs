@@ -26,7 +26,21 @@ pub(crate) enum Content {
         /// What follows them.
         tail: Arc<[u8]>,
     },
+    /// `count` lines of a number in ten digits and the same rest.
+    Numbered {
+        /// Number of the first line.
+        first: u64,
+        /// How many there are.
+        count: u64,
+        /// What follows each number, its line end included.
+        rest: Arc<[u8]>,
+    },
+    /// One after the other.
+    Joined(Arc<[Content]>),
 }
+
+/// Digits of the number that begins a numbered line.
+pub(crate) const DIGITS: u64 = 10;
 
 impl Content {
     pub(crate) fn from_text(text: &str) -> Self {
@@ -43,6 +57,8 @@ impl Content {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Generated { size, .. } => *size,
             Self::Log { lines, tail } => lines * LOG_LINE + tail.len() as u64,
+            Self::Numbered { count, rest, .. } => count * (DIGITS + rest.len() as u64),
+            Self::Joined(parts) => parts.iter().map(Self::len).sum(),
         }
     }
 
@@ -63,6 +79,20 @@ impl Content {
                     } else {
                         tail[(at - generated) as usize]
                     };
+                }
+            }
+            Self::Numbered { first, rest, .. } => numbered(*first, rest, offset, buffer),
+            Self::Joined(parts) => {
+                let (mut at, mut done) = (0, 0);
+                for part in parts.iter() {
+                    let len = part.len();
+                    let from = (offset + done as u64).saturating_sub(at);
+                    if done < buffer.len() && from < len {
+                        let size = (len - from).min((buffer.len() - done) as u64) as usize;
+                        part.read_at(from, &mut buffer[done..done + size]);
+                        done += size;
+                    }
+                    at += len;
                 }
             }
         }
@@ -93,6 +123,20 @@ fn generate(seed: u64, offset: u64, buffer: &mut [u8]) {
         let part = (8 - skip).min(buffer.len() - at);
         buffer[at..at + part].copy_from_slice(&word[skip..skip + part]);
         at += part;
+    }
+}
+
+fn numbered(first: u64, rest: &[u8], offset: u64, buffer: &mut [u8]) {
+    let width = DIGITS + rest.len() as u64;
+    let mut done = 0;
+    while done < buffer.len() {
+        let place = offset + done as u64;
+        let mut line = format!("{:010}", first + place / width).into_bytes();
+        line.extend_from_slice(rest);
+        let skip = (place % width) as usize;
+        let size = (line.len() - skip).min(buffer.len() - done);
+        buffer[done..done + size].copy_from_slice(&line[skip..skip + size]);
+        done += size;
     }
 }
 
@@ -142,6 +186,19 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert!(lines[1].starts_with("0000000002 compiling"));
         assert_eq!(lines[2], "error: no");
+    }
+
+    #[test]
+    fn any_cut_of_joined_lines_is_the_same() {
+        let lines = Content::Numbered { first: 9, count: 3, rest: b" x\r\n".as_slice().into() };
+        let content = Content::Joined([Content::from_text("a"), lines, Content::from_text("z")].into());
+        let whole = read(&content, 0, content.len());
+        assert_eq!(whole, b"a0000000009 x\r\n0000000010 x\r\n0000000011 x\r\nz");
+        for from in 0..content.len() {
+            for to in from..=content.len() {
+                assert_eq!(read(&content, from, to), whole[from as usize..to as usize]);
+            }
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::clock::Advance;
 use crate::config::{Config, History};
 use crate::fault::Fault;
 use crate::http::{Request, Response};
+use crate::jenkins;
 use crate::patch::merge;
 use crate::plan::Plan;
 use crate::world::{Shared, Target, World};
@@ -24,31 +25,35 @@ pub(crate) fn answer(shared: &Shared, request: &Request) -> Response {
     let path = request.path.trim_start_matches("/_sim").trim_matches('/');
     let result = if path == "wait" { wait(shared, request) } else { route(&mut shared.lock(), request, path) };
     shared.notify();
+    shared.follow_port();
+    if path == "jenkins/start" && request.method == "POST" {
+        shared.start_jenkins();
+    }
     match result {
         Ok(value) => Response::json(200, &value),
         Err((status, problem)) => Response::json(status, &json!({"error": problem})),
     }
 }
 
-type Outcome = Result<Value, (u16, String)>;
+pub(crate) type Outcome = Result<Value, (u16, String)>;
 
-fn bad(problem: impl Into<Box<dyn Error>>) -> (u16, String) {
+pub(crate) fn bad(problem: impl Into<Box<dyn Error>>) -> (u16, String) {
     (400, problem.into().to_string())
 }
 
-fn body(request: &Request) -> Result<Value, (u16, String)> {
+pub(crate) fn body(request: &Request) -> Result<Value, (u16, String)> {
     if request.body.is_empty() { Ok(json!({})) } else { request.json().map_err(bad) }
 }
 
 /// One object or an array of them.
-fn items(request: &Request) -> Result<Vec<Value>, (u16, String)> {
+pub(crate) fn items(request: &Request) -> Result<Vec<Value>, (u16, String)> {
     Ok(match body(request)? {
         Value::Array(all) => all,
         one => vec![one],
     })
 }
 
-fn parse<T: DeserializeOwned>(value: Value) -> Result<T, (u16, String)> {
+pub(crate) fn parse<T: DeserializeOwned>(value: Value) -> Result<T, (u16, String)> {
     serde_json::from_value(value).map_err(bad)
 }
 
@@ -102,6 +107,9 @@ fn route(world: &mut World, request: &Request, path: &str) -> Outcome {
         ("POST", "reset") => {
             world.reset();
             Ok(json!({}))
+        }
+        (_, path) if path.starts_with("jenkins/") => {
+            jenkins::control(world, request, path.trim_start_matches("jenkins/"))
         }
         (method, path) => Err((404, format!("no control {method} /_sim/{path}"))),
     }
@@ -157,6 +165,7 @@ pub(crate) fn state(world: &World) -> Value {
         "speed": world.clock.speed(),
         "api": world.addresses.api,
         "storage": world.addresses.storage,
+        "jenkins": world.jenkins.as_ref().map(crate::jenkins::Jenkins::base),
         "counters": world.counters,
         "buckets": used,
         "faults": faults(world),
@@ -201,10 +210,14 @@ fn wait(shared: &Shared, request: &Request) -> Outcome {
     let limit = query("timeout_ms").and_then(|t| t.parse().ok()).unwrap_or(10_000);
     let done = query("state").as_deref() == Some("done");
     let (counter, status, build) = (query("counter"), query("status"), query("build"));
+    let (run, job) = (query("jenkins_state"), query("job"));
     let filter = Filter::new(request);
     let held = shared.wait(Duration::from_millis(limit), |world| {
         if let Some(counter) = &counter {
             return json!(world.counters)[counter].as_u64().is_some_and(|n| n >= count);
+        }
+        if let Some(state) = &run {
+            return jenkins::jenkins_run_is(world, job.as_deref(), state);
         }
         if let Some(status) = &status {
             let mut builds = world.builds.iter().filter(|b| build.as_ref().is_none_or(|id| *id == b.id));

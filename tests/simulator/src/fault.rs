@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Which of the two sockets a connection came to.
+/// Which of the sockets a connection came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Listener {
@@ -13,6 +13,8 @@ pub enum Listener {
     Api,
     /// The object storage that artifacts are redirected to.
     Storage,
+    /// The Jenkins.
+    Jenkins,
 }
 
 /// A fault and the requests it hits.
@@ -90,7 +92,7 @@ pub enum FaultKind {
         /// 301, 302, 303, 307 or 308.
         #[serde(default = "found")]
         status: u16,
-        /// Where to; `{api}` and `{storage}` stand for the two addresses.
+        /// Where to; `{api}`, `{storage}` and `{jenkins}` stand for the addresses.
         location: String,
     },
     /// A redirect to the same address.

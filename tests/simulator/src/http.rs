@@ -176,6 +176,11 @@ impl Response {
         self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
     }
 
+    /// Does it want to be sent in chunks?
+    pub(crate) fn chunked(&self) -> bool {
+        self.has("transfer-encoding")
+    }
+
     /// The whole body, for small ones.
     pub(crate) fn body(&self) -> Vec<u8> {
         let mut bytes = vec![0; self.len as usize];
@@ -218,6 +223,7 @@ pub(crate) fn reason(status: u16) -> &'static str {
         409 => "Conflict",
         410 => "Gone",
         413 => "Content Too Large",
+        414 => "URI Too Long",
         416 => "Range Not Satisfiable",
         422 => "Unprocessable Content",
         429 => "Too Many Requests",

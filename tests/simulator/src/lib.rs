@@ -14,8 +14,11 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! A third listener plays Jenkins if it is asked for by [`Builder::jenkins`]; see [`JenkinsConfig`] and
+//! [`JenkinsPlan`].
+//!
 //! Layers, each using only those after it: `simulator` and `control` (the two handles), `net` (sockets),
-//! `misbehave` (faults carried out), `api` (the service), `world` (its state), and plain parts below.
+//! `misbehave` (faults carried out), `api` and `jenkins` (the services), `world` (its state), and plain parts below.
 
 mod aim;
 mod api;
@@ -27,6 +30,7 @@ mod control;
 mod fault;
 mod http;
 mod ids;
+mod jenkins;
 mod limit;
 mod links;
 mod misbehave;
@@ -49,6 +53,12 @@ pub use config::{
     LogOptions, RateLimit, StorageOptions, TlsOptions, UnknownWorkflow, Workflow,
 };
 pub use fault::{CutHow, CutPoint, Fault, FaultKind, Listener, Page, WrongShape};
+pub use jenkins::{
+    JENKINS_ADMIN_TOKEN, JENKINS_PASSWORD, JENKINS_TOKEN, JENKINS_USER, JENKINS_VIEWER_TOKEN, JenkinsAccess,
+    JenkinsAnswer, JenkinsArtifact, JenkinsConfig, JenkinsFile, JenkinsInput, JenkinsJob, JenkinsLog, JenkinsMove,
+    JenkinsParameter, JenkinsPlan, JenkinsRun, JenkinsStep, JenkinsStop, JenkinsTest, JenkinsUser, JobKind,
+    ParameterKind, Restart, encode_branch,
+};
 pub use plan::{ArtifactPlan, CancelPlan, LogLink, Plan, StepPlan, StorePhase, TestPlan};
 pub use record::{ConnectionRecord, Counters, RequestRecord};
 pub use simulator::{Builder, Simulator, State};

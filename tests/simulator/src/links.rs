@@ -5,6 +5,9 @@ use crate::http::{encode, parse_query};
 use crate::ids::{hash, mix, opaque};
 use crate::time::SimTime;
 
+/// Begins the paths of a Jenkins' artifacts in the storage.
+pub(crate) const STORAGE_MARK: &str = "/jenkins-artifacts/";
+
 /// What a short-lived or public link grants.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Grant {

@@ -1,6 +1,8 @@
 //! `cibridge-simulator`: the simulator as a process of its own, for tests in other languages and for trying by hand.
 
-use cibridge_simulator::{Access, Advance, App, Builder, Config, Key, Leaf, Plan, Simulator, TlsOptions, Workflow};
+use cibridge_simulator::{
+    Access, Advance, App, Builder, Config, JenkinsConfig, Key, Leaf, Plan, Simulator, TlsOptions, Workflow,
+};
 use clap::{Parser, ValueEnum};
 use serde_json::Value;
 use std::error::Error;
@@ -11,7 +13,8 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 
-/// Plays Codemagic on loopback: v3 below /api/v3, the legacy API at the root, a storage on a second port.
+/// Plays Codemagic on loopback: v3 below /api/v3, the legacy API at the root, a storage on a second port; and a
+/// Jenkins on a third one if it is asked for.
 #[derive(Parser)]
 #[command(name = "cibridge-simulator", version)]
 struct Args {
@@ -21,6 +24,12 @@ struct Args {
     /// Port of the storage; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     storage_port: u16,
+    /// Play a Jenkins, too, on this port; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    jenkins_port: Option<u16>,
+    /// Play a Jenkins with these settings (a JSON file); without it --jenkins-port plays a demo
+    #[arg(long, value_name = "FILE")]
+    jenkins: Option<PathBuf>,
     /// Settings as a JSON file; the other flags win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -112,6 +121,13 @@ fn config(args: &Args) -> Result<Config, Box<dyn Error>> {
     };
     config.port = if args.port == 0 { config.port } else { args.port };
     config.storage_port = if args.storage_port == 0 { config.storage_port } else { args.storage_port };
+    if let Some(path) = &args.jenkins {
+        let jenkins = serde_json::from_value(read_json(path)?).map_err(|e| format!("{}: {e}", path.display()))?;
+        config.jenkins = Some(jenkins);
+    }
+    if let Some(port) = args.jenkins_port {
+        config.jenkins.get_or_insert_with(JenkinsConfig::demo).port = port;
+    }
     if args.tls {
         let leaf = match args.leaf {
             None | Some(LeafArg::Good) => Leaf::Good,

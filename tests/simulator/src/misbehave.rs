@@ -4,6 +4,7 @@ use crate::api::{self, Family, error};
 use crate::content::Content;
 use crate::fault::{CutHow, CutPoint, Fault, FaultKind, Listener, WrongShape};
 use crate::http::{Request, Response};
+use crate::jenkins;
 use crate::pages;
 use crate::patch::merge;
 use crate::world::World;
@@ -86,6 +87,7 @@ impl Scene<'_> {
     fn own_error(&self, status: u16) -> Response {
         match self.listener {
             Listener::Storage => api::storage_error(status, "SimulatedError", "An error was ordered."),
+            Listener::Jenkins => jenkins::fault_page(&self.request.path, status),
             Listener::Api => error(self.family(), status, pages::detail(status)),
         }
     }
@@ -112,6 +114,7 @@ impl Scene<'_> {
             FaultKind::Redirect { status, location } => {
                 let addresses = &self.world.addresses;
                 let location = location.replace("{api}", &addresses.api).replace("{storage}", &addresses.storage);
+                let location = location.replace("{jenkins}", &addresses.jenkins);
                 Response::empty(*status).with("Location", &location)
             }
             FaultKind::RedirectLoop { status } => {
@@ -120,6 +123,7 @@ impl Scene<'_> {
                 let base = match self.listener {
                     Listener::Api => &self.world.addresses.api,
                     Listener::Storage => &self.world.addresses.storage,
+                    Listener::Jenkins => &self.world.addresses.jenkins,
                 };
                 Response::empty(*status).with("Location", &format!("{base}{path}{mark}{query}"))
             }
@@ -222,7 +226,8 @@ mod tests {
     use serde_json::json;
 
     fn sent(fault: &Fault, path: &str, real: Option<Response>) -> (Response, Tweaks) {
-        let addresses = Addresses { api: "http://api".into(), storage: "http://storage".into() };
+        let addresses =
+            Addresses { api: "http://api".into(), storage: "http://storage".into(), ..Addresses::default() };
         let world = World::new(Config::default(), addresses);
         let request = Request { method: "GET".into(), path: path.into(), ..Request::default() };
         match judge(&world, Some(fault), Listener::Api, &request, real) {

@@ -81,7 +81,7 @@ impl RequestRecord {
 /// One connection.
 #[derive(Clone, Debug, Serialize)]
 pub struct ConnectionRecord {
-    /// Counted from 1 over both listeners.
+    /// Counted from 1 over all listeners.
     pub id: u64,
     /// The listener it came to.
     pub listener: Listener,
@@ -122,6 +122,14 @@ pub struct Counters {
     pub rate_limited: u64,
     /// Requests to the storage that carried credentials.
     pub leaked_credentials: u64,
+    /// Starts that reached the queue of the Jenkins.
+    pub jenkins_triggers: u64,
+    /// Those of them that joined an equal one.
+    pub jenkins_joined: u64,
+    /// Requests to cancel an item of that queue.
+    pub jenkins_cancels: u64,
+    /// Requests to end a build of the Jenkins.
+    pub jenkins_stops: u64,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::builds::BuildInfo;
 use crate::clock::Advance;
 use crate::config::{Access, App, Config, History, Key, TlsOptions};
 use crate::fault::{Fault, Listener};
+use crate::jenkins::JenkinsConfig;
 use crate::net::{Door, Tls, listen};
 use crate::plan::Plan;
 use crate::record::{ConnectionRecord, Counters, RequestRecord};
@@ -88,6 +89,12 @@ impl Builder {
         self.config(|c| c.history.push(history))
     }
 
+    /// With a Jenkins on a port of its own.
+    #[must_use]
+    pub fn jenkins(self, jenkins: JenkinsConfig) -> Self {
+        self.config(|c| c.jenkins = Some(jenkins))
+    }
+
     /// A fault that is there from the start.
     #[must_use]
     pub fn fault(self, fault: Fault) -> Self {
@@ -114,21 +121,31 @@ impl Builder {
         let config = self.config;
         let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
         let (api, storage) = (bind(config.port)?, bind(config.storage_port)?);
+        let jenkins =
+            config.jenkins.as_ref().map(|j| bind(j.port).map(|socket| (socket, j.host.clone()))).transpose()?;
         let tls = config.tls.map(Tls::new).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let address = |host: &str, socket: &TcpListener| {
             socket.local_addr().map(|address| format!("{scheme}://{host}:{}", address.port()))
         };
-        let addresses =
-            Addresses { api: address(&config.api_host, &api)?, storage: address(&config.storage_host, &storage)? };
+        let addresses = Addresses {
+            api: address(&config.api_host, &api)?,
+            storage: address(&config.storage_host, &storage)?,
+            jenkins: jenkins.as_ref().map_or(Ok(String::new()), |(socket, host)| address(host, socket))?,
+        };
+        let context = config.jenkins.as_ref().map(|j| j.context.clone()).unwrap_or_default();
+        let jenkins_url = format!("{}{context}", addresses.jenkins);
         let ca = tls.as_ref().map(|tls| write_ca(&tls.ca)).transpose()?;
         let server = tls.map(|tls| tls.config);
         let shared = Arc::new(Shared::new(World::new(config, addresses.clone())));
-        let doors = vec![
+        let mut doors = vec![
             listen(api, Listener::Api, server.clone(), Arc::clone(&shared))?,
-            listen(storage, Listener::Storage, server, Arc::clone(&shared))?,
+            listen(storage, Listener::Storage, server.clone(), Arc::clone(&shared))?,
         ];
-        Ok(Simulator { shared, doors, v3: format!("{}/api/v3", addresses.api), addresses, ca })
+        if let Some((socket, _)) = jenkins {
+            doors.push(listen(socket, Listener::Jenkins, server, Arc::clone(&shared))?);
+        }
+        Ok(Simulator { shared, doors, v3: format!("{}/api/v3", addresses.api), addresses, jenkins_url, ca })
     }
 }
 
@@ -140,10 +157,11 @@ fn write_ca(pem: &str) -> io::Result<tempfile::NamedTempFile> {
 
 /// A running simulator; dropping it ends it.
 pub struct Simulator {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     doors: Vec<Door>,
     addresses: Addresses,
     v3: String,
+    pub(crate) jenkins_url: String,
     ca: Option<tempfile::NamedTempFile>,
 }
 
@@ -164,6 +182,11 @@ impl State<'_> {
     /// All builds, oldest first.
     pub fn builds(&self) -> Vec<BuildInfo> {
         self.0.build_infos()
+    }
+
+    /// All starts of jobs of the Jenkins, oldest first.
+    pub fn jenkins_runs(&self) -> Vec<crate::jenkins::JenkinsRun> {
+        self.0.jenkins.as_ref().map(crate::jenkins::Jenkins::infos).unwrap_or_default()
     }
 
     /// All connections.
@@ -220,7 +243,7 @@ impl Simulator {
 
     /// What the binary prints when it is ready.
     pub fn ready_line(&self) -> Value {
-        json!({
+        let mut line = json!({
             "api": self.addresses.api,
             "v3": self.v3,
             "legacy": self.addresses.api,
@@ -229,7 +252,15 @@ impl Simulator {
             "pid": std::process::id(),
             "key": self.key(),
             "app_id": self.app_id(),
-        })
+        });
+        let world = self.shared.lock();
+        if let Some(jenkins) = &world.jenkins {
+            let user = jenkins.config.users.first();
+            line["jenkins"] = json!(self.jenkins_url);
+            line["jenkins_user"] = json!(user.map(|u| &u.name));
+            line["jenkins_token"] = json!(user.and_then(|u| u.tokens.first()));
+        }
+        line
     }
 
     /// All requests so far, oldest first.

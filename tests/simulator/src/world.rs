@@ -5,6 +5,7 @@ use crate::builds::{Build, BuildInfo, StartRequest, Via, Visibility};
 use crate::clock::{Advance, Clock};
 use crate::config::{App, Config, History, UnknownWorkflow};
 use crate::ids::IdSource;
+use crate::jenkins::Jenkins;
 use crate::limit::Buckets;
 use crate::plan::{Plan, StepPlan};
 use crate::record::{ConnectionRecord, Counters, RequestRecord};
@@ -30,7 +31,9 @@ impl Shared {
 
     /// The state. A panic of a test's predicate does not make it unusable.
     pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.settle();
+        world
     }
 
     /// Wakes all who wait for a change.
@@ -68,6 +71,7 @@ impl Shared {
         let end = Instant::now() + limit;
         let mut world = self.lock();
         loop {
+            world.settle();
             if test(&world) {
                 return true;
             }
@@ -85,6 +89,8 @@ impl Shared {
 pub(crate) struct Addresses {
     pub(crate) api: String,
     pub(crate) storage: String,
+    /// Empty without a Jenkins.
+    pub(crate) jenkins: String,
 }
 
 /// The state.
@@ -110,6 +116,7 @@ pub(crate) struct World {
     /// Caches that were deleted.
     pub(crate) deleted_caches: Vec<String>,
     pub(crate) variables: VariableGroups,
+    pub(crate) jenkins: Option<Jenkins>,
     pub(crate) began: Instant,
 }
 
@@ -146,9 +153,11 @@ impl World {
             link_uses: HashMap::new(),
             deleted_caches: Vec::new(),
             variables: VariableGroups::default(),
+            jenkins: None,
             began: Instant::now(),
             config,
         };
+        world.open_jenkins();
         for fault in world.config.faults.clone() {
             world.faults.arm(fault);
         }
@@ -166,6 +175,7 @@ impl World {
         fresh.requests_made = self.requests_made;
         fresh.connections_made = self.connections_made;
         fresh.ids = std::mem::replace(&mut self.ids, IdSource::new());
+        fresh.take_over_jenkins(self);
         *self = fresh;
     }
 

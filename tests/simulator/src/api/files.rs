@@ -107,6 +107,9 @@ pub(crate) fn storage(world: &mut World, request: &Request) -> Response {
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
         return storage_error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
     }
+    if let Some(response) = crate::jenkins::stored(world, request) {
+        return response;
+    }
     if let Some(ids) = request.path.strip_prefix("/logs/") {
         let (first, second) = ids.split_once('/').unwrap_or((ids, ""));
         return find_log(world, first, second)
@@ -154,13 +157,13 @@ fn file(world: &World, (build, at): Place, request: &Request) -> Response {
     response.set("Accept-Ranges", "bytes");
     let same = request.header("if-range").is_none_or(|v| v == etag || v == modified);
     match request.header("range").filter(|_| same) {
-        Some(range) => cut(response, range),
+        Some(range) => cut_range(response, range),
         None => response,
     }
 }
 
 /// A range of an answer. Forms that are not understood, and several ranges, give the whole as the RFC allows.
-fn cut(mut response: Response, range: &str) -> Response {
+pub(crate) fn cut_range(mut response: Response, range: &str) -> Response {
     let whole = response.len;
     let Some((first, last)) = range.strip_prefix("bytes=").and_then(|r| r.split_once('-')) else {
         return response;
@@ -215,7 +218,7 @@ mod tests {
     use super::*;
 
     fn ranged(range: &str) -> (u16, u64, u64) {
-        let r = cut(Response::text(200, "0123456789"), range);
+        let r = cut_range(Response::text(200, "0123456789"), range);
         (r.status, r.start, r.len)
     }
 

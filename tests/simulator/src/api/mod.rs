@@ -11,8 +11,9 @@ mod variables;
 
 use crate::fault::Listener;
 use crate::http::{Request, Response, decode};
+use crate::jenkins;
 use crate::world::World;
-pub(crate) use files::storage_error;
+pub(crate) use files::{cut_range, storage_error};
 pub(crate) use reply::{Family, error, limit_headers};
 
 /// Secrets that stand in answers of the service and that no client may print.
@@ -28,6 +29,7 @@ pub(crate) fn family(path: &str) -> Family {
 pub(crate) fn answer(world: &mut World, listener: Listener, request: &Request) -> Response {
     let response = match listener {
         Listener::Storage => files::storage(world, request),
+        Listener::Jenkins => jenkins::answer(world, request),
         Listener::Api => match files::linked(world, request) {
             Some(response) => response,
             None => named(world, request),

@@ -125,7 +125,8 @@ fn bodyless(status: u16) -> bool {
 
 fn head(response: &Response, tweaks: &Tweaks, framing: Framing) -> String {
     let mut lines = vec![format!("HTTP/1.1 {} {}", response.status, reason(response.status))];
-    lines.extend(response.headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    let said = response.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("transfer-encoding"));
+    lines.extend(said.map(|(name, value)| format!("{name}: {value}")));
     let chunked = framing.chunked && tweaks.truncate.is_none();
     if bodyless(response.status) || response.has("content-length") {
         // Nothing to say about a length.

@@ -5,6 +5,7 @@ use super::stream::{Wire, cut};
 use crate::control;
 use crate::fault::{CutHow, CutPoint, Fault, FaultKind, Listener};
 use crate::http::{Request, Response};
+use crate::jenkins::Port;
 use crate::misbehave::{Tweaks, Verdict, judge};
 use crate::record::{ConnectionRecord, RequestRecord};
 use crate::world::{Shared, World};
@@ -72,17 +73,43 @@ pub(crate) fn listen(
     let address = socket.local_addr()?;
     let open = Arc::new(Open::default());
     let theirs = Arc::clone(&open);
+    let mut socket = socket;
     let accept = move || {
-        for stream in socket.incoming() {
+        loop {
+            let stream = socket.accept();
             if shared.stopped() {
                 return;
             }
-            let Ok(stream) = stream else { continue };
+            if listener == Listener::Jenkins && shared.lock().jenkins.as_ref().is_some_and(|j| j.port == Port::Closing)
+            {
+                drop((stream, socket));
+                for guest in theirs.lock().values() {
+                    let _ = guest.stream.shutdown(Shutdown::Both);
+                }
+                shared.set_port(Port::Closed);
+                shared.wait_for_port();
+                let Some(again) = open_again(address, &shared) else { return };
+                socket = again;
+                shared.set_port(Port::Open);
+                continue;
+            }
+            let Ok((stream, _)) = stream else { continue };
             let _ = welcome(stream, listener, tls.clone(), &shared, &theirs);
         }
     };
     let thread = std::thread::Builder::new().name(format!("{listener:?} listener")).spawn(accept)?;
     Ok(Door { address, thread: Some(thread), open })
+}
+
+/// Takes a port a second time; somebody else's connection may hold it for a moment.
+fn open_again(address: SocketAddr, shared: &Shared) -> Option<TcpListener> {
+    while !shared.stopped() {
+        if let Ok(socket) = TcpListener::bind(address) {
+            return Some(socket);
+        }
+        shared.pause(Duration::from_millis(5));
+    }
+    None
 }
 
 /// Gives a connection its number and its thread.
@@ -268,7 +295,7 @@ impl Visit<'_> {
         };
         let framing = Framing {
             head_only: request.method == "HEAD",
-            chunked: chunked && !request.old,
+            chunked: (chunked || response.chunked()) && !request.old,
             keep_alive: keep && request.keeps_alive(),
         };
         // Known to those who wait before the client can act on the answer.
@@ -302,10 +329,14 @@ impl Visit<'_> {
     }
 }
 
+/// Largest body that is kept as a whole; of larger ones only so much is.
+const KEPT_BODY: usize = 8 << 20;
+
 fn note_body(record: &mut RequestRecord, body: &[u8]) {
+    record.body_len = body.len() as u64;
+    let body = &body[..body.len().min(KEPT_BODY)];
     record.body = String::from_utf8_lossy(body).into_owned();
     record.body_bytes = body.to_vec();
-    record.body_len = body.len() as u64;
 }
 
 impl World {

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Largest head of a request.
 const MAX_HEAD: usize = 256 * 1024;
 /// Largest body of a request.
-const MAX_BODY: u64 = 64 << 20;
+const MAX_BODY: u64 = 256 << 20;
 
 /// How long the client may take to notice an orderly end.
 const LINGER: Duration = Duration::from_millis(500);
@@ -121,7 +121,8 @@ impl Wire {
         while self.buffer.len() < length {
             self.need()?;
         }
-        Ok(self.buffer.drain(..length).collect())
+        let rest = self.buffer.split_off(length);
+        Ok(std::mem::replace(&mut self.buffer, rest))
     }
 
     fn line(&mut self) -> io::Result<String> {

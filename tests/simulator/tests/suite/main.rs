@@ -6,6 +6,7 @@ mod client;
 mod control;
 mod faults;
 mod files;
+mod jenkins;
 mod legacy;
 mod openapi;
 mod process;

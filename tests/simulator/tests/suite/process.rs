@@ -38,6 +38,15 @@ fn tells_where_it_is_and_ends_with_its_input() {
 }
 
 #[test]
+fn plays_a_jenkins_if_it_is_asked_to() {
+    let (mut child, line) = begin(&["--jenkins-port", "0", "--exit-on-stdin-close"]);
+    let reply = once(line["jenkins"].as_str().unwrap(), "GET", "/whoAmI/api/json", &[], "").unwrap();
+    assert_eq!((reply.json()["name"].as_str(), &line["jenkins_user"]), (Some("anonymous"), &"dev".into()));
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 #[cfg(unix)]
 fn ends_on_a_signal_and_takes_its_files_along() {
     let (mut child, line) = begin(&["--tls", "--leaf", "expired", "--limit", "10"]);
