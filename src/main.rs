@@ -15,6 +15,7 @@ mod commands;
 mod error;
 mod follow;
 mod http;
+mod jenkins;
 mod model;
 mod pace;
 mod report;

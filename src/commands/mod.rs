@@ -4,14 +4,20 @@
 //! result document, console lines and an exit code.
 
 mod codemagic;
+mod jenkins;
 
+use std::fs;
+use std::path::Path;
 use std::rc::Rc;
+
+use anyhow::Context as _;
 
 use crate::cli::{Cli, OutputArgs, System};
 use crate::clock::{Clock, Interrupt};
-use crate::error::{Code, Failure};
+use crate::error::{Code, Failure, Miss};
 use crate::model::{Document, Outcome, SCHEMA, Several, severity};
 use crate::report::{Report, ResultFile};
+use crate::retry;
 
 /// What a command is given by `main`.
 pub struct Context {
@@ -27,6 +33,7 @@ pub struct Context {
 pub fn run(cli: &Cli, context: &Context) -> Code {
     match &cli.system {
         System::Codemagic(command) => codemagic::run(command, context),
+        System::Jenkins(command) => jenkins::run(command, context),
     }
 }
 
@@ -159,4 +166,46 @@ fn failure(error: &anyhow::Error) -> Failure {
         }
         Failure::new(Code::Local, what, why)
     })
+}
+
+/// Asks again while the fault is a passing one and a few tries are left.
+fn insist<T>(clock: &dyn Clock, mut ask: impl FnMut() -> Result<T, Miss>) -> Result<T, Failure> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let miss = match ask() {
+            Ok(answer) => return Ok(answer),
+            Err(miss) => miss,
+        };
+        if let Some(code) = clock.interrupted() {
+            return Err(Failure::new(code, miss.failure.what, "ended by a signal"));
+        }
+        match retry::pause(attempt, miss.asked, fastrand::f64()).filter(|_| miss.passing) {
+            Some(pause) => clock.sleep(pause),
+            None => return Err(miss.failure),
+        }
+    }
+}
+
+/// Reads a secret from a file that nobody but its owner can use. A line end after it does not count.
+fn secret_file(path: &Path, name: &str) -> anyhow::Result<String> {
+    let what = format!("the {name} file {}", path.display());
+    let metadata = fs::metadata(path).with_context(|| what.clone())?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = metadata.permissions().mode();
+        if mode & 0o077 != 0 {
+            let failure = Failure::new(
+                Code::Local,
+                what,
+                format!("others than its owner can use it (mode {:03o})", mode & 0o777),
+            );
+            return Err(failure.hint(format!("chmod 600 {}", path.display())).into());
+        }
+    }
+    anyhow::ensure!(metadata.is_file(), "{what}: it is not a file");
+    let text = fs::read_to_string(path).with_context(|| what.clone())?;
+    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    Ok(text.to_owned())
 }
