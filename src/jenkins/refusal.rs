@@ -273,3 +273,7 @@ fn page(response: &Response) -> String {
     let title = response.title();
     if title.is_empty() { String::new() } else { format!(", page {title:?}") }
 }
+
+#[cfg(test)]
+#[path = "refusal_tests.rs"]
+mod tests;

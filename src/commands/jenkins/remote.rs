@@ -15,6 +15,9 @@ use crate::retry::Budget;
 /// How long a log may stay open after its build ended, before the end is taken for granted.
 const OPEN_LOG: Duration = Duration::from_secs(30);
 
+/// How long a log that grows all the time keeps the program from looking at its build.
+const DRAIN: Duration = Duration::from_secs(5);
+
 /// How long a build may be neither in progress nor have a result: it is being made, or comes back after a restart.
 const IDLE: Duration = Duration::from_secs(120);
 
@@ -30,13 +33,15 @@ pub(super) struct LogFollow {
     ended_at: Option<Duration>,
     /// Text of the finished log that was shown before the connection broke.
     shown: u64,
+    /// There is more to show already.
+    behind: bool,
     /// The whole log was shown.
     pub(super) complete: bool,
 }
 
 impl LogFollow {
     pub(super) fn new(log: Log, offset: u64) -> Self {
-        Self { log, offset, ended_at: None, shown: 0, complete: false }
+        Self { log, offset, ended_at: None, shown: 0, behind: false, complete: false }
     }
 }
 
@@ -204,6 +209,8 @@ impl<'a> BuildRemote<'a> {
                 return Ok(true);
             }
         }
+        let until = clock.now() + DRAIN;
+        follow.behind = false;
         while clock.interrupted().is_none() {
             let chunk = client.live_log(job, number, follow.offset, &mut |text| log.feed(text))?;
             follow.offset = chunk.next;
@@ -213,6 +220,10 @@ impl<'a> BuildRemote<'a> {
                 return Ok(true);
             }
             if !chunk.grew {
+                break;
+            }
+            if clock.now() >= until {
+                follow.behind = true;
                 break;
             }
         }
@@ -338,7 +349,8 @@ impl follow::Remote for BuildRemote<'_> {
 
     /// Jenkins has no rate limit, and a log is read as it grows; an item must be seen while Jenkins remembers it.
     fn pause(&self) -> Option<Duration> {
-        if self.just_found {
+        let behind = self.log.as_ref().is_some_and(|follow| follow.behind);
+        if self.just_found || behind {
             return Some(if self.log.is_some() { Duration::ZERO } else { Duration::from_millis(500) });
         }
         let seconds = match (self.number, &self.log, self.run) {
