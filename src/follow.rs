@@ -37,6 +37,16 @@ pub trait Remote {
 
     /// How long such builds usually run, once that is known.
     fn usual(&self) -> Option<Usual>;
+
+    /// The pause until the next look, where the remote knows better than the pace.
+    fn pause(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What else the newest look showed, in words.
+    fn notes(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// When following ends, if the build does not.
@@ -77,7 +87,8 @@ pub enum End {
 
 /// One build that is followed.
 pub struct Watch<R> {
-    remote: R,
+    /// The build behind it.
+    pub remote: R,
     limits: Limits,
     pace: Pace,
     pressure: Pressure,
@@ -198,6 +209,10 @@ impl<R: Remote> Watch<R> {
         if let Some(budget) = self.remote.budget() {
             self.pressure.note(now, budget);
         }
+        for note in self.remote.notes() {
+            emit(Event::Note(note));
+            self.next_beat = now + HEARTBEAT;
+        }
         match result {
             Ok(sighting) => {
                 (self.misses, self.refusals) = (0, 0);
@@ -257,7 +272,11 @@ impl<R: Remote> Watch<R> {
         }
         match phase {
             Phase::Ended(code) => self.end = Some(self.judged(code)),
-            _ => self.next_look = clock.now() + self.pressure.stretch(self.pace.pause(view), fastrand::f64()),
+            _ => {
+                let own = self.remote.pause().filter(|_| self.pace.fixed.is_none());
+                let pause = own.unwrap_or_else(|| self.pace.pause(view));
+                self.next_look = clock.now() + self.pressure.stretch(pause, fastrand::f64());
+            }
         }
     }
 

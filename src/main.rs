@@ -15,6 +15,7 @@ mod commands;
 mod error;
 mod follow;
 mod http;
+mod jenkins;
 mod model;
 mod pace;
 mod report;
@@ -44,10 +45,7 @@ fn main() -> ExitCode {
             let clock = Rc::new(SystemClock::new(interrupt.clone()));
             commands::run(&cli, &Context { report, clock, interrupt })
         }
-        Err(failure) => {
-            report.failure(&failure);
-            failure.code
-        }
+        Err(failure) => commands::refuse(&failure, &report),
     };
     ExitCode::from(code.number())
 }

@@ -133,6 +133,8 @@ pub enum Event {
     Usual(Duration),
     /// Nothing changed for a while.
     Heartbeat { running: bool, step: Option<String>, age: Duration, usual: Option<Duration> },
+    /// Something that only this provider knows, in words.
+    Note(String),
     /// A look failed and is repeated after a pause.
     Miss { why: String, again: Duration },
 }
@@ -221,6 +223,9 @@ pub struct Document {
     /// The request that `--dry-run` did not send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<serde_json::Value>,
+    /// What a command that asks for something else than a build's end found, below its own keys.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<serde_json::Value>,
 }
 
 /// The document of a call about several builds.
@@ -271,6 +276,7 @@ impl Document {
             error: None,
             next_look_seconds: None,
             request: None,
+            answer: None,
         }
     }
 

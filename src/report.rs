@@ -68,6 +68,7 @@ impl Report {
                 let usual = usual.map(|usual| format!(", usually {}", words(usual))).unwrap_or_default();
                 format!("{status} for {}{step}{usual}", words(*age))
             }
+            Event::Note(note) => note.clone(),
             Event::Miss { why, again } => format!("{why}; next try in {}", words(*again)),
         };
         self.line(&format!("{prefix}{text}"));
@@ -76,6 +77,26 @@ impl Report {
     /// One line of data, on stdout.
     pub fn data(&self, text: &str) {
         self.write_line(&mut io::stdout().lock(), text);
+    }
+
+    /// Raw bytes that somebody asked for as they are, on stdout.
+    pub fn raw(&self, bytes: &[u8]) {
+        let mut stdout = io::stdout().lock();
+        drop(stdout.write_all(bytes).and_then(|()| stdout.flush()));
+    }
+
+    /// Lines of a remote log, on stdout or stderr.
+    fn log(&self, on_stdout: bool, bytes: &[u8], whole: bool) {
+        let text = self.redact(&String::from_utf8_lossy(bytes));
+        let mut out = String::with_capacity(text.len());
+        for line in text.split_inclusive('\n') {
+            out.push_str(&clean(line.trim_end_matches('\n')));
+            if line.ends_with('\n') || !whole {
+                out.push('\n');
+            }
+        }
+        let write = |stream: &mut dyn io::Write| drop(stream.write_all(out.as_bytes()).and_then(|()| stream.flush()));
+        if on_stdout { write(&mut io::stdout().lock()) } else { write(&mut io::stderr().lock()) }
     }
 
     /// One JSON document, on stdout.
@@ -111,6 +132,60 @@ impl Report {
     fn write_line(&self, stream: &mut dyn io::Write, text: &str) {
         // A closed pipe must not end the process: the remote build still needs its end or its cancel.
         drop(writeln!(stream, "{}", clean(&self.redact(text))).and_then(|()| stream.flush()));
+    }
+}
+
+/// The longest unfinished line of a log that is held back, in bytes.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// A remote log on its way to the console: whole lines, cleaned, secrets masked.
+pub struct Log {
+    report: Report,
+    on_stdout: bool,
+    stages_only: bool,
+    pending: Vec<u8>,
+}
+
+impl Log {
+    /// A log that is shown on stdout as data, or on stderr for people; `stages_only` shows the stages of a Pipeline.
+    pub fn new(report: &Report, on_stdout: bool, stages_only: bool) -> Self {
+        Self { report: report.clone(), on_stdout, stages_only, pending: Vec::new() }
+    }
+
+    /// Takes in text, and shows the lines that are complete.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+        let complete = self.pending.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
+        let cut = complete.or_else(|| {
+            // A line without end must not fill the memory; it is cut between characters.
+            (self.pending.len() > LONGEST_LINE)
+                .then(|| (0..self.pending.len()).rev().find(|at| self.pending[*at] & 0xc0 != 0x80).unwrap_or_default())
+        });
+        if let Some(cut) = cut.filter(|cut| *cut > 0) {
+            let rest = self.pending.split_off(cut);
+            let ready = std::mem::replace(&mut self.pending, rest);
+            self.show(&ready);
+        }
+    }
+
+    /// Shows a last line without an end.
+    pub fn end(&mut self) {
+        let ready = std::mem::take(&mut self.pending);
+        self.show(&ready);
+    }
+
+    fn show(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if !self.stages_only {
+            // On stderr other lines may follow, so there a last line gets its end.
+            return self.report.log(self.on_stdout, bytes, self.on_stdout);
+        }
+        let text = String::from_utf8_lossy(bytes);
+        for name in text.lines().filter_map(|line| line.strip_prefix("[Pipeline] { (")?.strip_suffix(')')) {
+            self.report.log(self.on_stdout, format!("stage: {name}\n").as_bytes(), true);
+        }
     }
 }
 
@@ -227,6 +302,15 @@ mod tests {
         let document = serde_json::json!({"outcome": "success", "builds": [{"error": "no success", "code": 0}]});
         let masked = serde_json::json!({"outcome": "success", "builds": [{"error": "no ********", "code": 0}]});
         assert_eq!(report.masked(document), masked);
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut_between_characters_and_nothing_is_lost() {
+        let mut log = Log::new(&Report::default(), false, true);
+        log.feed("[Pipeline] { (A)\n".as_bytes());
+        assert!(log.pending.is_empty());
+        log.feed(&"ü".repeat(LONGEST_LINE).as_bytes()[..LONGEST_LINE + 1]);
+        assert_eq!(log.pending, [0xc3]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod codemagic;
 mod following;
+mod jenkins;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,6 +18,11 @@ pub use codemagic::{
     ApiArg, BuildArgs, BuildsArgs, CheckArgs, CodemagicCommand, ConnectionArgs, TriggerArgs, WaitArgs,
 };
 pub use following::FollowArgs;
+pub use jenkins::{
+    ConfigArgs, ConsoleArgs, InputArgs, JenkinsBuildArgs, JenkinsBuildsArgs, JenkinsCheckArgs, JenkinsCommand,
+    JenkinsConnectionArgs, JenkinsFollowArgs, JenkinsTriggerArgs, JenkinsWaitArgs, JobArgs, OnInput, RevokeArgs,
+    StopArgs, TokenArgs, TokenCommand,
+};
 
 use crate::error::Failure;
 
@@ -40,6 +46,9 @@ pub enum System {
     /// Builds on codemagic.io
     #[command(subcommand)]
     Codemagic(CodemagicCommand),
+    /// Jobs on a Jenkins controller
+    #[command(subcommand)]
+    Jenkins(JenkinsCommand),
 }
 
 /// How a call reports.

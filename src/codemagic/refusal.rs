@@ -27,8 +27,9 @@ pub(super) fn refused(what: &str, subject: &str, response: &Response) -> Failure
         .hint("check CODEMAGIC_API_URL and CODEMAGIC_LEGACY_API_URL, and whether a proxy wants a login");
     }
     if response.is_html() {
-        let page =
-            format!("an HTML page came from {host} instead of Codemagic's answer (HTTP {status}{})", title(response));
+        let title = Some(quoted(&response.title(), TITLE)).filter(|title| !title.is_empty());
+        let title = title.map(|title| format!(", {title:?}")).unwrap_or_default();
+        let page = format!("an HTML page came from {host} instead of Codemagic's answer (HTTP {status}{title})");
         return match status {
             500.. => Failure::new(Code::Unavailable, what, page)
                 .hint("Codemagic or a gateway before it has trouble: https://status.codemagic.io"),
@@ -122,15 +123,4 @@ fn fault(entry: &Value) -> String {
 
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-fn title(response: &Response) -> String {
-    let text = response.text();
-    let lower = text.to_ascii_lowercase();
-    let Some(start) = lower.find("<title").and_then(|at| Some(at + lower[at..].find('>')? + 1)) else {
-        return String::new();
-    };
-    let end = lower[start..].find("</title").map_or(start, |length| start + length);
-    let title = text.get(start..end).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-    if title.is_empty() { title } else { format!(", \"{}\"", quoted(&title, TITLE)) }
 }

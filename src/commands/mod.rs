@@ -4,14 +4,20 @@
 //! result document, console lines and an exit code.
 
 mod codemagic;
+mod jenkins;
 
+use std::fs;
+use std::path::Path;
 use std::rc::Rc;
+
+use anyhow::Context as _;
 
 use crate::cli::{Cli, OutputArgs, System};
 use crate::clock::{Clock, Interrupt};
-use crate::error::{Code, Failure};
+use crate::error::{Code, Failure, Miss};
 use crate::model::{Document, Outcome, SCHEMA, Several, severity};
 use crate::report::{Report, ResultFile};
+use crate::retry;
 
 /// What a command is given by `main`.
 pub struct Context {
@@ -27,6 +33,7 @@ pub struct Context {
 pub fn run(cli: &Cli, context: &Context) -> Code {
     match &cli.system {
         System::Codemagic(command) => codemagic::run(command, context),
+        System::Jenkins(command) => jenkins::run(command, context),
     }
 }
 
@@ -102,10 +109,7 @@ fn conclude(
     let report = &context.report;
     let mut publication =
         Publication { provider, documents: Vec::new(), several: false, call: Document::new(provider), file: None };
-    let result = prepare(output, report).and_then(|file| {
-        publication.file = file;
-        work(&mut publication)
-    });
+    let result = prepare(output, report, &mut publication).and_then(|()| work(&mut publication));
     let code = match result {
         Ok(code) => code,
         Err(error) => {
@@ -132,12 +136,24 @@ fn conclude(
 }
 
 /// Checks what can be checked before anything remote happens.
-fn prepare(output: &OutputArgs, report: &Report) -> anyhow::Result<Option<ResultFile>> {
-    let file = output.result_file.as_deref().map(|path| ResultFile::check(path, report)).transpose()?;
+fn prepare(output: &OutputArgs, report: &Report, publication: &mut Publication) -> anyhow::Result<()> {
+    publication.file = output.result_file.as_deref().map(|path| ResultFile::check(path, report)).transpose()?;
     if let Some(wanted) = &output.require_version {
         require_version(wanted)?;
     }
-    Ok(file)
+    Ok(())
+}
+
+/// Ends a call whose command line could not be read: the result file that the environment names tells of it too.
+pub fn refuse(failure: &Failure, report: &Report) -> Code {
+    report.failure(failure);
+    if let Some(path) = crate::cli::variable("CIBRIDGE_RESULT_FILE") {
+        let mut document = Document::new("cibridge");
+        document.fail(failure);
+        // There is nothing better to end with than the code of the first failure.
+        drop(ResultFile::check(path.as_ref(), report).and_then(|file| file.write(&document)));
+    }
+    failure.code
 }
 
 fn require_version(wanted: &str) -> Result<(), Failure> {
@@ -167,4 +183,46 @@ fn failure(error: &anyhow::Error) -> Failure {
         }
         Failure::new(Code::Local, what, why)
     })
+}
+
+/// Asks again while the fault is a passing one and a few tries are left.
+fn insist<T>(clock: &dyn Clock, mut ask: impl FnMut() -> Result<T, Miss>) -> Result<T, Failure> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let miss = match ask() {
+            Ok(answer) => return Ok(answer),
+            Err(miss) => miss,
+        };
+        if let Some(code) = clock.interrupted() {
+            return Err(Failure::new(code, miss.failure.what, "ended by a signal"));
+        }
+        match retry::pause(attempt, miss.asked, fastrand::f64()).filter(|_| miss.passing) {
+            Some(pause) => clock.sleep(pause),
+            None => return Err(miss.failure),
+        }
+    }
+}
+
+/// Reads a secret from a file that nobody but its owner can use. A line end after it does not count.
+fn secret_file(path: &Path, name: &str) -> anyhow::Result<String> {
+    let what = format!("the {name} file {}", path.display());
+    let metadata = fs::metadata(path).with_context(|| what.clone())?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = metadata.permissions().mode();
+        if mode & 0o077 != 0 {
+            let failure = Failure::new(
+                Code::Local,
+                what,
+                format!("others than its owner can use it (mode {:03o})", mode & 0o777),
+            );
+            return Err(failure.hint(format!("chmod 600 {}", path.display())).into());
+        }
+    }
+    anyhow::ensure!(metadata.is_file(), "{what}: it is not a file");
+    let text = fs::read_to_string(path).with_context(|| what.clone())?;
+    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    Ok(text.to_owned())
 }

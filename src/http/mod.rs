@@ -3,11 +3,14 @@
 //! Time limits, roots, proxy, credentials that stay at their origin, redirects by hand, bodies with a limit.
 //! It must know no provider, no retries and no output; what it says about each request goes to a [`Trace`].
 
+mod body;
 mod fault;
+mod identity;
 mod proxy;
 mod roots;
 mod url;
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -17,12 +20,14 @@ use std::time::{Duration, Instant};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
+pub use body::{Body, Chunk};
 pub use fault::{Fault, Kind};
 pub use url::{Origin, Segment, Url, query};
 
 use crate::clock::Interrupt;
 use crate::error::Failure;
 use crate::secret::{Redactor, Secret};
+use body::Sender;
 use roots::Roots;
 
 /// The most bytes of an answer that is read into memory whole.
@@ -39,6 +44,12 @@ pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Options {
     /// A PEM file of roots in addition to the system's.
     pub ca_cert: Option<PathBuf>,
+    /// A PEM file with a certificate that proves who we are, and its key.
+    pub client_cert: Option<PathBuf>,
+    /// The PEM file of that key, if it is another one.
+    pub client_key: Option<PathBuf>,
+    /// How long an idle connection is kept; less than the service keeps it, or the next request meets a closed one.
+    pub keep_idle: Duration,
     /// The limit for name look-up, and again for connecting including TLS.
     pub connect_timeout: Duration,
     /// The limit for an answer to begin, and again for its body; for downloads, between two reads.
@@ -53,7 +64,7 @@ pub struct Credential {
     /// Where it may be sent.
     pub origin: Origin,
     /// The header's name.
-    pub header: &'static str,
+    pub header: Cow<'static, str>,
     /// The header's value.
     pub value: Secret,
 }
@@ -88,27 +99,35 @@ pub struct Request {
     /// The address.
     pub url: Url,
     /// Headers beside the credential, `User-Agent` and the body's.
-    pub headers: Vec<(&'static str, String)>,
-    /// The body and its content type.
-    pub body: Option<(&'static str, Vec<u8>)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
+    /// The body.
+    pub body: Option<Body>,
+    /// Whether a GET is redirected. Where a redirect is an answer in itself, it is not.
+    pub redirected: bool,
 }
 
 impl Request {
     /// A request without headers and body.
     pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: Vec::new(), body: None }
+        Self { method, url, headers: Vec::new(), body: None, redirected: true }
     }
 
     /// The same request with a header.
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same request, answered with the 3xx itself.
+    pub fn unredirected(mut self) -> Self {
+        self.redirected = false;
         self
     }
 
     /// The same request with a JSON body.
     pub fn json(mut self, body: &impl serde::Serialize) -> Self {
         // A value made of strings, numbers, lists and maps with string keys always has a JSON form.
-        self.body = Some(("application/json", serde_json::to_vec(body).unwrap_or_default()));
+        self.body = Some(Body::bytes("application/json", serde_json::to_vec(body).unwrap_or_default()));
         self
     }
 }
@@ -131,9 +150,36 @@ impl Response {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// An answer for tests of what an answer means.
+    #[cfg(test)]
+    pub fn example(status: u16, url: &str, headers: &[(&'static str, &str)], body: &str) -> Self {
+        let mut map = ureq::http::HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        Self { status, url: Url::parse(url).unwrap(), body: body.as_bytes().to_vec(), headers: map }
+    }
+
+    /// The values of a header that may be there several times.
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
+    }
+
     /// The body as text, damaged characters replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The title of an HTML page; empty without one.
+    pub fn title(&self) -> String {
+        let text = self.text();
+        let lower = text.to_ascii_lowercase();
+        let Some(start) = lower.find("<title").and_then(|at| Some(at + lower[at..].find('>')? + 1)) else {
+            return String::new();
+        };
+        let end = lower[start..].find("</title").map_or(start, |length| start + length);
+        let words: Vec<_> = text.get(start..end).unwrap_or_default().split_whitespace().collect();
+        words.join(" ")
     }
 
     /// Whether the status is 2xx.
@@ -187,6 +233,29 @@ pub struct Http {
 struct Connector {
     agent: ureq::Agent,
     proxy: Option<proxy::Proxy>,
+    answer: Option<Duration>,
+}
+
+impl Connector {
+    /// Sends a request. Where much is sent or read, the limits are for each piece instead of for the whole.
+    fn run(
+        &self,
+        request: ureq::http::Request<impl ureq::AsSendBody>,
+        limit: u64,
+        upload: bool,
+    ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        if limit != u64::MAX && !upload {
+            return self.agent.run(request);
+        }
+        let mut config = self.agent.configure_request(request);
+        if upload {
+            config = config.timeout_send_body(None).timeout_per_write(self.answer);
+        }
+        if limit == u64::MAX {
+            config = config.timeout_recv_body(None).timeout_per_read(self.answer);
+        }
+        self.agent.run(config.build())
+    }
 }
 
 impl Http {
@@ -269,7 +338,7 @@ impl Http {
             let location =
                 stream.header("location").filter(|_| (300..400).contains(&stream.status) && stream.status != 304);
             match location {
-                Some(location) if request.method == Method::Get => {
+                Some(location) if request.method == Method::Get && request.redirected => {
                     let next = url.redirected(location).map_err(|why| {
                         Fault::unsent(
                             Kind::Redirect,
@@ -304,27 +373,29 @@ impl Http {
         let origin = url.origin();
         let mut builder = ureq::http::Request::builder().method(request.method.name()).uri(url.uri());
         for credential in self.credentials.iter().filter(|credential| credential.origin == origin) {
-            builder = builder.header(credential.header, credential.value.expose());
+            builder = builder.header(&*credential.header, credential.value.expose());
         }
         for (name, value) in &request.headers {
-            builder = builder.header(*name, value);
+            builder = builder.header(&**name, value);
         }
         let started = Instant::now();
         let sent = Cell::new(false);
         let result = match &request.body {
-            Some((kind, body)) => {
-                let mut reader = Watched { body, sent: &sent };
-                let request = builder.header("content-type", *kind).header("content-length", body.len());
-                let request = request.body(ureq::SendBody::from_reader(&mut reader));
-                request.map_err(ureq::Error::Http).and_then(|request| connector.agent.run(request))
+            Some(body) => {
+                let mut reader = Sender::new(body, &sent);
+                let builder = builder.header("content-type", &body.kind).header("content-length", body.len());
+                let request = builder.body(ureq::SendBody::from_reader(&mut reader)).map_err(ureq::Error::Http);
+                request.and_then(|request| connector.run(request, limit, body.has_files()))
             }
             None if request.method == Method::Post => {
                 sent.set(true);
-                builder.body(&[] as &[u8]).map_err(ureq::Error::Http).and_then(|request| connector.agent.run(request))
+                let request = builder.body(&[] as &[u8]).map_err(ureq::Error::Http);
+                request.and_then(|request| connector.run(request, limit, false))
             }
             None => {
                 sent.set(true);
-                builder.body(()).map_err(ureq::Error::Http).and_then(|request| connector.agent.run(request))
+                let request = builder.body(()).map_err(ureq::Error::Http);
+                request.and_then(|request| connector.run(request, limit, false))
             }
         };
         let elapsed = started.elapsed().as_millis();
@@ -362,13 +433,7 @@ impl Http {
     fn connect(&self, https: bool) -> Result<Connector, Fault> {
         let proxy = proxy::from_environment(https)?;
         let roots = if https {
-            Some(roots::load(self.options.ca_cert.as_deref()).map_err(|failure| {
-                Fault::unsent(
-                    Kind::Local,
-                    failure.to_string(),
-                    failure.hint.as_deref().unwrap_or("name a readable PEM file"),
-                )
-            })?)
+            Some(roots::load(self.options.ca_cert.as_deref()).map_err(|failure| local(&failure))?)
         } else {
             None
         };
@@ -388,29 +453,23 @@ impl Http {
             // Small buffers: a fifth less CPU and half a megabyte less memory for each start of the program.
             .input_buffer_size(16 * 1024)
             .output_buffer_size(8 * 1024)
-            .max_idle_age(Duration::from_secs(60));
+            .max_idle_age(self.options.keep_idle);
         if let Some(Roots { certs, .. }) = roots {
-            config = config.tls_config(ureq::tls::TlsConfig::builder().root_certs(certs).build());
+            let identity = identity::load(self.options.client_cert.as_deref(), self.options.client_key.as_deref());
+            let identity = identity.map_err(|failure| local(&failure))?;
+            let tls = ureq::tls::TlsConfig::builder().root_certs(certs).client_cert(identity);
+            config = config.tls_config(tls.build());
         }
         let agent = ureq::Agent::with_parts(config.build(), DefaultConnector::default(), Names);
         let closing = agent.clone();
         self.interrupt.on_raise(move || closing.shutdown());
-        Ok(Connector { agent, proxy })
+        Ok(Connector { agent, proxy, answer })
     }
 }
 
-/// Hands out a request's body and notes that it did. The head has been sent by then, so an error from here on may
-/// come after the service has the whole request.
-struct Watched<'a> {
-    body: &'a [u8],
-    sent: &'a Cell<bool>,
-}
-
-impl Read for Watched<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.sent.set(true);
-        self.body.read(buffer)
-    }
+/// A request that a file of this machine makes impossible.
+fn local(failure: &Failure) -> Fault {
+    Fault::unsent(Kind::Local, failure.to_string(), failure.hint.as_deref().unwrap_or("name a readable PEM file"))
 }
 
 /// Looks up names as the system does; marks its errors, so that they are not taken for connection errors.

@@ -9,20 +9,16 @@ mod trigger;
 mod wait;
 mod watching;
 
-use std::fs;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context as _;
-
-use super::{Context, Publication, conclude};
+use super::{Context, Publication, conclude, insist, secret_file};
 use crate::cli::{self, CodemagicCommand, ConnectionArgs, OutputArgs};
-use crate::clock::Clock;
 use crate::codemagic::{Client, Endpoints, key_fault};
-use crate::error::{Code, Failure, Miss};
+use crate::error::{Code, Failure};
 use crate::http::{Credential, Http, Options, Trace, Url};
 use crate::model::{Build, Document};
-use crate::retry;
 use crate::secret::Secret;
 
 pub(super) const PROVIDER: &str = "codemagic";
@@ -62,25 +58,6 @@ fn placeholders(builds: &[String]) -> Result<Vec<Document>, Failure> {
         .collect()
 }
 
-/// Asks again while the fault is a passing one and a few tries are left.
-fn insist<T>(clock: &dyn Clock, mut ask: impl FnMut() -> Result<T, Miss>) -> Result<T, Failure> {
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        let miss = match ask() {
-            Ok(answer) => return Ok(answer),
-            Err(miss) => miss,
-        };
-        if let Some(code) = clock.interrupted() {
-            return Err(Failure::new(code, miss.failure.what, "ended by a signal"));
-        }
-        match retry::pause(attempt, miss.asked, fastrand::f64()).filter(|_| miss.passing) {
-            Some(pause) => clock.sleep(pause),
-            None => return Err(miss.failure),
-        }
-    }
-}
-
 /// A client with the user's key. Reads the key, and refuses one that cannot be right.
 fn client(connection: &ConnectionArgs, output: &OutputArgs, context: &Context) -> anyhow::Result<Client> {
     let endpoints = endpoints(connection)?;
@@ -96,16 +73,21 @@ fn connect(
     endpoints: Endpoints,
     key: Option<&Secret>,
 ) -> Client {
-    let origins = [endpoints.v3.origin(), endpoints.legacy.origin()];
+    // Both APIs behind one address (a gateway of the company's own) must not get the key twice.
+    let mut origins = vec![endpoints.v3.origin(), endpoints.legacy.origin()];
+    origins.dedup();
     let credentials = key.iter().flat_map(|key| {
         origins.iter().map(|origin| Credential {
             origin: origin.clone(),
-            header: "x-auth-token",
+            header: "x-auth-token".into(),
             value: (*key).clone(),
         })
     });
     let options = Options {
         ca_cert: connection.ca_cert.clone(),
+        client_cert: None,
+        client_key: None,
+        keep_idle: Duration::from_secs(60),
         connect_timeout: connection.connect_timeout,
         answer_timeout: connection.answer_timeout,
         allow_http: connection.allow_http,
@@ -130,25 +112,8 @@ fn endpoints(connection: &ConnectionArgs) -> Result<Endpoints, Failure> {
 
 fn api_key(connection: &ConnectionArgs) -> anyhow::Result<Secret> {
     if let Some(path) = &connection.api_key_file {
-        let what = format!("the API key file {}", path.display());
-        let metadata = fs::metadata(path).with_context(|| what.clone())?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let mode = metadata.permissions().mode();
-            if mode & 0o077 != 0 {
-                let failure = Failure::new(
-                    Code::Local,
-                    what,
-                    format!("others than its owner can use it (mode {:03o})", mode & 0o777),
-                );
-                return Err(failure.hint(format!("chmod 600 {}", path.display())).into());
-            }
-        }
-        anyhow::ensure!(metadata.is_file(), "{what}: it is not a file");
-        let text = fs::read_to_string(path).with_context(|| what.clone())?;
-        let key = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
-        key_fault(key, &path.display().to_string())?;
+        let key = secret_file(path, "API key")?;
+        key_fault(&key, &path.display().to_string())?;
         return Ok(Secret::new(key));
     }
     match std::env::var("CODEMAGIC_API_KEY") {

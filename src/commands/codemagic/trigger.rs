@@ -160,7 +160,7 @@ fn dry_run(
 ) -> anyhow::Result<Code> {
     let client = connect(&args.connection, &args.output, context, endpoints(&args.connection)?, None);
     let request = client.start_request(api, request)?;
-    let body: Value = request.body.as_ref().and_then(|(_, body)| serde_json::from_slice(body).ok()).unwrap_or_default();
+    let body: Value = request.body.and_then(|body| serde_json::from_slice(body.as_bytes()?).ok()).unwrap_or_default();
     context.report.line("Nothing was sent (dry run); the request would be:");
     if args.output.json {
         publication.call.request = Some(json!({

@@ -1,0 +1,165 @@
+package specs
+
+import lab.Jenkins
+import lab.Source
+import spock.lang.Specification
+import spock.lang.Unroll
+
+import java.nio.file.FileVisitResult
+import java.nio.file.Files
+import java.nio.file.Path
+import java.nio.file.SimpleFileVisitor
+import java.nio.file.attribute.BasicFileAttributes
+
+/** What every file of vars/ keeps to, read from the files themselves; and that the rules do find what breaks them. */
+class RulesSpec extends Specification {
+    static final File REPOSITORY = new File(System.getProperty('repository')).canonicalFile
+    static final File VARS = new File(REPOSITORY, 'vars')
+    static final List<String> FILES = VARS.list().findAll { it.endsWith('.groovy') }*.replace('.groovy', '').sort()
+    static final List<String> STEPS = FILES - 'cibridge'
+    static final List<String> ALL_METHODS = FILES.collectMany { new Source(new File(VARS, "${it}.groovy")).methods }
+
+    @Unroll
+    def '#file keeps the rules'() {
+        expect:
+        new Source(new File(VARS, file)).violations(ALL_METHODS, FILES) == []
+
+        where:
+        file << FILES.collect { it + '.groovy' }
+    }
+
+    @Unroll
+    def 'the rules find: #rule'() {
+        expect:
+        Source.of(text).violations(ALL_METHODS, FILES)*.replaceAll(/^line \d+: /, '') == [rule]
+
+        where:
+        text                                                                           | rule
+        'def call(x) { sh "run $x" }'                                                  | 'the script of sh is not a constant text'
+        'def call(x) { sh(script: "run " + x, returnStatus: true) }'                   | 'the script of sh is not a constant text'
+        'def call(x) { bat(script: x) }'                                               | 'the script of bat is not a constant text'
+        'def call() { powershell("a") }'                                               | 'calls powershell, which is neither a step of the engine, nor a method of the library, nor a permitted call'
+        'def call() { readJSON(text: "") }'                                            | 'calls readJSON, which is neither a step of the engine, nor a method of the library, nor a permitted call'
+        'def call(x) { x.execute() }'                                                  | 'calls execute, which is neither a step of the engine, nor a method of the library, nor a permitted call'
+        'def call() { new File("a") }'                                                 | 'makes a java.io.File'
+        'def call() { try { echo "a" } catch (Exception e) { echo "b" } }'             | 'catches Exception, under which an abort comes, and does not throw it on'
+        'def call() { try { echo "a" } catch (e) { echo "b" } }'                       | 'catches Exception, under which an abort comes, and does not throw it on'
+        'def call() { try { echo "a" } catch (Throwable e) { if (e) { throw e } } }'   | 'catches Throwable, under which an abort comes, and does not throw it on'
+        'def call() { try { echo "a" } catch (org.jenkinsci.plugins.workflow.steps.FlowInterruptedException e) { } }' |
+            'catches FlowInterruptedException, under which an abort comes, and does not throw it on'
+        'def call() { try { echo "a" } finally { return 1 } }'                         | 'returns from finally, which swallows an abort'
+        'def call() { catchError { echo "a" } }'                                       | 'catchError without catchInterruptions: false swallows an abort'
+        'def call() { catchError(catchInterruptions: true) { echo "a" } }'             | 'catchError without catchInterruptions: false swallows an abort'
+        '@groovy.transform.Field def kept = 1; def call() { }'                         | 'keeps state in the field kept'
+        'def call() { kept = 1 }'                                                      | 'sets kept, a variable of the whole build'
+        'class Other { }; def call() { }'                                              | 'defines the class Other'
+        'import java.nio.file.Files; def call() { }'                                   | 'imports java.nio.file.Files'
+        '@Grab("a:b:1") import groovy.json.JsonOutput; def call() { }'                 | 'grabs a dependency'
+    }
+
+    @Unroll
+    def 'the rules let pass: #text'() {
+        expect:
+        Source.of(text).violations(ALL_METHODS, FILES) == []
+
+        where:
+        text << [
+            "def call() { sh 'make' }",
+            'def call() { sh(script: \'run "$X"\', returnStatus: true) }',
+            'def call() { try { echo "a" } catch (Exception e) { echo "b"; throw e } }',
+            'def call() { try { echo "a" } catch (groovy.json.JsonException e) { return null } }',
+            'def call() { catchError(catchInterruptions: false) { echo "a" } }',
+        ]
+    }
+
+    @Unroll
+    def 'every argument of #step is in its help, and nothing else'() {
+        given:
+        Map takes = argumentsOf(step)
+        String page = new File(VARS, "${step}.txt").getText('UTF-8')
+
+        expect:
+        page.findAll(/(?m)^  (\w+) {2,}\S/) { it[1] } - RETURNED == takes.keySet().toList()
+
+        where:
+        step << STEPS
+    }
+
+    @Unroll
+    def 'the help of #name reads well, whatever formatter the controller has'() {
+        given:
+        String page = new File(VARS, "${name}.txt").getText('UTF-8')
+
+        expect: 'one <pre>: a formatter that escapes everything still leaves the lines as they are'
+        page.startsWith('<pre>\n')
+        page.endsWith('\n</pre>\n')
+        !page.substring(5, page.length() - 7).find(/[<>&]/)
+        page.readLines().every { it.length() <= 105 && !it.endsWith(' ') && !it.contains('\t') }
+        page.contains("\n$name: ")
+
+        where:
+        name << FILES
+    }
+
+    def 'every file has its help and a name that Jenkins accepts'() {
+        expect:
+        VARS.list().sort() == FILES.collectMany { ["${it}.groovy", "${it}.txt"]*.toString() }.sort()
+        FILES.every { it ==~ /[a-z][A-Za-z0-9]*/ }
+    }
+
+    def 'the returned map is in the help of the step that says what it is'() {
+        expect:
+        RETURNED.every { new File(VARS, 'triggerCodemagic.txt').text.contains("\n  $it ") }
+    }
+
+    def 'the required version is no newer than this one'() {
+        given:
+        String required = (new File(VARS, 'cibridge.groovy').text =~ /CIBRIDGE_REQUIRE_VERSION=([\d.]+)'/)[0][1]
+        String own = (new File(REPOSITORY, 'Cargo.toml').text =~ /(?m)^version = "([\d.]+)"/)[0][1]
+
+        expect:
+        Closure number = { String version -> version.tokenize('.').inject(0) { sum, part -> sum * 1000 + part.toInteger() } }
+        number(required) <= number(own)
+    }
+
+    def 'nothing in the repository makes Jenkins reject the library or warn about it'() {
+        given:
+        List<String> wrong = []
+
+        when:
+        Files.walkFileTree(REPOSITORY.toPath(), new SimpleFileVisitor<Path>() {
+            @Override
+            FileVisitResult preVisitDirectory(Path folder, BasicFileAttributes attributes) {
+                String name = REPOSITORY.toPath().relativize(folder)
+                if (name in ['src/test', 'resources', 'libs']) {
+                    wrong << name
+                }
+                name in ['.git', 'target', 'jenkins-lib/target'] ? FileVisitResult.SKIP_SUBTREE : FileVisitResult.CONTINUE
+            }
+
+            @Override
+            FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
+                String name = REPOSITORY.toPath().relativize(file)
+                if (attributes.symbolicLink || attributes.other || name.startsWith('src/') && name.endsWith('.groovy')) {
+                    wrong << name
+                }
+                FileVisitResult.CONTINUE
+            }
+        })
+
+        then:
+        wrong == []
+    }
+
+    private static final List<String> RETURNED = ['id', 'url', 'number', 'outcome', 'exitCode', 'status', 'commit', 'artifacts', 'result']
+
+    static Map argumentsOf(String step) {
+        Jenkins jenkins = new Jenkins(sandbox: false)
+        try {
+            Map own = jenkins.call(step, 'arguments')
+            return (own ?: [:]) + jenkins.call('cibridge', 'connection')
+        } finally {
+            jenkins.close()
+        }
+    }
+}

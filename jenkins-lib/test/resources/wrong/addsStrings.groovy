@@ -1,0 +1,4 @@
+def call() {
+    String a = 'a'
+    return "x $a " + "y $a"
+}

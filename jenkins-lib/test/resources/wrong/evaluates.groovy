@@ -1,0 +1,3 @@
+def call() {
+    return evaluate('1 + 1')
+}

@@ -1,0 +1,5 @@
+def call() {
+    for (entry in [a: 1].entrySet().toList()) {
+        echo entry.key
+    }
+}

@@ -1,0 +1,5 @@
+def call() {
+    def matcher = 'abc' =~ /b/
+    echo 'now'
+    return matcher.find()
+}

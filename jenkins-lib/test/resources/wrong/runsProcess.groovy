@@ -1,0 +1,3 @@
+def call() {
+    return 'id'.execute().text
+}

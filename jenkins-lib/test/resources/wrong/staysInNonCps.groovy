@@ -1,0 +1,8 @@
+def call() {
+    return home()
+}
+
+@NonCPS
+def home() {
+    return System.getenv('HOME')
+}

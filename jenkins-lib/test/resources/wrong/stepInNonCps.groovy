@@ -1,0 +1,9 @@
+def call() {
+    warn('x')
+    echo 'after'
+}
+
+@NonCPS
+def warn(String text) {
+    echo text
+}

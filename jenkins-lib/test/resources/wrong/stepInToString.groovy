@@ -1,0 +1,9 @@
+def call() {
+    echo "${new Named()}"
+}
+
+class Named implements Serializable {
+    String toString() {
+        return 'named'
+    }
+}

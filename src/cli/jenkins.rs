@@ -1,0 +1,482 @@
+//! Arguments of `cibridge jenkins …`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{OutputArgs, duration};
+
+/// What can be done with a Jenkins controller.
+#[derive(Debug, Subcommand)]
+pub enum JenkinsCommand {
+    /// Start a job, and with --wait follow the build to its end
+    Trigger(Box<JenkinsTriggerArgs>),
+    /// Follow builds or queue items to their end
+    Wait(JenkinsWaitArgs),
+    /// Show where builds or queue items stand
+    Status(JenkinsBuildsArgs),
+    /// Print a build's log, with --follow to its end
+    Console(ConsoleArgs),
+    /// Stop builds, or cancel queue items
+    Stop(StopArgs),
+    /// List what a build asks people, or answer it
+    Input(InputArgs),
+    /// List a job's parameters
+    Params(JobArgs),
+    /// Show a build's test counts and failures
+    Tests(JenkinsBuildArgs),
+    /// Print a job's config.xml, or replace it
+    Config(ConfigArgs),
+    /// Make, revoke or rotate API tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Check the controller, the credentials, and what they may do with a job
+    Check(JenkinsCheckArgs),
+}
+
+/// How to reach the controller.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct JenkinsConnectionArgs {
+    /// The controller's root, e.g. https://ci.example.com/jenkins; without it, JENKINS_URL, or the address in the job's or build's URL
+    #[arg(long, value_name = "URL", env = "CIBRIDGE_JENKINS_URL", hide_env_values = true)]
+    pub url: Option<String>,
+
+    /// The user; the API token stands in the environment variable JENKINS_API_TOKEN
+    #[arg(long, value_name = "ID", env = "JENKINS_USER_ID", hide_env_values = true)]
+    pub user: Option<String>,
+
+    /// Read the API token from a file that only its owner can read, instead of JENKINS_API_TOKEN
+    #[arg(long, value_name = "FILE", env = "JENKINS_API_TOKEN_FILE", hide_env_values = true)]
+    pub token_file: Option<PathBuf>,
+
+    /// Read a bearer token for a proxy before Jenkins from such a file, instead of CIBRIDGE_BEARER_TOKEN
+    #[arg(long, value_name = "FILE", env = "CIBRIDGE_BEARER_TOKEN_FILE", hide_env_values = true)]
+    pub bearer_token_file: Option<PathBuf>,
+
+    /// A header for an access proxy, sent to the controller only; better in the environment, where other users do not see it [env: CIBRIDGE_HEADER, one a line]
+    #[arg(long = "header", value_name = "NAME:VALUE")]
+    pub headers: Vec<String>,
+
+    /// Prove who we are with the certificate in this PEM file
+    #[arg(long, value_name = "FILE", env = "CIBRIDGE_CLIENT_CERT", hide_env_values = true)]
+    pub client_cert: Option<PathBuf>,
+
+    /// The certificate's key, if it is in another PEM file
+    #[arg(long, value_name = "FILE", env = "CIBRIDGE_CLIENT_KEY", hide_env_values = true, requires = "client_cert")]
+    pub client_key: Option<PathBuf>,
+
+    /// Trust the certificates in this PEM file as well
+    #[arg(long, value_name = "FILE", env = "CIBRIDGE_CA_CERT", hide_env_values = true)]
+    pub ca_cert: Option<PathBuf>,
+
+    /// Longest time to connect
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_CONNECT_TIMEOUT", hide_env_values = true, default_value = "15s", value_parser = duration)]
+    pub connect_timeout: Duration,
+
+    /// Longest time to wait for an answer
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_ANSWER_TIMEOUT", hide_env_values = true, default_value = "60s", value_parser = duration)]
+    pub answer_timeout: Duration,
+
+    /// Allow plain http to other machines
+    #[arg(long, env = "CIBRIDGE_ALLOW_HTTP", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub allow_http: bool,
+}
+
+/// What to do when a build asks a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnInput {
+    /// Say so, and wait on
+    Wait,
+    /// Stop the build, and end with code 1
+    Fail,
+    /// Proceed, with the default values
+    Proceed,
+    /// Abort
+    Abort,
+}
+
+/// How builds are followed.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Following")]
+pub struct JenkinsFollowArgs {
+    /// Longest time that the build may be queued; past it the queue item is cancelled
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_QUEUE_TIMEOUT", hide_env_values = true, value_parser = duration)]
+    pub queue_timeout: Option<Duration>,
+
+    /// Longest time that the build may run; past it the build is stopped
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_RUN_TIMEOUT", hide_env_values = true, value_parser = duration)]
+    pub run_timeout: Option<Duration>,
+
+    /// Longest time to follow altogether; past it the build is stopped
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_TIMEOUT", hide_env_values = true, value_parser = duration)]
+    pub timeout: Option<Duration>,
+
+    /// Leave the build alone when a limit passes or a signal ends this program
+    #[arg(long, env = "CIBRIDGE_NO_CANCEL", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub no_cancel: bool,
+
+    /// What to do when the build asks a person
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHAT",
+        env = "CIBRIDGE_ON_INPUT",
+        hide_env_values = true,
+        default_value = "wait"
+    )]
+    pub on_input: OnInput,
+
+    /// Lines of a failed build's log to show
+    #[arg(long, value_name = "N", env = "CIBRIDGE_LOG_LINES", hide_env_values = true, default_value_t = 50)]
+    pub log_lines: usize,
+
+    /// Look at the build this often
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_POLL_INTERVAL", hide_env_values = true, value_parser = duration)]
+    pub poll_interval: Option<Duration>,
+}
+
+/// Arguments of `jenkins trigger`.
+#[derive(Debug, Args)]
+pub struct JenkinsTriggerArgs {
+    /// The job: its full name like folder/sub/job, or the address of its page, of a build of it or in Blue Ocean
+    #[arg(value_name = "JOB")]
+    pub job: String,
+
+    /// The branch of a multibranch job, as it is named in the repository
+    #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH", hide_env_values = true)]
+    pub branch: Option<String>,
+
+    /// A parameter's value; repeat it for more [env: CIBRIDGE_PARAM, one a line]
+    #[arg(long = "param", value_name = "NAME=TEXT")]
+    pub params: Vec<String>,
+
+    /// A file for a file parameter (Jenkins' own, stashed or base64) [env: CIBRIDGE_PARAM_FILE, one a line]
+    #[arg(long = "param-file", value_name = "NAME=PATH")]
+    pub param_files: Vec<String>,
+
+    /// Parameters as a JSON object, e.g. {"CLEAN": true}
+    #[arg(long, value_name = "JSON", env = "CIBRIDGE_PARAM_JSON", hide_env_values = true)]
+    pub param_json: Option<String>,
+
+    /// Read parameters from a file, or from stdin for `-`: a JSON object, or NAME=TEXT lines; flags win over it
+    #[arg(long, value_name = "FILE", env = "CIBRIDGE_PARAMS_FROM", hide_env_values = true)]
+    pub params_from: Option<PathBuf>,
+
+    /// Do not ask for the job's parameters before the start, and send everything as it is
+    #[arg(long, env = "CIBRIDGE_NO_VALIDATE", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub no_validate: bool,
+
+    /// Give a unique value to this parameter of the job, so that its build is never taken for another one's; CIBRIDGE_ID is used when the job has it
+    #[arg(long, value_name = "NAME", env = "CIBRIDGE_MARKER_PARAM", hide_env_values = true)]
+    pub marker_param: Option<String>,
+
+    /// How long the build waits in the queue at least; the job's quiet period otherwise
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_DELAY", hide_env_values = true, value_parser = duration)]
+    pub delay: Option<Duration>,
+
+    /// Read the job's own token (Trigger builds remotely) from a file that only its owner can read, instead of the environment variable JENKINS_JOB_TOKEN
+    #[arg(long = "job-token-file", value_name = "FILE", env = "JENKINS_JOB_TOKEN_FILE", hide_env_values = true)]
+    pub job_token_file: Option<PathBuf>,
+
+    /// Why the build is started; Jenkins keeps it with a job's token, otherwise it is written on the build's page when the build is followed
+    #[arg(long, value_name = "TEXT", env = "CIBRIDGE_CAUSE", hide_env_values = true)]
+    pub cause: Option<String>,
+
+    /// End with code 12 when the start was folded into an identical build that waited already
+    #[arg(long, env = "CIBRIDGE_FAIL_IF_JOINED", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub fail_if_joined: bool,
+
+    /// Follow the build to its end, and end with a code that says how it ended
+    #[arg(long, env = "CIBRIDGE_WAIT", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub wait: bool,
+
+    /// With --wait, show the build's log on stderr while it grows
+    #[arg(long, env = "CIBRIDGE_CONSOLE", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub console: bool,
+
+    /// How to follow.
+    #[command(flatten)]
+    pub follow: JenkinsFollowArgs,
+
+    /// How to reach the controller.
+    #[command(flatten)]
+    pub connection: JenkinsConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `jenkins wait`.
+#[derive(Debug, Args)]
+pub struct JenkinsWaitArgs {
+    /// The builds or queue items: their pages, JOB#NUMBER or queue/item/N
+    #[arg(value_name = "BUILD_OR_ITEM", required = true)]
+    pub builds: Vec<String>,
+
+    /// The job of the queue items: by it a build is found whose item Jenkins has forgotten
+    #[arg(long, value_name = "JOB", env = "CIBRIDGE_JOB", hide_env_values = true)]
+    pub job: Option<String>,
+
+    /// Stop the other builds as soon as one ends badly
+    #[arg(long, env = "CIBRIDGE_FAIL_FAST", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub fail_fast: bool,
+
+    /// Show the builds' logs on stderr while they grow
+    #[arg(long, env = "CIBRIDGE_CONSOLE", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub console: bool,
+
+    /// How to follow.
+    #[command(flatten)]
+    pub follow: JenkinsFollowArgs,
+
+    /// How to reach the controller.
+    #[command(flatten)]
+    pub connection: JenkinsConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `jenkins status`.
+#[derive(Debug, Args)]
+pub struct JenkinsBuildsArgs {
+    /// The builds or queue items: their pages, JOB#NUMBER or queue/item/N
+    #[arg(value_name = "BUILD_OR_ITEM", required = true)]
+    pub builds: Vec<String>,
+
+    /// The job of the queue items: by it a build is found whose item Jenkins has forgotten
+    #[arg(long, value_name = "JOB", env = "CIBRIDGE_JOB", hide_env_values = true)]
+    pub job: Option<String>,
+
+    /// How to reach the controller.
+    #[command(flatten)]
+    pub connection: JenkinsConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `jenkins stop`.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// The builds or queue items: their pages, JOB#NUMBER or queue/item/N
+    #[arg(value_name = "BUILD_OR_ITEM", required = true)]
+    pub builds: Vec<String>,
+
+    /// The job of the queue items: by it a build is found whose item Jenkins has forgotten
+    #[arg(long, value_name = "JOB", env = "CIBRIDGE_JOB", hide_env_values = true)]
+    pub job: Option<String>,
+
+    /// How long a build may take to end after each of stop, term and kill
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_STOP_WAIT", hide_env_values = true, default_value = "30s", value_parser = duration)]
+    pub stop_wait: Duration,
+
+    /// How to reach the controller.
+    #[command(flatten)]
+    pub connection: JenkinsConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `jenkins tests`.
+#[derive(Debug, Args)]
+pub struct JenkinsBuildArgs {
+    /// The build: its page, JOB#NUMBER or JOB#lastBuild
+    #[arg(value_name = "BUILD")]
+    pub build: String,
+
+    /// How to reach the controller.
+    #[command(flatten)]
+    pub connection: JenkinsConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `jenkins console`.
+#[derive(Debug, Args)]
+pub struct ConsoleArgs {
+    /// The build: its page, JOB#NUMBER or JOB#lastBuild
+    #[arg(value_name = "BUILD")]
+    pub build: String,
+
+    /// Follow the build to its end, and end with a code that says how it ended; a signal leaves the build alone
+    #[arg(long = "follow", env = "CIBRIDGE_FOLLOW", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub growing: bool,
+
+    /// Begin at this byte of the stored log, as an earlier call named it
+    #[arg(long = "from", value_name = "OFFSET", env = "CIBRIDGE_FROM", hide_env_values = true, default_value_t = 0)]
+    pub from: u64,
+
+    /// Show the stages of a Pipeline only
+    #[arg(long, env = "CIBRIDGE_QUIET", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub quiet: bool,
+
+    /// How to follow.
+    #[command(flatten)]
+    pub follow: JenkinsFollowArgs,
+
+    /// How to reach the controller.
+    #[command(flatten)]
+    pub connection: JenkinsConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `jenkins input`.
+#[derive(Debug, Args)]
+pub struct InputArgs {
+    /// The build: its page, JOB#NUMBER or JOB#lastBuild
+    #[arg(value_name = "BUILD")]
+    pub build: String,
+
+    /// The id of the question, when the build asks several
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+
+    /// Let the build go on
+    #[arg(long, env = "CIBRIDGE_PROCEED", hide_env_values = true, value_parser = FalseyValueParser::new(), conflicts_with = "abort")]
+    pub proceed: bool,
+
+    /// Abort the build
+    #[arg(long, env = "CIBRIDGE_ABORT", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub abort: bool,
+
+    /// A value for what is asked; what is left out gets its default [env: CIBRIDGE_PARAM, one a line]
+    #[arg(long = "param", value_name = "NAME=TEXT")]
+    pub params: Vec<String>,
+
+    /// How to reach the controller.
+    #[command(flatten)]
+    pub connection: JenkinsConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `jenkins params`.
+#[derive(Debug, Args)]
+pub struct JobArgs {
+    /// The job: its full name like folder/sub/job, or the address of its page
+    #[arg(value_name = "JOB")]
+    pub job: String,
+
+    /// The branch of a multibranch job
+    #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH", hide_env_values = true)]
+    pub branch: Option<String>,
+
+    /// How to reach the controller.
+    #[command(flatten)]
+    pub connection: JenkinsConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `jenkins config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// The job: its full name like folder/sub/job, or the address of its page
+    #[arg(value_name = "JOB")]
+    pub job: String,
+
+    /// Replace the configuration with this file, or with stdin for `-`
+    #[arg(long, value_name = "FILE", env = "CIBRIDGE_SET", hide_env_values = true)]
+    pub set: Option<PathBuf>,
+
+    /// How to reach the controller.
+    #[command(flatten)]
+    pub connection: JenkinsConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What can be done with API tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token for the user who asks
+    Create(TokenArgs),
+    /// Make a token, check it, and revoke the one that it replaces
+    Rotate(TokenArgs),
+    /// Revoke a token
+    Revoke(RevokeArgs),
+}
+
+/// Arguments of `jenkins token create` and `jenkins token rotate`.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// The name that the user's page shows
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// How long the token is valid, e.g. 30d; needs Jenkins 2.548
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_EXPIRES", hide_env_values = true, value_parser = duration)]
+    pub expires: Option<Duration>,
+
+    /// Write the token to this file, readable by its owner only, and its uuid beside it (FILE.uuid), instead of stdout
+    #[arg(long, value_name = "FILE", env = "CIBRIDGE_OUT", hide_env_values = true)]
+    pub out: Option<PathBuf>,
+
+    /// When rotating: the uuid of the token to revoke, instead of the one in FILE.uuid
+    #[arg(long, value_name = "UUID", env = "CIBRIDGE_OLD_UUID", hide_env_values = true)]
+    pub old_uuid: Option<String>,
+
+    /// How to reach the controller.
+    #[command(flatten)]
+    pub connection: JenkinsConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `jenkins token revoke`.
+#[derive(Debug, Args)]
+pub struct RevokeArgs {
+    /// The token's uuid, as `create` named it
+    #[arg(value_name = "UUID")]
+    pub uuid: String,
+
+    /// How to reach the controller.
+    #[command(flatten)]
+    pub connection: JenkinsConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `jenkins check`.
+#[derive(Debug, Args)]
+pub struct JenkinsCheckArgs {
+    /// A job that must be visible and startable
+    #[arg(value_name = "JOB")]
+    pub job: Option<String>,
+
+    /// The branch of a multibranch job
+    #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH", hide_env_values = true)]
+    pub branch: Option<String>,
+
+    /// How to reach the controller.
+    #[command(flatten)]
+    pub connection: JenkinsConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}

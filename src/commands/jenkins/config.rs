@@ -1,0 +1,35 @@
+//! `jenkins config`: a job's `config.xml`, read or replaced.
+
+use super::reach_job;
+use super::trigger::{read, suggest};
+use crate::cli::ConfigArgs;
+use crate::commands::{Context, Publication, insist};
+use crate::error::{Code, Failure};
+use crate::model::Outcome;
+
+pub(super) fn run(args: &ConfigArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    let (client, job) = reach_job(&args.job, None, &args.connection, &args.output, context)?;
+    let clock = &*context.clock;
+    match &args.set {
+        None => {
+            let xml = insist(clock, || client.config(&job)).map_err(|failure| match failure.code {
+                Code::NotFound => suggest(&client, &job, failure),
+                _ => failure,
+            })?;
+            if !args.output.json {
+                context.report.raw(&xml);
+            }
+            publication.call.answer = Some(serde_json::json!({"config": String::from_utf8_lossy(&xml)}));
+        }
+        Some(path) => {
+            let xml = read(path)?;
+            if !xml.trim_start().starts_with('<') {
+                return Err(Failure::usage(format!("the file {}", path.display()), "is no XML").into());
+            }
+            insist(clock, || client.set_config(&job, xml.clone().into_bytes()))?;
+            context.report.line(&format!("job {job}: the configuration was replaced"));
+        }
+    }
+    publication.call.end(Outcome::Success, Code::Success);
+    Ok(Code::Success)
+}

@@ -1,0 +1,51 @@
+//! `jenkins console`: a build's log as it is stored, and with `--follow` as it grows.
+
+use super::remote::{BuildRemote, LogFollow};
+use super::{PROVIDER, reach_build, watching};
+use crate::cli::ConsoleArgs;
+use crate::commands::{Context, Publication, insist};
+use crate::error::Code;
+use crate::jenkins::{BuildName, Source};
+use crate::model::{Build, Document, Outcome};
+use crate::report::Log;
+
+pub(super) fn run(args: &ConsoleArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    let (client, job, number) = reach_build(&args.build, &args.connection, &args.output, context)?;
+    let build = Build {
+        id: format!("{job}#{number}"),
+        number: Some(number),
+        url: client.page(&format!("{}/{number}/", job.path())),
+        status: "unknown".to_owned(),
+        ..Build::default()
+    };
+    publication.documents.push(Document { build: Some(build), ..Document::new(PROVIDER) });
+    // With --json stdout is for the document alone.
+    let mut log = Log::new(&context.report, !args.output.json, args.quiet);
+    if args.growing {
+        let mut remote = BuildRemote::new(&client, &*context.clock, args.follow.on_input);
+        remote.job = Some(job);
+        remote.build = Some(BuildName::Number(number));
+        remote.log = Some(LogFollow::new(log, args.from));
+        // Whoever looks on does not own the build.
+        return Ok(watching::run(vec![remote], &args.follow, true, false, context, publication));
+    }
+    let clock = &*context.clock;
+    let mut offset = args.from;
+    if insist(clock, || client.log_ended(&job, number))? {
+        let source = if offset == 0 { Source::Whole } else { Source::From(offset) };
+        let mut shown = 0;
+        insist(clock, || client.finished_log(&job, number, source, &mut shown, &mut |text| log.feed(text)))?;
+    } else {
+        loop {
+            let chunk = insist(clock, || client.live_log(&job, number, offset, &mut |text| log.feed(text)))?;
+            offset = chunk.next;
+            if !chunk.grew || !chunk.more {
+                break;
+            }
+        }
+        context.report.line(&format!("the build goes on; --from {offset} shows what comes after this"));
+    }
+    log.end();
+    publication.documents[0].end(Outcome::Success, Code::Success);
+    Ok(publication.worst())
+}

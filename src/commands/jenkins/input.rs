@@ -1,0 +1,91 @@
+//! `jenkins input`: what a build asks people, and answering it.
+
+use serde_json::{Value, json};
+
+use super::reach_build;
+use super::trigger::pair;
+use crate::cli::{self, InputArgs};
+use crate::commands::{Context, Publication, insist};
+use crate::error::{Code, Failure};
+use crate::jenkins::{BuildName, nearest};
+use crate::model::Outcome;
+
+pub(super) fn run(args: &InputArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    let (client, job, number) = reach_build(&args.build, &args.connection, &args.output, context)?;
+    let clock = &*context.clock;
+    let questions = insist(clock, || client.build(&job, &BuildName::Number(number)))?.questions;
+    let what = format!("build {job}#{number}");
+    if !args.proceed && !args.abort {
+        let mut listed = Vec::new();
+        for question in &questions {
+            let values = insist(clock, || client.input_parameters(&job, number, &question.id))?.unwrap_or_default();
+            if !args.output.json {
+                let names: Vec<_> = values.iter().map(|(name, default)| format!("{name}={}", plain(default))).collect();
+                let names = if names.is_empty() { String::new() } else { format!(" [{}]", names.join(", ")) };
+                context.report.data(&format!("{}: {}{names}", question.id, question.message));
+            }
+            let values: Vec<_> =
+                values.iter().map(|(name, default)| json!({"name": name, "default": default})).collect();
+            listed.push(json!({"id": question.id, "message": question.message, "submitter": question.submitter, "parameters": values}));
+        }
+        if questions.is_empty() {
+            context.report.line(&format!("{what} asks nothing"));
+        }
+        publication.call.answer = Some(json!({"inputs": listed}));
+        publication.call.end(Outcome::Success, Code::Success);
+        return Ok(Code::Success);
+    }
+    let ids: Vec<&str> = questions.iter().map(|question| question.id.as_str()).collect();
+    let id = match (args.id.as_deref(), ids.as_slice()) {
+        (Some(id), _) if ids.contains(&id) => id,
+        (None, [id]) => id,
+        (_, []) => return Err(Failure::new(Code::NotFound, what, "asks nothing (any more)").into()),
+        (Some(id), _) => {
+            return Err(Failure::new(Code::NotFound, what, format!("does not ask {id}"))
+                .hint(format!("it asks: {}", ids.join(", ")))
+                .into());
+        }
+        (None, _) => {
+            return Err(Failure::usage(what, "asks several things")
+                .hint(format!("name one: {}", ids.join(", ")))
+                .into());
+        }
+    };
+    let mut values = None;
+    if args.proceed {
+        let known = insist(clock, || client.input_parameters(&job, number, id))?;
+        let unknown_names = known.is_none();
+        // Jenkins gives no default to what is left out, so everything is sent.
+        let mut all: Vec<(String, Value)> = known.unwrap_or_default();
+        for text in cli::repeated(&args.params, "CIBRIDGE_PARAM") {
+            let (name, value) = pair(&text, "--param")?;
+            match all.iter_mut().find(|(own, _)| *own == name) {
+                Some((_, own)) if own.is_boolean() => *own = json!(value.eq_ignore_ascii_case("true")),
+                Some((_, own)) => *own = json!(value),
+                None if unknown_names => all.push((name, json!(value))),
+                None => {
+                    let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+                    let near = nearest(&name, &names).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+                    return Err(Failure::new(
+                        Code::Refused,
+                        format!("the parameter {name}"),
+                        format!("{what} does not ask for it"),
+                    )
+                    .hint(format!("{near}it asks for: {}", names.join(", ")))
+                    .into());
+                }
+            }
+        }
+        values = Some(all);
+    }
+    insist(clock, || client.answer(&job, number, id, values.as_deref()))?;
+    context
+        .report
+        .line(&format!("{what}: input {id} was answered: {}", if args.proceed { "proceed" } else { "abort" }));
+    publication.call.end(Outcome::Success, Code::Success);
+    Ok(Code::Success)
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,289 @@
+//! `cibridge jenkins …`: what its verbs share.
+
+mod check;
+mod config;
+mod console;
+mod input;
+mod params;
+mod remote;
+mod starting;
+mod status;
+mod stop;
+mod tests;
+mod token;
+mod trigger;
+mod wait;
+mod watching;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Context, Publication, conclude, insist, secret_file};
+use crate::cli::{self, JenkinsCommand, JenkinsConnectionArgs, OutputArgs, TokenCommand};
+use crate::error::{Code, Failure};
+use crate::http::{Credential, Http, Options, Trace, Url};
+use crate::jenkins::{BuildName, Client, JobPath, Login, Place, State, has_token_shape, parse};
+use crate::secret::Secret;
+
+pub(super) const PROVIDER: &str = "jenkins";
+
+/// Jenkins closes a connection that is idle for 30 s.
+const KEEP_IDLE: Duration = Duration::from_secs(20);
+
+pub(super) fn run(command: &JenkinsCommand, context: &Context) -> Code {
+    use JenkinsCommand as C;
+    let with = |output: &OutputArgs, work: &dyn Fn(&mut Publication) -> anyhow::Result<Code>| {
+        conclude(PROVIDER, output, context, &mut |into| work(into))
+    };
+    match command {
+        C::Trigger(args) => with(&args.output, &|into| trigger::run(args, context, into)),
+        C::Wait(args) => with(&args.output, &|into| wait::run(args, context, into)),
+        C::Status(args) => with(&args.output, &|into| status::run(args, context, into)),
+        C::Console(args) => with(&args.output, &|into| console::run(args, context, into)),
+        C::Stop(args) => with(&args.output, &|into| stop::run(args, context, into)),
+        C::Input(args) => with(&args.output, &|into| input::run(args, context, into)),
+        C::Params(args) => with(&args.output, &|into| params::run(args, context, into)),
+        C::Tests(args) => with(&args.output, &|into| tests::run(args, context, into)),
+        C::Config(args) => with(&args.output, &|into| config::run(args, context, into)),
+        C::Check(args) => with(&args.output, &|into| check::run(args, context, into)),
+        C::Token(TokenCommand::Create(args)) => with(&args.output, &|into| token::create(args, context, into)),
+        C::Token(TokenCommand::Rotate(args)) => with(&args.output, &|into| token::rotate(args, context, into)),
+        C::Token(TokenCommand::Revoke(args)) => with(&args.output, &|into| token::revoke(args, context, into)),
+    }
+}
+
+/// What the command line names on a controller, and a client of that controller.
+struct Reached {
+    client: Client,
+    /// The places in the order in which they were named.
+    places: Vec<Place>,
+}
+
+/// Reads the places that the command line names, finds out which controller they are on, and makes a client of it.
+fn reach(
+    named: &[&str],
+    connection: &JenkinsConnectionArgs,
+    output: &OutputArgs,
+    context: &Context,
+) -> anyhow::Result<Reached> {
+    let mut places = named.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let base = base(connection, &places, named, context)?;
+    let prefix = parse(&base)?;
+    for place in places.iter_mut().filter(|place| place.root.is_none() && place.queue_id.is_none()) {
+        // A base such as https://host/job/team: the team's folder belongs before every name.
+        place.job = prefix.job.clone().join(std::mem::take(&mut place.job));
+    }
+    let root = prefix.root.unwrap_or(base);
+    let root = Url::parse(&root).map_err(|why| Failure::usage("the controller's address", why))?;
+    let (credentials, login) = credentials(connection, &root, context)?;
+    let http = http(connection, output, context, credentials);
+    Ok(Reached { client: Client::new(http, root, login, Rc::clone(&context.clock)), places })
+}
+
+/// The controller's address: `--url` or `CIBRIDGE_JENKINS_URL`, then what a pasted address names, then `JENKINS_URL`.
+fn base(
+    connection: &JenkinsConnectionArgs,
+    places: &[Place],
+    named: &[&str],
+    context: &Context,
+) -> anyhow::Result<String> {
+    let given = connection.url.as_deref().map(|url| url.trim().trim_end_matches('/').to_owned());
+    let mut pasted = places.iter().zip(named).filter_map(|(place, text)| Some((place.root.clone()?, *text)));
+    let first = pasted.next();
+    for (root, text) in first.iter().cloned().chain(pasted) {
+        let expected = given.clone().or_else(|| first.as_ref().map(|(root, _)| root.clone())).unwrap_or_default();
+        let origin = |text: &str| Url::parse(text).map(|url| url.origin());
+        if let (Ok(one), Ok(other)) = (origin(&root), origin(&expected))
+            && one != other
+        {
+            return Err(Failure::usage(format!("{text:?}"), format!("is on {one}, but the call is about {other}"))
+                .hint("name the job without the address, or leave out --url and CIBRIDGE_JENKINS_URL")
+                .into());
+        }
+    }
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    if let Some((root, _)) = first {
+        return Ok(root);
+    }
+    match cli::variable("JENKINS_URL") {
+        Some(url) => {
+            context
+                .report
+                .line(&format!("using the controller {url} (JENKINS_URL: inside a build, its own controller)"));
+            Ok(url.trim().trim_end_matches('/').to_owned())
+        }
+        None => Err(Failure::usage("the controller's address", "not given")
+            .hint("give --url, set CIBRIDGE_JENKINS_URL, or name the job or build by its full address")
+            .into()),
+    }
+}
+
+/// What proves who we are, bound to the controller's origin, and how sentences name it.
+fn credentials(
+    connection: &JenkinsConnectionArgs,
+    root: &Url,
+    context: &Context,
+) -> anyhow::Result<(Vec<Credential>, Login)> {
+    let report = &context.report;
+    let credential = |header: String, value: Secret| {
+        report.hide(&value);
+        Credential { origin: root.origin(), header: header.into(), value }
+    };
+    let mut all = Vec::new();
+    for header in cli::repeated(&connection.headers, "CIBRIDGE_HEADER") {
+        let parts = header.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
+        let token = |name: &str| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        };
+        match parts.filter(|(name, value)| token(name) && value.bytes().all(|byte| (b' '..=b'~').contains(&byte))) {
+            Some((name, value)) => all.push(credential(name.to_ascii_lowercase(), Secret::new(value))),
+            // The text is not repeated: it may be a secret.
+            None => return Err(Failure::usage("a --header", "is not of the form NAME:VALUE in ASCII").into()),
+        }
+    }
+    let bearer = match &connection.bearer_token_file {
+        Some(path) => Some(secret_file(path, "bearer token")?),
+        None => cli::variable("CIBRIDGE_BEARER_TOKEN"),
+    };
+    let token = match &connection.token_file {
+        Some(path) => Some(secret_file(path, "API token")?),
+        None => cli::variable("JENKINS_API_TOKEN"),
+    };
+    let user = connection.user.as_deref().map(str::trim).filter(|user| !user.is_empty());
+    let login = match (user, token, bearer) {
+        (_, Some(_), Some(_)) => {
+            return Err(Failure::usage(
+                "the credentials",
+                "an API token and a bearer token are given, and there is one Authorization header",
+            )
+            .hint("give one of them; a proxy's token may fit into a --header")
+            .into());
+        }
+        (None, Some(_), None) => {
+            return Err(Failure::usage("the credentials", "an API token is given without its user")
+                .hint("set JENKINS_USER_ID, or give --user")
+                .into());
+        }
+        (Some(user), None, None) => {
+            return Err(Failure::usage("the credentials", format!("the user {user} is given without an API token"))
+                .hint("set JENKINS_API_TOKEN, or name a file with --token-file; there is no flag for the token itself")
+                .into());
+        }
+        (Some(user), Some(token), None) => {
+            if user.contains([':', '\n', '\r']) || token.contains(char::is_control) {
+                return Err(Failure::usage("the credentials", "the user or token holds a colon or line break").into());
+            }
+            report.hide(&Secret::new(token.clone()));
+            all.push(credential(
+                "authorization".to_owned(),
+                Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{token}")))),
+            ));
+            if has_token_shape(&token) {
+                Login::Token(user.to_owned())
+            } else {
+                report.line(&format!(
+                    "note: what was given for user {user} has not the shape of an API token (11 and 32 hexadecimal digits); \
+                     it is used as a password, with a crumb and a session"
+                ));
+                Login::Password(user.to_owned())
+            }
+        }
+        (_, None, Some(token)) => {
+            report.hide(&Secret::new(token.clone()));
+            all.push(credential("authorization".to_owned(), Secret::new(format!("Bearer {token}"))));
+            Login::Bearer
+        }
+        (None, None, None) => Login::Anonymous,
+    };
+    Ok((all, login))
+}
+
+fn http(
+    connection: &JenkinsConnectionArgs,
+    output: &OutputArgs,
+    context: &Context,
+    credentials: Vec<Credential>,
+) -> Http {
+    let options = Options {
+        ca_cert: connection.ca_cert.clone(),
+        client_cert: connection.client_cert.clone(),
+        client_key: connection.client_key.clone(),
+        keep_idle: KEEP_IDLE,
+        connect_timeout: connection.connect_timeout,
+        answer_timeout: connection.answer_timeout,
+        allow_http: connection.allow_http,
+    };
+    let report = context.report.clone();
+    let trace = output.verbose.then(|| Arc::new(move |line: &str| report.line(line)) as Trace);
+    Http::new(options, credentials, context.interrupt.clone(), trace)
+}
+
+/// A client and the job that a command is about.
+fn reach_job(
+    job: &str,
+    branch: Option<&str>,
+    connection: &JenkinsConnectionArgs,
+    output: &OutputArgs,
+    context: &Context,
+) -> anyhow::Result<(Client, JobPath)> {
+    let Reached { client, mut places } = reach(&[job], connection, output, context)?;
+    let place = places.remove(0);
+    if place.job.is_root() {
+        return Err(Failure::usage(format!("{job:?}"), "names no job")
+            .hint("a job is named like folder/sub/job, or by its page")
+            .into());
+    }
+    Ok((
+        client,
+        match branch {
+            Some(branch) => place.job.branch(branch),
+            None => place.job,
+        },
+    ))
+}
+
+/// A client and the build that a command is about, found through its queue item if that is what was named.
+fn reach_build(
+    build: &str,
+    connection: &JenkinsConnectionArgs,
+    output: &OutputArgs,
+    context: &Context,
+) -> anyhow::Result<(Client, JobPath, u64)> {
+    let Reached { client, mut places } = reach(&[build], connection, output, context)?;
+    let place = places.remove(0);
+    let number = match (&place.build, place.queue_id) {
+        (Some(BuildName::Number(number)), _) => *number,
+        (Some(name), _) => insist(&*context.clock, || client.build(&place.job, name))?.number,
+        (None, Some(id)) => match insist(&*context.clock, || client.item(id))? {
+            Some(item) => match (item.state, item.job) {
+                (State::Started(number), Some(job)) => return Ok((client, job, number)),
+                _ => {
+                    return Err(Failure::new(Code::NotFound, format!("queue item {id}"), "has no build (yet)")
+                        .hint("`cibridge jenkins wait` follows it")
+                        .into());
+                }
+            },
+            None => {
+                return Err(Failure::new(
+                    Code::NotFound,
+                    format!("queue item {id}"),
+                    "Jenkins does not know it (any more)",
+                )
+                .into());
+            }
+        },
+        (None, None) => return Err(no_build(build).into()),
+    };
+    Ok((client, place.job, number))
+}
+
+fn no_build(text: &str) -> Failure {
+    Failure::usage(format!("{text:?}"), "names no build")
+        .hint("a build is named by its page, like folder/job#12, or like folder/job#lastBuild; a queue item by its page or queue/item/N")
+}

@@ -1,0 +1,56 @@
+//! `jenkins params`: what a job can be given.
+
+use serde_json::json;
+
+use super::reach_job;
+use super::trigger::suggest;
+use crate::cli::JobArgs;
+use crate::commands::{Context, Publication, insist};
+use crate::error::Code;
+use crate::jenkins::Kind;
+use crate::model::Outcome;
+
+pub(super) fn run(args: &JobArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    let (client, path) = reach_job(&args.job, args.branch.as_deref(), &args.connection, &args.output, context)?;
+    let job = insist(&*context.clock, || client.job(&path)).map_err(|failure| match failure.code {
+        Code::NotFound => suggest(&client, &path, failure),
+        _ => failure,
+    })?;
+    if job.buildable.is_none() {
+        job.check_buildable(&format!("job {path}"))?;
+    }
+    let mut listed = Vec::new();
+    for definition in &job.definitions {
+        let kind = match &definition.kind {
+            Kind::Text => "text".to_owned(),
+            Kind::Boolean => "boolean".to_owned(),
+            Kind::Choice(choices) => format!("choice of {}", choices.join(" | ")),
+            Kind::File => "file".to_owned(),
+            Kind::Other => definition.type_name.clone(),
+        };
+        if !args.output.json {
+            let default = definition.default.as_ref().map(|value| format!(", default {value:?}")).unwrap_or_default();
+            let about = definition
+                .description
+                .as_ref()
+                .map(|text| format!(": {}", text.split_whitespace().collect::<Vec<_>>().join(" ")));
+            context.report.data(&format!("{} ({kind}{default}){}", definition.name, about.unwrap_or_default()));
+        }
+        let choices = if let Kind::Choice(choices) = &definition.kind { Some(choices) } else { None };
+        listed.push(json!({
+            "name": definition.name, "type": definition.type_name, "description": definition.description,
+            "default": definition.default, "choices": choices,
+        }));
+    }
+    if job.definitions.is_empty() {
+        let fresh = if job.is_pipeline() && job.next_build <= 1 {
+            " yet: its first run reads them from the Jenkinsfile"
+        } else {
+            ""
+        };
+        context.report.line(&format!("job {path} has no parameters{fresh}"));
+    }
+    publication.call.answer = Some(json!({"parameters": listed}));
+    publication.call.end(Outcome::Success, Code::Success);
+    Ok(Code::Success)
+}

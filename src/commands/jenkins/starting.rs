@@ -1,0 +1,75 @@
+//! Exactly one build per call.
+//!
+//! Jenkins knows no idempotency key. When the answer to a start is lost, the queue and the newest builds are searched:
+//! by a parameter that no other build has the value of, where the job has one, else by user, time and every value.
+//! What cannot be found, or could be several, is reported as unknown, never started again.
+
+use std::time::Duration;
+
+use super::super::Context;
+use crate::error::{Code, Failure};
+use crate::jenkins::{Client, Start, StartError, Started, Trace};
+
+/// Pauses before each search for a build whose start was not answered: one that waits for a restart as well.
+const SEARCHES: [u64; 6] = [1, 2, 4, 8, 15, 30];
+
+/// The same, all together, when a signal ended the process.
+const LAST_SEARCH: Duration = Duration::from_millis(1500);
+
+/// Starts the build, or finds the one that an unanswered start made.
+pub(super) fn start(client: &Client, start: &Start, trace: &Trace, context: &Context) -> Result<Started, Failure> {
+    match client.start(start, &*context.clock) {
+        Ok(started) => Ok(started),
+        Err(StartError::NotStarted(failure)) => Err(failure),
+        Err(StartError::Unsure(failure)) => settle(client, start, trace, failure, context),
+    }
+}
+
+/// Finds out what became of a start whose answer was lost.
+fn settle(
+    client: &Client,
+    start: &Start,
+    trace: &Trace,
+    cause: Failure,
+    context: &Context,
+) -> Result<Started, Failure> {
+    let clock = &*context.clock;
+    if clock.interrupted().is_none() {
+        context.report.line(&format!("{cause}; looking whether the build was started"));
+    }
+    let mut trouble = None;
+    for pause in SEARCHES {
+        clock.sleep(Duration::from_secs(pause));
+        let signalled = clock.interrupted().is_some();
+        let found = if signalled {
+            client.last_words(LAST_SEARCH).find_started(start, trace)
+        } else {
+            client.find_started(start, trace)
+        };
+        match found {
+            Ok(Some(queue_id)) => {
+                let by = if trace.marker.is_some() { "its marker" } else { "its user, time and parameters" };
+                context.report.line(&format!("The build was started: it was found by {by} (queue item {queue_id})"));
+                return Ok(Started { queue_id, joined: false });
+            }
+            Ok(None) => trouble = None,
+            Err(miss) => trouble = Some(miss.failure),
+        }
+        if signalled {
+            break;
+        }
+    }
+    let searched = match trouble {
+        Some(failure) => format!("the search for it failed as well ({})", failure.why),
+        None => "no single build can be told to be it".to_owned(),
+    };
+    Err(Failure::new(
+        Code::Unknown,
+        cause.what,
+        format!("{}; a build may have been started, {searched}, and it was not started again", cause.why),
+    )
+    .hint(format!(
+        "look at {} before you start another; a parameter CIBRIDGE_ID on the job makes its builds findable",
+        client.page(&start.job.path())
+    )))
+}

@@ -1,0 +1,73 @@
+//! `jenkins stop`: cancels queue items and stops builds: stop, then term, then kill. One that ended already is no error.
+
+use super::wait::documents;
+use super::{Reached, reach, watching};
+use crate::cli::StopArgs;
+use crate::commands::{Context, Publication, insist};
+use crate::error::{Code, Failure};
+use crate::jenkins::{BuildName, Client, JobPath, Place, Recovery, State, parse};
+use crate::model::Outcome;
+
+pub(super) fn run(args: &StopArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    let named: Vec<&str> = args.builds.iter().map(String::as_str).collect();
+    let Reached { client, places } = reach(&named, &args.connection, &args.output, context)?;
+    publication.documents = documents(&client, &places, &named)?;
+    publication.several = named.len() > 1;
+    let job = args.job.as_deref().map(parse).transpose()?.map(|place| place.job);
+    let mut first = None;
+    for ((document, place), text) in publication.documents.iter_mut().zip(&places).zip(&named) {
+        match stop(&client, place, job.as_ref(), args, context) {
+            Ok(done) => {
+                context.report.line(&format!("{text}: {done}"));
+                document.end(Outcome::Success, Code::Success);
+            }
+            // One wrong name must not keep the others running.
+            Err(failure) => {
+                context.report.failure(&failure);
+                document.fail(&failure);
+                first.get_or_insert(failure);
+            }
+        }
+    }
+    if let (Some(failure), false) = (first, publication.several) {
+        publication.call.fail(&failure);
+    }
+    Ok(publication.worst())
+}
+
+fn stop(
+    client: &Client,
+    place: &Place,
+    job: Option<&JobPath>,
+    args: &StopArgs,
+    context: &Context,
+) -> Result<String, Failure> {
+    let clock = &*context.clock;
+    let (job, number) = match (place.queue_id, &place.build) {
+        (None, Some(BuildName::Number(number))) => (place.job.clone(), *number),
+        (None, Some(name)) => (place.job.clone(), insist(clock, || client.build(&place.job, name))?.number),
+        (Some(id), _) => {
+            if insist(clock, || client.cancel_item(id))? {
+                return Ok("it was cancelled in the queue".to_owned());
+            }
+            // It left meanwhile: then there is a build to stop.
+            let item = insist(clock, || client.item(id))?;
+            match (item.map(|item| (item.state, item.job)), job) {
+                (Some((State::Started(number), Some(job))), _) => (job, number),
+                (Some((State::Cancelled, _)), _) => return Ok("it had been cancelled before".to_owned()),
+                (None, Some(job)) => match insist(clock, || client.recover(job, id))? {
+                    Recovery::Build(number) => (job.clone(), number),
+                    Recovery::Queued | Recovery::Gone => return Err(unknown(id)),
+                },
+                _ => return Err(unknown(id)),
+            }
+        }
+        (None, None) => return Err(super::no_build("the argument")),
+    };
+    watching::escalate(client, &job, number, args.stop_wait, clock, &mut |line| context.report.line(line))
+}
+
+fn unknown(id: u64) -> Failure {
+    Failure::new(Code::NotFound, format!("queue item {id}"), "Jenkins does not know it (any more)")
+        .hint("name its job with --job: the build is found by the item's id then")
+}

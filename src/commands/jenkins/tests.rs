@@ -1,0 +1,28 @@
+//! `jenkins tests`: the counts and failures of a build's test report.
+
+use serde_json::json;
+
+use super::reach_build;
+use crate::cli::JenkinsBuildArgs;
+use crate::commands::{Context, Publication, insist};
+use crate::error::Code;
+use crate::model::Outcome;
+
+pub(super) fn run(args: &JenkinsBuildArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    let (client, job, number) = reach_build(&args.build, &args.connection, &args.output, context)?;
+    let tests = insist(&*context.clock, || client.tests(&job, number))?;
+    let failures = tests.failures();
+    if !args.output.json {
+        let (passed, failed, skipped) = (tests.passed(), tests.failed, tests.skipped);
+        context.report.data(&format!("{passed} passed, {failed} failed, {skipped} skipped"));
+        for (name, details) in &failures {
+            let details = details.as_ref().map(|details| format!(": {details}")).unwrap_or_default();
+            context.report.data(&format!("failed: {name}{details}"));
+        }
+    }
+    let failures: Vec<_> = failures.iter().map(|(name, details)| json!({"name": name, "message": details})).collect();
+    publication.call.answer =
+        Some(json!({"passed": tests.passed(), "failed": tests.failed, "skipped": tests.skipped, "failures": failures}));
+    publication.call.end(Outcome::Success, Code::Success);
+    Ok(Code::Success)
+}

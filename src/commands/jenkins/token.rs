@@ -1,0 +1,150 @@
+//! `jenkins token`: makes, rotates and revokes API tokens. A secret goes to stdout or to a file of its owner only.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Reached, http, insist, reach};
+use crate::cli::{RevokeArgs, TokenArgs};
+use crate::commands::{Context, Publication};
+use crate::error::{Code, Failure};
+use crate::http::Credential;
+use crate::jenkins::{Client, Login, Token};
+use crate::model::Outcome;
+use crate::secret::Secret;
+
+pub(super) fn create(args: &TokenArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    let client = signed_in(args, context)?;
+    let token = make(&client, args, context)?;
+    hand_over(&token, args, context)?;
+    publication.call.end(Outcome::Success, Code::Success);
+    Ok(Code::Success)
+}
+
+pub(super) fn rotate(args: &TokenArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    let old = match (&args.old_uuid, &args.out) {
+        (Some(uuid), _) => uuid.clone(),
+        (None, Some(out)) => {
+            let path = uuid_path(out);
+            let text = super::secret_file(&path, "uuid").context("the uuid of the token to replace")?;
+            text.trim().to_owned()
+        }
+        (None, None) => {
+            return Err(Failure::usage("the token to replace", "not given")
+                .hint("give --out FILE, beside which `create` left FILE.uuid, or --old-uuid")
+                .into());
+        }
+    };
+    let client = signed_in(args, context)?;
+    let user = insist(&*context.clock, || client.who_am_i())?.name;
+    let token = make(&client, args, context)?;
+    // The new token must work before the old one ends, and it is what revokes the old one.
+    let basic = Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{}", token.value.expose()))));
+    context.report.hide(&basic);
+    let credential = Credential { origin: client.root().origin(), header: "authorization".into(), value: basic };
+    let renewed =
+        client.with_login(http(&args.connection, &args.output, context, vec![credential]), Login::Token(user.clone()));
+    let seen = insist(&*context.clock, || renewed.who_am_i())?;
+    if seen.anonymous || seen.name != user {
+        return Err(Failure::new(
+            Code::Denied,
+            "the new API token",
+            format!("Jenkins takes it for {}, not for {user}", seen.name),
+        )
+        .hint(format!("the old token was left alone; revoke the new one: cibridge jenkins token revoke {}", token.uuid))
+        .into());
+    }
+    hand_over(&token, args, context)?;
+    insist(&*context.clock, || renewed.revoke_token(&old)).map_err(|failure| {
+        failure.hint(format!("the new token is in use already; revoke the old one by hand: {old}"))
+    })?;
+    context.report.line(&format!("the old token {old} was revoked"));
+    publication.call.end(Outcome::Success, Code::Success);
+    Ok(Code::Success)
+}
+
+pub(super) fn revoke(args: &RevokeArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    if args.uuid.trim().is_empty() {
+        return Err(Failure::usage("the uuid", "is empty").into());
+    }
+    let Reached { client, .. } = reach(&[], &args.connection, &args.output, context)?;
+    insist(&*context.clock, || client.revoke_token(&args.uuid))?;
+    context.report.line(&format!("the token {} is revoked (Jenkins does not say whether there was one)", args.uuid));
+    publication.call.end(Outcome::Success, Code::Success);
+    Ok(Code::Success)
+}
+
+fn signed_in(args: &TokenArgs, context: &Context) -> anyhow::Result<Client> {
+    if let Some(out) = &args.out {
+        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        tempfile::NamedTempFile::new_in(folder).with_context(|| format!("the file {}", out.display()))?;
+    }
+    let Reached { client, .. } = reach(&[], &args.connection, &args.output, context)?;
+    if *client.login() == Login::Anonymous {
+        return Err(Failure::usage("the credentials", "not given: a token belongs to a user")
+            .hint("set JENKINS_USER_ID and JENKINS_API_TOKEN; a password will do for the first token")
+            .into());
+    }
+    Ok(client)
+}
+
+fn make(client: &Client, args: &TokenArgs, context: &Context) -> Result<Token, Failure> {
+    let date = args.expires.map(|expires| {
+        let end = context.clock.wall() + expires;
+        humantime::format_rfc3339_seconds(end).to_string().chars().take(10).collect::<String>()
+    });
+    // Not repeated: each success makes a token.
+    let token = client.create_token(&args.name, date.as_deref()).map_err(|miss| miss.failure)?;
+    if args.out.is_some() {
+        context.report.hide(&token.value);
+    }
+    let until = match (&token.expiry, &date) {
+        (Some(expiry), _) => format!(", valid until {expiry}"),
+        (None, Some(_)) => " (this Jenkins knows no end of a token: --expires needs 2.548)".to_owned(),
+        (None, None) => String::new(),
+    };
+    context
+        .report
+        .line(&format!("the token {:?} was made{until}; its uuid, which revokes it: {}", token.name, token.uuid));
+    Ok(token)
+}
+
+/// Gives the secret to a file, or to stdout.
+fn hand_over(token: &Token, args: &TokenArgs, context: &Context) -> anyhow::Result<()> {
+    let Some(out) = &args.out else {
+        if args.output.json {
+            context.report.line("note: --json holds no secret; give --out FILE");
+        }
+        context.report.raw(format!("{}\n", token.value.expose()).as_bytes());
+        return Ok(());
+    };
+    private(out, token.value.expose())?;
+    private(&uuid_path(out), &token.uuid)?;
+    context.report.line(&format!("the token is in {}", out.display()));
+    Ok(())
+}
+
+fn uuid_path(out: &Path) -> PathBuf {
+    let mut path = out.as_os_str().to_owned();
+    path.push(".uuid");
+    path.into()
+}
+
+/// Writes a file that only its owner can read, at once and as a whole.
+fn private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let context = || format!("the file {}", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".cibridge-").tempfile_in(folder).with_context(context)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o600)).with_context(context)?;
+    }
+    writeln!(file, "{text}").with_context(context)?;
+    file.persist(path).map_err(|error| error.error).with_context(context)?;
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! `jenkins trigger`: starts a job, and follows the build when asked to.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::{Map, Value as Json};
+
+use super::remote::{BuildRemote, LogFollow};
+use super::{PROVIDER, reach_job, starting, watching};
+use crate::cli::{self, JenkinsTriggerArgs};
+use crate::commands::{Context, Publication, insist, secret_file};
+use crate::error::{Code, Failure};
+use crate::jenkins::{Client, Job, JobPath, Login, Start, Trace, Value, nearest, validate};
+use crate::model::{Build, Document, Outcome};
+use crate::report::Log;
+use crate::secret::Secret;
+
+/// The parameter that carries a unique value when the job declares it.
+const MARKER: &str = "CIBRIDGE_ID";
+
+pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    let mut values = values(args)?;
+    let (client, job) = reach_job(&args.job, args.branch.as_deref(), &args.connection, &args.output, context)?;
+    let job_token = job_token(args, context)?;
+    let known = know(&client, &job, args, job_token.is_some(), context)?;
+    let shown = format!("job {job}");
+    let mut marker = args.marker_param.clone();
+    if let Some(known) = &known {
+        known.check_buildable(&shown)?;
+        let declares = |name: &str| known.definitions.iter().any(|definition| definition.name == name);
+        marker = marker.or_else(|| declares(MARKER).then(|| MARKER.to_owned()));
+    }
+    let marker = marker.filter(|name| values.iter().all(|(own, _)| own != name));
+    let marker = marker.map(|name| (name, format!("cibridge-{:016x}", fastrand::u64(..))));
+    values.extend(marker.clone().map(|(name, value)| (name, Value::Text(value))));
+    if let Some(known) = &known {
+        validate(known, &shown, &mut values)?;
+    }
+    check_files(&values)?;
+    let start = Start {
+        parameterized: known.as_ref().map_or(!values.is_empty(), |known| !known.definitions.is_empty()),
+        job: job.clone(),
+        values,
+        delay: args.delay,
+        waiting: known.as_ref().and_then(|known| known.queue_item),
+        cause: args.cause.clone(),
+        job_token,
+    };
+    if args.cause.is_some() && start.job_token.is_none() && !args.wait {
+        context.report.line("note: Jenkins keeps --cause only for starts by a job's token, and with --wait it is written on the build's page");
+    }
+    let trace = Trace { marker, since: client.controller_time() };
+    let started = starting::start(&client, &start, &trace, context).map_err(|failure| {
+        // A signal that came while nothing was started leaves nothing to stop.
+        let signal = context.clock.interrupted().filter(|_| failure.code != Code::Unknown);
+        signal.map_or(failure.clone(), |code| {
+            Failure::new(code, failure.what, "ended by a signal before the build was started")
+        })
+    })?;
+    let page = client.page(&format!("/queue/item/{}/", started.queue_id));
+    if started.joined {
+        if args.fail_if_joined {
+            return Err(Failure::new(
+                Code::Refused,
+                format!("starting {shown}"),
+                format!(
+                    "an identical start waits already, and Jenkins folded this one into it: queue item {}",
+                    started.queue_id
+                ),
+            )
+            .hint(
+                "give a parameter another value, e.g. one named CIBRIDGE_ID on the job, or leave out --fail-if-joined",
+            )
+            .into());
+        }
+        context.report.line(&format!(
+            "Jenkins queue item {} joined: {page} (an identical start waits already; Jenkins folded this one into it)",
+            started.queue_id
+        ));
+    } else {
+        context.report.line(&format!("Jenkins queue item {} for {shown}: {page}", started.queue_id));
+    }
+    if !args.output.json {
+        context.report.data(&page);
+    }
+    let build = Build {
+        id: format!("queue/item/{}", started.queue_id),
+        url: page,
+        status: "queued".to_owned(),
+        ..Build::default()
+    };
+    publication.documents.push(Document { build: Some(build), adopted: started.joined, ..Document::new(PROVIDER) });
+    publication.publish()?;
+    let mut remote = BuildRemote::new(&client, &*context.clock, args.follow.on_input);
+    remote.queue_id = Some(started.queue_id);
+    remote.job = Some(job);
+    if let Some(code) = context.clock.interrupted() {
+        let keep = args.follow.no_cancel || started.joined;
+        watching::interrupted(&remote, keep, code, context, &mut publication.documents[0]);
+        return Ok(publication.worst());
+    }
+    if !args.wait {
+        publication.documents[0].end(Outcome::Started, Code::Success);
+        return Ok(publication.worst());
+    }
+    if *client.login() == Login::Anonymous && start.job_token.is_some() {
+        context.report.line("note: a job's token starts a build, but does not let anybody see it; following needs credentials with Job/Read");
+    }
+    remote.description = args.cause.clone().filter(|_| start.job_token.is_none());
+    remote.log = args.console.then(|| LogFollow::new(Log::new(&context.report, false, false), 0));
+    Ok(watching::run(vec![remote], &args.follow, false, false, context, publication))
+}
+
+/// What the job is. `None` when nothing is to be asked, or a start by the job's token cannot ask.
+fn know(
+    client: &Client,
+    job: &JobPath,
+    args: &JenkinsTriggerArgs,
+    by_token: bool,
+    context: &Context,
+) -> Result<Option<Job>, Failure> {
+    if args.no_validate {
+        return Ok(None);
+    }
+    match insist(&*context.clock, || client.job(job)) {
+        Ok(known) => Ok(Some(known)),
+        Err(failure) if by_token && matches!(failure.code, Code::Denied | Code::NotFound) => {
+            context
+                .report
+                .line(&format!("note: {}; starting by the job's token without a look at its parameters", failure.why));
+            Ok(None)
+        }
+        Err(failure) if failure.code == Code::NotFound => Err(suggest(client, job, failure)),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Adds to a job that is not there the names of those that are.
+pub(super) fn suggest(client: &Client, job: &JobPath, failure: Failure) -> Failure {
+    let parent = job.parent();
+    let Ok(names) = client.items(parent.as_ref()) else { return failure };
+    let shown: Vec<String> = names.iter().map(|name| name.replace("%2F", "/")).collect();
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    let place = parent.map_or_else(|| "the controller".to_owned(), |parent| format!("{parent}"));
+    let near = nearest(job.name(), &known).map(|near| format!("did you mean {:?}? ", near.replace("%2F", "/")));
+    let listed = shown.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if shown.len() > 10 { ", …" } else { "" };
+    let hint = match (near, shown.is_empty()) {
+        (_, true) => format!("{place} shows no job to these credentials"),
+        (near, false) => format!("{}{place} has: {listed}{more}", near.unwrap_or_default()),
+    };
+    failure.hint(hint)
+}
+
+fn job_token(args: &JenkinsTriggerArgs, context: &Context) -> anyhow::Result<Option<Secret>> {
+    let token = match &args.job_token_file {
+        Some(path) => Some(secret_file(path, "job token")?),
+        None => cli::variable("JENKINS_JOB_TOKEN"),
+    };
+    let token = token.map(Secret::new);
+    token.iter().for_each(|token| context.report.hide(token));
+    Ok(token)
+}
+
+/// The parameters: flags over JSON over a file.
+fn values(args: &JenkinsTriggerArgs) -> anyhow::Result<Vec<(String, Value)>> {
+    let mut values: Vec<(String, Value)> = Vec::new();
+    let mut set = |name: String, value: Value| {
+        values.retain(|(own, _)| *own != name);
+        values.push((name, value));
+    };
+    if let Some(path) = &args.params_from {
+        let text = read(path)?;
+        let source = format!("the file {}", path.display());
+        if text.trim_start().starts_with('{') {
+            object(&text, &source)?.into_iter().for_each(|(name, value)| set(name, value));
+        } else {
+            for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+                let (name, value) = pair(line, &source)?;
+                set(name, Value::Text(value));
+            }
+        }
+    }
+    if let Some(text) = &args.param_json {
+        object(text, "--param-json")?.into_iter().for_each(|(name, value)| set(name, value));
+    }
+    let (mut given, mut twice) = (Vec::new(), None);
+    let texts = cli::repeated(&args.params, "CIBRIDGE_PARAM");
+    let files = cli::repeated(&args.param_files, "CIBRIDGE_PARAM_FILE");
+    for (text, is_file) in texts.iter().map(|text| (text, false)).chain(files.iter().map(|text| (text, true))) {
+        let (name, value) = pair(text, if is_file { "--param-file" } else { "--param" })?;
+        if given.contains(&name) {
+            twice = Some(name.clone());
+        }
+        given.push(name.clone());
+        set(name, if is_file { Value::File(PathBuf::from(value)) } else { Value::Text(value) });
+    }
+    if let Some(name) = twice {
+        return Err(Failure::usage(format!("the parameter {name}"), "is given twice")
+            .hint("Jenkins fails on that")
+            .into());
+    }
+    Ok(values)
+}
+
+pub(super) fn pair(text: &str, source: &str) -> Result<(String, String), Failure> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        // The text may be a secret of which the name was forgotten.
+        _ => Err(Failure::usage(source, "has an entry that is not of the form NAME=TEXT")),
+    }
+}
+
+fn object(text: &str, source: &str) -> Result<Vec<(String, Value)>, Failure> {
+    let form = |why: String| {
+        Failure::usage(source, why).hint("it must look like {\"NAME\": \"text\", \"CLEAN\": true, \"N\": 7}")
+    };
+    let object: Map<String, Json> =
+        serde_json::from_str(text).map_err(|error| form(format!("is no JSON object ({error})")))?;
+    let text = |(name, value): (String, Json)| match value {
+        Json::String(text) => Ok((name, Value::Text(text))),
+        Json::Bool(_) | Json::Number(_) => Ok((name, Value::Text(value.to_string()))),
+        Json::Null | Json::Array(_) | Json::Object(_) => {
+            Err(form(format!("the value of {name} is no text, number or boolean")))
+        }
+    };
+    object.into_iter().map(text).collect()
+}
+
+pub(super) fn read(path: &Path) -> anyhow::Result<String> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("reading stdin")?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(path).with_context(|| format!("the file {}", path.display()))
+}
+
+/// Files must be there before anything is asked of the controller.
+fn check_files(values: &[(String, Value)]) -> Result<(), Failure> {
+    for (name, value) in values {
+        if let Value::File(path) = value
+            && let Err(error) = std::fs::File::open(path)
+        {
+            return Err(Failure::new(
+                Code::Local,
+                format!("the file {} for parameter {name}", path.display()),
+                error.to_string(),
+            ));
+        }
+    }
+    Ok(())
+}

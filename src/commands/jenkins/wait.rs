@@ -1,0 +1,61 @@
+//! `jenkins wait`: follows builds and queue items that are there already.
+
+use super::remote::{BuildRemote, LogFollow};
+use super::{PROVIDER, Reached, no_build, reach, watching};
+use crate::cli::JenkinsWaitArgs;
+use crate::commands::{Context, Publication};
+use crate::error::Code;
+use crate::jenkins::{BuildName, Client, JobPath, Place, parse};
+use crate::model::{Build, Document};
+use crate::report::Log;
+
+pub(super) fn run(args: &JenkinsWaitArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    let named: Vec<&str> = args.builds.iter().map(String::as_str).collect();
+    let Reached { client, places } = reach(&named, &args.connection, &args.output, context)?;
+    publication.documents = documents(&client, &places, &named)?;
+    publication.several = named.len() > 1;
+    let job = args.job.as_deref().map(parse).transpose()?.map(|place| place.job);
+    let remotes = places.into_iter().map(|place| {
+        let mut remote = remote(&client, context, place, job.clone());
+        remote.on_input = args.follow.on_input;
+        remote.log = args.console.then(|| LogFollow::new(Log::new(&context.report, false, false), 0));
+        remote
+    });
+    let remotes = remotes.collect();
+    publication.publish()?;
+    Ok(watching::run(remotes, &args.follow, false, args.fail_fast, context, publication))
+}
+
+/// A document for each build that the command line names.
+pub(super) fn documents(client: &Client, places: &[Place], named: &[&str]) -> anyhow::Result<Vec<Document>> {
+    let document = |(place, text): (&Place, &&str)| {
+        let (id, path) = match (place.queue_id, &place.build) {
+            (Some(id), _) => (format!("queue/item/{id}"), format!("/queue/item/{id}/")),
+            (None, Some(build)) if !place.job.is_root() => {
+                (format!("{}#{build}", place.job), format!("{}/{build}/", place.job.path()))
+            }
+            _ => return Err(no_build(text).into()),
+        };
+        let build = Build { id, url: client.page(&path), status: "unknown".to_owned(), ..Build::default() };
+        Ok(Document { build: Some(build), ..Document::new(PROVIDER) })
+    };
+    places.iter().zip(named).map(document).collect()
+}
+
+/// The build or queue item that was named; `job` is where a queue item's build is searched.
+pub(super) fn remote<'a>(
+    client: &'a Client,
+    context: &'a Context,
+    place: Place,
+    job: Option<JobPath>,
+) -> BuildRemote<'a> {
+    let mut remote = BuildRemote::new(client, &*context.clock, crate::cli::OnInput::Wait);
+    remote.queue_id = place.queue_id;
+    if let Some(BuildName::Number(number)) = place.build {
+        remote.build = Some(BuildName::Number(number));
+    } else {
+        remote.build = place.build;
+    }
+    remote.job = if place.job.is_root() { job } else { Some(place.job) };
+    remote
+}

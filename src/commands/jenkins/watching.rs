@@ -1,0 +1,257 @@
+//! Following builds, for `trigger --wait`, `wait` and `console --follow`: the watch loop on Jenkins builds, and what
+//! each end means.
+
+use std::time::Duration;
+
+use super::super::{Context, Publication, insist};
+use super::remote::BuildRemote;
+use crate::cli::JenkinsFollowArgs;
+use crate::clock::Clock;
+use crate::error::{Code, Failure, Miss};
+use crate::follow::{self, End, Limits, Watch};
+use crate::jenkins::{BuildName, Client, JobPath, Severity, State};
+use crate::model::{Build, BuildFailure, Document, Outcome, Phase};
+use crate::pace::Pace;
+use crate::report::words;
+
+/// How long Jenkins may not know a build or item at first.
+const UNKNOWN: Duration = Duration::from_secs(10);
+
+/// The time that stopping may take when a signal ends the process: Jenkins gives five seconds.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// How long a build may take to end after each of stop, term and kill, when a limit passed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Follows the builds behind `remotes`, one for each document of `publication`, to their ends, and gives the worst
+/// one's code. A build that has no end when following ends is stopped, unless `keep` says no.
+pub(super) fn run(
+    remotes: Vec<BuildRemote>,
+    args: &JenkinsFollowArgs,
+    keep: bool,
+    fail_fast: bool,
+    context: &Context,
+    publication: &mut Publication,
+) -> Code {
+    let limits = Limits {
+        queue: args.queue_timeout,
+        run: args.run_timeout,
+        total: args.timeout,
+        unknown: UNKNOWN,
+        commit: None,
+        once: false,
+    };
+    let pace = Pace { usual: None, fixed: args.poll_interval };
+    let watch = |remote| Watch::new(remote, limits.clone(), pace.clone(), &*context.clock, Duration::ZERO);
+    let mut watches: Vec<_> = remotes.into_iter().map(watch).collect();
+    let several = watches.len() > 1;
+    follow::follow(&mut watches, fail_fast, &*context.clock, &mut |_, watch, event| {
+        let prefix = match (&watch.remote.job, watch.remote.number) {
+            (Some(job), Some(number)) if several => format!("[{job} #{number}] "),
+            _ if several => watch.remote.queue_id.map(|id| format!("[queue item {id}] ")).unwrap_or_default(),
+            _ => String::new(),
+        };
+        context.report.event(&prefix, &event);
+    });
+    for (document, watch) in publication.documents.iter_mut().zip(&mut watches) {
+        if let Some(seen) = watch.sighting.take() {
+            document.build = Some(seen.build);
+            document.artifacts = seen.artifacts;
+        }
+        document.steps = std::mem::take(&mut watch.steps);
+        let end = watch.end.take().unwrap_or(End::Abandoned);
+        if let Some(log) = &mut watch.remote.log {
+            log.log.end();
+        }
+        let keep = keep || args.no_cancel || document.adopted;
+        conclude(&watch.remote, args, keep, end, context, document);
+    }
+    publication.worst()
+}
+
+/// Makes an end into a document and lines, and stops a build that must not go on.
+fn conclude(
+    remote: &BuildRemote,
+    args: &JenkinsFollowArgs,
+    keep: bool,
+    end: End,
+    context: &Context,
+    document: &mut Document,
+) {
+    let report = &context.report;
+    let build = document.build.clone().unwrap_or_default();
+    let what = title(remote);
+    let ended = |code: Code, why: String| Failure::new(code, &what, why);
+    let failure = match end {
+        End::Ended(Code::Success) => {
+            let took = build.run_seconds.map(|run| format!(" after {}", words(Duration::from_secs(run))));
+            report.line(&format!("{what} succeeded{}", took.unwrap_or_default()));
+            return document.end(Outcome::Success, Code::Success);
+        }
+        End::Ended(code) => match &remote.halted {
+            Some(asks) => {
+                let done = stop(remote, keep, context);
+                ended(Code::Failed, format!("{asks}, and nobody is to be asked (--on-input fail); {done}"))
+            }
+            None => remote_end(remote, args, code, &build, context, document),
+        },
+        End::TimedOut(why) => {
+            let done = stop(remote, keep, context);
+            ended(Code::TimedOut, format!("{why}; {done}"))
+                .hint("raise --timeout, --queue-timeout or --run-timeout, or look why it takes longer than before")
+        }
+        End::Lost(failure) => failure,
+        End::Interrupted(code) => return interrupted(remote, keep, code, context, document),
+        End::GoesOn(next) => {
+            document.next_look_seconds = Some(next.as_secs());
+            return document.end(Outcome::Running, Code::Success);
+        }
+        End::WrongCommit(_) | End::Abandoned => {
+            let done = stop(remote, keep, context);
+            ended(Code::Cancelled, format!("another build ended badly; {done}"))
+        }
+    };
+    document.fail(&failure);
+    report.failure(&failure);
+}
+
+/// What to say about a build that ended by itself, and badly.
+fn remote_end(
+    remote: &BuildRemote,
+    args: &JenkinsFollowArgs,
+    code: Code,
+    build: &Build,
+    context: &Context,
+    document: &mut Document,
+) -> Failure {
+    let mut reason = BuildFailure::default();
+    let bad = document.steps.iter().find(|step| matches!(step.status.as_str(), "failed" | "unstable"));
+    reason.step = bad.map(|step| step.name.clone());
+    if let (Some(number), Some(job), Code::Failed | Code::Unstable) = (remote.number, &remote.job, code) {
+        match remote.client.log_tail(job, number, args.log_lines) {
+            Ok(lines) => reason.log_tail = lines.iter().map(|line| crate::report::clean(line)).collect(),
+            Err(miss) => context.report.line(&format!("the end of the log is not known: {}", miss.failure)),
+        }
+    }
+    if !reason.log_tail.is_empty() && remote.log.is_none() {
+        context.report.line("--- the end of the log ---");
+        reason.log_tail.iter().for_each(|line| context.report.line(line));
+        context.report.line("---");
+    }
+    let word = match code {
+        Code::Unstable => "is unstable",
+        Code::Cancelled if remote.number.is_none() => "was cancelled while it was queued",
+        Code::Cancelled => "was aborted",
+        Code::Skipped => "was not built (NOT_BUILT)",
+        _ if build.status == "FAILURE" => "failed",
+        _ => "ended with a result that this cibridge does not know",
+    };
+    let step = reason.step.as_ref().map(|step| format!(" in stage {step}")).unwrap_or_default();
+    document.failure = Some(reason);
+    Failure::new(code, title(remote), format!("{word}{step}")).hint(format!("see {}", build.url))
+}
+
+/// The last act of a process that a signal ends: stop first, one line, then exit.
+pub(super) fn interrupted(remote: &BuildRemote, keep: bool, code: Code, context: &Context, document: &mut Document) {
+    let signal = if code == Code::Interrupted { "SIGINT" } else { "SIGTERM" };
+    let done = if keep {
+        "it was left alone".to_owned()
+    } else {
+        match ask_to_stop(&remote.client.last_words(LAST_WORDS), remote) {
+            Ok(done) => done.to_owned(),
+            Err(miss) => format!("it could not be stopped and may go on ({})", miss.failure.why),
+        }
+    };
+    let failure = Failure::new(code, title(remote), format!("ended by {signal}; {done}"));
+    document.fail(&failure);
+    context.report.failure(&failure);
+}
+
+/// One request to stop: the queue item is cancelled, or the build that came of it is stopped.
+fn ask_to_stop(client: &Client, remote: &BuildRemote) -> Result<&'static str, Miss> {
+    let mut target = remote.job.clone().zip(remote.number);
+    if let (None, Some(id)) = (&target, remote.queue_id) {
+        if client.cancel_item(id)? {
+            return Ok("it was cancelled in the queue");
+        }
+        if let Some(item) = client.item(id)?
+            && let State::Started(number) = item.state
+        {
+            target = remote.job.clone().or(item.job).zip(Some(number));
+        }
+    }
+    match target {
+        Some((job, number)) => client.stop_build(&job, number, Severity::Stop).map(|()| "it was told to stop"),
+        None => Err(Miss::lasting(Failure::new(Code::NotFound, "the build", "it is neither queued nor known"))),
+    }
+}
+
+/// Stops a build for good, and says what came of it.
+fn stop(remote: &BuildRemote, keep: bool, context: &Context) -> String {
+    if keep {
+        return "it was left alone".to_owned();
+    }
+    let clock = &*context.clock;
+    if remote.number.is_none() {
+        return match insist(clock, || ask_to_stop(remote.client, remote)) {
+            Ok(done) => done.to_owned(),
+            Err(failure) => format!("it could not be stopped and may go on ({})", failure.why),
+        };
+    }
+    let (Some(job), Some(number)) = (&remote.job, remote.number) else { return "it is not known any more".to_owned() };
+    match escalate(remote.client, job, number, PATIENCE, clock, &mut |line| context.report.line(line)) {
+        Ok(done) => done,
+        Err(failure) => format!("it could not be stopped and may go on ({})", failure.why),
+    }
+}
+
+/// Stops a build: stop, then for a Pipeline term and kill, each followed by a wait for the end.
+pub(super) fn escalate(
+    client: &Client,
+    job: &JobPath,
+    number: u64,
+    patience: Duration,
+    clock: &dyn Clock,
+    tell: &mut dyn FnMut(&str),
+) -> Result<String, Failure> {
+    let look = || insist(clock, || client.build(job, &BuildName::Number(number)));
+    let first = look()?;
+    if matches!(first.sighting.phase, Phase::Ended(_)) {
+        return Ok(format!("it had ended before ({})", first.sighting.build.status));
+    }
+    let rungs: &[Severity] =
+        if first.is_pipeline { &[Severity::Stop, Severity::Term, Severity::Kill] } else { &[Severity::Stop] };
+    for (index, severity) in rungs.iter().enumerate() {
+        if index > 0 {
+            tell(&format!("build {job}#{number} does not end; sending {}", if index == 1 { "term" } else { "kill" }));
+        }
+        insist(clock, || client.stop_build(job, number, *severity))?;
+        let until = clock.now() + patience;
+        let mut pause = Duration::from_millis(250);
+        loop {
+            clock.sleep(pause.min(until.saturating_sub(clock.now())));
+            let seen = look()?.sighting;
+            if matches!(seen.phase, Phase::Ended(_)) {
+                let hard = ["", " by term", " by kill; its processes may go on"][index];
+                return Ok(format!("it was stopped{hard} ({})", seen.build.status));
+            }
+            if clock.now() >= until || clock.interrupted().is_some() {
+                break;
+            }
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+    Err(Failure::new(Code::TimedOut, format!("stopping build {job}#{number}"), "it was told to stop and has not ended")
+        .hint("see its page; a process on an agent that ignores SIGTERM is not killed by Jenkins"))
+}
+
+/// The build's name in a sentence.
+pub(super) fn title(remote: &BuildRemote) -> String {
+    match (&remote.job, remote.number, remote.queue_id) {
+        (Some(job), Some(number), _) => format!("Jenkins build {job} #{number}"),
+        (Some(job), None, Some(id)) => format!("Jenkins queue item {id} of job {job}"),
+        (_, _, Some(id)) => format!("Jenkins queue item {id}"),
+        (Some(job), ..) => format!("Jenkins job {job}"),
+        _ => "the build".to_owned(),
+    }
+}

@@ -1,0 +1,88 @@
+//! Builds that wait for a person: what they ask, and answering it.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::address::JobPath;
+use super::client::{Client, form};
+use crate::error::{Code, Failure, Miss};
+use crate::http::Segment;
+
+/// A question that a build waits with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// The id of the `input` step.
+    pub id: String,
+    /// What it asks.
+    pub message: String,
+    /// Who may answer; everybody with Job/Build when nobody is named.
+    pub submitter: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Wire {
+    id: String,
+    inputs: Vec<WireParameter>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct WireParameter {
+    name: String,
+    definition: Value,
+}
+
+impl Client {
+    /// The parameters of a question with their defaults. `None` without the plugin that tells (pipeline-rest-api).
+    pub fn input_parameters(&self, job: &JobPath, number: u64, id: &str) -> Result<Option<Vec<(String, Value)>>, Miss> {
+        let path = format!("{}/{number}/wfapi/pendingInputActions", job.path());
+        match self.json::<Vec<Wire>>("reading what the build asks", &format!("build {job}#{number}"), &path) {
+            Ok(pending) => Ok(pending.into_iter().find(|pending| pending.id == id).map(|pending| {
+                let default = |definition: &Value| match definition.get("defaultVal") {
+                    Some(Value::Null) | None => json!(""),
+                    Some(value) => value.clone(),
+                };
+                pending.inputs.into_iter().map(|input| (input.name, default(&input.definition))).collect()
+            })),
+            Err(miss) if miss.failure.code == Code::NotFound => Ok(None),
+            Err(miss) => Err(miss),
+        }
+    }
+
+    /// Answers a question: proceeds with values for all of its parameters, or aborts the build.
+    pub fn answer(
+        &self,
+        job: &JobPath,
+        number: u64,
+        id: &str,
+        proceed: Option<&[(String, Value)]>,
+    ) -> Result<(), Miss> {
+        let what = format!("answering input {id} of build {job}#{number}");
+        let segment = Segment::new(id)
+            .ok_or_else(|| Miss::lasting(Failure::usage(format!("the input id {id:?}"), "cannot be one")))?;
+        let path = format!("{}/{number}/input/{segment}", job.path());
+        let (path, body) = match proceed {
+            None => (format!("{path}/abort"), None),
+            Some([]) => (format!("{path}/proceedEmpty"), None),
+            Some(values) => {
+                let values: Vec<_> = values.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+                let text = json!({"parameter": values}).to_string();
+                (format!("{path}/proceed"), Some(form([("json", text.as_str())])))
+            }
+        };
+        let response = self.post(&path, body).map_err(|error| error.into_miss(&what))?;
+        match response.status {
+            200..300 | 302 | 303 => Ok(()),
+            404 => Err(Miss::lasting(
+                Failure::new(
+                    Code::NotFound,
+                    what,
+                    "nobody is asked for it (any more): it was answered, or never asked (HTTP 404)",
+                )
+                .hint(format!("`cibridge jenkins input {job}#{number}` lists what is asked")),
+            )),
+            _ => Err(self.miss(&what, &format!("build {job}#{number}"), &response)),
+        }
+    }
+}

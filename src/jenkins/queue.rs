@@ -1,0 +1,165 @@
+//! From a queue item to its build.
+//!
+//! An item is readable for five minutes after it left the queue, and is forgotten when Jenkins restarts. But every
+//! build keeps the id of its item, so the build is found even then. It is never guessed from `lastBuild`.
+
+use super::address::{JobPath, parse};
+use super::client::Client;
+use super::wire::{WireItem, WireJob};
+use crate::error::{Failure, Miss};
+
+/// What a queue item's answer is asked for.
+const ITEM: &str = "_class,id,why,blocked,stuck,cancelled,inQueueSince,task[url],executable[number,url]";
+
+/// How many of the newest builds are searched: more than a busy job starts in five minutes.
+const SEARCHED: u32 = 100;
+
+/// Where a queue item stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It waits.
+    Waiting,
+    /// It has left the queue, and its build is being made.
+    Leaving,
+    /// Somebody cancelled it.
+    Cancelled,
+    /// Its build has this number.
+    Started(u64),
+}
+
+/// A queue item as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Where it stands.
+    pub state: State,
+    /// Why it waits, in Jenkins' words.
+    pub why: Option<String>,
+    /// Whether Jenkins itself finds that it waits too long.
+    pub stuck: bool,
+    /// Since when, in milliseconds since 1970 on the controller's clock.
+    pub since: u64,
+    /// The job that it is to start.
+    pub job: Option<JobPath>,
+}
+
+/// What became of an item that Jenkins does not show any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// Its build has this number.
+    Build(u64),
+    /// It waits after all.
+    Queued,
+    /// Neither.
+    Gone,
+}
+
+impl Client {
+    /// A queue item; `None` when Jenkins does not know it (any more).
+    pub fn item(&self, id: u64) -> Result<Option<Item>, Miss> {
+        let (what, subject) = (format!("reading queue item {id}"), format!("queue item {id}"));
+        match self.json::<WireItem>(&what, &subject, &format!("/queue/item/{id}/api/json?tree={}", brackets(ITEM))) {
+            Ok(wire) => Ok(Some(read(wire))),
+            Err(miss) if miss.failure.code == crate::error::Code::NotFound => Ok(None),
+            Err(miss) => Err(miss),
+        }
+    }
+
+    /// Looks for the build, or the item, behind the id of an item that Jenkins does not show any more.
+    pub fn recover(&self, job: &JobPath, id: u64) -> Result<Recovery, Miss> {
+        let tree = brackets(&format!("builds[number,queueId]{{0,{SEARCHED}}}"));
+        let path = format!("{}/api/json?tree={tree}", job.path());
+        let found: WireJob =
+            self.json(&format!("looking for the build of queue item {id}"), &format!("job {job}"), &path)?;
+        let own = |build: &&super::wire::WireBuild| build.queue_id.and_then(|own| u64::try_from(own).ok()) == Some(id);
+        if let Some(build) = found.builds.iter().find(own) {
+            return Ok(Recovery::Build(build.number));
+        }
+        #[derive(serde::Deserialize, Default)]
+        #[serde(default)]
+        struct Queue {
+            items: Vec<WireItem>,
+        }
+        let queue: Queue =
+            self.json("reading the queue", "the queue", &format!("/queue/api/json?tree={}", brackets("items[id]")))?;
+        Ok(if queue.items.iter().any(|item| item.id == id) { Recovery::Queued } else { Recovery::Gone })
+    }
+
+    /// Cancels a queue item. Gives false when it is not in the queue any more: then its build is what to stop.
+    pub fn cancel_item(&self, id: u64) -> Result<bool, Miss> {
+        let (what, subject) = (format!("cancelling queue item {id}"), format!("queue item {id}"));
+        let response =
+            self.post(&format!("/queue/cancelItem?id={id}"), None).map_err(|error| error.into_miss(&what))?;
+        match response.status {
+            204 => Ok(true),
+            // 404 and 500 tell of an item that left; versions before 2.235 answered 302 in any case. The item itself knows.
+            302 | 404 | 500 => Ok(matches!(self.item(id)?, Some(Item { state: State::Cancelled, .. }))),
+            422 => Err(Miss::lasting(
+                Failure::new(
+                    crate::error::Code::Denied,
+                    what,
+                    format!("{} may not cancel it (HTTP 422)", self.login()),
+                )
+                .hint("the permission Job/Cancel is missing"),
+            )),
+            _ => Err(self.miss(&what, &subject, &response)),
+        }
+    }
+}
+
+/// Brackets and braces percent-encoded, which strict proxies want.
+pub(super) fn brackets(tree: &str) -> String {
+    tree.replace('[', "%5B").replace(']', "%5D").replace('{', "%7B").replace('}', "%7D")
+}
+
+fn read(wire: WireItem) -> Item {
+    let number = wire.executable.as_ref().and_then(|executable| executable.number);
+    let left = wire.class.as_deref().is_some_and(|class| class.ends_with("LeftItem"));
+    let state = match number {
+        Some(number) => State::Started(number),
+        None if wire.cancelled == Some(true) => State::Cancelled,
+        None if left => State::Leaving,
+        None => State::Waiting,
+    };
+    Item {
+        state,
+        why: wire.why.filter(|why| !why.is_empty()),
+        stuck: wire.stuck == Some(true) && wire.blocked != Some(true),
+        since: wire.since.unwrap_or_default(),
+        job: wire.task.and_then(|task| parse(&task.url?).ok()).map(|place| place.job).filter(|job| !job.is_root()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_of_an_item_is_told_apart() {
+        for (text, state, why) in [
+            (
+                r#"{"_class":"hudson.model.Queue$WaitingItem","id":9,"why":"In the quiet period. Expires in 4.9 sec"}"#,
+                State::Waiting,
+                Some("In the quiet period. Expires in 4.9 sec"),
+            ),
+            (
+                r#"{"_class":"hudson.model.Queue$BuildableItem","buildable":true,"pending":true,"why":null,"executable":null}"#,
+                State::Waiting,
+                None,
+            ),
+            (
+                r#"{"_class":"hudson.model.Queue$LeftItem","cancelled":false,"executable":null,"why":null}"#,
+                State::Leaving,
+                None,
+            ),
+            (r#"{"_class":"hudson.model.Queue$LeftItem","cancelled":true,"why":null}"#, State::Cancelled, None),
+            (
+                r#"{"_class":"hudson.model.Queue$LeftItem","cancelled":false,"executable":{"number":7,"url":"http://inside/job/a/7/"}}"#,
+                State::Started(7),
+                None,
+            ),
+        ] {
+            let item = read(serde_json::from_str(text).unwrap());
+            assert_eq!((item.state, item.why.as_deref()), (state, why), "{text}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! API tokens of the user who asks: made and revoked over HTTP.
+
+use serde::Deserialize;
+
+use super::client::{Client, form};
+use crate::error::{Code, Failure, Miss};
+use crate::secret::Secret;
+
+const PROPERTY: &str = "/me/descriptorByName/jenkins.security.ApiTokenProperty";
+
+/// A token that was just made. Its text is never shown again.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// The name by which the user's page lists it.
+    pub name: String,
+    /// What revokes it.
+    pub uuid: String,
+    /// The token itself.
+    pub value: Secret,
+    /// When it ends, as Jenkins says it; versions before 2.548 know no end.
+    pub expiry: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    status: String,
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    data: Option<Data>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Data {
+    token_name: String,
+    token_uuid: String,
+    token_value: String,
+    #[serde(default)]
+    expiration_date: Option<serde_json::Value>,
+}
+
+impl Client {
+    /// Makes a token; `expires` is a date like `2026-12-31`.
+    pub fn create_token(&self, name: &str, expires: Option<&str>) -> Result<Token, Miss> {
+        let what = format!("making the API token {name}");
+        let mut pairs = vec![("newTokenName", name)];
+        if let Some(date) = expires {
+            pairs.extend([("expirationDuration", "custom"), ("tokenExpiration", date)]);
+        }
+        let response = self
+            .post(&format!("{PROPERTY}/generateNewToken"), Some(form(pairs)))
+            .map_err(|error| error.into_miss(&what))?;
+        let answer = serde_json::from_slice::<Answer>(&response.body).ok().filter(|_| response.status == 200);
+        let Some(answer) = answer else { return Err(self.miss(&what, "the user's tokens", &response)) };
+        match answer.data {
+            Some(data) if answer.status == "ok" => Ok(Token {
+                name: data.token_name,
+                uuid: data.token_uuid,
+                value: Secret::new(data.token_value),
+                expiry: data.expiration_date.and_then(|date| date.as_str().map(str::to_owned)),
+            }),
+            _ => Err(Miss::lasting(Failure::new(
+                Code::Refused,
+                what,
+                answer.message.unwrap_or_else(|| "Jenkins refused it without a reason".to_owned()),
+            ))),
+        }
+    }
+
+    /// Revokes a token. Jenkins does not say whether there was one with this uuid.
+    pub fn revoke_token(&self, uuid: &str) -> Result<(), Miss> {
+        let path = format!("{PROPERTY}/revoke");
+        self.act(
+            &format!("revoking the API token {uuid}"),
+            "the user's tokens",
+            &path,
+            Some(form([("tokenUuid", uuid)])),
+        )
+        .map(drop)
+    }
+}

@@ -1,0 +1,314 @@
+//! Starting a build: the request in the form that the job needs, the answer as what it is, and the search for a build
+//! whose start was not answered.
+
+use std::time::Duration;
+
+use super::address::{JobPath, parse, queue_id};
+use super::client::{Client, Login, PostError, form, is_passing, was_turned_away};
+use super::params::{Job, Value};
+use super::queue::brackets;
+use super::refusal::{refused_start, refused_token_root};
+use super::wire::{WireAction, WireItem, WireJob};
+use crate::error::{Code, Failure, Miss};
+use crate::http::{Body, Chunk, Response};
+use crate::retry;
+use crate::secret::Secret;
+
+/// How many of the newest builds are searched for one whose start was not answered.
+const SEARCHED: u32 = 30;
+
+/// A start to send.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// The job.
+    pub job: JobPath,
+    /// Whether the job has parameters, or is to be treated as if it had.
+    pub parameterized: bool,
+    /// Its parameters' values.
+    pub values: Vec<(String, Value)>,
+    /// How long the item waits in the queue before it may start; the job's quiet period otherwise.
+    pub delay: Option<Duration>,
+    /// The job's token for remote starts.
+    pub job_token: Option<Secret>,
+    /// The cause, which Jenkins notes for starts by a job's token only.
+    pub cause: Option<String>,
+    /// The item of the same job that waited before, if one did.
+    pub waiting: Option<u64>,
+}
+
+/// A start that was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// The queue item.
+    pub queue_id: u64,
+    /// Whether it had been queued by somebody else already, and this start was folded into it.
+    pub joined: bool,
+}
+
+/// Why a start gave no queue item.
+#[derive(Debug)]
+pub enum StartError {
+    /// Jenkins surely started nothing.
+    NotStarted(Failure),
+    /// A build may have been started: the answer was lost, or is none.
+    Unsure(Failure),
+}
+
+/// By what a build is recognised whose start was not answered.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// A parameter with a value that no other build has.
+    pub marker: Option<(String, String)>,
+    /// When the start was sent, in milliseconds since 1970 on the controller's clock.
+    pub since: u64,
+}
+
+/// A duration as Jenkins wants a delay: in whole seconds and with the unit, because a bare number is milliseconds.
+pub fn delay(duration: Duration) -> String {
+    format!("{}sec", duration.as_millis().div_ceil(1000))
+}
+
+impl Client {
+    /// What the job is, and which parameters it declares.
+    pub fn job(&self, job: &JobPath) -> Result<Job, Miss> {
+        let tree = brackets(
+            "_class,fullName,buildable,disabled,nextBuildNumber,queueItem[id],jobs[name],\
+             property[parameterDefinitions[name,type,description,choices,defaultParameterValue[value]]]",
+        );
+        let path = format!("{}/api/json?tree={tree}", job.path());
+        self.json::<WireJob>(&format!("reading job {job}"), &format!("job {job}"), &path).map(Job::read)
+    }
+
+    /// The names of the items in a folder, or at the root.
+    pub fn items(&self, folder: Option<&JobPath>) -> Result<Vec<String>, Miss> {
+        let path = folder.map(JobPath::path).unwrap_or_default();
+        let path = format!("{path}/api/json?tree={}", brackets("jobs[name]"));
+        let wire: WireJob = self.json("listing jobs", "the folder", &path)?;
+        Ok(Job::read(wire).children.unwrap_or_default())
+    }
+
+    /// Starts a build and gives its queue item.
+    ///
+    /// The request is sent again only while it surely did nothing: no connection, or turned away at the door by a
+    /// controller that is starting. A start by a job's token that may not see the job goes through the plugin Build
+    /// Token Root, if there is one.
+    pub fn start(&self, start: &Start, clock: &dyn crate::clock::Clock) -> Result<Started, StartError> {
+        let subject = format!("job {}", start.job);
+        let what = format!("starting {subject}");
+        let verb = if start.parameterized { "buildWithParameters" } else { "build" };
+        let body = start.body(&[]).map_err(StartError::NotStarted)?;
+        let mut attempt = 0;
+        let response = loop {
+            attempt += 1;
+            let path = format!("{}/{verb}", start.job.path());
+            let (failure, asked) = match self.post(&path, Some(body.clone())) {
+                Ok(response) if was_turned_away(&response) => (
+                    refused_start(&subject, &self.login, start.parameterized, &response),
+                    retry::reset(|name| response.header(name)),
+                ),
+                Ok(response) => break response,
+                Err(PostError::Failure(failure)) => return Err(StartError::NotStarted(failure)),
+                Err(PostError::Fault(fault)) if fault.sent => {
+                    return Err(StartError::Unsure(fault.into_failure(&what)));
+                }
+                Err(PostError::Fault(fault)) if !is_passing(&fault) => {
+                    return Err(StartError::NotStarted(fault.into_failure(&what)));
+                }
+                Err(PostError::Fault(fault)) => (fault.into_failure(&what), None),
+            };
+            match retry::pause(attempt, asked, fastrand::f64()) {
+                Some(pause) if clock.interrupted().is_none() => clock.sleep(pause),
+                _ => return Err(StartError::NotStarted(failure)),
+            }
+        };
+        // Whoever has only the job's token cannot pass here, but nothing was started either.
+        let shut_out = matches!(response.status, 403 | 404) && !response.text().contains("Invalid token provided");
+        if start.job_token.is_some() && shut_out {
+            return self.start_by_token_root(start, verb, &subject);
+        }
+        self.judge(start, &response, || refused_start(&subject, &self.login, start.parameterized, &response))
+    }
+
+    fn start_by_token_root(&self, start: &Start, verb: &str, subject: &str) -> Result<Started, StartError> {
+        let name = start.job.to_string();
+        let body = start.body(&[("job", &name)]).map_err(StartError::NotStarted)?;
+        let response = self.post(&format!("/buildByToken/{verb}"), Some(body)).map_err(|error| match error {
+            PostError::Fault(fault) if fault.sent => {
+                StartError::Unsure(fault.into_failure(format!("starting {subject}")))
+            }
+            error => StartError::NotStarted(error.into_miss(&format!("starting {subject}")).failure),
+        })?;
+        self.judge(start, &response, || refused_token_root(subject, &response))
+    }
+
+    /// 201 and 303 are success; 302 is none.
+    fn judge(&self, start: &Start, response: &Response, refused: impl Fn() -> Failure) -> Result<Started, StartError> {
+        let id = response.header("location").and_then(queue_id);
+        match (response.status, id) {
+            (201 | 302, Some(queue_id)) => Ok(Started { queue_id, joined: start.waiting == Some(queue_id) }),
+            (303, Some(queue_id)) => Ok(Started { queue_id, joined: true }),
+            // A success of something else in between, and a gateway that gave up, leave it open.
+            (200..300 | 408 | 502 | 504 | 520..=524, _) => Err(StartError::Unsure(refused())),
+            (500 | 503, _) if response.header("x-jenkins").is_none() => Err(StartError::Unsure(refused())),
+            _ => Err(StartError::NotStarted(refused())),
+        }
+    }
+
+    /// Whether the job could be started, without starting it: a GET is refused for its method (405) only after the
+    /// permission was looked at.
+    pub fn may_build(&self, job: &JobPath) -> Result<(), Miss> {
+        let (what, subject) = (format!("asking whether job {job} may be started"), format!("job {job}"));
+        let request = self.get(&format!("{}/build", job.path())).map_err(Miss::lasting)?;
+        let response = self.exchange(&what, &request)?;
+        if matches!(response.status, 200 | 405) { Ok(()) } else { Err(self.miss(&what, &subject, &response)) }
+    }
+
+    /// The queue item of the build that a start without an answer made, if it made one. `None` as well when several
+    /// could be it.
+    pub fn find_started(&self, start: &Start, trace: &Trace) -> Result<Option<u64>, Miss> {
+        let actions = "actions[parameters[name,value],causes[userId,note]]";
+        #[derive(serde::Deserialize, Default)]
+        #[serde(default)]
+        struct Queue {
+            items: Vec<WireItem>,
+        }
+        let path = format!("/queue/api/json?tree={}", brackets(&format!("items[id,inQueueSince,task[url],{actions}]")));
+        let queue: Queue = self.json("reading the queue", "the queue", &path)?;
+        let ours = |item: &&WireItem| {
+            let task = item.task.as_ref().and_then(|task| parse(task.url.as_deref()?).ok());
+            task.is_some_and(|task| task.job == start.job) && self.is_ours(start, trace, item.since, &item.actions)
+        };
+        let mut found: Vec<u64> = queue.items.iter().filter(ours).map(|item| item.id).collect();
+        let tree = brackets(&format!("builds[number,queueId,timestamp,{actions}]{{0,{SEARCHED}}}"));
+        let path = format!("{}/api/json?tree={tree}", start.job.path());
+        let job: WireJob = self.json("listing the builds", &format!("job {}", start.job), &path)?;
+        for build in job.builds.iter().filter(|build| self.is_ours(start, trace, build.timestamp, &build.actions)) {
+            found.extend(build.queue_id.and_then(|id| u64::try_from(id).ok()));
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(if found.len() == 1 { found.pop() } else { None })
+    }
+
+    /// Whether an item or build can only be the one of this start: its marker, else user, time and every value.
+    fn is_ours(&self, start: &Start, trace: &Trace, at: Option<u64>, actions: &[WireAction]) -> bool {
+        let has = |name: &str, wanted: &str| {
+            let mut parameters = actions.iter().flat_map(|action| &action.parameters);
+            parameters.any(|parameter| {
+                parameter.name.as_deref() == Some(name) && parameter.text().is_none_or(|text| text == wanted)
+            })
+        };
+        if let Some((name, value)) = &trace.marker {
+            return actions
+                .iter()
+                .flat_map(|action| &action.parameters)
+                .any(|parameter| parameter.name.as_ref() == Some(name) && parameter.text().as_ref() == Some(value));
+        }
+        let mut causes = actions.iter().flat_map(|action| &action.causes);
+        let by_us = match (&self.login, &start.cause) {
+            (_, Some(cause)) if start.job_token.is_some() => causes.any(|own| own.note.as_ref() == Some(cause)),
+            (Login::Token(user) | Login::Password(user), _) if start.job_token.is_none() => {
+                causes.any(|own| own.user.as_ref() == Some(user))
+            }
+            _ => true,
+        };
+        // The controller's clock is known to a second.
+        by_us
+            && at.is_some_and(|at| at + 1500 >= trace.since)
+            && start.values.iter().all(|(name, value)| match value {
+                Value::Text(text) => has(name, text),
+                Value::File(_) => true,
+            })
+    }
+}
+
+impl Start {
+    /// The request's body: a form, or multipart where files are sent. Values never go into the address, which
+    /// servers log and limit.
+    fn body(&self, more: &[(&str, &str)]) -> Result<Body, Failure> {
+        let delay = self.delay.map(delay);
+        let mut fields: Vec<(&str, &str)> = more.to_vec();
+        fields.extend(delay.as_deref().map(|delay| ("delay", delay)));
+        fields.extend(self.job_token.as_ref().map(|token| ("token", token.expose())));
+        fields.extend(self.cause.as_deref().filter(|_| self.job_token.is_some()).map(|cause| ("cause", cause)));
+        let mut files = Vec::new();
+        for (name, value) in &self.values {
+            match value {
+                Value::Text(text) => fields.push((name, text)),
+                Value::File(path) => files.push((name.as_str(), path)),
+            }
+        }
+        if files.is_empty() {
+            // The content type is needed even without a field: Jenkins fails on a job with a file parameter otherwise.
+            return Ok(form(fields));
+        }
+        let boundary = format!("cibridge-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        let mut chunks = Vec::new();
+        let quoted = |name: &str| name.replace('"', "%22").replace(['\r', '\n'], " ");
+        for (name, text) in fields {
+            // Without a charset Jenkins reads a text part as Latin-1.
+            let part = format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\n{text}\r\n",
+                quoted(name)
+            );
+            chunks.push(Chunk::Bytes(part.into_bytes()));
+        }
+        for (name, path) in files {
+            let what = || format!("the file {}", path.display());
+            let metadata =
+                std::fs::metadata(path).map_err(|error| Failure::new(Code::Local, what(), error.to_string()))?;
+            if !metadata.is_file() {
+                return Err(Failure::new(Code::Local, what(), "is not a file"));
+            }
+            let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let head = format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\nContent-Type: application/octet-stream\r\n\r\n",
+                quoted(name),
+                quoted(&file_name)
+            );
+            chunks.extend([
+                Chunk::Bytes(head.into_bytes()),
+                Chunk::File(path.clone(), metadata.len()),
+                Chunk::Bytes(b"\r\n".to_vec()),
+            ]);
+        }
+        chunks.push(Chunk::Bytes(format!("--{boundary}--\r\n").into_bytes()));
+        Ok(Body { kind: format!("multipart/form-data; boundary={boundary}"), chunks })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_has_its_unit_and_is_never_cut_to_nothing() {
+        for (duration, text) in [
+            (Duration::from_secs(30), "30sec"),
+            (Duration::ZERO, "0sec"),
+            (Duration::from_millis(1), "1sec"),
+            (Duration::from_millis(1500), "2sec"),
+        ] {
+            assert_eq!(delay(duration), text);
+        }
+    }
+
+    #[test]
+    fn values_are_sent_as_a_form_and_files_as_parts_that_name_their_charset() {
+        let mut start = Start { values: vec![("A".into(), Value::Text("a b&ä".into()))], ..Start::default() };
+        assert_eq!(start.body(&[]).unwrap().as_bytes(), Some(&b"A=a%20b%26%C3%A4"[..]));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "data").unwrap();
+        start.values.push(("F".into(), Value::File(file.path().to_owned())));
+        let body = start.body(&[]).unwrap();
+        let boundary = body.kind.split_once("boundary=").unwrap().1;
+        let Chunk::Bytes(first) = &body.chunks[0] else { panic!() };
+        let expected = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"A\"\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\na b&ä\r\n"
+        );
+        assert_eq!(String::from_utf8_lossy(first), expected);
+        assert!(body.chunks.contains(&Chunk::File(file.path().to_owned(), 4)));
+        start.values = vec![("F".into(), Value::File("/nowhere/at/all".into()))];
+        assert_eq!(start.body(&[]).unwrap_err().code, Code::Local);
+    }
+}
