@@ -10,8 +10,10 @@ use crate::error::{Code, Failure};
 /// The stage at which a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The request was refused before anything was sent: plain `http`, an unusable address, a redirect in a circle.
+    /// The request was refused before anything was sent: plain `http`.
     Policy,
+    /// A redirect leads in a circle, or to an unusable address.
+    Redirect,
     /// A file of this machine that a request needs cannot be used.
     Local,
     /// The host's name could not be resolved.
@@ -94,6 +96,12 @@ impl Fault {
             _ => Code::NoConnection,
         };
         Failure { code, what: what.into(), why: self.why, hint: self.hint }
+    }
+
+    /// Whether another try may end differently: the network can come back, a certificate or a name will not change.
+    pub fn is_passing(&self) -> bool {
+        matches!(self.kind, Kind::Connect | Kind::Timeout | Kind::Broken)
+            || self.kind == Kind::Dns && self.why.contains("ry again")
     }
 
     /// The reason in words.
