@@ -282,10 +282,9 @@ impl Task {
         Self { n, tries: Tries::default(), vain: 0, damages: 0, best: 0, due, partial: None }
     }
 
-    /// Counts a broken try, and gives the pause before the next one if there is to be one.
-    fn count(&mut self, kind: Kind, asked: Option<Duration>) -> Option<Duration> {
+    /// Counts a broken try that left `got` bytes, and gives the pause before the next one if there is to be one.
+    fn count(&mut self, kind: Kind, got: u64, asked: Option<Duration>) -> Option<Duration> {
         self.tries.made += 1;
-        let got = self.partial.as_ref().map_or(0, |part| part.got);
         self.vain = if got >= self.best + STEP { 1 } else { self.vain + 1 };
         self.best = self.best.max(got);
         let jitter = fastrand::f64();
@@ -317,7 +316,9 @@ fn next_try(
     if shared.is_stopped() || clock.interrupted().is_some() {
         return None;
     }
-    if let Some(pause) = task.count(broken.kind, broken.asked) {
+    let got = task.partial.as_ref().map_or(0, |part| part.got);
+    if let Some(pause) = task.count(broken.kind, got, broken.asked) {
+        // A damaged part was thrown away.
         let got = task.partial.as_ref().map_or(0, |part| part.got);
         shared.got[task.n].store(got, Ordering::Relaxed);
         emit(Transfer::Retry { why: broken.failure.to_string(), again: pause, got });
@@ -390,4 +391,81 @@ fn free(dir: &Path) -> Option<u64> {
 #[cfg(not(unix))]
 fn free(_: &Path) -> Option<u64> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_given_up_in_the_end_but_not_while_it_grows() {
+        let mut task = Task::new(0, Duration::ZERO);
+        let counted = (1..100).take_while(|_| task.count(Kind::Passing, 0, None).is_some()).count();
+        assert_eq!(counted, 4, "five tries without a step forward");
+
+        let mut task = Task::new(0, Duration::ZERO);
+        for step in 1..100 {
+            assert!(task.count(Kind::Passing, step * STEP, None).is_some(), "{step}");
+        }
+        assert!((0..3).all(|_| task.count(Kind::Passing, 99 * STEP, None).is_some()), "the same place again");
+        assert_eq!(task.count(Kind::Passing, 0, None), None);
+        // A service without ranges starts at nothing each time: getting as far as before is no step.
+        assert_eq!(task.count(Kind::Passing, 99 * STEP, None), None);
+    }
+
+    #[test]
+    fn links_and_damages_have_limits_of_their_own() {
+        let mut task = Task::new(0, Duration::ZERO);
+        assert!(task.count(Kind::Refused, 0, None).is_some());
+        assert!(task.count(Kind::Damaged, 0, None).is_some());
+        assert!(task.count(Kind::Refused, 0, None).is_some());
+        assert_eq!(task.count(Kind::Refused, 0, None), None);
+        assert_eq!(task.count(Kind::Damaged, 0, None), None);
+        assert_eq!(Task::new(0, Duration::ZERO).count(Kind::Lasting, 0, None), None);
+        assert_eq!((task.tries.made, task.tries.refused), (5, 3));
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_seconds() {
+        let items = [Item { size: Some(1000), ..Item::default() }, Item { size: Some(500), ..Item::default() }];
+        let haul = Haul { files: vec![None, None], failures: Vec::new() };
+        let mut meter = Meter::new(Duration::ZERO);
+        let mut rate = |at: u64, bytes| meter.read(Duration::from_secs(at), bytes, &items, &haul).rate;
+        assert!((rate(1, 100) - 100.0).abs() < 0.1);
+        for at in 2..=10 {
+            rate(at, 100 * at);
+        }
+        assert!((rate(20, 1000) - 0.0).abs() < 0.1, "a stall shows");
+        assert!((rate(21, 0) - 0.0).abs() < 0.1, "a restarted file is no negative rate");
+        assert_eq!(meter.read(Duration::from_secs(22), 0, &items, &haul).total, Some(1500));
+    }
+
+    #[test]
+    fn a_disk_that_is_surely_too_small_is_refused_with_what_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("a/b");
+        let item = |size| Item { name: "app.ipa".into(), size: Some(size), md5: None };
+        make_room(&[item(1)], &dir).unwrap();
+        assert!(dir.is_dir());
+        if free(&dir).is_some() {
+            let failure = make_room(&[item(1 << 62), item(1)], &dir).unwrap_err();
+            assert_eq!(failure.code, Code::Local);
+            assert!(failure.why.starts_with("its disk is full: 4611686018427387905 bytes are needed"), "{failure}");
+        }
+        fs::write(folder.path().join("file"), "").unwrap();
+        assert_eq!(make_room(&[], &folder.path().join("file/x")).unwrap_err().code, Code::Local);
+    }
+
+    #[test]
+    fn a_signal_removes_what_is_half_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let interrupt = Interrupt::default();
+        let scraps = Scraps::watched(&interrupt);
+        let path = folder.path().join("half");
+        fs::write(&path, "x").unwrap();
+        assert!(scraps.add(&path));
+        interrupt.raise(Code::Terminated);
+        assert!(!path.exists());
+        assert!(!scraps.add(&path), "nothing new is begun");
+    }
 }

@@ -126,7 +126,7 @@ pub(super) fn attempt(
     let mut stream = shared.http.stream(&ranged(request, part)).map_err(|fault| broken(item, fault))?;
     let head = head(&stream);
     let whole = head.range.filter(|_| head.status == 206).map(|(_, whole)| whole).or(head.length);
-    match judge(&head, part, item) {
+    match judge(&head, part.got, part.stamp.as_deref(), item) {
         Ok(Body::Rest) => {}
         Ok(Body::Whole) => {
             if part.got > 0 {
@@ -253,7 +253,8 @@ fn head(stream: &Stream) -> Head {
 }
 
 /// What to do with an answer, or what is wrong with it: words that follow the host's name.
-fn judge(head: &Head, part: &Partial, item: &Item) -> Result<Body, (Kind, String)> {
+/// `got` bytes of a file with this `stamp` are there already.
+fn judge(head: &Head, got: u64, stamp: Option<&str>, item: &Item) -> Result<Body, (Kind, String)> {
     let status = head.status;
     let stated = item.size;
     match status {
@@ -277,9 +278,9 @@ fn judge(head: &Head, part: &Partial, item: &Item) -> Result<Body, (Kind, String
     if status != 206 {
         return Ok(Body::Whole);
     }
-    let same = part.stamp.is_none() || head.stamp.is_none() || part.stamp == head.stamp;
+    let same = stamp.is_none() || head.stamp.is_none() || stamp == head.stamp.as_deref();
     match head.range {
-        Some((first, _)) if first == part.got && part.got > 0 && same => Ok(Body::Rest),
+        Some((first, _)) if first == got && got > 0 && same => Ok(Body::Rest),
         _ => Err((Kind::Passing, "sent another part of the file than the one that was asked for".to_owned())),
     }
 }
@@ -331,4 +332,98 @@ fn what(item: &Item) -> String {
 fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(name: &str, size: Option<u64>) -> Item {
+        Item { name: name.into(), size, md5: None }
+    }
+
+    #[test]
+    fn only_the_rest_of_the_same_file_is_added() {
+        let rest = Head { status: 206, range: Some((40, 100)), stamp: Some("\"a\"".into()), ..Head::default() };
+        let app = item("app.ipa", Some(100));
+        assert_eq!(judge(&rest, 40, Some("\"a\""), &app), Ok(Body::Rest));
+        assert_eq!(judge(&rest, 40, None, &app), Ok(Body::Rest));
+        assert_eq!(judge(&rest, 40, Some("\"a\""), &item("app.ipa", None)), Ok(Body::Rest));
+        for (got, stamp) in [(39, "\"a\""), (40, "\"b\""), (0, "\"a\"")] {
+            let (kind, why) = judge(&rest, got, Some(stamp), &app).unwrap_err();
+            assert_eq!(kind, Kind::Passing, "{got} {stamp}: {why}");
+        }
+        let unclear = Head { status: 206, ..Head::default() };
+        assert_eq!(judge(&unclear, 40, None, &app).unwrap_err().0, Kind::Passing);
+        let longer = Head { status: 206, range: Some((40, 101)), ..Head::default() };
+        assert_eq!(judge(&longer, 40, None, &app).unwrap_err().0, Kind::Damaged);
+        let whole = Head { status: 200, length: Some(100), ..Head::default() };
+        assert_eq!(judge(&whole, 40, None, &app), Ok(Body::Whole), "a service without ranges");
+    }
+
+    #[test]
+    fn a_page_is_no_file_unless_it_is_one() {
+        let page = |length| Head { status: 200, html: true, length, ..Head::default() };
+        for (name, size, length, good) in [
+            ("app.ipa", Some(100), Some(80), false),
+            ("app.ipa", None, Some(80), false),
+            ("app.ipa", Some(100), None, false),
+            // Some storages call everything HTML that begins like it; the size tells.
+            ("report", Some(100), Some(100), true),
+            ("lint.HTML", Some(100), Some(100), true),
+            ("lint.html", None, None, true),
+        ] {
+            let judged = judge(&page(length), 0, None, &item(name, size));
+            assert_eq!(judged.is_ok(), good, "{name} {size:?} {length:?}: {judged:?}");
+            assert!(good || judged.unwrap_err().0 == Kind::Refused);
+        }
+    }
+
+    #[test]
+    fn each_status_has_its_consequence() {
+        for (status, kind) in [
+            (204, Kind::Passing),
+            (304, Kind::Passing),
+            (400, Kind::Refused),
+            (401, Kind::Refused),
+            (403, Kind::Refused),
+            (404, Kind::Refused),
+            (410, Kind::Refused),
+            (416, Kind::Passing),
+            (429, Kind::Passing),
+            (500, Kind::Passing),
+            (503, Kind::Passing),
+        ] {
+            let head = Head { status, ..Head::default() };
+            assert_eq!(judge(&head, 0, None, &item("a", None)).unwrap_err().0, kind, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_filled_up_to_the_end_or_the_error() {
+        struct Drip(u8, bool);
+        impl Read for Drip {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                match self.0 {
+                    0 if self.1 => Err(io::ErrorKind::ConnectionReset.into()),
+                    0 => Ok(0),
+                    _ => {
+                        self.0 -= 1;
+                        buffer[0] = b'x';
+                        Ok(1)
+                    }
+                }
+            }
+        }
+        let mut buffer = [0; 4];
+        let mut drip = Drip(6, false);
+        assert!(matches!(fill(&mut drip, &mut buffer), (4, Ok(false))));
+        assert!(matches!(fill(&mut drip, &mut buffer), (2, Ok(true))));
+        assert!(matches!(fill(&mut Drip(3, true), &mut buffer), (3, Err(_))), "what came before the error counts");
+    }
+
+    #[test]
+    fn digits_are_those_of_the_bytes() {
+        assert_eq!(hex(&[0x00, 0x9f, 0xa0, 0xff]), "009fa0ff");
+    }
 }
