@@ -2,6 +2,7 @@
 //!
 //! Plain data. The document is a stable interface (`--json`, `--result-file`; README, "The result document").
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -139,6 +140,79 @@ pub enum Event {
     Miss { why: String, again: Duration },
 }
 
+/// What is noticed while files are downloaded.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Transfer {
+    /// How far all files together are.
+    Progress(Progress),
+    /// A try broke off with `got` bytes, and is repeated or gone on with after a pause.
+    Retry { why: String, again: Duration, got: u64 },
+    /// A file is complete.
+    Saved { path: PathBuf, bytes: u64 },
+}
+
+/// How far a download is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Files to download.
+    pub files: usize,
+    /// Files that are complete.
+    pub complete: usize,
+    /// Bytes that are there.
+    pub bytes: u64,
+    /// Bytes of all files, where the service states the size of each.
+    pub total: Option<u64>,
+    /// Bytes in a second, over the last seconds.
+    pub rate: f64,
+}
+
+impl Progress {
+    /// The time that the rest takes at this rate.
+    pub fn left(&self) -> Option<Duration> {
+        let rest = self.total?.saturating_sub(self.bytes);
+        (self.rate >= 1.0).then(|| Duration::from_secs_f64((rest as f64 / self.rate).min(1e9)))
+    }
+}
+
+/// How a test ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// As expected.
+    Passed,
+    /// Not as expected.
+    Failed,
+    /// Broken, so that it has no result.
+    Errored,
+    /// Not run.
+    Skipped,
+}
+
+/// One test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestCase {
+    /// Its name.
+    pub name: String,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What was said about a bad end, or why it was skipped.
+    pub message: Option<String>,
+    /// Seconds it took.
+    pub seconds: Option<f64>,
+}
+
+/// Tests of one file or class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestSuite {
+    /// Its name.
+    pub name: String,
+    /// What it belongs to, e.g. the build's step that ran it.
+    pub group: String,
+    /// When it was run, as `YYYY-MM-DDThh:mm:ss`.
+    pub at: Option<String>,
+    /// Its tests.
+    pub cases: Vec<TestCase>,
+}
+
 /// Why a build did not succeed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct BuildFailure {
@@ -223,9 +297,9 @@ pub struct Document {
     /// The request that `--dry-run` did not send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<serde_json::Value>,
-    /// What a command that asks for something else than a build's end found, below its own keys.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<serde_json::Value>,
+    /// What single commands add at the top level: `tests`, `links`, `logs`, `apps`, `workflows`, `caches`.
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, serde_json::Value>,
 }
 
 /// The document of a call about several builds.
@@ -276,7 +350,7 @@ impl Document {
             error: None,
             next_look_seconds: None,
             request: None,
-            answer: None,
+            more: serde_json::Map::new(),
         }
     }
 

@@ -3,9 +3,11 @@
 //! The only room that prints, beside `main`. It cleans remote text and masks secrets; it must know no provider
 //! and no HTTP.
 
+use std::borrow::Cow;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,13 +16,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Failure;
-use crate::model::Event;
+use crate::model::{Event, Progress, Transfer};
 use crate::secret::{Redactor, Secret};
 
 /// Where text goes. Cheap to clone; clones share the known secrets.
 #[derive(Clone, Default)]
 pub struct Report {
     redactor: Arc<Mutex<Redactor>>,
+    /// A bar stands on the terminal's last line; any other text must replace it.
+    bar: Arc<AtomicBool>,
 }
 
 impl Report {
@@ -31,6 +35,7 @@ impl Report {
 
     /// One line for people, on stderr.
     pub fn line(&self, text: &str) {
+        self.clear_bar();
         self.write_line(&mut io::stderr().lock(), text);
     }
 
@@ -74,8 +79,51 @@ impl Report {
         self.line(&format!("{prefix}{text}"));
     }
 
+    /// What was noticed while downloading: a line, or on a terminal a bar that the next text replaces.
+    pub fn transfer(&self, transfer: &Transfer) {
+        match transfer {
+            Transfer::Progress(progress) if draws_bars() => {
+                let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80);
+                self.bar.store(true, Ordering::Relaxed);
+                let mut stderr = io::stderr().lock();
+                drop(write!(stderr, "{CLEAR}{}", bar(progress, columns)).and_then(|()| stderr.flush()));
+            }
+            Transfer::Progress(progress) => self.line(&format!("downloading: {}", amount(progress))),
+            Transfer::Retry { why, again, got } => {
+                let from = if *got > 0 { format!(" goes on after {}", size(*got)) } else { String::new() };
+                self.line(&format!("{why}; the next try{from} in {}", words(*again)));
+            }
+            Transfer::Saved { path, bytes } => self.line(&format!("saved {} ({})", path.display(), size(*bytes))),
+        }
+    }
+
+    /// How often a download's progress is worth telling: a bar moves, a CI console keeps every line.
+    pub fn beat() -> Duration {
+        if draws_bars() { Duration::from_millis(200) } else { Duration::from_secs(10) }
+    }
+
+    /// Remote text as data, on stdout: it may be many lines. Fails when nobody reads any more.
+    pub fn text(&self, text: &str) -> io::Result<()> {
+        self.clear_bar();
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes())
+    }
+
+    /// A piece of remote text made safe for a console, every known secret masked.
+    pub fn cleaned(&self, text: &[u8]) -> String {
+        clean(&self.redact(&String::from_utf8_lossy(text)))
+    }
+
+    /// Bytes as they are, unless they hold a secret.
+    pub fn masked_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let text = String::from_utf8_lossy(bytes);
+        let masked = self.redact(&text);
+        if masked == text { Cow::Borrowed(bytes) } else { Cow::Owned(masked.into_bytes()) }
+    }
+
     /// One line of data, on stdout.
     pub fn data(&self, text: &str) {
+        self.clear_bar();
         self.write_line(&mut io::stdout().lock(), text);
     }
 
@@ -127,6 +175,13 @@ impl Report {
             _ => {}
         }
         document
+    }
+
+    fn clear_bar(&self) {
+        if self.bar.swap(false, Ordering::Relaxed) {
+            let mut stderr = io::stderr().lock();
+            drop(stderr.write_all(CLEAR.as_bytes()).and_then(|()| stderr.flush()));
+        }
     }
 
     fn write_line(&self, stream: &mut dyn io::Write, text: &str) {
@@ -201,6 +256,69 @@ pub fn words(duration: Duration) -> String {
     }
 }
 
+/// Takes the cursor to the start of the line and erases it.
+const CLEAR: &str = "\r\u{1b}[K";
+
+/// Whether stderr is a terminal that can redraw a line.
+fn draws_bars() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// Bytes as people say them: `512 bytes`, `4.9 kB`, `12.3 MB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if bytes < 1000 {
+        return format!("{bytes} bytes");
+    }
+    let mut value = bytes as f64 / 1000.0;
+    let mut units = UNITS.iter();
+    let mut unit = units.next().copied().unwrap_or_default();
+    for larger in units {
+        // 999.96 would be shown as 1000.0.
+        if value < 999.95 {
+            break;
+        }
+        (value, unit) = (value / 1000.0, larger);
+    }
+    format!("{value:.1} {unit}")
+}
+
+/// How far a download is: `12.3 MB of 27.0 MB (45 %), 3.2 MB/s, 5 s left, 1 of 3 files`.
+fn amount(progress: &Progress) -> String {
+    let of = |total| format!(" of {} ({} %)", size(total), percent(progress.bytes, total));
+    // A rate below one byte a second is a stall, and has no end.
+    let rate = (progress.rate >= 1.0).then(|| format!(", {}/s", rate(progress)));
+    let left = progress.left().map(|left| format!(", {} left", words(left)));
+    let files = (progress.files > 1).then(|| format!(", {} of {} files", progress.complete, progress.files));
+    let parts = [progress.total.map(of), rate, left, files];
+    parts.into_iter().flatten().fold(size(progress.bytes), |text, part| text + &part)
+}
+
+/// The same as a bar, no wider than the terminal.
+fn bar(progress: &Progress, columns: usize) -> String {
+    const WIDTH: usize = 20;
+    let amount = amount(progress);
+    let text = match progress.total {
+        Some(total) => {
+            let full = usize::try_from(percent(progress.bytes, total)).unwrap_or_default() * WIDTH / 100;
+            format!("[{}{}] {amount}", "=".repeat(full), " ".repeat(WIDTH - full))
+        }
+        None => amount,
+    };
+    // A line that wraps cannot be erased.
+    text.chars().take(columns.saturating_sub(1)).collect()
+}
+
+fn percent(bytes: u64, total: u64) -> u64 {
+    (u128::from(bytes) * 100).checked_div(u128::from(total)).map_or(100, |percent| percent.min(100) as u64)
+}
+
+fn rate(progress: &Progress) -> String {
+    // Rates stay far below 2^52 bytes a second, and are not negative.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
+    size(progress.rate as u64)
+}
+
 /// Remote text made safe for a console: control, bidirectional and zero-width characters are dropped,
 /// escape sequences with what belongs to them. Tabs stay.
 pub fn clean(text: &str) -> String {
@@ -241,12 +359,7 @@ pub struct ResultFile {
 impl ResultFile {
     /// Checks that `path` can be written before anything remote happens.
     pub fn check(path: &Path, report: &Report) -> anyhow::Result<Self> {
-        let context = || format!("the result file {}", path.display());
-        anyhow::ensure!(!path.is_dir(), "{}: it is a folder", context());
-        if path.exists() {
-            fs::OpenOptions::new().append(true).open(path).with_context(context)?;
-        }
-        tempfile::NamedTempFile::new_in(folder(path)).with_context(context)?;
+        check_writable(path, &format!("the result file {}", path.display()))?;
         Ok(Self { path: path.to_owned(), report: report.clone() })
     }
 
@@ -254,21 +367,42 @@ impl ResultFile {
     pub fn write(&self, document: &impl Serialize) -> anyhow::Result<()> {
         let context = || format!("the result file {}", self.path.display());
         let text = self.report.masked(serde_json::to_value(document).with_context(context)?);
-        let mut file =
-            tempfile::Builder::new().prefix(".cibridge-").tempfile_in(folder(&self.path)).with_context(context)?;
-        writeln!(file, "{text:#}").with_context(context)?;
-        #[cfg(unix)]
-        {
-            // A temporary file is private; a result file is read by whoever may read the folder.
-            use std::os::unix::fs::PermissionsExt as _;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).with_context(context)?;
-        }
-        file.persist(&self.path).map_err(|error| error.error).with_context(context)?;
-        Ok(())
+        replace_file(&self.path, format!("{text:#}\n").as_bytes()).with_context(context)
     }
 }
 
-fn folder(path: &Path) -> &Path {
+/// Checks that the file `path`, called `what`, can be written.
+pub fn check_writable(path: &Path, what: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(!path.is_dir(), "{what}: it is a folder");
+    if path.exists() {
+        fs::OpenOptions::new().append(true).open(path).with_context(|| what.to_owned())?;
+    }
+    tempfile::NamedTempFile::new_in(folder(path)).with_context(|| what.to_owned())?;
+    Ok(())
+}
+
+/// Replaces a file atomically.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = temporary_beside(path)?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// A temporary file that is to get the name `path`, for whoever may read the folder.
+pub fn temporary_beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let file = tempfile::Builder::new().prefix(".cibridge-").tempfile_in(folder(path))?;
+    #[cfg(unix)]
+    {
+        // A temporary file is private by default.
+        use std::os::unix::fs::PermissionsExt as _;
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+    }
+    Ok(file)
+}
+
+/// The folder that a file lies in.
+pub fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -311,6 +445,38 @@ mod tests {
         assert!(log.pending.is_empty());
         log.feed(&"ü".repeat(LONGEST_LINE).as_bytes()[..LONGEST_LINE + 1]);
         assert_eq!(log.pending, [0xc3]);
+    }
+
+    #[test]
+    fn sizes_are_said_in_three_digits() {
+        for (bytes, said) in [
+            (0, "0 bytes"),
+            (999, "999 bytes"),
+            (1000, "1.0 kB"),
+            (4_970_018, "5.0 MB"),
+            (999_949_999, "999.9 MB"),
+            (999_999_999, "1.0 GB"),
+            (5_000_000_000, "5.0 GB"),
+        ] {
+            assert_eq!(size(bytes), said);
+        }
+    }
+
+    #[test]
+    fn progress_says_what_is_known_and_no_more() {
+        let known = Progress { files: 3, complete: 1, bytes: 12_300_000, total: Some(27_000_000), rate: 3_200_000.0 };
+        assert_eq!(amount(&known), "12.3 MB of 27.0 MB (45 %), 3.2 MB/s, 5 s left, 1 of 3 files");
+        assert_eq!(bar(&known, 200), format!("[=========           ] {}", amount(&known)));
+        assert_eq!(bar(&known, 40).chars().count(), 39);
+        let unknown = Progress { files: 1, complete: 0, bytes: 512, total: None, rate: 0.0 };
+        assert_eq!(amount(&unknown), "512 bytes");
+        assert_eq!(bar(&unknown, 80), "512 bytes");
+        let stalled = Progress { total: Some(1000), ..unknown };
+        assert_eq!(amount(&stalled), "512 bytes of 1.0 kB (51 %)");
+        let empty = Progress { bytes: 0, total: Some(0), ..unknown };
+        assert_eq!(amount(&empty), "0 bytes of 0 bytes (100 %)");
+        let wrong = Progress { bytes: 2000, total: Some(1000), rate: 5.0, ..unknown };
+        assert_eq!(amount(&wrong), "2.0 kB of 1.0 kB (100 %), 5 bytes/s, 0 s left");
     }
 
     #[test]

@@ -24,16 +24,23 @@ void check(String step, Map given, Map takes) {
  * Runs one command for a step and returns its result as a plain map.
  *
  * task.step         name of the step; every message begins with it
- * task.command      'trigger' or 'cancel'
+ * task.command      'trigger', 'wait', 'cancel', 'artifacts' (of Codemagic) or 'jenkins' (starts a job there)
  * task.given        the arguments as the caller wrote them, already checked
  * task.takes        the arguments the step knows: name -> [is: kind] or [is: kind, env: variable of the binary]
  * task.request      the request document for the binary, or null
+ * task.requestIn    the variable that names the request's file to the binary; CIBRIDGE_REQUEST otherwise
+ * task.quiet        true returns what went wrong (exitCode) instead of failing the stage; `judge` does that later
  * task.environment  further NAME=value entries for the binary
  */
 Map perform(Map task) {
     if (!env.NODE_NAME) {
         error("${task.step}: no agent here to run cibridge on. Put the step inside node { } or give the stage an agent.")
     }
+    return task.command == 'jenkins' ? withJenkinsToken(task) : withCodemagicKey(task)
+}
+
+/** Binds the key, unless one is bound already and no other one is named. */
+Map withCodemagicKey(Map task) {
     String credentialsId = task.given.credentialsId
     if (!credentialsId && (env.CODEMAGIC_API_KEY || env.CODEMAGIC_API_KEY_FILE)) {
         return launch(task)
@@ -42,13 +49,33 @@ Map perform(Map task) {
     try {
         Map answer = null
         withCredentials([string(credentialsId: credentialsId, variable: 'CODEMAGIC_API_KEY')]) {
-            answer = launch(task + [keyBound: true])
+            answer = launch(task + [bound: ['CODEMAGIC_API_KEY_FILE=']])
         }
         return answer
     } catch (CredentialNotFoundException missing) {
         error("${task.step}: no usable credential '${credentialsId}': ${missing.message}. " +
             'Create it under Manage Jenkins > Credentials with this ID, the kind "Secret text" and ' +
             'the Codemagic API token as secret. Or name another one with credentialsId.')
+    }
+}
+
+/** Binds user and API token of the other controller, unless some are bound already and no others are named. */
+Map withJenkinsToken(Map task) {
+    String credentialsId = task.given.credentialsId
+    if (!credentialsId && (env.JENKINS_API_TOKEN || env.JENKINS_API_TOKEN_FILE || env.JENKINS_JOB_TOKEN || env.JENKINS_JOB_TOKEN_FILE)) {
+        return launch(task)
+    }
+    credentialsId = credentialsId ?: 'jenkins-api-token'
+    try {
+        Map answer = null
+        withCredentials([usernamePassword(credentialsId: credentialsId, usernameVariable: 'JENKINS_USER_ID', passwordVariable: 'JENKINS_API_TOKEN')]) {
+            answer = launch(task + [bound: ['JENKINS_API_TOKEN_FILE=']])
+        }
+        return answer
+    } catch (CredentialNotFoundException missing) {
+        error("${task.step}: no usable credential '${credentialsId}': ${missing.message}. " +
+            'Create it under Manage Jenkins > Credentials with this ID, the kind "Username with password", ' +
+            'the user of the other controller and an API token of that user as password. Or name another one with credentialsId.')
     }
 }
 
@@ -66,6 +93,39 @@ Map connection() {
         allowHttp     : [is: 'flag', env: 'CIBRIDGE_ALLOW_HTTP'],
         verbose       : [is: 'flag', env: 'CIBRIDGE_VERBOSE'],
     ]
+}
+
+/** How a build is followed, for the steps that do. */
+@NonCPS
+Map following() {
+    return [
+        queueTimeout     : [is: 'text', env: 'CIBRIDGE_QUEUE_TIMEOUT'],
+        runTimeout       : [is: 'text', env: 'CIBRIDGE_RUN_TIMEOUT'],
+        timeout          : [is: 'text', env: 'CIBRIDGE_TIMEOUT'],
+        noCancel         : [is: 'flag', env: 'CIBRIDGE_NO_CANCEL'],
+        expectCommit     : [is: 'text', env: 'CIBRIDGE_EXPECT_COMMIT'],
+        failOnStepFailure: [is: 'flag', env: 'CIBRIDGE_FAIL_ON_STEP_FAILURE'],
+        logLines         : [is: 'text', env: 'CIBRIDGE_LOG_LINES'],
+        pollInterval     : [is: 'text', env: 'CIBRIDGE_POLL_INTERVAL'],
+        agentLabel       : [is: 'text'],
+    ]
+}
+
+/** What a build that was followed leaves in the workspace. */
+@NonCPS
+Map results() {
+    return [
+        artifacts   : [is: 'list', env: 'CIBRIDGE_ARTIFACTS'],
+        artifactsDir: [is: 'text', env: 'CIBRIDGE_ARTIFACTS_DIR'],
+        junit       : [is: 'text', env: 'CIBRIDGE_JUNIT'],
+    ]
+}
+
+/** The id of a build stands between quotes in the shell text, so it is held to what an id can be. */
+void checkId(String step, String build) {
+    if (!build || !build.matches('[A-Za-z0-9][A-Za-z0-9_-]*')) {
+        error("${step}: '${build}' is not the id of a Codemagic build. triggerCodemagic returns it as id.")
+    }
 }
 
 /** Runs the binary with a folder of its own outside the workspace proper, and removes that folder again. */
@@ -100,27 +160,36 @@ Map launch(Map task) {
 
 /** The shell texts. `exec` leaves one process for Jenkins to signal when the build is aborted. */
 int shell(boolean unix, String command) {
-    if (unix) {
-        if (command == 'cancel') {
-            return sh(label: 'cibridge codemagic cancel', encoding: 'UTF-8', returnStatus: true,
-                script: 'exec "$CIBRIDGE_BIN" codemagic cancel "$CIBRIDGE_BUILD"')
-        }
-        return sh(label: 'cibridge codemagic trigger', encoding: 'UTF-8', returnStatus: true,
-            script: 'exec "$CIBRIDGE_BIN" codemagic trigger')
+    if (command == 'wait') {
+        return unix ?
+            sh(label: 'cibridge codemagic wait', encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" codemagic wait "$CIBRIDGE_BUILD"') :
+            bat(label: 'cibridge codemagic wait', encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" codemagic wait "%CIBRIDGE_BUILD%"')
     }
     if (command == 'cancel') {
-        return bat(label: 'cibridge codemagic cancel', encoding: 'UTF-8', returnStatus: true,
-            script: '@"%CIBRIDGE_BIN%" codemagic cancel "%CIBRIDGE_BUILD%"')
+        return unix ?
+            sh(label: 'cibridge codemagic cancel', encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" codemagic cancel "$CIBRIDGE_BUILD"') :
+            bat(label: 'cibridge codemagic cancel', encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" codemagic cancel "%CIBRIDGE_BUILD%"')
     }
-    return bat(label: 'cibridge codemagic trigger', encoding: 'UTF-8', returnStatus: true,
-        script: '@"%CIBRIDGE_BIN%" codemagic trigger')
+    if (command == 'artifacts') {
+        return unix ?
+            sh(label: 'cibridge codemagic artifacts', encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" codemagic artifacts "$CIBRIDGE_BUILD"') :
+            bat(label: 'cibridge codemagic artifacts', encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" codemagic artifacts "%CIBRIDGE_BUILD%"')
+    }
+    if (command == 'jenkins') {
+        return unix ?
+            sh(label: 'cibridge jenkins trigger', encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" jenkins trigger "$CIBRIDGE_JOB"') :
+            bat(label: 'cibridge jenkins trigger', encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" jenkins trigger "%CIBRIDGE_JOB%"')
+    }
+    return unix ?
+        sh(label: 'cibridge codemagic trigger', encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" codemagic trigger') :
+        bat(label: 'cibridge codemagic trigger', encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" codemagic trigger')
 }
 
 /** Turns exit code and result document into a returned map, an unstable stage or a failed one. */
 Map settle(Map task, int code, Map result) {
     Map answer = answerOf(code, result)
     if (isOn(task.given.description) && answer.url) {
-        String page = "Codemagic build ${answer.number ?: answer.id}: ${answer.url}"
+        String page = "${titleOf(answer)}: ${answer.url}"
         currentBuild.description = currentBuild.description ? "${currentBuild.description}\n${page}" : page
     }
     if (code == 0) {
@@ -130,12 +199,18 @@ Map settle(Map task, int code, Map result) {
         }
         return answer
     }
+    return task.quiet ? answer : judge(task, answer)
+}
+
+/** Returns an answer, or makes the stage unstable or failed by it. */
+Map judge(Map task, Map answer) {
+    int code = answer.exitCode
     // 1 failed, 3 unstable, 4 cancelled, 5 skipped, 6 too slow, 7 of another commit: the answer of the remote
     // build. Any other code is a fault of the call itself and fails whatever `propagate` says.
-    if ([1, 3, 4, 5, 6, 7].contains(code) && isOff(task.given.propagate)) {
+    if (code == 0 || [1, 3, 4, 5, 6, 7].contains(code) && isOff(task.given.propagate)) {
         return answer
     }
-    String message = "${task.step}: ${sentence(answer, result)}"
+    String message = "${task.step}: ${sentence(answer)}"
     if (code == 3) {
         unstable(message)
         return answer
@@ -160,15 +235,22 @@ Map answerOf(int code, Map result) {
     ]
 }
 
+/** The build's name in a sentence. */
+@NonCPS
+String titleOf(Map answer) {
+    return answer.result?.provider == 'jenkins' ? "Jenkins build ${answer.id}" : "Codemagic build ${answer.number ?: answer.id}"
+}
+
 /** Why the stage fails, in one line: the binary's own words, or the remote build's. */
 @NonCPS
-String sentence(Map answer, Map result) {
+String sentence(Map answer) {
+    Map result = answer.result
     if (result.error?.message) {
         return result.error.hint ? "${result.error.message}. Hint: ${result.error.hint}" : result.error.message
     }
     Map endings = [failed: 'failed', unstable: 'is unstable', cancelled: 'was cancelled', skipped: 'was skipped',
                    timed_out: 'passed the time limit', wrong_commit: 'is of another commit']
-    String text = "Codemagic build ${answer.number ?: answer.id} ${endings[result.outcome] ?: 'ended as ' + result.outcome}"
+    String text = "${titleOf(answer)} ${endings[result.outcome] ?: 'ended as ' + result.outcome}"
     if (result.failure?.step) {
         text += " in step '${result.failure.step}'"
     }
@@ -183,7 +265,7 @@ String sentence(Map answer, Map result) {
 String unfinished(String binary, boolean unix, int code, Map result, String node) {
     Map build = result?.build
     if (build?.id) {
-        return "cibridge was ended from outside (code ${code}). Codemagic build ${build.id} may still run: ${build.url}"
+        return "cibridge was ended from outside (code ${code}). ${result.provider == 'jenkins' ? 'Jenkins' : 'Codemagic'} build ${build.id} may still run: ${build.url}"
     }
     if (result == null && (unix ? [127] : [9009, 3, 1]).contains(code)) {
         return "'${binary}' was not found on ${node} (code ${code}). Install cibridge there, " +
@@ -202,12 +284,10 @@ List environment(Map task, String folder, String binary) {
     List entries = [
         'CIBRIDGE_BIN=' + binary,
         'CIBRIDGE_REQUIRE_VERSION=0.1.0',
-        'CIBRIDGE_REQUEST=' + (task.request == null ? '' : folder + '/request.json'),
+        (task.requestIn ?: 'CIBRIDGE_REQUEST') + '=' + (task.request == null ? '' : folder + '/request.json'),
         'CIBRIDGE_RESULT_FILE=' + folder + '/result.json',
     ]
-    if (task.keyBound) {
-        entries << 'CODEMAGIC_API_KEY_FILE='
-    }
+    entries.addAll(task.bound ?: [])
     for (Object argument in task.takes.entrySet()) {
         Object value = task.given[argument.key]
         if (argument.value.env && value != null) {
@@ -251,6 +331,14 @@ String problemWith(String name, String kind, Object value) {
         for (Object item in (value instanceof Collection ? value : [value])) {
             if (!isPlain(item)) {
                 return "${name} must be a list of texts, as in ${name}: ['first', 'second']; there is a ${kindOf(item)} in it."
+            }
+        }
+        return null
+    }
+    if (kind == 'maps') {
+        for (Object item in (value instanceof Collection ? value : [null])) {
+            if (!(item instanceof Map)) {
+                return "${name} must be a list of maps, as in ${name}: [[branch: 'a'], [branch: 'b']]."
             }
         }
         return null
@@ -389,4 +477,44 @@ Map parse(String text) {
     } catch (JsonException broken) {
         return null
     }
+}
+
+/** Several answers as one: the worst decides how the stage ends. */
+Map judgeAll(Map task, List answers) {
+    Map worst = [outcome: 'success', exitCode: 0]
+    List bad = []
+    for (int n = 0; n < answers.size(); n++) {
+        if (n == 0 || severity(answers[n].exitCode) > severity(worst.exitCode)) {
+            worst = answers[n]
+        }
+        if (answers[n].exitCode != 0) {
+            bad << "${n + 1}: ${lineOf(answers[n])}".toString()
+        }
+    }
+    Map all = [outcome: worst.outcome, exitCode: worst.exitCode, builds: answers]
+    if (!bad || [1, 3, 4, 5, 6, 7].contains(worst.exitCode) && isOff(task.given.propagate)) {
+        return all
+    }
+    String message = "${task.step}: ${bad.size()} of ${answers.size()} builds did not succeed: ${bad.join('; ')}"
+    if (worst.exitCode == 3) {
+        unstable(message)
+        return all
+    }
+    error(message)
+}
+
+/** How bad an end is; the binary orders several builds in the same way. */
+@NonCPS
+int severity(Object code) {
+    Map known = [0: 0, 3: 1, 5: 2, 4: 3, 6: 4, 7: 5, 1: 6]
+    return code == null ? 0 : known.containsKey(code) ? known[code] : 7
+}
+
+/** One build in one line. */
+@NonCPS
+String lineOf(Map answer) {
+    if (!answer.result) {
+        return answer.outcome == 'cancelled' ? 'cancelled, because another build ended badly' : 'not started, because another build ended badly'
+    }
+    return answer.exitCode == 0 ? "${titleOf(answer)}: ${answer.outcome} (${answer.url})" : sentence(answer)
 }

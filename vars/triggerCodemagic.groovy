@@ -1,10 +1,16 @@
-// Starts a build on Codemagic. The help page is triggerCodemagic.txt.
+// Starts a build on Codemagic, or several. The help page is triggerCodemagic.txt.
 
 import com.cloudbees.groovy.cps.NonCPS
+import hudson.AbortException
 
 Map call(Map given = [:]) {
     Map takes = arguments() + cibridge.connection()
     cibridge.check('triggerCodemagic', given, takes)
+    return given.builds == null ? follow(task(given, takes)) : runAll(given, takes)
+}
+
+/** One start as cibridge.perform takes it; fails when it does not say what to build. */
+Map task(Map given, Map takes) {
     Map request = request(given, env.CODEMAGIC_APP_ID, env.CODEMAGIC_WORKFLOW, env.CODEMAGIC_BRANCH, env.CODEMAGIC_TAG)
     if (!request.app_id) {
         error('triggerCodemagic: no app to build. Give appId or set CODEMAGIC_APP_ID; it is in the address of the app page, after /app/.')
@@ -15,13 +21,99 @@ Map call(Map given = [:]) {
     if (!request.branch && !request.tag) {
         error('triggerCodemagic: neither branch nor tag has a value. Give one of them or set CODEMAGIC_BRANCH or CODEMAGIC_TAG.')
     }
-    return cibridge.perform(
-        step: 'triggerCodemagic',
-        command: 'trigger',
-        given: given,
-        takes: takes,
-        request: request
-    )
+    return [step: 'triggerCodemagic', command: 'trigger', given: given, takes: takes, request: request]
+}
+
+/** On the agent at hand, or without holding one. */
+Map follow(Map task) {
+    boolean away = !env.NODE_NAME && (cibridge.isOn(task.given.wait) || task.given.agentLabel)
+    return away ? cibridgeWait.trigger(task) : cibridge.perform(task)
+}
+
+/** Several builds, some at a time: all answers in order, and the worst of them decides. */
+Map runAll(Map given, Map takes) {
+    String number = given.concurrency == null ? '5' : given.concurrency.toString()
+    if (!number.matches('[1-9][0-9]{0,3}')) {
+        error("triggerCodemagic: concurrency must be a whole number from 1, not '${number}'.")
+    }
+    List tasks = []
+    for (int n = 0; n < given.builds.size(); n++) {
+        Map one = given.builds[n]
+        for (String name in ['builds', 'concurrency', 'failFast', 'propagate']) {
+            if (one.containsKey(name)) {
+                error("triggerCodemagic: builds[${n}]: ${name} is about all builds, so it stands beside builds.")
+            }
+        }
+        cibridge.check("triggerCodemagic: builds[${n}]", one, takes)
+        tasks << task(merged(given, one, n), takes) + [quiet: true]
+    }
+    Map state = [next: 0, begun: 0, broken: false, answers: [:]]
+    boolean failFast = cibridge.isOn(given.failFast)
+    Map lanes = [failFast: failFast]
+    for (int lane = 1; lane <= Math.min(number.toInteger(), tasks.size()); lane++) {
+        lanes['lane ' + lane] = { runLane(tasks, state, failFast) }
+    }
+    try {
+        if (tasks) {
+            parallel(lanes)
+        }
+    } catch (AbortException ended) {
+        // Ours, to end the other lanes; everything else passes.
+        if (!state.broken) {
+            throw ended
+        }
+    }
+    return cibridge.judgeAll([step: 'triggerCodemagic', given: given], inOrder(state, tasks.size()))
+}
+
+/** Takes the next build until there is none. Between two steps only one lane runs, so each is taken once. */
+void runLane(List tasks, Map state, boolean failFast) {
+    while (state.next < tasks.size() && !state.broken) {
+        int n = state.next
+        state.next = n + 1
+        Map answer = follow(tasks[n])
+        state.answers['build ' + n] = answer
+        echo("triggerCodemagic: ${n + 1} of ${tasks.size()}: ${cibridge.lineOf(answer)}")
+        if (failFast && answer.exitCode != 0 && answer.exitCode != 3) {
+            state.broken = true
+            error("triggerCodemagic: ${n + 1} of ${tasks.size()} ended badly, so the others are cancelled (failFast)")
+        }
+    }
+}
+
+/** The answers as a list; a build whose lane was ended has one too. */
+@NonCPS
+List inOrder(Map state, int size) {
+    List answers = []
+    for (int n = 0; n < size; n++) {
+        Map none = n < state.next ? [outcome: 'cancelled', exitCode: 4] : [outcome: 'not_started', exitCode: null]
+        answers << (state.answers['build ' + n] ?: [id: null, url: null, number: null] + none + [status: null, commit: null, artifacts: [], result: [:]])
+    }
+    return answers
+}
+
+/** The arguments of one of several builds: its own beat the common ones, and maps are joined. */
+@NonCPS
+Map merged(Map common, Map own, int n) {
+    Map all = [:]
+    all.putAll(common)
+    for (String name in ['builds', 'concurrency', 'failFast']) {
+        all.remove(name)
+    }
+    // One key for all would make one build of them.
+    if (common.idempotencyKey) {
+        all.idempotencyKey = common.idempotencyKey.toString() + '-' + (n + 1)
+    }
+    if (own.branch || own.tag) {
+        all.remove('branch')
+        all.remove('tag')
+    }
+    for (Object entry in own.entrySet()) {
+        Object before = common[entry.key]
+        boolean joined = before instanceof Map && entry.value instanceof Map
+        all[entry.key] = joined ? before + entry.value : entry.value
+    }
+    return all
 }
 
 /** Every argument with its kind; those with a variable go to the binary by it, the others by the request or stay here. */
@@ -46,14 +138,11 @@ Map arguments() {
         // Whether to follow it, and for how long.
         wait             : [is: 'flag', env: 'CIBRIDGE_WAIT'],
         propagate        : [is: 'flag'],
-        queueTimeout     : [is: 'text', env: 'CIBRIDGE_QUEUE_TIMEOUT'],
-        runTimeout       : [is: 'text', env: 'CIBRIDGE_RUN_TIMEOUT'],
-        timeout          : [is: 'text', env: 'CIBRIDGE_TIMEOUT'],
-        noCancel         : [is: 'flag', env: 'CIBRIDGE_NO_CANCEL'],
-        expectCommit     : [is: 'text', env: 'CIBRIDGE_EXPECT_COMMIT'],
-        failOnStepFailure: [is: 'flag', env: 'CIBRIDGE_FAIL_ON_STEP_FAILURE'],
-        logLines         : [is: 'text', env: 'CIBRIDGE_LOG_LINES'],
-        pollInterval     : [is: 'text', env: 'CIBRIDGE_POLL_INTERVAL'],
+    ] + cibridge.following() + cibridge.results() + [
+        // Several at once.
+        builds           : [is: 'maps'],
+        concurrency      : [is: 'text'],
+        failFast         : [is: 'flag'],
         // What to leave on the Jenkins build.
         description      : [is: 'flag'],
     ]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::files::{AppsArgs, ArtifactsArgs, CachesArgs, CollectArgs, LogsArgs, ShareArgs, TestsArgs, WorkflowsArgs};
 use super::following::FollowArgs;
 use super::{OutputArgs, duration};
 
@@ -22,6 +23,20 @@ pub enum CodemagicCommand {
     Cancel(BuildArgs),
     /// List the newest builds
     Builds(BuildsArgs),
+    /// Download or list a build's artifacts
+    Artifacts(ArtifactsArgs),
+    /// Print or save the logs of a build's steps
+    Logs(LogsArgs),
+    /// Show a build's test results, or write them as JUnit XML
+    Tests(TestsArgs),
+    /// Make links to artifacts that anyone may open for a while
+    Share(ShareArgs),
+    /// List the apps that the key can see
+    Apps(AppsArgs),
+    /// List the workflows of an app
+    Workflows(WorkflowsArgs),
+    /// List or clear the build caches of an app
+    Caches(CachesArgs),
     /// Check the key, the app, the workflow, both addresses, proxy and certificates
     Check(CheckArgs),
 }
@@ -154,6 +169,10 @@ pub struct TriggerArgs {
     #[command(flatten)]
     pub follow: FollowArgs,
 
+    /// What to bring home.
+    #[command(flatten)]
+    pub collect: CollectArgs,
+
     /// How to reach Codemagic.
     #[command(flatten)]
     pub connection: ConnectionArgs,
@@ -181,6 +200,10 @@ pub struct WaitArgs {
     /// How to follow.
     #[command(flatten)]
     pub follow: FollowArgs,
+
+    /// What to bring home.
+    #[command(flatten)]
+    pub collect: CollectArgs,
 
     /// How to reach Codemagic.
     #[command(flatten)]

@@ -3,6 +3,7 @@
 #![expect(clippy::doc_markdown, reason = "the comments of arguments are help texts for a terminal, not Markdown")]
 
 mod codemagic;
+mod files;
 mod following;
 mod jenkins;
 
@@ -16,6 +17,9 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use codemagic::{
     ApiArg, BuildArgs, BuildsArgs, CheckArgs, CodemagicCommand, ConnectionArgs, TriggerArgs, WaitArgs,
+};
+pub use files::{
+    AppsArgs, ArtifactsArgs, CachesArgs, CollectArgs, DownloadArgs, LogsArgs, ShareArgs, TestsArgs, WorkflowsArgs,
 };
 pub use following::FollowArgs;
 pub use jenkins::{

@@ -1,8 +1,6 @@
 //! Requests to Codemagic, one function for each thing the program asks of it.
 
-use std::cell::{Cell, OnceCell};
-use std::collections::VecDeque;
-use std::io::BufRead as _;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -11,16 +9,12 @@ use serde_json::Value;
 
 use super::refusal::refused;
 use super::start::StartRequest;
-use super::wire::{Envelope, LegacyAnswer, Named, V3Action, V3Build};
+use super::wire::{Envelope, LegacyAnswer, LegacyBuild, Named, V3Action, V3Build};
 use crate::clock::Clock;
 use crate::error::{Code, Failure, Miss};
-use crate::http::{Fault, Http, Kind, Method, Request, Response, Segment, Url, query};
-use crate::model::{BuildFailure, Sighting, Step};
+use crate::http::{Http, Method, Request, Response, Segment, Url, query};
+use crate::model::{Sighting, Step};
 use crate::retry::{self, Budget};
-use crate::secret::CUT;
-
-/// The longest line of a log that is kept, in bytes.
-const LOG_LINE: usize = 4096;
 
 /// Builds in one page of a list; the service's maximum is 100.
 const PAGE: &str = "50";
@@ -71,17 +65,19 @@ pub struct Filter {
 
 /// The two APIs behind one key.
 pub struct Client {
-    http: Http,
-    endpoints: Endpoints,
-    clock: Rc<dyn Clock>,
+    pub(super) http: Http,
+    pub(super) endpoints: Endpoints,
+    pub(super) clock: Rc<dyn Clock>,
     teams: OnceCell<Vec<String>>,
     budget: Cell<Option<Budget>>,
+    /// The legacy API's newest document of a build that has ended, with the build's id.
+    ended: RefCell<Option<(String, Rc<LegacyBuild>)>>,
 }
 
 impl Client {
     /// A client; nothing is sent yet.
     pub fn new(http: Http, endpoints: Endpoints, clock: Rc<dyn Clock>) -> Self {
-        Self { http, endpoints, clock, teams: OnceCell::new(), budget: Cell::new(None) }
+        Self { http, endpoints, clock, teams: OnceCell::new(), budget: Cell::new(None), ended: RefCell::new(None) }
     }
 
     /// A client for the last requests of a process that was asked to end: one try each, at most `limit` long.
@@ -92,6 +88,7 @@ impl Client {
             clock: Rc::clone(&self.clock),
             teams: self.teams.clone(),
             budget: Cell::new(None),
+            ended: RefCell::new(None),
         }
     }
 
@@ -140,7 +137,7 @@ impl Client {
                 }
                 Ok(response) => return Err(StartError::NotStarted(refused(&what, &subject, &response))),
                 Err(fault) if fault.sent => return Err(StartError::Unsure(fault.into_failure(&what))),
-                Err(fault) if !is_passing(&fault) => return Err(StartError::NotStarted(fault.into_failure(&what))),
+                Err(fault) if !fault.is_passing() => return Err(StartError::NotStarted(fault.into_failure(&what))),
                 Err(fault) => (fault.into_failure(&what), None),
             };
             match retry::pause(attempt, asked, fastrand::f64()) {
@@ -152,10 +149,17 @@ impl Client {
 
     /// A build as it is now, in one request. Right after a start the service may not know the build yet (404).
     pub fn look(&self, id: &str) -> Result<Sighting, Miss> {
+        let (build, now) = self.build(id)?;
+        Ok(build.sighting(Self::build_page, now))
+    }
+
+    /// v3's document of a build, and the service's clock.
+    pub(super) fn build(&self, id: &str) -> Result<(V3Build, SystemTime), Miss> {
         let what = format!("reading build {id}");
         let address = segment("build id", id).and_then(|id| below(&self.endpoints.v3, &format!("/builds/{id}")));
         let (response, answer) = self.read::<Envelope<V3Build>>(&what, &format!("build {id}"), address)?;
-        Ok(answer.data.sighting(Self::build_page, self.service_time(&response)))
+        let now = self.service_time(&response);
+        Ok((answer.data, now))
     }
 
     /// The steps of a build, in order; one request a hundred steps.
@@ -228,65 +232,6 @@ impl Client {
         }
     }
 
-    /// Why a build failed: the service's message, the failed step and the last `lines` lines of its log.
-    ///
-    /// Only the legacy API knows this. Only the three things leave this function: the document holds passwords.
-    pub fn reason(&self, id: &str, lines: usize) -> Result<BuildFailure, Miss> {
-        let what = format!("reading why build {id} failed");
-        let address = segment("build id", id).and_then(|id| below(&self.endpoints.legacy, &format!("/builds/{id}")));
-        let (_, answer) = self.read::<LegacyAnswer>(&what, &format!("build {id}"), address)?;
-        let actions = answer.build.build_actions.unwrap_or_default();
-        let culprit = ["failed", "canceled"]
-            .iter()
-            .find_map(|status| actions.iter().find(|action| action.status.as_deref() == Some(*status)));
-        let log_tail = match culprit {
-            Some(action) if lines > 0 => {
-                // A missing log must not hide the reason.
-                self.log_address(id, action.log(), action.id.as_deref())
-                    .map(|url| self.tail(&url, lines))
-                    .unwrap_or_default()
-            }
-            _ => Vec::new(),
-        };
-        Ok(BuildFailure {
-            message: answer.build.message.filter(|message| !message.trim().is_empty()),
-            step: culprit.and_then(|action| action.name.clone()),
-            log_tail,
-        })
-    }
-
-    fn log_address(&self, id: &str, link: Option<&str>, step: Option<&str>) -> Option<Url> {
-        let by_link = link.and_then(|link| Url::parse(link).ok());
-        by_link.or_else(|| {
-            below(&self.endpoints.legacy, &format!("/builds/{}/step/{}", Segment::new(id)?, Segment::new(step?)?)).ok()
-        })
-    }
-
-    /// The last lines of a log, read as a stream: a log may be larger than memory.
-    fn tail(&self, url: &Url, lines: usize) -> Vec<String> {
-        let Ok(stream) = self.http.stream(&Request::new(Method::Get, url.clone())) else { return Vec::new() };
-        if stream.status != 200 {
-            return Vec::new();
-        }
-        let mut tail = VecDeque::new();
-        let mut reader = std::io::BufReader::new(stream);
-        let mut line = Vec::new();
-        // A line may be as long as the log: what is beyond the limit is read and dropped.
-        while let Ok(chunk @ [_, ..]) = reader.fill_buf() {
-            let end = chunk.iter().position(|byte| *byte == b'\n');
-            let length = end.unwrap_or(chunk.len());
-            line.extend_from_slice(&chunk[..length.min(LOG_LINE.saturating_sub(line.len()))]);
-            reader.consume(end.map_or(length, |end| end + 1));
-            if end.is_some() {
-                keep(&mut tail, &mut line, lines);
-            }
-        }
-        if !line.is_empty() {
-            keep(&mut tail, &mut line, lines);
-        }
-        tail.into()
-    }
-
     /// What stands between this machine and Codemagic: proxy and roots, one line each.
     pub fn surroundings(&self) -> Vec<Result<String, Failure>> {
         let proxy = |url: &Url| match Http::proxy_for(url) {
@@ -315,39 +260,23 @@ impl Client {
         Ok(self.list_teams()?.into_iter().map(|team| team.name.unwrap_or(team.id)).collect())
     }
 
-    /// The name of an app, or `None` if neither the user nor a team has it.
-    pub fn app_name(&self, app_id: &str) -> Result<Option<String>, Miss> {
-        let mut paths = vec!["/user/apps".to_owned()];
-        for team in self.teams()? {
-            paths.push(format!("/teams/{}/apps", segment("team id", team).map_err(Miss::lasting)?));
+    /// The legacy API's document of a build. That of a build that has ended is kept, because several things are read
+    /// from it.
+    pub(super) fn legacy(&self, what: &str, id: &str) -> Result<Rc<LegacyBuild>, Miss> {
+        if let Some((_, build)) = self.ended.borrow().as_ref().filter(|(known, _)| known == id) {
+            return Ok(Rc::clone(build));
         }
-        for path in paths {
-            for page in 1.. {
-                let address = below(&self.endpoints.v3, &format!("{path}?page={page}&page_size=100"));
-                let (_, answer) = self.read::<Envelope<Vec<Named>>>("listing apps", "the list of apps", address)?;
-                let last =
-                    answer.data.is_empty() || answer.current_page.unwrap_or(page) >= answer.total_pages.unwrap_or(1);
-                if let Some(app) = answer.data.into_iter().find(|app| app.id == app_id) {
-                    return Ok(Some(app.name.unwrap_or(app.id)));
-                }
-                if last {
-                    break;
-                }
-            }
+        let address = segment("build id", id).and_then(|id| below(&self.endpoints.legacy, &format!("/builds/{id}")));
+        let (_, answer) = self.read::<LegacyAnswer>(what, &format!("build {id}"), address)?;
+        let build = Rc::new(answer.build);
+        if build.finished_at.is_some() {
+            self.ended.replace(Some((id.to_owned(), Rc::clone(&build))));
         }
-        Ok(None)
-    }
-
-    /// The ids and names of an app's known workflows.
-    pub fn workflows(&self, app_id: &str) -> Result<Vec<(String, Option<String>)>, Miss> {
-        let address = segment("app id", app_id)
-            .and_then(|app_id| below(&self.endpoints.v3, &format!("/apps/{app_id}/workflows")));
-        let (_, answer) = self.read::<Envelope<Vec<Named>>>("listing workflows", &format!("app {app_id}"), address)?;
-        Ok(answer.data.into_iter().map(|workflow| (workflow.id, workflow.name)).collect())
+        Ok(build)
     }
 
     /// The ids of the teams that the key's user belongs to.
-    fn teams(&self) -> Result<&[String], Miss> {
+    pub(super) fn teams(&self) -> Result<&[String], Miss> {
         if let Some(teams) = self.teams.get() {
             return Ok(teams);
         }
@@ -360,7 +289,7 @@ impl Client {
         Ok(self.read::<Envelope<Vec<Named>>>("listing the key's teams", "the list of teams", address)?.1.data)
     }
 
-    fn read<T: DeserializeOwned>(
+    pub(super) fn read<T: DeserializeOwned>(
         &self,
         what: &str,
         subject: &str,
@@ -376,7 +305,7 @@ impl Client {
         Err(miss(what, subject, &response))
     }
 
-    fn exchange(&self, what: &str, request: &Request) -> Result<Response, Miss> {
+    pub(super) fn exchange(&self, what: &str, request: &Request) -> Result<Response, Miss> {
         match self.http.send(request) {
             Ok(response) => {
                 if let Some(budget) = Budget::read(|name| response.header(name)) {
@@ -384,7 +313,7 @@ impl Client {
                 }
                 Ok(response)
             }
-            Err(fault) => Err(Miss { passing: is_passing(&fault), asked: None, failure: fault.into_failure(what) }),
+            Err(fault) => Err(Miss { passing: fault.is_passing(), asked: None, failure: fault.into_failure(what) }),
         }
     }
 
@@ -394,31 +323,12 @@ impl Client {
     }
 }
 
-/// Moves a line to the end of the last `lines` ones.
-fn keep(tail: &mut VecDeque<String>, line: &mut Vec<u8>, lines: usize) {
-    if tail.len() == lines {
-        tail.pop_front();
-    }
-    let mut text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
-    if line.len() == LOG_LINE {
-        text.push(CUT);
-    }
-    tail.push_back(text);
-    line.clear();
-}
-
 /// What an unusable answer means for another try.
-fn miss(what: &str, subject: &str, response: &Response) -> Miss {
+pub(super) fn miss(what: &str, subject: &str, response: &Response) -> Miss {
     // A 2xx that is no answer, and any HTML page, come from something in between, which may go away.
     let passing = retry::is_passing(response.status) || response.is_success() || response.is_html();
     let asked = retry::reset(|name| response.header(name)).filter(|_| matches!(response.status, 429 | 503));
     Miss { failure: refused(what, subject, response), passing, asked }
-}
-
-/// Whether another try may end differently: the network can come back, a certificate or a name will not change.
-fn is_passing(fault: &Fault) -> bool {
-    matches!(fault.kind, Kind::Connect | Kind::Timeout | Kind::Broken)
-        || fault.kind == Kind::Dns && fault.why().contains("ry again")
 }
 
 /// v3 answers `{"data": {"id": …}}`, the legacy API `{"buildId": …}`.
@@ -428,14 +338,14 @@ fn started_id(response: &Response) -> Option<String> {
     Some(id.to_owned()).filter(|id| Segment::new(id).is_some())
 }
 
-fn post(base: &Url, path: &str) -> Result<Request, Failure> {
+pub(super) fn post(base: &Url, path: &str) -> Result<Request, Failure> {
     Ok(Request::new(Method::Post, below(base, path)?).header("accept", "application/json"))
 }
 
-fn segment<'a>(what: &str, text: &'a str) -> Result<Segment<'a>, Failure> {
+pub(super) fn segment<'a>(what: &str, text: &'a str) -> Result<Segment<'a>, Failure> {
     Segment::new(text).ok_or_else(|| Failure::usage(format!("the {what} {text:?}"), "cannot be one"))
 }
 
-fn below(base: &Url, path: &str) -> Result<Url, Failure> {
+pub(super) fn below(base: &Url, path: &str) -> Result<Url, Failure> {
     base.below(path).map_err(|why| Failure::new(Code::Usage, "the API's address", why))
 }

@@ -5,6 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::error::Code;
 use crate::model::{Artifact, Build, Phase, Sighting, Step};
@@ -73,6 +74,8 @@ pub(super) struct V3Artifact {
     pub(super) kind: Option<String>,
     #[serde(default)]
     pub(super) size_in_bytes: Option<u64>,
+    #[serde(default)]
+    pub(super) short_lived_download_url: Option<String>,
 }
 
 /// A step of v3, from `GET /builds/{id}/actions`.
@@ -88,9 +91,10 @@ pub(super) struct V3Action {
     pub(super) finished_at: Option<String>,
 }
 
-/// What `GET /builds/{id}` of the legacy API adds: why a build failed, and where its logs are.
+/// What `GET /builds/{id}` of the legacy API adds: why a build failed, where its logs are, what its tests said, and the
+/// sums of its artifacts.
 ///
-/// The same document holds VNC passwords and the app's variables: it is never shown as it is.
+/// Lists whose entries are read one by one stay as they came: an odd one must not hide the rest. The same document holds VNC passwords and the app's variables: it is never shown as it is.
 #[derive(Debug, Deserialize)]
 pub(super) struct LegacyAnswer {
     pub(super) build: LegacyBuild,
@@ -103,6 +107,31 @@ pub(super) struct LegacyBuild {
     pub(super) message: Option<String>,
     #[serde(default)]
     pub(super) build_actions: Option<Vec<LegacyAction>>,
+    #[serde(default)]
+    pub(super) finished_at: Option<String>,
+    #[serde(default)]
+    artefacts: Option<Value>,
+}
+
+/// An artifact of the legacy API.
+#[derive(Debug, Deserialize)]
+pub(super) struct LegacyArtifact {
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) size: Option<u64>,
+    #[serde(default)]
+    pub(super) md5: Option<String>,
+    #[serde(default)]
+    pub(super) url: Option<String>,
+}
+
+impl LegacyBuild {
+    /// The artifacts, those left out that are none.
+    pub(super) fn artifacts(&self) -> Vec<LegacyArtifact> {
+        let entries = self.artefacts.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        entries.iter().filter_map(|entry| LegacyArtifact::deserialize(entry).ok()).collect()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -115,7 +144,12 @@ pub(super) struct LegacyAction {
     #[serde(default)]
     pub(super) status: Option<String>,
     #[serde(default)]
+    pub(super) started_at: Option<String>,
+    #[serde(default)]
     pub(super) log_url: Option<String>,
+    /// The reports of the tests that the step ran.
+    #[serde(default)]
+    pub(super) results: Option<Value>,
     #[serde(default)]
     pub(super) subactions: Option<Vec<LegacyAction>>,
 }

@@ -98,6 +98,12 @@ impl Fault {
         Failure { code, what: what.into(), why: self.why, hint: self.hint }
     }
 
+    /// Whether another try may end differently: the network can come back, a certificate or a name will not change.
+    pub fn is_passing(&self) -> bool {
+        matches!(self.kind, Kind::Connect | Kind::Timeout | Kind::Broken)
+            || self.kind == Kind::Dns && self.why.contains("ry again")
+    }
+
     /// The reason in words.
     pub fn why(&self) -> &str {
         &self.why

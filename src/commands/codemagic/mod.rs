@@ -1,10 +1,16 @@
 //! `cibridge codemagic …`: what its verbs share.
 
+mod apps;
+mod artifacts;
 mod builds;
 mod cancel;
 mod check;
+mod collecting;
+mod logs;
+mod share;
 mod starting;
 mod status;
+mod tests;
 mod trigger;
 mod wait;
 mod watching;
@@ -24,20 +30,36 @@ use crate::secret::Secret;
 pub(super) const PROVIDER: &str = "codemagic";
 
 pub(super) fn run(command: &CodemagicCommand, context: &Context) -> Code {
+    use CodemagicCommand as Verb;
+
     let output = match command {
-        CodemagicCommand::Trigger(args) => &args.output,
-        CodemagicCommand::Wait(args) => &args.output,
-        CodemagicCommand::Status(args) | CodemagicCommand::Cancel(args) => &args.output,
-        CodemagicCommand::Builds(args) => &args.output,
-        CodemagicCommand::Check(args) => &args.output,
+        Verb::Trigger(args) => &args.output,
+        Verb::Wait(args) => &args.output,
+        Verb::Status(args) | Verb::Cancel(args) => &args.output,
+        Verb::Builds(args) => &args.output,
+        Verb::Artifacts(args) => &args.output,
+        Verb::Logs(args) => &args.output,
+        Verb::Tests(args) => &args.output,
+        Verb::Share(args) => &args.output,
+        Verb::Apps(args) => &args.output,
+        Verb::Workflows(args) => &args.output,
+        Verb::Caches(args) => &args.output,
+        Verb::Check(args) => &args.output,
     };
     conclude(PROVIDER, output, context, &mut |into| match command {
-        CodemagicCommand::Trigger(args) => trigger::run(args, context, into),
-        CodemagicCommand::Wait(args) => wait::run(args, context, into),
-        CodemagicCommand::Status(args) => status::run(args, context, into),
-        CodemagicCommand::Cancel(args) => cancel::run(args, context, into),
-        CodemagicCommand::Builds(args) => builds::run(args, context, into),
-        CodemagicCommand::Check(args) => check::run(args, context, into),
+        Verb::Trigger(args) => trigger::run(args, context, into),
+        Verb::Wait(args) => wait::run(args, context, into),
+        Verb::Status(args) => status::run(args, context, into),
+        Verb::Cancel(args) => cancel::run(args, context, into),
+        Verb::Builds(args) => builds::run(args, context, into),
+        Verb::Artifacts(args) => artifacts::run(args, context, into),
+        Verb::Logs(args) => logs::run(args, context, into),
+        Verb::Tests(args) => tests::run(args, context, into),
+        Verb::Share(args) => share::run(args, context, into),
+        Verb::Apps(args) => apps::apps(args, context, into),
+        Verb::Workflows(args) => apps::workflows(args, context, into),
+        Verb::Caches(args) => apps::caches(args, context, into),
+        Verb::Check(args) => check::run(args, context, into),
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
-use super::{PROVIDER, Publication, choose, client, connect, endpoints, starting, watching};
+use super::{PROVIDER, Publication, choose, client, collecting, connect, endpoints, starting, watching};
 use crate::cli::{self, ApiArg, TriggerArgs};
 use crate::codemagic::{Api, Client, StartRequest};
 use crate::commands::Context;
@@ -23,6 +23,12 @@ pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Publi
     };
     if args.dry_run {
         return dry_run(args, context, api, &request, publication);
+    }
+    let wishes = collecting::Wishes::check(&args.collect, args.follow.poll_interval)?;
+    if !args.wait && !wishes.are_none() {
+        return Err(Failure::usage("--artifacts and --junit", "there is nothing to bring home without --wait")
+            .hint("add --wait, or fetch it later with `cibridge codemagic artifacts` and `tests`")
+            .into());
     }
     let client = client(&args.connection, &args.output, context)?;
     let own_label = starting::unique_label();
@@ -65,7 +71,8 @@ pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Publi
     }
     if args.wait {
         let mode = watching::Mode { fresh: true, ..Default::default() };
-        return Ok(watching::run(&client, &args.follow, mode, context, publication));
+        watching::run(&client, &args.follow, mode, context, publication);
+        return Ok(collecting::run(&client, &wishes, context, publication));
     }
     publication.documents[0].end(Outcome::Started, Code::Success);
     Ok(publication.worst())

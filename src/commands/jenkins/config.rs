@@ -19,7 +19,7 @@ pub(super) fn run(args: &ConfigArgs, context: &Context, publication: &mut Public
             if !args.output.json {
                 context.report.raw(&xml);
             }
-            publication.call.answer = Some(serde_json::json!({"config": String::from_utf8_lossy(&xml)}));
+            publication.call.more.insert("config".to_owned(), String::from_utf8_lossy(&xml).into());
         }
         Some(path) => {
             let xml = read(path)?;

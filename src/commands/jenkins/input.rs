@@ -31,7 +31,7 @@ pub(super) fn run(args: &InputArgs, context: &Context, publication: &mut Publica
         if questions.is_empty() {
             context.report.line(&format!("{what} asks nothing"));
         }
-        publication.call.answer = Some(json!({"inputs": listed}));
+        publication.call.more.insert("inputs".to_owned(), json!(listed));
         publication.call.end(Outcome::Success, Code::Success);
         return Ok(Code::Success);
     }

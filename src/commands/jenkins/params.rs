@@ -50,7 +50,7 @@ pub(super) fn run(args: &JobArgs, context: &Context, publication: &mut Publicati
         };
         context.report.line(&format!("job {path} has no parameters{fresh}"));
     }
-    publication.call.answer = Some(json!({"parameters": listed}));
+    publication.call.more.insert("parameters".to_owned(), json!(listed));
     publication.call.end(Outcome::Success, Code::Success);
     Ok(Code::Success)
 }

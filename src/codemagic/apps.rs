@@ -1,0 +1,119 @@
+//! Apps, their workflows and their caches.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::client::{Client, below, miss, segment};
+use super::wire::{Envelope, Named};
+use crate::error::Miss;
+use crate::http::{Method, Request};
+
+/// A cache of an app, as the legacy API tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cache {
+    /// The id.
+    #[serde(rename(deserialize = "_id"))]
+    pub id: String,
+    /// The workflow that filled it.
+    #[serde(default, rename(deserialize = "workflowId"))]
+    pub workflow_id: Option<String>,
+    /// Bytes.
+    #[serde(default)]
+    pub size: Option<u64>,
+    /// When a build used it, in the service's own form.
+    #[serde(default, rename(deserialize = "lastUsed"))]
+    pub last_used: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Caches {
+    /// Read one by one: an odd entry must not hide the rest.
+    #[serde(default)]
+    caches: Vec<Value>,
+}
+
+impl Client {
+    /// The ids and names of the apps that the key's user or a team of theirs has.
+    pub fn apps(&self) -> Result<Vec<(String, Option<String>)>, Miss> {
+        let mut found: Vec<(String, Option<String>)> = Vec::new();
+        self.each_app(|app| {
+            // A team's app may be in the user's list as well.
+            if !found.iter().any(|(id, _)| *id == app.id) {
+                found.push((app.id, app.name));
+            }
+            true
+        })?;
+        Ok(found)
+    }
+
+    /// The name of an app, or `None` if neither the user nor a team has it.
+    pub fn app_name(&self, app_id: &str) -> Result<Option<String>, Miss> {
+        let mut name = None;
+        self.each_app(|app| {
+            if app.id == app_id {
+                name = Some(app.name.unwrap_or(app.id));
+            }
+            name.is_none()
+        })?;
+        Ok(name)
+    }
+
+    /// Hands the apps to `take` until it gives false.
+    fn each_app(&self, mut take: impl FnMut(Named) -> bool) -> Result<(), Miss> {
+        let mut paths = vec!["/user/apps".to_owned()];
+        for team in self.teams()? {
+            paths.push(format!("/teams/{}/apps", segment("team id", team).map_err(Miss::lasting)?));
+        }
+        for path in paths {
+            for page in 1.. {
+                let address = below(&self.endpoints.v3, &format!("{path}?page={page}&page_size=100"));
+                let (_, answer) = self.read::<Envelope<Vec<Named>>>("listing apps", "the list of apps", address)?;
+                let last =
+                    answer.data.is_empty() || answer.current_page.unwrap_or(page) >= answer.total_pages.unwrap_or(1);
+                for app in answer.data {
+                    if !take(app) {
+                        return Ok(());
+                    }
+                }
+                if last {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The ids and names of an app's known workflows.
+    pub fn workflows(&self, app_id: &str) -> Result<Vec<(String, Option<String>)>, Miss> {
+        let address = segment("app id", app_id)
+            .and_then(|app_id| below(&self.endpoints.v3, &format!("/apps/{app_id}/workflows")));
+        let (_, answer) = self.read::<Envelope<Vec<Named>>>("listing workflows", &format!("app {app_id}"), address)?;
+        Ok(answer.data.into_iter().map(|workflow| (workflow.id, workflow.name)).collect())
+    }
+
+    /// The caches of an app.
+    pub fn caches(&self, app_id: &str) -> Result<Vec<Cache>, Miss> {
+        let address = segment("app id", app_id)
+            .and_then(|app_id| below(&self.endpoints.legacy, &format!("/apps/{app_id}/caches")));
+        let (_, answer) = self.read::<Caches>("listing caches", &format!("app {app_id}"), address)?;
+        Ok(answer.caches.iter().filter_map(|cache| Cache::deserialize(cache).ok()).collect())
+    }
+
+    /// Asks for the removal of one cache of an app, or of all. The service does it later (202).
+    pub fn clear_caches(&self, app_id: &str, cache: Option<&str>) -> Result<(), Miss> {
+        let what = format!("clearing caches of app {app_id}");
+        let path = segment("app id", app_id).and_then(|app_id| {
+            Ok(match cache {
+                Some(cache) => format!("/apps/{app_id}/caches/{}", segment("cache id", cache)?),
+                None => format!("/apps/{app_id}/caches"),
+            })
+        });
+        let address = path.and_then(|path| below(&self.endpoints.legacy, &path)).map_err(Miss::lasting)?;
+        let response = self.exchange(&what, &Request::new(Method::Delete, address))?;
+        if response.is_success() && !response.is_html() {
+            return Ok(());
+        }
+        let subject = cache.map_or_else(|| format!("app {app_id}"), |cache| format!("cache {cache}"));
+        Err(miss(&what, &subject, &response))
+    }
+}

@@ -1,0 +1,123 @@
+//! Artifacts and the ways to their bytes.
+//!
+//! v3 states no sums and gives links that live shortly and need no key; the legacy API states MD5 and gives links that
+//! last and need it. Names repeat within one build, so the two lists are matched by name, size and order.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::client::{Client, below, miss};
+use super::wire;
+use crate::error::{Code, Failure, Miss};
+use crate::http::{Http, Method, Request, Url};
+use crate::model::{Artifact, Sighting};
+
+/// An artifact with its links.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// What is known of it.
+    pub artifact: Artifact,
+    short_lived: Option<Url>,
+    lasting: Option<Url>,
+}
+
+/// A link that anyone may open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicLink {
+    /// The address.
+    pub url: String,
+    /// When it ends, as the service really set it; `None` if its answer does not say.
+    pub expires: Option<SystemTime>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PublicAnswer {
+    url: String,
+    #[serde(default)]
+    expires_at: Option<String>,
+}
+
+impl Offer {
+    /// The GET by v3's link. It goes without the key: the link itself is the permission.
+    pub fn by_short_lived_link(&self) -> Option<Request> {
+        Some(Request::new(Method::Get, self.short_lived.clone()?).anonymous())
+    }
+
+    /// The GET by the legacy API's link, with the key.
+    pub fn by_lasting_link(&self) -> Option<Request> {
+        Some(Request::new(Method::Get, self.lasting.clone()?))
+    }
+
+    /// Takes over the link of a newer look.
+    pub fn renew(&mut self, newer: &Self) {
+        self.short_lived.clone_from(&newer.short_lived);
+    }
+}
+
+impl Client {
+    /// Connections for artifacts.
+    pub fn downloads(&self) -> Http {
+        self.http.for_downloads()
+    }
+
+    /// A build and its artifacts with fresh links, in one request.
+    pub fn offers(&self, id: &str) -> Result<(Sighting, Vec<Offer>), Miss> {
+        let (build, now) = self.build(id)?;
+        let links: Vec<Option<Url>> = build
+            .artifacts
+            .iter()
+            .flatten()
+            .map(|artifact| Url::parse(artifact.short_lived_download_url.as_deref()?).ok())
+            .collect();
+        let sighting = build.sighting(Self::build_page, now);
+        let offers = sighting.artifacts.iter().zip(links).map(|(artifact, short_lived)| Offer {
+            artifact: artifact.clone(),
+            short_lived,
+            lasting: None,
+        });
+        Ok((sighting.clone(), offers.collect()))
+    }
+
+    /// Adds what only the legacy API knows: MD5 sums and lasting links.
+    pub fn add_sums(&self, id: &str, offers: &mut [Offer]) -> Result<(), Miss> {
+        let build = self.legacy(&format!("reading the sums of the artifacts of build {id}"), id)?;
+        let mut known = build.artifacts();
+        for offer in offers {
+            let artifact = &mut offer.artifact;
+            let same = known.iter().position(|other| {
+                other.name.as_deref() == Some(&artifact.name)
+                    && (other.size == artifact.size || artifact.size.is_none())
+            });
+            if let Some(at) = same {
+                let other = known.remove(at);
+                artifact.size = artifact.size.or(other.size);
+                artifact.md5 = other.md5.filter(|md5| md5.len() == 32 && md5.bytes().all(|b| b.is_ascii_hexdigit()));
+                offer.lasting = other.url.and_then(|url| Url::parse(&url).ok());
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a link to an artifact that anyone may open until about `expires`.
+    pub fn publish(&self, offer: &Offer, expires: SystemTime) -> Result<PublicLink, Miss> {
+        let name = &offer.artifact.name;
+        let what = format!("making a public link to {name}");
+        let Some(link) = &offer.lasting else {
+            let why = "the legacy API does not list it, and only its links can be made public";
+            return Err(Miss::lasting(Failure::new(Code::NotFound, what, why)));
+        };
+        let address = below(link, "/public-url").map_err(Miss::lasting)?;
+        let seconds = expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let request = Request::new(Method::Post, address).header("accept", "application/json");
+        let response = self.exchange(&what, &request.json(&json!({ "expiresAt": seconds })))?;
+        if response.is_success()
+            && let Ok(answer) = serde_json::from_slice::<PublicAnswer>(&response.body)
+        {
+            return Ok(PublicLink { url: answer.url, expires: answer.expires_at.as_deref().and_then(wire::time) });
+        }
+        Err(miss(&what, &format!("artifact {name}"), &response))
+    }
+}

@@ -1,0 +1,232 @@
+//! Why a build failed, and the logs of its steps. Only the legacy API knows them.
+
+use std::collections::VecDeque;
+use std::io::Read as _;
+
+use super::client::{Client, below};
+use super::wire::LegacyAction;
+use crate::error::{Code, Failure, Miss};
+use crate::http::{Fault, Method, Request, Segment, Stream, Url};
+use crate::lines::Lines;
+use crate::model::BuildFailure;
+use crate::retry;
+
+/// The longest line of a log's end that is kept, in bytes.
+const LINE: usize = 4096;
+
+/// Bytes of a log that are read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// A step and where its log is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepLog {
+    /// The step's id.
+    pub id: String,
+    /// The step's name.
+    pub name: String,
+    /// The service's word for its state; `None` if it did not end.
+    pub status: Option<String>,
+    /// The parts of its log in order; none if it never ran.
+    parts: Vec<Url>,
+}
+
+impl StepLog {
+    /// Whether the step failed.
+    pub fn is_failed(&self) -> bool {
+        self.status.as_deref() == Some("failed")
+    }
+}
+
+impl Client {
+    /// Why a build failed: the service's message, the failed step and the last `lines` lines of its log.
+    ///
+    /// Only the three things leave this function: the document holds passwords.
+    pub fn reason(&self, id: &str, lines: usize) -> Result<BuildFailure, Miss> {
+        let build = self.legacy(&format!("reading why build {id} failed"), id)?;
+        let actions = build.build_actions.as_deref().unwrap_or_default();
+        let culprit = ["failed", "canceled"]
+            .iter()
+            .find_map(|status| actions.iter().find(|action| action.status.as_deref() == Some(*status)));
+        let log_tail = match culprit {
+            Some(action) if lines > 0 => {
+                // A missing log must not hide the reason.
+                self.log_address(id, action.log(), action.id.as_deref())
+                    .map(|url| self.tail(&url, lines))
+                    .unwrap_or_default()
+            }
+            _ => Vec::new(),
+        };
+        Ok(BuildFailure {
+            message: build.message.clone().filter(|message| !message.trim().is_empty()),
+            step: culprit.and_then(|action| action.name.clone()),
+            log_tail,
+        })
+    }
+
+    /// The steps of a build with their logs, in order.
+    pub fn step_logs(&self, id: &str) -> Result<Vec<StepLog>, Miss> {
+        let build = self.legacy(&format!("reading the logs of build {id}"), id)?;
+        let actions = build.build_actions.as_deref().unwrap_or_default();
+        Ok(actions
+            .iter()
+            .map(|action| StepLog {
+                id: action.id.clone().unwrap_or_default(),
+                name: action.name.clone().unwrap_or_default(),
+                status: action.status.clone(),
+                parts: self.parts(id, action),
+            })
+            .collect())
+    }
+
+    /// Where the whole log of a step is: its own link, else the links of all its parts, else the address that two
+    /// clients build from the ids.
+    fn parts(&self, id: &str, action: &LegacyAction) -> Vec<Url> {
+        let own = action.log_url.as_deref().into_iter();
+        let inner = action.subactions.iter().flatten().filter_map(|part| part.log_url.as_deref());
+        let links: Vec<&str> = if action.log_url.is_some() { own.collect() } else { inner.collect() };
+        if links.is_empty() && action.started_at.is_some() {
+            return self.log_address(id, None, action.id.as_deref()).into_iter().collect();
+        }
+        links.into_iter().filter_map(|link| Url::parse(link).ok()).collect()
+    }
+
+    fn log_address(&self, id: &str, link: Option<&str>, step: Option<&str>) -> Option<Url> {
+        let by_link = link.and_then(|link| Url::parse(link).ok());
+        by_link.or_else(|| {
+            below(&self.endpoints.legacy, &format!("/builds/{}/step/{}", Segment::new(id)?, Segment::new(step?)?)).ok()
+        })
+    }
+
+    /// The last lines of a log, read as a stream: a log may be larger than memory, and so may one line.
+    fn tail(&self, url: &Url, lines: usize) -> Vec<String> {
+        let mut tail = VecDeque::new();
+        let mut fresh = true;
+        let mut keep = |piece: &[u8], ends: bool| {
+            // What follows the first piece of a long line is left out.
+            if fresh {
+                if tail.len() == lines {
+                    tail.pop_front();
+                }
+                tail.push_back(String::from_utf8_lossy(piece.trim_ascii_end()).into_owned());
+            }
+            fresh = ends;
+        };
+        let Ok(mut stream) = self.http.stream(&Request::new(Method::Get, url.clone())) else { return Vec::new() };
+        if stream.status != 200 {
+            return Vec::new();
+        }
+        let mut pieces = Lines::new(LINE);
+        let mut buffer = vec![0; CHUNK];
+        while let Ok(length @ 1..) = stream.read(&mut buffer) {
+            pieces.push(&buffer[..length], &mut keep);
+        }
+        pieces.finish(&mut keep);
+        tail.into()
+    }
+
+    /// Hands the log of a step to `take` as it comes. False if the service has none.
+    ///
+    /// A broken connection is opened again, and the log goes on where it broke.
+    pub fn read_log(
+        &self,
+        step: &StepLog,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
+        let mut found = false;
+        for part in &step.parts {
+            found |= self.read_part(step, part, take)?;
+        }
+        Ok(found)
+    }
+
+    fn read_part(
+        &self,
+        step: &StepLog,
+        url: &Url,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
+        let what = || format!("reading the log of step {}", step.name);
+        let (mut attempt, mut got) = (0, 0);
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            attempt += 1;
+            let before = got;
+            // A service that knows no ranges sends what is known already once more.
+            let mut skip = 0;
+            let fault = match self.open_log(url, got, &mut skip) {
+                Ok(stream) if matches!(stream.status, 404 | 410) => return Ok(false),
+                // The connection broke after the last byte.
+                Ok(stream) if stream.status == 416 && got > 0 => return Ok(true),
+                Ok(stream) if !matches!(stream.status, 200 | 206) || is_html(&stream) => {
+                    let failure = no_log(what(), &stream);
+                    if !retry::is_passing(stream.status) {
+                        return Err(failure);
+                    }
+                    failure
+                }
+                Ok(mut stream) => loop {
+                    match stream.read(&mut buffer) {
+                        Ok(0) => return Ok(true),
+                        Ok(length) => {
+                            let known = usize::try_from(skip).unwrap_or(usize::MAX).min(length);
+                            skip -= known as u64;
+                            got += (length - known) as u64;
+                            take(&buffer[known..length])?;
+                        }
+                        Err(error) => {
+                            let fault = stream.fault(error);
+                            if !fault.is_passing() {
+                                return Err(fault.into_failure(what()));
+                            }
+                            break fault.into_failure(what());
+                        }
+                    }
+                },
+                Err(fault) if fault.is_passing() => fault.into_failure(what()),
+                Err(fault) => return Err(fault.into_failure(what())),
+            };
+            if let Some(code) = self.clock.interrupted() {
+                return Err(Failure::new(code, what(), "ended by a signal"));
+            }
+            if got > before {
+                attempt = 1;
+            }
+            match retry::pause(attempt, None, fastrand::f64()) {
+                Some(pause) => self.clock.sleep(pause),
+                None => return Err(fault),
+            }
+        }
+    }
+
+    /// Opens a log from byte `from` on. `skip` becomes the number of bytes of the answer that come before that.
+    fn open_log(&self, url: &Url, from: u64, skip: &mut u64) -> Result<Stream, Fault> {
+        let mut request = Request::new(Method::Get, url.clone());
+        if from > 0 {
+            request = request.header("range", format!("bytes={from}-"));
+        }
+        let stream = self.http.stream(&request)?;
+        let first = stream.header("content-range").and_then(|range| {
+            range.strip_prefix("bytes ")?.split_once('-')?.0.parse::<u64>().ok().filter(|_| stream.status == 206)
+        });
+        *skip = from.saturating_sub(first.unwrap_or_default());
+        Ok(stream)
+    }
+}
+
+fn is_html(stream: &Stream) -> bool {
+    stream.header("content-type").is_some_and(|kind| kind.contains("html"))
+}
+
+fn no_log(what: String, stream: &Stream) -> Failure {
+    let (status, host) = (stream.status, stream.url.host());
+    if is_html(stream) {
+        return Failure::new(Code::NoConnection, what, format!("an HTML page came from {host} (HTTP {status})"))
+            .hint("a login page or proxy stands in between: check HTTPS_PROXY and NO_PROXY");
+    }
+    let code = match status {
+        401 | 403 => Code::Denied,
+        status if retry::is_passing(status) => Code::Unavailable,
+        _ => Code::Refused,
+    };
+    Failure::new(code, what, format!("{host} answers with HTTP {status}"))
+}

@@ -1,0 +1,80 @@
+//! Test results, which only the legacy API tells: `buildActions[].results[].suites[].tests[]`.
+//!
+//! In all answers seen so far every test has an id, a name and the status `success`. The counts beside them tell that
+//! `failed`, `errored` and `skipped` exist; what such a test carries is not known, so the likely names are tried.
+
+use serde_json::Value;
+
+use super::client::Client;
+use super::wire::{self, LegacyBuild};
+use crate::error::Miss;
+use crate::model::{TestCase, TestSuite, Verdict};
+
+impl Client {
+    /// The results of all tests that the steps of a build ran.
+    pub fn test_results(&self, id: &str) -> Result<Vec<TestSuite>, Miss> {
+        Ok(suites(&*self.legacy(&format!("reading the test results of build {id}"), id)?))
+    }
+}
+
+fn suites(build: &LegacyBuild) -> Vec<TestSuite> {
+    let mut found = Vec::new();
+    for action in build.build_actions.iter().flatten() {
+        let group = action.name.as_deref().unwrap_or_default();
+        let at = action.started_at.as_deref().and_then(wire::time);
+        let at = at.map(|at| humantime::format_rfc3339_seconds(at).to_string().trim_end_matches('Z').to_owned());
+        for report in action.results.iter().flat_map(entries) {
+            let inner = report.get("suites").map(entries).unwrap_or_default();
+            // A report without suites may hold its tests itself.
+            let suites = if inner.is_empty() { std::slice::from_ref(report) } else { inner };
+            found.extend(suites.iter().filter_map(|suite| {
+                let cases: Vec<TestCase> = entries(suite.get("tests")?).iter().map(case).collect();
+                let name = text(suite, &["name"]).unwrap_or_else(|| "tests".to_owned());
+                (!cases.is_empty()).then(|| TestSuite { name, group: group.to_owned(), at: at.clone(), cases })
+            }));
+        }
+    }
+    found
+}
+
+fn case(test: &Value) -> TestCase {
+    let status = text(test, &["status", "result"]).unwrap_or_default();
+    let verdict = match status.to_ascii_lowercase().as_str() {
+        "success" | "passed" | "pass" | "ok" => Verdict::Passed,
+        "failed" | "failure" | "fail" => Verdict::Failed,
+        "skipped" | "skip" | "ignored" | "disabled" | "pending" => Verdict::Skipped,
+        // What is not known to be good is not shown as good.
+        _ => Verdict::Errored,
+    };
+    let known = ["errored", "error", "broken"].contains(&status.as_str()) || verdict != Verdict::Errored;
+    let message = text(test, &["message", "error", "failure", "reason", "details"]);
+    let trace = text(test, &["stackTrace", "stack_trace", "stacktrace", "trace"]);
+    let message = match (message, trace) {
+        (Some(message), Some(trace)) => Some(format!("{message}\n{trace}")),
+        (message, trace) => message.or(trace).or_else(|| (!known).then(|| format!("its status is {status:?}"))),
+    };
+    TestCase {
+        name: text(test, &["name", "title"]).unwrap_or_else(|| "unnamed test".to_owned()),
+        verdict,
+        message,
+        seconds: test.get("time").and_then(Value::as_f64).filter(|seconds| seconds.is_finite() && *seconds >= 0.0),
+    }
+}
+
+fn entries(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The first of these fields that holds a text, itself or as its own message.
+fn text(value: &Value, names: &[&str]) -> Option<String> {
+    names
+        .iter()
+        .filter_map(|name| value.get(name))
+        .find_map(|field| field.as_str().or_else(|| field.get("message")?.as_str()))
+        .filter(|text| !text.trim().is_empty())
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+#[path = "reports_tests.rs"]
+mod tests;

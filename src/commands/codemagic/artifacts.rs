@@ -1,0 +1,51 @@
+//! `codemagic artifacts`: lists or downloads what a build left.
+
+use super::{client, collecting, insist, placeholders};
+use crate::cli::{self, ArtifactsArgs};
+use crate::commands::{Context, Publication};
+use crate::error::Code;
+use crate::model::{Outcome, Phase};
+
+pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    publication.documents = placeholders(std::slice::from_ref(&args.build))?;
+    let document = &mut publication.documents[0];
+    let id = document.build.as_ref().map(|build| build.id.clone()).unwrap_or_default();
+    let globs = cli::repeated(&args.globs, "CIBRIDGE_MATCH");
+    let types = cli::repeated(&args.types, "CIBRIDGE_TYPE");
+    if !args.list {
+        collecting::writable(&args.dir)?;
+    }
+    let client = client(&args.connection, &args.output, context)?;
+    let (seen, mut offers) = insist(&*context.clock, || client.offers(&id))?;
+    if !matches!(seen.phase, Phase::Ended(_)) {
+        context.report.line(&format!("the build is {}: it may leave more artifacts", seen.build.status));
+    }
+    document.build = Some(seen.build);
+    document.artifacts = seen.artifacts;
+    let chosen = collecting::choose(&offers, &globs, &types);
+    if chosen.is_empty() && !args.download.allow_none {
+        return Err(collecting::nothing(&id, &offers, &globs, &types).into());
+    }
+    if args.list {
+        // Without its sum an artifact is still worth listing.
+        if args.output.json && client.add_sums(&id, &mut offers).is_ok() {
+            document.artifacts = offers.iter().map(|offer| offer.artifact.clone()).collect();
+        }
+        for artifact in chosen.iter().map(|n| &offers[*n].artifact).filter(|_| !args.output.json) {
+            let size = artifact.size.map_or_else(|| "-".to_owned(), |size| size.to_string());
+            context.report.data(&format!("{size}\t{}\t{}", artifact.kind, artifact.name));
+        }
+    } else if !chosen.is_empty() {
+        let place = (args.dir.as_path(), args.download.jobs);
+        collecting::fetch(&client, &id, offers, &chosen, place, context, document)?;
+        for path in document.artifacts.iter().filter_map(|artifact| artifact.path.as_ref()) {
+            if !args.output.json {
+                context.report.data(path);
+            }
+        }
+    } else {
+        context.report.line("no such artifact");
+    }
+    document.end(Outcome::Success, Code::Success);
+    Ok(publication.worst())
+}

@@ -1,0 +1,351 @@
+//! What a build leaves behind, brought home: choosing artifacts, downloading them, writing test results.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::super::{Context, Publication};
+use super::{insist, watching};
+use crate::cli::{self, CollectArgs, DownloadArgs};
+use crate::clock::Clock;
+use crate::codemagic::{Client, Offer};
+use crate::download::{self, Haul, Item, Links, Room, Tries};
+use crate::error::{Code, Failure, Miss};
+use crate::http::Request;
+use crate::junit::{self, Counts};
+use crate::model::{Document, Outcome, TestSuite, Verdict};
+use crate::report::{self, Report};
+
+/// How long a link of v3 is taken for fresh. Its life is not documented; the links of one look serve the many small
+/// files that are fetched within seconds of it.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// Looks at a build that has just ended and does not show the artifacts yet.
+const LATE_LOOKS: u32 = 5;
+
+/// The pause between them.
+const LATE_PAUSE: Duration = Duration::from_secs(2);
+
+/// Artifacts named in the message that there is no such one.
+const NAMED: usize = 20;
+
+/// The links of the chosen artifacts of a build.
+struct BuildLinks<'a> {
+    client: &'a Client,
+    clock: &'a dyn Clock,
+    id: &'a str,
+    offers: &'a mut [Offer],
+    /// For each item the number of its offer.
+    chosen: &'a [usize],
+    seen: Duration,
+}
+
+impl BuildLinks<'_> {
+    fn look(&mut self) -> Result<(), Miss> {
+        let (_, newer) = self.client.offers(self.id)?;
+        for (n, offer) in self.offers.iter_mut().enumerate() {
+            let same = |other: &&Offer| {
+                other.artifact.name == offer.artifact.name && other.artifact.kind == offer.artifact.kind
+            };
+            if let Some(other) = newer.get(n).filter(same) {
+                offer.renew(other);
+            }
+        }
+        self.seen = self.clock.now();
+        Ok(())
+    }
+}
+
+impl Links for BuildLinks<'_> {
+    fn fresh(&mut self, n: usize, tries: Tries) -> Result<Request, Miss> {
+        let n = self.chosen[n];
+        if tries.made > 0 || self.clock.now().saturating_sub(self.seen) > FRESH {
+            self.look()?;
+        }
+        let offer = &self.offers[n];
+        let (short_lived, lasting) = (offer.by_short_lived_link(), offer.by_lasting_link());
+        // The old link is the last resort: it needs the key.
+        let request = if tries.refused > 1 { lasting.or(short_lived) } else { short_lived.or(lasting) };
+        request.ok_or_else(|| {
+            let what = format!("downloading {}", offer.artifact.name);
+            Miss::lasting(Failure::new(Code::NotFound, what, "the service gives no link to it"))
+        })
+    }
+}
+
+/// The numbers of the artifacts that are wanted: those with one of the names, and of one of the types.
+pub(super) fn choose(offers: &[Offer], globs: &[String], types: &[String]) -> Vec<usize> {
+    let named = |name: &str| {
+        // A name may hold a path; people mean its end.
+        let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+        globs.is_empty() || globs.iter().any(|glob| [name, last].iter().any(|name| fast_glob::glob_match(glob, name)))
+    };
+    let wanted = |offer: &Offer| {
+        let kind = &offer.artifact.kind;
+        let of_type = types.is_empty() || types.iter().any(|wanted| wanted.eq_ignore_ascii_case(kind));
+        of_type && named(&offer.artifact.name)
+    };
+    (0..offers.len()).filter(|n| wanted(&offers[*n])).collect()
+}
+
+/// The failure of choosing nothing, with what there is.
+pub(super) fn nothing(id: &str, offers: &[Offer], globs: &[String], types: &[String]) -> Failure {
+    let what = format!("the artifacts of build {id}");
+    if offers.is_empty() {
+        return Failure::new(Code::NotFound, what, "there are none")
+            .hint("does the workflow list them under `artifacts:`? With --allow-none this is no error");
+    }
+    let wanted: Vec<&str> = globs.iter().chain(types).map(String::as_str).collect();
+    let mut there: Vec<String> =
+        offers.iter().take(NAMED).map(|offer| format!("{} ({})", offer.artifact.name, offer.artifact.kind)).collect();
+    if offers.len() > NAMED {
+        there.push(format!("{} more", offers.len() - NAMED));
+    }
+    Failure::new(Code::NotFound, what, format!("none is like {}", wanted.join(" or ")))
+        .hint(format!("there are {}; with --allow-none this is no error", there.join(", ")))
+}
+
+/// Downloads the chosen artifacts into `dir`, and notes in `document` where each lies.
+pub(super) fn fetch(
+    client: &Client,
+    id: &str,
+    mut offers: Vec<Offer>,
+    chosen: &[usize],
+    (dir, jobs): (&Path, u8),
+    context: &Context,
+    document: &mut Document,
+) -> Result<(), Failure> {
+    let report = &context.report;
+    let seen = context.clock.now();
+    if let Err(miss) = client.add_sums(id, &mut offers) {
+        report.line(&format!("{}; only the sizes are checked", miss.failure));
+    }
+    document.artifacts = offers.iter().map(|offer| offer.artifact.clone()).collect();
+    let mut names: Vec<String> = chosen.iter().map(|n| download::safe(&offers[*n].artifact.name)).collect();
+    download::distinct(&mut names);
+    let items: Vec<Item> = chosen
+        .iter()
+        .zip(names)
+        .map(|(n, name)| Item { name, size: offers[*n].artifact.size, md5: offers[*n].artifact.md5.clone() })
+        .collect();
+    let mut links = BuildLinks { client, clock: &*context.clock, id, offers: &mut offers, chosen, seen };
+    let room = Room {
+        http: &client.downloads(),
+        dir,
+        jobs: jobs.into(),
+        clock: &*context.clock,
+        interrupt: &context.interrupt,
+        beat: Report::beat(),
+    };
+    let Haul { files, mut failures } =
+        download::download(&items, &mut links, &room, &mut |event| report.transfer(&event));
+    let (mut count, mut bytes) = (0, 0);
+    for (n, saved) in chosen.iter().zip(files) {
+        let Some(saved) = saved else { continue };
+        (count, bytes) = (count + 1, bytes + saved.size);
+        let artifact = &mut document.artifacts[*n];
+        artifact.path = Some(saved.path.display().to_string());
+        artifact.size = Some(saved.size);
+        artifact.sha256 = Some(saved.sha256);
+    }
+    if failures.is_empty() {
+        let took = report::words(context.clock.now().saturating_sub(seen));
+        let files = if count == 1 { "artifact" } else { "artifacts" };
+        report.line(&format!("{count} {files}, {} in {took}", report::size(bytes)));
+        return Ok(());
+    }
+    let first = failures.remove(0);
+    for failure in &failures {
+        report.failure(failure);
+    }
+    Err(first)
+}
+
+/// What `trigger` and `wait` are to bring home.
+pub(super) struct Wishes {
+    globs: Vec<String>,
+    dir: PathBuf,
+    junit: Option<PathBuf>,
+    download: DownloadArgs,
+    /// The pause between looks for artifacts that are late.
+    pause: Duration,
+}
+
+impl Wishes {
+    /// Reads the wishes, and checks that they can be fulfilled here before anything remote happens.
+    pub(super) fn check(args: &CollectArgs, poll_interval: Option<Duration>) -> anyhow::Result<Self> {
+        let globs = cli::repeated(&args.artifacts, "CIBRIDGE_ARTIFACTS");
+        if !globs.is_empty() {
+            writable(&args.artifacts_dir)?;
+        }
+        if let Some(path) = &args.junit {
+            check_junit(path)?;
+        }
+        Ok(Self {
+            globs,
+            dir: args.artifacts_dir.clone(),
+            junit: args.junit.clone(),
+            download: args.download.clone(),
+            pause: poll_interval.unwrap_or(LATE_PAUSE),
+        })
+    }
+
+    /// Whether nothing is wished for.
+    pub(super) fn are_none(&self) -> bool {
+        self.globs.is_empty() && self.junit.is_none()
+    }
+}
+
+/// Checks that files can be made in a folder, or in the nearest one above it that is there.
+pub(super) fn writable(dir: &Path) -> anyhow::Result<()> {
+    let there = dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    tempfile::tempfile_in(there).with_context(|| format!("the folder {}", dir.display()))?;
+    Ok(())
+}
+
+/// Checks that the file of test results can be written, and makes its folder.
+pub(super) fn check_junit(path: &Path) -> anyhow::Result<()> {
+    let what = || format!("the JUnit file {}", path.display());
+    fs::create_dir_all(report::folder(path)).with_context(what)?;
+    report::check_writable(path, &what())
+}
+
+/// Brings home what the builds left that have ended: of good builds all that is wished for, of failed ones what is
+/// there. A failed build's own code is never hidden by a failure here.
+pub(super) fn run(client: &Client, wishes: &Wishes, context: &Context, publication: &mut Publication) -> Code {
+    let several = publication.documents.len() > 1;
+    let mut suites = Vec::new();
+    for document in &mut publication.documents {
+        let good = matches!(document.outcome, Outcome::Success | Outcome::Unstable);
+        if !good && document.outcome != Outcome::Failed {
+            continue;
+        }
+        let build = document.build.clone().unwrap_or_default();
+        let dir = if several { wishes.dir.join(&build.id) } else { wishes.dir.clone() };
+        if !wishes.globs.is_empty()
+            && let Err(failure) = collect(client, wishes, (&build.id, &dir, good), context, document)
+        {
+            settle(document, &failure, &context.report);
+        }
+        if wishes.junit.is_none() || context.clock.interrupted().is_some() {
+            continue;
+        }
+        match insist(&*context.clock, || client.test_results(&build.id)) {
+            Ok(mut own) => {
+                note_tests(&own, wishes.junit.as_deref().filter(|_| !own.is_empty()), document);
+                if several {
+                    for suite in &mut own {
+                        suite.group = format!("{} {}", watching::title(&build), suite.group);
+                    }
+                }
+                suites.extend(own);
+            }
+            Err(failure) => settle(document, &failure, &context.report),
+        }
+    }
+    let goes_on = publication.documents.iter().any(|document| document.outcome == Outcome::Running);
+    if let Some(path) = &wishes.junit
+        && context.clock.interrupted().is_none()
+        && !goes_on
+        && let Err(error) = write_junit(path, &suites, context)
+    {
+        let failure = super::super::failure(&error);
+        publication.documents.iter_mut().for_each(|document| settle(document, &failure, &context.report));
+    }
+    publication.worst()
+}
+
+fn collect(
+    client: &Client,
+    wishes: &Wishes,
+    (id, dir, good): (&str, &Path, bool),
+    context: &Context,
+    document: &mut Document,
+) -> Result<(), Failure> {
+    let clock = &*context.clock;
+    for look in 1.. {
+        let (_, offers) = insist(clock, || client.offers(id))?;
+        let chosen = choose(&offers, &wishes.globs, &[]);
+        if !chosen.is_empty() {
+            return fetch(client, id, offers, &chosen, (dir, wishes.download.jobs), context, document);
+        }
+        if !good || wishes.download.allow_none {
+            context.report.line(&format!("no artifact of build {id} is like {}", wishes.globs.join(" or ")));
+            return Ok(());
+        }
+        if look == LATE_LOOKS {
+            return Err(nothing(id, &offers, &wishes.globs, &[]));
+        }
+        clock.sleep(wishes.pause);
+        if let Some(code) = clock.interrupted() {
+            return Err(Failure::new(code, format!("the artifacts of build {id}"), "ended by a signal"));
+        }
+    }
+    Ok(())
+}
+
+/// Notes a failure after the build's end: it decides how a good build's call ends, or a signal anyone's.
+fn settle(document: &mut Document, failure: &Failure, report: &Report) {
+    report.failure(failure);
+    let signal = matches!(failure.code, Code::Interrupted | Code::Terminated);
+    if signal || matches!(document.outcome, Outcome::Success | Outcome::Unstable) {
+        document.fail(failure);
+    } else {
+        document.error.get_or_insert(failure.into());
+    }
+}
+
+/// Writes the results, or says that there are none. What an earlier build left under the name must not pass for them.
+pub(super) fn write_junit(path: &Path, suites: &[TestSuite], context: &Context) -> anyhow::Result<()> {
+    let what = || format!("the JUnit file {}", path.display());
+    if suites.is_empty() {
+        let gone = if path.exists() {
+            fs::remove_file(path).with_context(what)?;
+            ", and the one of an earlier build was removed"
+        } else {
+            ""
+        };
+        context.report.line(&format!("no test results: {} is not written{gone}", path.display()));
+        return Ok(());
+    }
+    let xml = junit::xml(suites).with_context(what)?;
+    report::replace_file(path, &context.report.masked_bytes(&xml)).with_context(what)?;
+    context.report.line(&format!("{}; written to {}", sentence(suites), path.display()));
+    Ok(())
+}
+
+/// The counts in words.
+pub(super) fn sentence(suites: &[TestSuite]) -> String {
+    let counts = Counts::of(suites.iter().flat_map(|suite| &suite.cases));
+    let Counts { passed, failed, errored, skipped } = counts;
+    format!("{} tests: {passed} passed, {failed} failed, {errored} errored, {skipped} skipped", counts.total())
+}
+
+/// The tests that ended badly, one line each.
+pub(super) fn bad_ones(suites: &[TestSuite]) -> Vec<String> {
+    let word = |verdict| match verdict {
+        Verdict::Failed => Some("failed"),
+        Verdict::Errored => Some("errored"),
+        Verdict::Passed | Verdict::Skipped => None,
+    };
+    let of = |suite: &TestSuite| {
+        let line = |case: &crate::model::TestCase| {
+            Some(format!("{}: {}: {}", word(case.verdict)?, suite.name, case.name.replace('\n', " ")))
+        };
+        suite.cases.iter().filter_map(line).collect::<Vec<_>>()
+    };
+    suites.iter().flat_map(of).collect()
+}
+
+/// Notes the counts in the document.
+pub(super) fn note_tests(suites: &[TestSuite], junit: Option<&Path>, document: &mut Document) {
+    let Counts { passed, failed, errored, skipped } = Counts::of(suites.iter().flat_map(|suite| &suite.cases));
+    let tests = json!({
+        "passed": passed, "failed": failed, "errored": errored, "skipped": skipped,
+        "junit": junit.map(|path| path.display().to_string()),
+    });
+    document.more.insert("tests".to_owned(), tests);
+}

@@ -1,0 +1,165 @@
+//! `codemagic logs`: the logs of a build's steps, to stdout or into files, whatever their size.
+
+use std::fs;
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use super::{client, collecting, insist, placeholders};
+use crate::cli::LogsArgs;
+use crate::codemagic::{Client, StepLog};
+use crate::commands::{Context, Publication};
+use crate::download;
+use crate::error::{Code, Failure};
+use crate::lines::Lines;
+use crate::model::Outcome;
+use crate::report::Report;
+
+/// The longest piece of a line that is handled at once, in bytes.
+const PIECE: usize = 64 * 1024;
+
+pub(super) fn run(args: &LogsArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    publication.documents = placeholders(std::slice::from_ref(&args.build))?;
+    let document = &mut publication.documents[0];
+    let id = document.build.as_ref().map(|build| build.id.clone()).unwrap_or_default();
+    if args.output.json && args.dir.is_none() {
+        return Err(Failure::usage("--json", "stdout cannot hold the document and the logs")
+            .hint("give --dir for the logs, or --result-file for the document")
+            .into());
+    }
+    if let Some(dir) = &args.dir {
+        collecting::writable(dir)?;
+    }
+    let client = client(&args.connection, &args.output, context)?;
+    let steps = insist(&*context.clock, || client.step_logs(&id))?;
+    let chosen = choose(&steps, args)?;
+    let mut logs = Vec::new();
+    for (n, step) in steps.iter().enumerate().filter(|(n, _)| chosen.contains(n)) {
+        let written = match &args.dir {
+            Some(dir) => {
+                fs::create_dir_all(dir).with_context(|| format!("the folder {}", dir.display()))?;
+                let name = format!("{:02}-{}.log", n + 1, download::safe(&step.name).replace(' ', "-"));
+                save(&client, step, &dir.join(name), &context.report)?
+            }
+            None => print(&client, step, chosen.len() > 1, &context.report)?,
+        };
+        match written {
+            Written::Log(log) => logs.push(log),
+            Written::Nothing if args.step.is_some() => {
+                let what = format!("the log of step {}", step.name);
+                return Err(Failure::new(Code::NotFound, what, "there is none").into());
+            }
+            Written::Nothing => {}
+            // `| head` is no failure.
+            Written::Closed => break,
+        }
+    }
+    if chosen.is_empty() {
+        context.report.line("no step of this build failed");
+    }
+    document.more.insert("logs".to_owned(), Value::Array(logs));
+    document.end(Outcome::Success, Code::Success);
+    Ok(publication.worst())
+}
+
+/// The numbers of the steps that are wanted.
+fn choose(steps: &[StepLog], args: &LogsArgs) -> Result<Vec<usize>, Failure> {
+    let all = || (0..steps.len()).filter(|n| !args.failed || steps[*n].is_failed());
+    let Some(wanted) = &args.step else { return Ok(all().collect()) };
+    let ways: [fn(&StepLog, &str) -> bool; 3] = [
+        |step, wanted| step.id == wanted,
+        |step, wanted| step.name == wanted,
+        |step, wanted| step.name.to_lowercase() == wanted.to_lowercase(),
+    ];
+    let found = ways.iter().map(|same| all().filter(|n| same(&steps[*n], wanted)).collect::<Vec<_>>());
+    found.into_iter().find(|found| !found.is_empty()).ok_or_else(|| {
+        let names: Vec<&str> = all().map(|n| steps[n].name.as_str()).collect();
+        let kind = if args.failed { "failed step" } else { "step" };
+        Failure::new(Code::NotFound, format!("the step {wanted}"), format!("the build has no such {kind}"))
+            .hint(format!("its {kind}s: {}", names.join(", ")))
+    })
+}
+
+/// What became of a log.
+enum Written {
+    /// It is there, and this is its entry in the document.
+    Log(Value),
+    /// The service has none.
+    Nothing,
+    /// Nobody reads stdout any more.
+    Closed,
+}
+
+fn print(client: &Client, step: &StepLog, headed: bool, report: &Report) -> Result<Written, Failure> {
+    let mut lines = Lines::new(PIECE);
+    let (mut bytes, mut closed) = (0, false);
+    // What stands between two chunks is written at once: a system call for each line would cost more than the rest.
+    let mut write = |text: &str| {
+        report.text(text).map_err(|error| {
+            closed = error.kind() == io::ErrorKind::BrokenPipe;
+            Failure::new(Code::Local, "stdout", error.to_string())
+        })
+    };
+    let result = client.read_log(step, &mut |chunk| {
+        let mut text = String::new();
+        if headed && bytes == 0 {
+            text = format!("==> {} <==\n", report.cleaned(step.name.as_bytes()));
+        }
+        bytes += chunk.len() as u64;
+        lines.push(chunk, &mut |piece, ends| add(&mut text, report, piece, ends));
+        write(&text)
+    });
+    let mut text = String::new();
+    lines.finish(&mut |piece, ends| add(&mut text, report, piece, ends));
+    let result = result.and_then(|found| write(&text).map(|()| found));
+    match result {
+        _ if closed => Ok(Written::Closed),
+        Ok(true) => Ok(Written::Log(json!({"step": step.name, "status": step.status, "bytes": bytes}))),
+        Ok(false) => Ok(Written::Nothing),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn add(text: &mut String, report: &Report, piece: &[u8], ends: bool) {
+    text.push_str(&report.cleaned(piece));
+    if ends {
+        text.push('\n');
+    }
+}
+
+/// Saves a log: its bytes as they are, known secrets masked.
+fn save(client: &Client, step: &StepLog, path: &Path, report: &Report) -> Result<Written, Failure> {
+    let what = || format!("the log file {}", path.display());
+    let failed = |error: io::Error| Failure::new(Code::Local, what(), error.to_string());
+    let mut file = BufWriter::new(crate::report::temporary_beside(path).map_err(failed)?);
+    let mut lines = Lines::new(PIECE);
+    let mut bytes = 0;
+    let found = client.read_log(step, &mut |chunk| {
+        bytes += chunk.len() as u64;
+        let mut result = Ok(());
+        lines.push(chunk, &mut |piece, ends| {
+            if result.is_ok() {
+                result = write_piece(&mut file, report, piece, ends);
+            }
+        });
+        result.map_err(failed)
+    })?;
+    let mut result = Ok(());
+    lines.finish(&mut |piece, _| result = write_piece(&mut file, report, piece, false));
+    result.map_err(failed)?;
+    if !found {
+        return Ok(Written::Nothing);
+    }
+    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    report.line(&format!("saved {} ({})", path.display(), crate::report::size(bytes)));
+    let path = path.display().to_string();
+    Ok(Written::Log(json!({"step": step.name, "status": step.status, "bytes": bytes, "path": path})))
+}
+
+fn write_piece(file: &mut impl io::Write, report: &Report, piece: &[u8], ends: bool) -> io::Result<()> {
+    file.write_all(&report.masked_bytes(piece))?;
+    if ends { file.write_all(b"\n") } else { Ok(()) }
+}

@@ -1,0 +1,57 @@
+//! `codemagic share`: links to artifacts that anyone may open until they end.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{client, collecting, insist, placeholders};
+use crate::cli::{self, ShareArgs};
+use crate::commands::{Context, Publication};
+use crate::error::{Code, Failure};
+use crate::model::Outcome;
+
+/// A difference between the end that was asked for and the one given that needs no word.
+const SLACK: Duration = Duration::from_secs(60);
+
+pub(super) fn run(args: &ShareArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    publication.documents = placeholders(std::slice::from_ref(&args.build))?;
+    let document = &mut publication.documents[0];
+    let id = document.build.as_ref().map(|build| build.id.clone()).unwrap_or_default();
+    let globs = cli::repeated(&args.globs, "CIBRIDGE_MATCH");
+    if globs.is_empty() {
+        // What everybody may open is named, not guessed.
+        return Err(Failure::usage("--match", "not given")
+            .hint("name the artifacts to share, e.g. --match '*.ipa'")
+            .into());
+    }
+    let client = client(&args.connection, &args.output, context)?;
+    let (seen, mut offers) = insist(&*context.clock, || client.offers(&id))?;
+    document.build = Some(seen.build);
+    let chosen = collecting::choose(&offers, &globs, &[]);
+    if chosen.is_empty() {
+        return Err(collecting::nothing(&id, &offers, &globs, &[]).into());
+    }
+    insist(&*context.clock, || client.add_sums(&id, &mut offers))?;
+    document.artifacts = offers.iter().map(|offer| offer.artifact.clone()).collect();
+    let asked = context.clock.wall() + args.expires;
+    let mut links = Vec::new();
+    for offer in chosen.iter().map(|n| &offers[*n]) {
+        let link = insist(&*context.clock, || client.publish(offer, asked))?;
+        let name = &offer.artifact.name;
+        let end = link.expires.map(|end| humantime::format_rfc3339_seconds(end).to_string());
+        let distance =
+            |end: std::time::SystemTime| end.duration_since(asked).unwrap_or_else(|before| before.duration());
+        if link.expires.is_none_or(|end| distance(end) > SLACK) {
+            let given = end.as_deref().unwrap_or("no time that it told");
+            let asked = humantime::format_rfc3339_seconds(asked);
+            context.report.line(&format!("{name}: the service set the end to {given}, not to {asked}"));
+        }
+        if !args.output.json {
+            context.report.data(&format!("{} {} {name}", link.url, end.as_deref().unwrap_or("-")));
+        }
+        links.push(json!({"name": name, "url": link.url, "expires": end}));
+    }
+    document.more.insert("links".to_owned(), Value::Array(links));
+    document.end(Outcome::Success, Code::Success);
+    Ok(publication.worst())
+}

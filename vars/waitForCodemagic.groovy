@@ -1,0 +1,30 @@
+// Follows a build on Codemagic that was started already. The help page is waitForCodemagic.txt.
+
+import com.cloudbees.groovy.cps.NonCPS
+
+Map call(Map given = [:], String build) {
+    Map takes = arguments() + cibridge.connection()
+    cibridge.check('waitForCodemagic', given, takes)
+    cibridge.checkId('waitForCodemagic', build)
+    Map task = [
+        step: 'waitForCodemagic', command: 'wait', given: given, takes: takes,
+        environment: ['CIBRIDGE_BUILD=' + build, 'CIBRIDGE_ONCE=']
+    ]
+    if (!env.NODE_NAME) {
+        return cibridgeWait.follow(task, build, cibridge.isOn(given.callback))
+    }
+    if (cibridge.isOn(given.callback)) {
+        error('waitForCodemagic: callback waits without an agent, so it stands outside of node { }, or in a stage with agent none.')
+    }
+    return cibridge.perform(task)
+}
+
+@NonCPS
+Map arguments() {
+    return [
+        callback   : [is: 'flag'],
+        propagate  : [is: 'flag'],
+    ] + cibridge.following() + cibridge.results() + [
+        description: [is: 'flag'],
+    ]
+}
