@@ -155,12 +155,13 @@ impl Client {
     }
 
     /// Whether the job could be started, without starting it: a GET is refused for its method (405) only after the
-    /// permission was looked at.
-    pub fn may_build(&self, job: &JobPath) -> Result<(), Miss> {
+    /// permission was looked at. (A GET of `build` shows everybody the form of a job with parameters.)
+    pub fn may_build(&self, job: &JobPath, parameterized: bool) -> Result<(), Miss> {
+        let verb = if parameterized { "buildWithParameters" } else { "build" };
         let (what, subject) = (format!("asking whether job {job} may be started"), format!("job {job}"));
-        let request = self.get(&format!("{}/build", job.path())).map_err(Miss::lasting)?;
+        let request = self.get(&format!("{}/{verb}", job.path())).map_err(Miss::lasting)?;
         let response = self.exchange(&what, &request)?;
-        if matches!(response.status, 200 | 405) { Ok(()) } else { Err(self.miss(&what, &subject, &response)) }
+        if response.status == 405 { Ok(()) } else { Err(self.miss(&what, &subject, &response)) }
     }
 
     /// The queue item of the build that a start without an answer made, if it made one. `None` as well when several

@@ -90,7 +90,7 @@ fn check_job(client: &Client, path: &JobPath, context: &Context, tell: &mut dyn 
             match job.check_buildable(&format!("job {path}")) {
                 Err(failure) => tell(Err(failure)),
                 Ok(()) => tell(
-                    insist(clock, || client.may_build(path))
+                    insist(clock, || client.may_build(path, !names.is_empty()))
                         .map(|()| format!("job {path} can be started with these credentials")),
                 ),
             }
