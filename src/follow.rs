@@ -270,13 +270,12 @@ impl<R: Remote> Watch<R> {
         if ended || self.pace.wants_steps(view) {
             self.look_at_steps(now, emit);
         }
-        match phase {
-            Phase::Ended(code) => self.end = Some(self.judged(code)),
-            _ => {
-                let own = self.remote.pause().filter(|_| self.pace.fixed.is_none());
-                let pause = own.unwrap_or_else(|| self.pace.pause(view));
-                self.next_look = clock.now() + self.pressure.stretch(pause, fastrand::f64());
-            }
+        if let Phase::Ended(code) = phase {
+            self.end = Some(self.judged(code));
+        } else {
+            let own = self.remote.pause().filter(|_| self.pace.fixed.is_none());
+            let pause = own.unwrap_or_else(|| self.pace.pause(view));
+            self.next_look = clock.now() + self.pressure.stretch(pause, fastrand::f64());
         }
     }
 

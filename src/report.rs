@@ -127,12 +127,6 @@ impl Report {
         self.write_line(&mut io::stdout().lock(), text);
     }
 
-    /// Raw bytes that somebody asked for as they are, on stdout.
-    pub fn raw(&self, bytes: &[u8]) {
-        let mut stdout = io::stdout().lock();
-        drop(stdout.write_all(bytes).and_then(|()| stdout.flush()));
-    }
-
     /// Lines of a remote log, on stdout or stderr.
     fn log(&self, on_stdout: bool, bytes: &[u8], whole: bool) {
         let text = self.redact(&String::from_utf8_lossy(bytes));
@@ -188,6 +182,12 @@ impl Report {
         // A closed pipe must not end the process: the remote build still needs its end or its cancel.
         drop(writeln!(stream, "{}", clean(&self.redact(text))).and_then(|()| stream.flush()));
     }
+}
+
+/// Raw bytes that somebody asked for as they are, on stdout: a file's contents, a secret that was just made.
+pub fn raw(bytes: &[u8]) {
+    let mut stdout = io::stdout().lock();
+    drop(stdout.write_all(bytes).and_then(|()| stdout.flush()));
 }
 
 /// The longest unfinished line of a log that is held back, in bytes.
@@ -443,7 +443,7 @@ mod tests {
         let mut log = Log::new(&Report::default(), false, true);
         log.feed("[Pipeline] { (A)\n".as_bytes());
         assert!(log.pending.is_empty());
-        log.feed(&"ü".repeat(LONGEST_LINE).as_bytes()[..LONGEST_LINE + 1]);
+        log.feed(&"ü".repeat(LONGEST_LINE).as_bytes()[..=LONGEST_LINE]);
         assert_eq!(log.pending, [0xc3]);
     }
 

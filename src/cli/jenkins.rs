@@ -140,6 +140,7 @@ pub struct JenkinsFollowArgs {
 
 /// Arguments of `jenkins trigger`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct JenkinsTriggerArgs {
     /// The job: its full name like folder/sub/job, or the address of its page, of a build of it or in Blue Ocean
     #[arg(value_name = "JOB")]

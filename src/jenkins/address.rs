@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::error::Failure;
 use crate::http::{Segment, Url};
@@ -91,7 +91,8 @@ impl JobPath {
 
     /// The path below the controller's root: `/job/folder/job/name`, each name percent-encoded once.
     pub fn path(&self) -> String {
-        self.0.iter().filter_map(|name| Segment::new(name)).map(|name| format!("/job/{name}")).collect()
+        let names = self.0.iter().filter_map(|name| Segment::new(name));
+        names.fold(String::new(), |path, name| format!("{path}/job/{name}"))
     }
 }
 
@@ -110,19 +111,27 @@ impl fmt::Display for BuildName {
     }
 }
 
+/// What an address bar may show unescaped; what is not ASCII is always escaped.
+const BLANKS: &AsciiSet = &CONTROLS.add(b' ');
+
+/// What branch-api escapes in an item's name.
+const RESERVED: [char; 7] = ['#', '%', '/', '?', '[', ']', '\\'];
+
 /// A branch's name as branch-api makes an item's name of it (its `NameEncoder`).
 pub fn encode_branch(name: &str) -> String {
     match name {
         "" => "%00".to_owned(),
         "." => "%2E".to_owned(),
         ".." => "%2E.".to_owned(),
-        name => name.chars().fold(String::new(), |mut out, c| {
-            match c {
-                '#' | '%' | '/' | '?' | '[' | ']' | '\\' => out.push_str(&format!("%{:02X}", c as u32)),
-                c => out.push(c),
+        name => {
+            let mut out = String::new();
+            for part in name.split_inclusive(RESERVED) {
+                let plain = part.trim_end_matches(RESERVED);
+                out.push_str(plain);
+                out.extend(utf8_percent_encode(&part[plain.len()..], NON_ALPHANUMERIC));
             }
             out
-        }),
+        }
     }
 }
 
@@ -136,7 +145,9 @@ pub fn queue_id(address: &str) -> Option<u64> {
 pub fn parse(text: &str) -> Result<Place, Failure> {
     let text = text.trim();
     if text.contains("://") {
-        let url = Url::parse(text).map_err(|why| Failure::usage(format!("the address {text:?}"), why))?;
+        // An address bar may show blanks and other letters as they are.
+        let escaped = utf8_percent_encode(text, BLANKS).to_string();
+        let url = Url::parse(&escaped).map_err(|why| Failure::usage(format!("the address {text:?}"), why))?;
         let plain = url.without_query();
         let path_at = plain.find("://").map_or(0, |at| at + 3);
         let path_at = plain[path_at..].find('/').map_or(plain.len(), |at| at + path_at);
@@ -273,6 +284,7 @@ mod tests {
             ),
             ("https://ci.example/blue/organizations/jenkins/f%2Fjob/activity", place(host, "f/job", "", None)),
             ("https://ci.example/jenkins/queue/item/45/", place("https://ci.example/jenkins", "", "", Some(45))),
+            ("https://ci.example/job/with space/job/ü/3", place(host, "with space/ü", "3", None)),
             ("https://ci.example/jenkins/", place("https://ci.example/jenkins", "", "", None)),
             ("https://ci.example", place(host, "", "", None)),
         ] {

@@ -129,7 +129,7 @@ impl Client {
         let path = format!("{}/{name}/api/json?tree={}", job.path(), brackets(BUILD));
         let subject = format!("build {job}#{name}");
         let wire: WireBuild = self.json(&format!("reading {subject}"), &subject, &path)?;
-        Ok(view(wire, job, self.page(&job.path()), self.controller_time()))
+        Ok(view(&wire, job, &self.page(&job.path()), self.controller_time()))
     }
 
     /// Asks Jenkins to end a build. One that ended already is no error.
@@ -230,7 +230,7 @@ impl Client {
     }
 }
 
-fn view(wire: WireBuild, job: &JobPath, job_page: String, now: u64) -> BuildView {
+fn view(wire: &WireBuild, job: &JobPath, job_page: &str, now: u64) -> BuildView {
     // `building` ends before the post-build work of a freestyle job does; `result` may be there long before the end.
     // A Pipeline that is just being made is not in progress yet, and has no result either.
     let running = wire.in_progress.unwrap_or(wire.building == Some(true)) || wire.result.is_none();
@@ -311,7 +311,7 @@ mod tests {
             (r#"{"building":false,"inProgress":false,"result":null}"#, Phase::Running, true),
         ] {
             let wire: WireBuild = serde_json::from_str(text).unwrap();
-            let seen = view(wire, &JobPath::from_full_name("a").unwrap(), String::new(), 0).sighting;
+            let seen = view(&wire, &JobPath::from_full_name("a").unwrap(), "", 0).sighting;
             assert_eq!((seen.phase, seen.known), (phase, known), "{text}");
         }
     }

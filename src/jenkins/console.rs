@@ -116,9 +116,9 @@ impl Client {
                 Some(plain) => {
                     text.clear();
                     if count == 0 {
-                        plain.end(&mut text)
+                        plain.end(&mut text);
                     } else {
-                        plain.feed(&buffer[..count], &mut text)
+                        plain.feed(&buffer[..count], &mut text);
                     }
                     give(&text);
                 }
@@ -148,7 +148,7 @@ impl Client {
         let window = 64 * 1024 + 200 * lines as u64;
         let mut bytes = Vec::new();
         self.finished_log(job, number, Source::From(size.saturating_sub(window)), &mut 0, &mut |text| {
-            bytes.extend_from_slice(text)
+            bytes.extend_from_slice(text);
         })?;
         let text = String::from_utf8_lossy(&bytes);
         let all: Vec<&str> = text.lines().collect();
@@ -314,7 +314,9 @@ mod tests {
 
     fn whole(mut plain: Plain, pieces: &[&[u8]]) -> String {
         let mut out = Vec::new();
-        pieces.iter().for_each(|piece| plain.feed(piece, &mut out));
+        for piece in pieces {
+            plain.feed(piece, &mut out);
+        }
         plain.end(&mut out);
         String::from_utf8_lossy(&out).into_owned()
     }

@@ -194,7 +194,7 @@ pub fn validate(job: &Job, shown: &str, values: &mut [(String, Value)]) -> Resul
                     .hint(format!("give it with --param {name}=TEXT")));
             }
             (Kind::Boolean, Value::Text(text)) => match text.to_ascii_lowercase().as_str() {
-                lower @ ("true" | "false") => *text = lower.to_owned(),
+                lower @ ("true" | "false") => lower.clone_into(text),
                 _ => {
                     return Err(refuse(format!("is true or false, not {text:?}"))
                         .hint("Jenkins takes every word but `true` for false"));

@@ -5,7 +5,7 @@
 
 use super::address::{JobPath, parse};
 use super::client::Client;
-use super::wire::{WireItem, WireJob};
+use super::wire::{WireItem, WireJob, WireQueue};
 use crate::error::{Failure, Miss};
 
 /// What a queue item's answer is asked for.
@@ -74,12 +74,7 @@ impl Client {
         if let Some(build) = found.builds.iter().find(own) {
             return Ok(Recovery::Build(build.number));
         }
-        #[derive(serde::Deserialize, Default)]
-        #[serde(default)]
-        struct Queue {
-            items: Vec<WireItem>,
-        }
-        let queue: Queue =
+        let queue: WireQueue =
             self.json("reading the queue", "the queue", &format!("/queue/api/json?tree={}", brackets("items[id]")))?;
         Ok(if queue.items.iter().any(|item| item.id == id) { Recovery::Queued } else { Recovery::Gone })
     }

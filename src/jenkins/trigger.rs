@@ -8,7 +8,7 @@ use super::client::{Client, Login, PostError, form, is_passing, was_turned_away}
 use super::params::{Job, Value};
 use super::queue::brackets;
 use super::refusal::{refused_start, refused_token_root};
-use super::wire::{WireAction, WireItem, WireJob};
+use super::wire::{WireAction, WireItem, WireJob, WireQueue};
 use crate::error::{Code, Failure, Miss};
 use crate::http::{Body, Chunk, Response};
 use crate::retry;
@@ -126,7 +126,7 @@ impl Client {
         if start.job_token.is_some() && shut_out {
             return self.start_by_token_root(start, verb, &subject);
         }
-        self.judge(start, &response, || refused_start(&subject, &self.login, start.parameterized, &response))
+        Self::judge(start, &response, || refused_start(&subject, &self.login, start.parameterized, &response))
     }
 
     fn start_by_token_root(&self, start: &Start, verb: &str, subject: &str) -> Result<Started, StartError> {
@@ -138,11 +138,11 @@ impl Client {
             }
             error => StartError::NotStarted(error.into_miss(&format!("starting {subject}")).failure),
         })?;
-        self.judge(start, &response, || refused_token_root(subject, &response))
+        Self::judge(start, &response, || refused_token_root(subject, &response))
     }
 
     /// 201 and 303 are success; 302 is none.
-    fn judge(&self, start: &Start, response: &Response, refused: impl Fn() -> Failure) -> Result<Started, StartError> {
+    fn judge(start: &Start, response: &Response, refused: impl Fn() -> Failure) -> Result<Started, StartError> {
         let id = response.header("location").and_then(queue_id);
         match (response.status, id) {
             (201 | 302, Some(queue_id)) => Ok(Started { queue_id, joined: start.waiting == Some(queue_id) }),
@@ -168,13 +168,8 @@ impl Client {
     /// could be it.
     pub fn find_started(&self, start: &Start, trace: &Trace) -> Result<Option<u64>, Miss> {
         let actions = "actions[parameters[name,value],causes[userId,note]]";
-        #[derive(serde::Deserialize, Default)]
-        #[serde(default)]
-        struct Queue {
-            items: Vec<WireItem>,
-        }
         let path = format!("/queue/api/json?tree={}", brackets(&format!("items[id,inQueueSince,task[url],{actions}]")));
-        let queue: Queue = self.json("reading the queue", "the queue", &path)?;
+        let queue: WireQueue = self.json("reading the queue", "the queue", &path)?;
         let ours = |item: &&WireItem| {
             let task = item.task.as_ref().and_then(|task| parse(task.url.as_deref()?).ok());
             task.is_some_and(|task| task.job == start.job) && self.is_ours(start, trace, item.since, &item.actions)

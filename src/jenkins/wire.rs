@@ -93,6 +93,14 @@ pub(super) struct WireItem {
     pub(super) actions: Vec<WireAction>,
 }
 
+/// `GET /queue/api/json`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireQueue {
+    #[serde(deserialize_with = "lenient")]
+    pub(super) items: Vec<WireItem>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WireTask {

@@ -6,6 +6,7 @@ use crate::cli::ConfigArgs;
 use crate::commands::{Context, Publication, insist};
 use crate::error::{Code, Failure};
 use crate::model::Outcome;
+use crate::report::raw;
 
 pub(super) fn run(args: &ConfigArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
     let (client, job) = reach_job(&args.job, None, &args.connection, &args.output, context)?;
@@ -17,7 +18,7 @@ pub(super) fn run(args: &ConfigArgs, context: &Context, publication: &mut Public
                 _ => failure,
             })?;
             if !args.output.json {
-                context.report.raw(&xml);
+                raw(&xml);
             }
             publication.call.more.insert("config".to_owned(), String::from_utf8_lossy(&xml).into());
         }

@@ -15,6 +15,7 @@ use crate::error::{Code, Failure};
 use crate::http::Credential;
 use crate::jenkins::{Client, Login, Token};
 use crate::model::Outcome;
+use crate::report::raw;
 use crate::secret::Secret;
 
 pub(super) fn create(args: &TokenArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
@@ -119,7 +120,7 @@ fn hand_over(token: &Token, args: &TokenArgs, context: &Context) -> anyhow::Resu
         if args.output.json {
             context.report.line("note: --json holds no secret; give --out FILE");
         }
-        context.report.raw(format!("{}\n", token.value.expose()).as_bytes());
+        raw(format!("{}\n", token.value.expose()).as_bytes());
         return Ok(());
     };
     private(out, token.value.expose())?;

@@ -159,7 +159,9 @@ fn job_token(args: &JenkinsTriggerArgs, context: &Context) -> anyhow::Result<Opt
         None => cli::variable("JENKINS_JOB_TOKEN"),
     };
     let token = token.map(Secret::new);
-    token.iter().for_each(|token| context.report.hide(token));
+    if let Some(token) = &token {
+        context.report.hide(token);
+    }
     Ok(token)
 }
 
