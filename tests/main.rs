@@ -1,1 +1,3 @@
 //! The built program, tried from outside.
+
+mod jenkins;

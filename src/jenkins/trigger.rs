@@ -234,6 +234,10 @@ impl Start {
                 Value::File(path) => files.push((name.as_str(), path)),
             }
         }
+        if files.is_empty() && fields.is_empty() {
+            // Whether a request was sent is known from its body, so it must have one. Jenkins drops what it does not know.
+            fields.push(("cibridge", "start"));
+        }
         if files.is_empty() {
             // The content type is needed even without a field: Jenkins fails on a job with a file parameter otherwise.
             return Ok(form(fields));

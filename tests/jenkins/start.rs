@@ -1,0 +1,207 @@
+//! Starts: the job in every form, its parameters, who may start it, and one build per call.
+
+use cibridge_simulator::{Fault, Restart, Simulator};
+use serde_json::{Value, json};
+
+use super::{Call, built, config, simulator};
+
+fn fault(value: Value) -> Fault {
+    serde_json::from_value(value).unwrap()
+}
+
+/// The only run of the simulator.
+#[track_caller]
+fn only(sim: &Simulator) -> cibridge_simulator::JenkinsRun {
+    let runs = sim.jenkins_runs();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    runs[0].clone()
+}
+
+#[test]
+fn a_job_is_found_in_every_form_of_its_address() {
+    let sim = simulator();
+    let root = sim.jenkins_url().trim_end_matches('/').to_owned();
+    let (deep, branch) = ("folder/with space/100%", "repo/feature%2Fx");
+    for (named, job) in [
+        (deep.to_owned(), deep),
+        (format!("{root}/job/folder/job/with%20space/job/100%25/"), deep),
+        (format!("{root}/view/all/job/folder/view/x/job/with%20space/job/100%25/7/console"), deep),
+        (format!("{root}/job/repo/job/feature%252Fx/"), branch),
+        (format!("{root}/blue/organizations/jenkins/repo/detail/feature%2Fx/9/pipeline"), branch),
+        (branch.to_owned(), branch),
+    ] {
+        let run = Call::new(&sim, &["trigger", &named, "--json"]).run().ends(0);
+        assert_eq!(sim.jenkins_runs().last().unwrap().job, job, "{named}");
+        // Jenkins' own idea of its address is not ours.
+        let url = run.json()["build"]["url"].as_str().unwrap().to_owned();
+        assert!(url.starts_with(&format!("{root}/queue/item/")), "{url}");
+    }
+    Call::new(&sim, &["trigger", "repo", "--branch", "feature/x"]).run().ends(0);
+    assert_eq!(sim.jenkins_runs().last().unwrap().job, branch);
+}
+
+#[test]
+fn an_address_alone_names_the_controller_and_another_controller_is_refused() {
+    let sim = simulator();
+    let page = format!("{}job/plain/", sim.jenkins_url().trim_end_matches('/').to_owned() + "/");
+    Call::new(&sim, &["trigger", &page]).without("CIBRIDGE_JENKINS_URL").run().ends(0);
+    Call::new(&sim, &["trigger", &page])
+        .without("CIBRIDGE_JENKINS_URL")
+        .env("JENKINS_URL", "http://127.0.0.1:1/")
+        .run()
+        .ends(0);
+    let other = "http://127.0.0.1:1/job/plain/";
+    Call::new(&sim, &["trigger", other]).run().ends(2).says("is on http://127.0.0.1:1, but the call is about");
+    Call::new(&sim, &["trigger", "plain"])
+        .without("CIBRIDGE_JENKINS_URL")
+        .run()
+        .ends(2)
+        .says("the controller's address: not given");
+}
+
+#[test]
+fn what_cannot_be_started_is_refused_before_anything_is_sent() {
+    let sim = simulator();
+    for (arguments, code, part) in [
+        (&["trigger", "folder"][..], 12, "is a folder"),
+        (&["trigger", "repo"], 12, "is a multibranch project"),
+        (&["trigger", "off"], 12, "the job is disabled"),
+        (&["trigger", "plian"], 11, "did you mean \"plain\"?"),
+        (&["trigger", "repo", "--branch", "feature/y"], 11, "did you mean \"feature/x\"?"),
+        (&["trigger", "plain", "--param", "A=1"], 12, "job plain has no parameters"),
+        (&["trigger", "params", "--param", "s=1"], 12, "did you mean S?"),
+        (&["trigger", "params", "--param", "C=three"], 12, "its choices: one, two"),
+        (&["trigger", "params", "--param", "B=yes"], 12, "is true or false"),
+        (&["trigger", "params", "--param", "S=1", "--param", "S=2"], 2, "is given twice"),
+        (&["trigger", "files", "--param", "F=x"], 12, "give it with --param-file F=PATH"),
+        (&["trigger", "files", "--param-file", "F=/nowhere"], 16, "/nowhere"),
+        (&["trigger", "params", "--param-json", "[1]"], 2, "is no JSON object"),
+    ] {
+        Call::new(&sim, arguments).run().ends(code).says(part);
+    }
+    assert!(sim.jenkins_runs().is_empty());
+    assert!(sim.requests().iter().all(|request| request.method == "GET"));
+}
+
+#[test]
+fn values_arrive_as_they_are_and_flags_win() {
+    let sim = simulator();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, text) = (folder.path().join("data ü.bin"), folder.path().join("values"));
+    std::fs::write(&file, vec![b'x'; 3_000_000]).unwrap();
+    std::fs::write(&text, "# values\nS=from the file\nC=two\n").unwrap();
+    let value = "a b&c=d ä 🚀\nsecond line";
+    let param = format!("S={value}");
+    Call::new(
+        &sim,
+        &[
+            "trigger",
+            "params",
+            "--params-from",
+            text.to_str().unwrap(),
+            "--param-json",
+            r#"{"B":true}"#,
+            "--param",
+            &param,
+        ],
+    )
+    .run()
+    .ends(0);
+    assert_eq!(only(&sim).parameters, *json!({"S": value, "C": "two", "B": true}).as_object().unwrap());
+    let given = format!("F={}", file.display());
+    Call::new(&sim, &["trigger", "files", "--param", "S=ä", "--param-file", &given]).run().ends(0);
+    let run = sim.jenkins_runs().pop().unwrap();
+    assert_eq!((run.parameters["S"].as_str(), run.files.len(), run.files[0].size), (Some("ä"), 1, 3_000_000));
+}
+
+#[test]
+fn a_refusal_is_told_as_what_it_is() {
+    let sim = simulator();
+    for (arguments, code, part) in [
+        (&["trigger", "vetoed"][..], 12, "queued nothing"),
+        (&["trigger", "off", "--no-validate"], 12, "is not buildable"),
+        (&["trigger", "params", "--no-validate"], 12, "was started as if it had none"),
+        (&["trigger", "params", "--no-validate", "--param", "C=three"], 12, "failed on the parameters"),
+        (&["trigger", "plain", "--no-validate", "--param", "A=1"], 12, "failed on the parameters"),
+        (&["trigger", "nope", "--no-validate"], 11, "does not exist, or is hidden from user dev"),
+    ] {
+        Call::new(&sim, arguments).run().ends(code).says(part);
+    }
+    let viewer = cibridge_simulator::JENKINS_VIEWER_TOKEN;
+    let as_viewer =
+        |arguments| Call::new(&sim, arguments).env("JENKINS_USER_ID", "viewer").env("JENKINS_API_TOKEN", viewer);
+    as_viewer(&["trigger", "plain"]).run().ends(10).says("user viewer lacks the permission Job/Build");
+    let wrong = "11ffffffffffffffffffffffffffffffff";
+    Call::new(&sim, &["trigger", "plain"])
+        .env("JENKINS_API_TOKEN", wrong)
+        .run()
+        .ends(10)
+        .says("does not know user dev with this API token");
+    Call::anonymous(&sim, &["trigger", "plain"]).run().ends(10).says("shows nothing here to anonymous users");
+    assert!(sim.jenkins_runs().is_empty());
+}
+
+#[test]
+fn tokens_need_no_crumb_and_passwords_get_one() {
+    let sim = simulator();
+    Call::new(&sim, &["trigger", "plain"]).run().ends(0);
+    assert!(sim.requests_to("GET", "/jenkins/crumbIssuer/api/json").is_empty());
+    let password = cibridge_simulator::JENKINS_PASSWORD;
+    Call::new(&sim, &["trigger", "pipe"])
+        .env("JENKINS_API_TOKEN", password)
+        .run()
+        .ends(0)
+        .says("has not the shape of an API token");
+    assert_eq!(sim.jenkins_runs().len(), 2);
+}
+
+#[test]
+fn a_job_token_starts_also_what_cannot_be_seen() {
+    let sim = simulator();
+    let by =
+        |token| Call::anonymous(&sim, &["trigger", "remote", "--cause", "by hand"]).env("JENKINS_JOB_TOKEN", token);
+    by("My-tokem").run().ends(10);
+    by("My-token").run().ends(0);
+    assert_eq!(only(&sim).job, "remote");
+    Call::new(&sim, &["trigger", "remote"])
+        .env("JENKINS_JOB_TOKEN", "other-token")
+        .run()
+        .ends(10)
+        .says("is not the one of its configuration");
+}
+
+#[test]
+fn a_start_that_joined_another_is_told() {
+    let sim = simulator();
+    let start = |more: &[&str]| {
+        Call::new(&sim, &[&["trigger", "params", "--delay", "30s", "--param", "S=1"], more].concat()).run()
+    };
+    start(&[]).ends(0);
+    start(&[]).ends(0).says("joined");
+    start(&["--fail-if-joined"]).ends(12).says("Jenkins folded this one into it");
+    assert_eq!(only(&sim).joined, 2);
+    // A parameter made for it keeps starts apart.
+    for _ in 0..2 {
+        Call::new(&sim, &["trigger", "marked", "--delay", "30s", "--fail-if-joined"]).run().ends(0);
+    }
+}
+
+#[test]
+fn an_answer_that_is_lost_makes_no_second_build() {
+    for (job, act, found) in [("params", true, "its user, time and parameters"), ("marked", true, "its marker")] {
+        let cut =
+            fault(json!({"kind": "cut", "at": "before_answer", "listener": "jenkins", "method": "POST", "act": act}));
+        let sim = built(config()).fault(cut).start().unwrap();
+        Call::new(&sim, &["trigger", job]).run().ends(0).says(found);
+        assert_eq!(only(&sim).job, job);
+        assert_eq!(sim.requests().iter().filter(|request| request.method == "POST").count(), 1);
+    }
+}
+
+#[test]
+fn what_was_turned_away_at_the_door_is_sent_again() {
+    let sim = simulator();
+    sim.restart_jenkins(Restart { starting_requests: 2, ..Restart::default() });
+    Call::new(&sim, &["trigger", "plain", "--no-validate"]).run().ends(0);
+    only(&sim);
+}
