@@ -74,6 +74,11 @@ impl Fault {
             ureq::Error::Io(error) => io_error(&error, host),
             ureq::Error::Other(error) if error.is::<DnsError>() => dns(host, &error.to_string()),
             ureq::Error::HostNotFound => dns(host, "no address"),
+            ureq::Error::Protocol(error) if error.to_string().contains("output too small") => (
+                Kind::Policy,
+                "the address and the headers of the request are longer than 8 KiB, which servers refuse".to_owned(),
+                Some("send large values in the body: as parameters, not in --header or the address".to_owned()),
+            ),
             ureq::Error::Protocol(error) => (
                 Kind::Broken,
                 format!("{host} did not answer in HTTP ({error})"),

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::refusal::{is_starting, refused, wants_crumb};
 use crate::clock::Clock;
@@ -49,13 +50,6 @@ struct Crumb {
     field: String,
     value: String,
     cookies: String,
-}
-
-#[derive(Deserialize)]
-struct CrumbAnswer {
-    crumb: String,
-    #[serde(rename = "crumbRequestField")]
-    field: String,
 }
 
 /// Who Jenkins thinks asks.
@@ -173,14 +167,18 @@ impl Client {
 
     /// Reads a JSON answer.
     pub(super) fn json<T: DeserializeOwned>(&self, what: &str, subject: &str, path: &str) -> Result<T, Miss> {
+        let (response, value) = self.value(what, subject, path)?;
+        // By way of a value, because reading each shape from text as well would double the code for it.
+        serde_json::from_value(value).map_err(|_| self.miss(what, subject, &response))
+    }
+
+    fn value(&self, what: &str, subject: &str, path: &str) -> Result<(Response, Value), Miss> {
         let request = self.get(path).map_err(Miss::lasting)?.header("accept", "application/json");
         let response = self.exchange(what, &request)?;
-        if response.status == 200
-            && let Ok(answer) = serde_json::from_slice(&response.body)
-        {
-            return Ok(answer);
+        match serde_json::from_slice(&response.body) {
+            Ok(value) if response.status == 200 => Ok((response, value)),
+            _ => Err(self.miss(what, subject, &response)),
         }
-        Err(self.miss(what, subject, &response))
     }
 
     /// Opens a body of any length.
@@ -242,10 +240,12 @@ impl Client {
         *self.crumb.borrow_mut() = None;
         let Ok(request) = self.get("/crumbIssuer/api/json") else { return false };
         let Ok(response) = self.exchange("asking for a crumb", &request) else { return false };
-        let Ok(answer) = serde_json::from_slice::<CrumbAnswer>(&response.body) else { return false };
+        let Ok(answer) = serde_json::from_slice::<Value>(&response.body) else { return false };
+        let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (Some(field), Some(value)) = (text("crumbRequestField"), text("crumb")) else { return false };
         let cookies: Vec<_> = response.headers("set-cookie").filter_map(|cookie| cookie.split(';').next()).collect();
         let cookies = cookies.into_iter().filter(|cookie| !cookie.ends_with('=')).collect::<Vec<_>>().join("; ");
-        *self.crumb.borrow_mut() = Some(Crumb { field: answer.field, value: answer.crumb, cookies });
+        *self.crumb.borrow_mut() = Some(Crumb { field, value, cookies });
         true
     }
 

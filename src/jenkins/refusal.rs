@@ -218,7 +218,7 @@ fn forbidden(what: &str, subject: &str, login: &Login, response: &Response, text
             }
         };
     }
-    if text.contains("Please log in to access") {
+    if text.contains("Please login to access") || text.contains("Please log in to access") {
         return failure(format!("{login} may know that {subject} is there, but not see it (HTTP 403)"))
             .hint("the permission Job/Read is missing; Job/Discover alone is not enough");
     }

@@ -200,7 +200,7 @@ fn everything_else() {
                 "discover only",
                 403,
                 &[("x-jenkins", "2.516.2")],
-                "Please log in to access job a",
+                "Access Denied Please login to access job a",
                 "10 user dev may know that job a is there, but not see it (HTTP 403) | the permission Job/Read is missing; Job/Discover alone is not enough",
             ),
             (

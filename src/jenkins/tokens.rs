@@ -1,6 +1,6 @@
 //! API tokens of the user who asks: made and revoked over HTTP.
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::client::{Client, form};
 use crate::error::{Code, Failure, Miss};
@@ -21,25 +21,6 @@ pub struct Token {
     pub expiry: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    status: String,
-    #[serde(default)]
-    message: Option<String>,
-    #[serde(default)]
-    data: Option<Data>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Data {
-    token_name: String,
-    token_uuid: String,
-    token_value: String,
-    #[serde(default)]
-    expiration_date: Option<serde_json::Value>,
-}
-
 impl Client {
     /// Makes a token; `expires` is a date like `2026-12-31`.
     pub fn create_token(&self, name: &str, expires: Option<&str>) -> Result<Token, Miss> {
@@ -51,19 +32,20 @@ impl Client {
         let response = self
             .post(&format!("{PROPERTY}/generateNewToken"), Some(form(pairs)))
             .map_err(|error| error.into_miss(&what))?;
-        let answer = serde_json::from_slice::<Answer>(&response.body).ok().filter(|_| response.status == 200);
+        let answer = serde_json::from_slice::<Value>(&response.body).ok().filter(|_| response.status == 200);
         let Some(answer) = answer else { return Err(self.miss(&what, "the user's tokens", &response)) };
-        match answer.data {
-            Some(data) if answer.status == "ok" => Ok(Token {
-                name: data.token_name,
-                uuid: data.token_uuid,
-                value: Secret::new(data.token_value),
-                expiry: data.expiration_date.and_then(|date| date.as_str().map(str::to_owned)),
+        let text = |path: &str| answer.pointer(path).and_then(Value::as_str).map(str::to_owned);
+        match (text("/data/tokenUuid"), text("/data/tokenValue")) {
+            (Some(uuid), Some(value)) => Ok(Token {
+                name: text("/data/tokenName").unwrap_or_else(|| name.to_owned()),
+                uuid,
+                value: Secret::new(value),
+                expiry: text("/data/expirationDate"),
             }),
             _ => Err(Miss::lasting(Failure::new(
                 Code::Refused,
                 what,
-                answer.message.unwrap_or_else(|| "Jenkins refused it without a reason".to_owned()),
+                text("/message").unwrap_or_else(|| "Jenkins refused it without a reason".to_owned()),
             ))),
         }
     }
