@@ -1,3 +1,16 @@
-//! The built program, tried from outside.
+//! The built program, tried from outside: its streams, exit codes, files and requests.
 
+#![cfg(test)]
+
+mod check;
+mod follow;
+mod house;
 mod jenkins;
+mod once;
+mod proxy;
+mod refusals;
+mod secrets;
+mod signals;
+mod start;
+mod support;
+mod tls;

@@ -148,7 +148,8 @@ fn prepare(output: &OutputArgs, report: &Report, publication: &mut Publication) 
 pub fn refuse(failure: &Failure, report: &Report) -> Code {
     report.failure(failure);
     if let Some(path) = crate::cli::variable("CIBRIDGE_RESULT_FILE") {
-        let mut document = Document::new("cibridge");
+        let jenkins = std::env::args_os().nth(1).is_some_and(|system| system == "jenkins");
+        let mut document = Document::new(if jenkins { "jenkins" } else { "codemagic" });
         document.fail(failure);
         // There is nothing better to end with than the code of the first failure.
         drop(ResultFile::check(path.as_ref(), report).and_then(|file| file.write(&document)));

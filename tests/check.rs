@@ -1,0 +1,104 @@
+//! `codemagic check`: one line for each thing, the remedy, and the right code.
+
+use cibridge_simulator::{Access, App, DEFAULT_APP, Fault, Page};
+
+use crate::support::net::ClosedPort;
+use crate::support::{Call, simulator};
+
+#[test]
+fn all_is_well() {
+    let sim = simulator().start().unwrap();
+    Call::to(&sim, "codemagic check").run().code(0).prints("").tells(
+        "ok: 127.0.0.1 is connected directly, without a proxy\n\
+         ok: 127.0.0.1 is connected directly, without a proxy\n\
+         ok: the API key is valid; its teams: Demo team\n\
+         ok: the legacy API answers (it cancels builds and holds the logs)\n\
+         ok: the app APP is visible: demo-app\n\
+         ok: the workflow ios-release is known\n",
+    );
+    let sim = simulator().tls().start().unwrap();
+    let ca = sim.ca_file().unwrap().to_str().unwrap();
+    let done = Call::to(&sim, "codemagic check --json").env("SSL_CERT_FILE", ca).run();
+    done.code(0).says(&format!("ok: certificates are checked with {ca}\n"));
+    assert_eq!(done.json()["outcome"], "success");
+}
+
+#[test]
+fn without_an_app_it_says_what_was_not_checked() {
+    let sim = simulator().start().unwrap();
+    Call::to(&sim, "codemagic check")
+        .without("CODEMAGIC_APP_ID")
+        .run()
+        .code(0)
+        .says("not checked: the app (give --app-id or set CODEMAGIC_APP_ID)\n");
+}
+
+#[test]
+fn a_wrong_key_is_told_by_both_apis() {
+    let sim = simulator().start().unwrap();
+    let done =
+        Call::to(&sim, "codemagic check").env("CODEMAGIC_API_KEY", "wrong-key-0123").secret("wrong-key-0123").run();
+    done.code(10)
+        .says("failed: listing the key's teams: the API key is not valid (HTTP 401: Invalid authentication token)\n  hint: take the key")
+        .says("failed: asking the legacy API: the API key is not valid (HTTP 401");
+    assert_eq!(done.document()["outcome"], "refused");
+}
+
+#[test]
+fn an_app_that_is_hidden_is_not_visible() {
+    let foreign = App { foreign: true, ..App::new("60a0b1c2d3e4f56789abcd11") };
+    let sim = simulator().apps(vec![App::new(DEFAULT_APP), foreign]).start().unwrap();
+    for app in ["60a0b1c2d3e4f56789abcd11", "60a0b1c2d3e4f56789abcd22"] {
+        Call::to(&sim, "codemagic check --app-id").arg(app).run().code(11).says(
+            "does not exist, or is hidden from this API key\n  hint: the id is the part after /app/ in the app's page",
+        );
+    }
+}
+
+#[test]
+fn a_workflow_must_be_named_by_its_id() {
+    let sim = simulator().start().unwrap();
+    Call::to(&sim, "codemagic check --workflow")
+        .arg("iOS release")
+        .run()
+        .code(11)
+        .says("failed: the workflow iOS release: is a display name, not an id\n  hint: use its id, ios-release\n");
+    Call::to(&sim, "codemagic check --workflow nobody-knows").run().code(11).says(
+        "failed: the workflow nobody-knows: is not among the known ones: ios-release (iOS release), android-release (Android release)\n  hint: ",
+    );
+}
+
+#[test]
+fn a_personal_account_has_no_team_and_is_fine() {
+    let sim = simulator().config(|config| config.list_teams = false).start().unwrap();
+    Call::to(&sim, "codemagic check")
+        .run()
+        .code(0)
+        .says("ok: the API key is valid; its user is in no team that v3 shows\n")
+        .says("ok: the app APP is visible: demo-app\n");
+}
+
+#[test]
+fn each_address_is_tried_for_itself() {
+    let (sim, closed) = (simulator().start().unwrap(), ClosedPort::take());
+    let nobody = format!("http://127.0.0.1:{}", closed.port());
+    Call::to(&sim, "codemagic check")
+        .env("CODEMAGIC_LEGACY_API_URL", &nobody)
+        .run()
+        .code(14)
+        .says("ok: the API key is valid; its teams: Demo team\n")
+        .says("failed: asking the legacy API: 127.0.0.1 refused the connection\n  hint: ");
+}
+
+#[test]
+fn a_login_page_is_told_from_an_answer() {
+    let sim = simulator().start().unwrap();
+    sim.fault(Fault::page(Page::Sso).on("GET", "/user*").always());
+    Call::to(&sim, "codemagic check")
+        .run()
+        .code(14)
+        .says("failed: asking the legacy API: an HTML page came from 127.0.0.1");
+    let sim = simulator().another_key("no-rights-0123", Access::None).start().unwrap();
+    let done = Call::to(&sim, "codemagic check").env("CODEMAGIC_API_KEY", "no-rights-0123").run();
+    done.code(10).says("the API key may not use");
+}

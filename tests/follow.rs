@@ -1,0 +1,625 @@
+//! Following builds: to their true end, through bad answers, with limits; and looking at them, listing, cancelling.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use cibridge_simulator::{
+    Advance, CancelPlan, CutPoint, Fault, FaultKind, History, LogHost, Page, Plan, StepPlan, Target, WrongShape,
+};
+use serde_json::json;
+
+use crate::support::{Call, simulator, started, together};
+
+/// Queued, two steps, the end: four looks.
+fn short() -> Plan {
+    let steps = vec![StepPlan::of("Fetch", "fetching", 10.0), StepPlan::of("Build ipa", "script", 100.0)];
+    Plan { queued_seconds: 5.0, steps, ..Plan::default() }
+}
+
+#[test]
+fn a_good_build_is_told_line_by_line() {
+    let sim = simulator().plan(short()).start().unwrap();
+    let done = Call::following(&sim, "").run();
+    done.code(0).prints("BUILD\n").tells(
+        "Codemagic build started: https://codemagic.io/app/APP/build/BUILD\n\
+         status: queued\n\
+         commit: COMMIT\n\
+         status: fetching\n\
+         step: Fetch succeeded after 10 s\n\
+         step: Build ipa started\n\
+         status: building\n\
+         step: Build ipa succeeded after 1 min 40 s\n\
+         status: finished\n\
+         Codemagic build 1 succeeded after 1 min 50 s\n",
+    );
+    let build = &sim.builds()[0];
+    let expected = json!({
+        "schema": 1, "provider": "codemagic", "outcome": "success", "exit_code": 0, "adopted": false,
+        "build": {
+            "id": build.id, "number": 1,
+            "url": format!("https://codemagic.io/app/{}/build/{}", sim.app_id(), build.id), "status": "finished",
+            "app_id": sim.app_id(), "workflow_id": "ios-release", "branch": "main", "tag": null,
+            "commit": build.commit, "labels": build.labels, "queued_seconds": 5, "run_seconds": 110,
+        },
+        "failure": null,
+        "steps": [
+            {"name": "Fetch", "status": "success", "seconds": 10},
+            {"name": "Build ipa", "status": "success", "seconds": 100},
+        ],
+        "artifacts": [
+            {"name": "Demo.ipa", "type": "ipa", "size": 300_000, "path": null, "md5": null, "sha256": null},
+            {"name": "test-report.xml", "type": "test_results_bundle", "size": 198, "path": null, "md5": null,
+             "sha256": null},
+        ],
+        "error": null,
+    });
+    assert_eq!(done.document(), expected);
+}
+
+#[test]
+fn each_end_has_its_code_and_its_words() {
+    let table = [
+        ("finished", 0, "success", "Codemagic build 1 succeeded after 1 min 50 s\n"),
+        (
+            "failed",
+            1,
+            "failed",
+            "cibridge: error: Codemagic build 1: failed\nhint: see https://codemagic.io/app/APP/build/BUILD\n",
+        ),
+        (
+            "timeout",
+            1,
+            "failed",
+            "cibridge: error: Codemagic build 1: ran into Codemagic's own time limit (max_build_duration) in step Build ipa: Build timed out\n",
+        ),
+        ("warning", 3, "unstable", "cibridge: error: Codemagic build 1: ended with warnings\n"),
+        (
+            "canceled",
+            4,
+            "cancelled",
+            "cibridge: error: Codemagic build 1: was cancelled on Codemagic in step Build ipa\n",
+        ),
+        ("cancelled", 4, "cancelled", "cibridge: error: Codemagic build 1: was cancelled on Codemagic"),
+        ("skipped", 5, "skipped", "cibridge: error: Codemagic build 1: was skipped\n"),
+        (
+            "exploded",
+            1,
+            "failed",
+            "status: exploded (unknown to this cibridge; the build is followed until it has an end)\n",
+        ),
+    ];
+    for (status, code, outcome, words) in table {
+        let plan = Plan { status: Some(status.into()), v3_status: Some(status.into()), ..short() };
+        let sim = simulator().plan(plan).start().unwrap();
+        let done = Call::following(&sim, "--json").run();
+        done.code(code).says(words);
+        let document = done.json();
+        assert_eq!((&document["outcome"], &document["build"]["status"]), (&json!(outcome), &json!(status)), "{done}");
+        assert_eq!(document["error"], json!(null), "the call itself had no error\n{done}");
+        assert_eq!(document["failure"].is_null(), code == 0, "{done}");
+        assert_eq!(sim.counters().cancels, 0);
+    }
+}
+
+#[test]
+fn an_unknown_status_is_told_once_and_followed() {
+    let odd = StepPlan { build_status: Some("polishing".into()), ..StepPlan::of("Polish", "script", 10.0) };
+    let plan = Plan { steps: vec![odd.clone(), StepPlan { name: "Polish again".into(), ..odd }], ..Plan::default() };
+    let sim = simulator().plan(plan).start().unwrap();
+    let done = Call::following(&sim, "").run();
+    done.code(0).says("status: polishing (unknown to this cibridge; the build is followed until it has an end)\nstep: Polish succeeded after 10 s\n");
+    assert_eq!(done.stderr.matches("polishing").count(), 1, "{done}");
+}
+
+#[test]
+fn a_failed_build_tells_its_step_its_message_and_the_end_of_its_log() {
+    let numbered = |numbers: RangeInclusive<u32>| numbers.map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
+    let log = numbered(1..=200);
+    let sim = simulator()
+        .plan(Plan::failing("Build ipa", &format!("{log}\nerror: \u{1b}[31mno profile\u{1b}[0m\r\n")))
+        .start()
+        .unwrap();
+    let done = Call::following(&sim, "").run();
+    let lines = numbered(152..=200);
+    done.code(1)
+        .says(&format!("--- the end of the log of step Build ipa ---\n{lines}\nerror: no profile\n---\ncibridge: error: "))
+        .says("cibridge: error: Codemagic build 1: failed in step Build ipa: Step 5 script `Build ipa` exited with status code 1\n\
+               hint: see https://codemagic.io/app/APP/build/BUILD\n");
+    let failure = &done.document()["failure"];
+    assert_eq!(failure["step"], "Build ipa");
+    assert_eq!(failure["message"], "Step 5 script `Build ipa` exited with status code 1");
+    assert_eq!(failure["log_tail"].as_array().unwrap().len(), 50);
+    assert_eq!(failure["log_tail"][49], "error: no profile");
+    let statuses: Vec<_> =
+        done.document()["steps"].as_array().unwrap().iter().map(|step| step["status"].clone()).collect();
+    assert_eq!(statuses, ["success", "success", "success", "success", "failed", "success", "success"]);
+
+    for (lines, shown) in [("3", 3), ("0", 0), ("1000", 201)] {
+        let done = Call::following(&sim, "--log-lines").args(lines).run();
+        let document = done.code(1).document();
+        assert_eq!(document["failure"]["log_tail"].as_array().unwrap().len(), shown, "{done}");
+        assert_eq!(done.stderr.contains("---"), shown > 0, "{done}");
+    }
+    let asked = sim.requests_to("GET", "/logs/").len();
+    assert_eq!(asked, 3, "no log is fetched for no lines");
+}
+
+#[test]
+fn a_log_is_fetched_wherever_it_is_and_a_missing_one_hides_nothing() {
+    for host in [LogHost::Api, LogHost::Storage, LogHost::Redirect] {
+        let sim = simulator()
+            .plan(Plan::failing("Build ipa", "no profile\n"))
+            .config(|config| config.logs.host = host)
+            .start()
+            .unwrap();
+        Call::following(&sim, "").run().code(1).says("of step Build ipa ---\nno profile\n---\n");
+        assert_eq!(sim.counters().leaked_credentials, 0, "{host:?}");
+    }
+    let mut plan = Plan::failing("Build ipa", "");
+    plan.steps[4].no_log = true;
+    let sim = simulator().plan(plan).start().unwrap();
+    Call::following(&sim, "").run().code(1).says("failed in step Build ipa: Step 5").hides("---");
+    let sim = simulator().plan(Plan::failing("Build ipa", "no profile\n")).start().unwrap();
+    sim.fault(Fault::status(500).path("/logs/").always());
+    Call::following(&sim, "").run().code(1).says("failed in step Build ipa: Step 5").hides("---");
+    // Without the legacy API the step is still known.
+    let sim = simulator().plan(Plan::failing("Build ipa", "no profile\n")).start().unwrap();
+    sim.fault(Fault::status(404).on("GET", "/builds/*").always());
+    Call::following(&sim, "")
+        .run()
+        .code(1)
+        .says("the reason is not known: reading why build BUILD failed: ")
+        .says("failed in step Build ipa\n");
+}
+
+/// A log may be one line without end. Its memory is bounded, whatever comes.
+#[test]
+fn a_log_without_line_ends_does_not_fill_the_memory() {
+    let sim = simulator().plan(Plan::failing("Build ipa", "")).start().unwrap();
+    sim.fault(Fault::new(FaultKind::Endless { limit: 128 << 20 }).path("/logs/").always());
+    let done = Call::following(&sim, "").shell("ulimit -v 200000; exec \"$@\"").run();
+    done.code(1).says("failed in step Build ipa");
+    assert!(done.stderr.len() < 100_000, "{}", done.stderr.len());
+}
+
+#[test]
+fn an_ignored_failed_step_counts_when_asked() {
+    let failing = StepPlan { status: "failed".into(), ignore_failure: true, ..StepPlan::of("Lint", "script", 5.0) };
+    let sim = simulator()
+        .plan(Plan { steps: vec![failing, StepPlan::of("Build ipa", "script", 5.0)], ..Plan::default() })
+        .start()
+        .unwrap();
+    Call::following(&sim, "").run().code(0).says("step: Lint failed after 5 s\n").says("Codemagic build 1 succeeded");
+    let done = Call::following(&sim, "--fail-on-step-failure").run();
+    done.code(3).says("cibridge: error: Codemagic build 2: step Lint failed, and the build ignored it\n");
+    assert_eq!(
+        (&done.document()["outcome"], &done.document()["failure"]["step"]),
+        (&json!("unstable"), &json!("Lint"))
+    );
+}
+
+#[test]
+fn a_fresh_build_may_be_unknown_at_first() {
+    let sim = simulator().plan(short()).not_found_polls(3).config(|config| config.hidden_lists = 2).start().unwrap();
+    let done = Call::following(&sim, "").run();
+    done.code(0).hides("404").hides("does not exist");
+}
+
+#[test]
+fn no_bad_answer_ends_the_wait() {
+    let patch = json!({"data": {"status": null}});
+    let faults = vec![
+        Fault::status(500),
+        Fault::status(502),
+        Fault::status(503),
+        Fault::status(429),
+        Fault::status(408),
+        Fault::page(Page::Gateway),
+        Fault::page(Page::Sso),
+        Fault::page(Page::Proxy),
+        Fault::cut(CutPoint::BeforeAnswer),
+        Fault::cut_after(CutPoint::Answer, 7),
+        Fault::cut_after(CutPoint::Answer, 60),
+        Fault::cut_after(CutPoint::AnswerBody, 10),
+        Fault::new(FaultKind::Truncate { bytes: None }),
+        Fault::new(FaultKind::Empty { status: 200 }),
+        Fault::new(FaultKind::Raw { text: "nonsense\r\n\r\n".into() }),
+        Fault::new(FaultKind::RedirectLoop { status: 302 }).times(6),
+        Fault::redirect(302, "https://127.0.0.1:1/login"),
+        Fault::patch(patch),
+        Fault::new(FaultKind::WrongJson { shape: WrongShape::Broken }),
+        Fault::new(FaultKind::WrongJson { shape: WrongShape::Text }),
+        Fault::new(FaultKind::WrongJson { shape: WrongShape::Array }),
+        Fault::new(FaultKind::WrongJson { shape: WrongShape::Null }),
+        Fault::new(FaultKind::WrongJson { shape: WrongShape::Object }),
+        Fault::new(FaultKind::WrongJson { shape: WrongShape::Types }),
+        Fault::new(FaultKind::WrongJson { shape: WrongShape::Binary }),
+        // Two refusals are fewer than it takes to believe them.
+        Fault::status(401).times(2),
+        Fault::status(403).times(2),
+        Fault::status(404).times(2),
+        Fault::status(400).times(2),
+    ];
+    together(&faults, |fault| {
+        let sim = simulator().plan(short()).start().unwrap();
+        let id = started(&sim);
+        sim.fault(fault.clone().on("GET", &format!("/api/*/builds/{id}")).nth(2));
+        let done = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&id).run();
+        done.code(0).says("Codemagic build 1 succeeded").says("; next try in 0 s\n");
+    });
+}
+
+#[test]
+fn trouble_with_the_steps_or_the_history_is_no_trouble() {
+    let sim = simulator().plan(short()).start().unwrap();
+    sim.fault(Fault::status(500).path("/actions").always());
+    sim.fault(Fault::status(500).path("/teams").always());
+    Call::following(&sim, "").run().code(0).hides("500");
+}
+
+/// A lasting refusal is believed after some tries: there is nothing left to follow.
+#[test]
+fn what_cannot_be_followed_any_more_is_given_up() {
+    let sim = simulator().plan(Plan { hold: Some("building".into()), ..short() }).start().unwrap();
+    let id = started(&sim);
+    sim.fault(Fault::status(401).on("GET", "/api/v3/builds/").nth(3).always());
+    let done = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&id).run();
+    done.code(10).says("cibridge: error: reading build BUILD: the API key is not valid (HTTP 401");
+    assert_eq!(done.document()["build"]["id"], id.as_str());
+}
+
+#[test]
+fn an_id_that_does_not_exist_is_told_soon() {
+    let sim = simulator().start().unwrap();
+    let done = Call::to(&sim, "codemagic wait 6a941a0014bf8ccd332f2844 --poll-interval 20ms").run();
+    done.code(11).tells(
+        "cibridge: error: reading build BUILD: build BUILD does not exist, or is hidden from this API key (HTTP 404: Build not found)\n\
+         hint: `cibridge codemagic check` shows what this key can see\n",
+    );
+}
+
+#[test]
+fn each_limit_cancels_the_build() {
+    let table = [
+        ("--queue-timeout 1s", "queued", "it was queued longer than 1s"),
+        ("--run-timeout 1s", "building", "it ran longer than 1s"),
+        ("--timeout 1s", "building", "it did not end within 1s"),
+        ("--timeout 1s --queue-timeout 1m --run-timeout 1h", "queued", "it did not end within 1s"),
+    ];
+    together(&table, |(flags, hold, sentence)| {
+        for no_cancel in [false, true] {
+            let steps = vec![StepPlan::of("Build ipa", "script", 100.0)];
+            let plan = Plan { hold: Some((*hold).into()), queued_seconds: 0.1, steps, ..Plan::default() };
+            let sim = simulator().advance(Advance::Clock).plan(plan).start().unwrap();
+            let call = Call::following(&sim, flags).args(if no_cancel { "--no-cancel" } else { "" });
+            let done = call.run();
+            let (end, cancels) = if no_cancel { ("it was left alone", 0) } else { ("it was cancelled", 1) };
+            done.code(6).says(&format!("cibridge: error: Codemagic build 1: {sentence}; {end}\nhint: raise --timeout"));
+            assert_eq!(done.document()["outcome"], "timed_out");
+            assert_eq!(sim.counters().cancels, cancels, "{done}");
+        }
+    });
+}
+
+#[test]
+fn a_limit_holds_while_nothing_can_be_read() {
+    let sim = simulator().plan(short()).start().unwrap();
+    sim.fault(Fault::status(503).on("GET", "").always());
+    Call::following(&sim, "--timeout 500ms").run().code(6).says("it did not end within 500ms; it was cancelled");
+    assert_eq!(sim.counters().cancels, 1);
+}
+
+#[test]
+fn a_build_that_ended_at_the_limit_is_not_cancelled() {
+    let sim = simulator().advance(Advance::Manual).plan(short()).start().unwrap();
+    let running = Call::to(&sim, "codemagic trigger --wait --poll-interval 1h --timeout 1s").spawn();
+    assert!(sim.wait_for(Duration::from_secs(10), |state| state.counters().builds_started == 1));
+    sim.advance(1000.0);
+    running.finish().code(0).says("Codemagic build 1 succeeded");
+    assert_eq!(sim.counters().cancels, 0);
+}
+
+#[test]
+fn a_cancel_that_fails_is_told() {
+    let sim =
+        simulator().advance(Advance::Clock).plan(Plan { hold: Some("queued".into()), ..short() }).start().unwrap();
+    sim.fault(Fault::status(403).path("/cancel").always());
+    Call::following(&sim, "--timeout 300ms").run().code(6).says(
+        "it did not end within 300ms; it could not be cancelled and may go on (the API key may not use build BUILD (HTTP 403",
+    );
+}
+
+#[test]
+fn the_wrong_commit_is_cancelled() {
+    let commit = "c5f94176a1b2c3d4e5f60718293a4b5c6d7e8f90";
+    let plan = Plan { commit: Some(commit.into()), hold: Some("building".into()), ..short() };
+    let sim = simulator().plan(plan).start().unwrap();
+    let done = Call::following(&sim, "--expect-commit 0123456789").run();
+    done.code(7).says(
+        "cibridge: error: Codemagic build 1: the branch moved: it builds commit COMMIT, not 0123456789; it was cancelled\n\
+         hint: start it again for the new head, or build a tag, which does not move\n",
+    );
+    assert!(done.stderr.contains(commit));
+    assert_eq!((sim.counters().cancels, &done.document()["outcome"]), (1, &json!("wrong_commit")));
+
+    for wanted in [commit, "c5f9417", "C5F94176A1"] {
+        let sim = simulator().plan(Plan { commit: Some(commit.into()), ..short() }).start().unwrap();
+        Call::following(&sim, "--expect-commit").args(wanted).run().code(0);
+    }
+    // A build that has ended cannot be cancelled, and is the wrong one all the same.
+    let sim = simulator().plan(Plan { commit: Some(commit.into()), ..short() }).start().unwrap();
+    let id = started(&sim);
+    sim.advance_build(&id, &Target::End);
+    Call::to(&sim, "codemagic wait --expect-commit 0123456789").arg(&id).run().code(7);
+}
+
+#[test]
+fn several_builds_end_with_the_worst_code() {
+    let sim = simulator().start().unwrap();
+    for plan in
+        [short(), Plan { v3_status: Some("warning".into()), ..short() }, Plan::failing("Build ipa", "no profile\n")]
+    {
+        sim.plan(Plan { times: Some(1), ..plan });
+    }
+    let ids: Vec<_> = (0..3).map(|_| started(&sim)).collect();
+    let wait = |ids: &[String]| {
+        let call = Call::to(&sim, "codemagic wait --json --poll-interval 20ms");
+        ids.iter().fold(call, Call::arg).run()
+    };
+    let done = wait(&ids);
+    done.code(1)
+        .says("[1] status: finished\n")
+        .says("Codemagic build 1 succeeded")
+        .says("cibridge: error: Codemagic build 2: ended with warnings")
+        .says("cibridge: error: Codemagic build 3: failed in step Build ipa");
+    let document = done.json();
+    assert_eq!((&document["outcome"], &document["exit_code"]), (&json!("failed"), &json!(1)));
+    let codes: Vec<_> = document["builds"].as_array().unwrap().iter().map(|build| build["exit_code"].clone()).collect();
+    assert_eq!(codes, [0, 3, 1]);
+    let found: Vec<_> =
+        document["builds"].as_array().unwrap().iter().map(|build| build["build"]["id"].clone()).collect();
+    assert_eq!(found, ids);
+    wait(&ids[..2]).code(3);
+    // One build is one document, also in `wait`; its page names it as well as its id.
+    let page = format!("https://codemagic.io/app/{}/build/{}/?tab=x", sim.app_id(), ids[0]);
+    let done = wait(&[page]);
+    assert_eq!(done.code(0).json()["build"]["id"], ids[0].as_str());
+}
+
+#[test]
+fn the_first_bad_end_cancels_the_others_when_asked() {
+    for fail_fast in [true, false] {
+        let sim = simulator().start().unwrap();
+        sim.plan(Plan { times: Some(1), ..Plan::failing("Build ipa", "no profile\n") });
+        sim.plan(if fail_fast { Plan { hold: Some("building".into()), ..short() } } else { short() });
+        let (bad, other) = (started(&sim), started(&sim));
+        let call = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&bad).arg(&other);
+        let done = call.args(if fail_fast { "--fail-fast" } else { "" }).run();
+        done.code(1);
+        assert_eq!(sim.build(&other).unwrap().cancels, u32::from(fail_fast), "{done}");
+        let expected = if fail_fast { "cancelled" } else { "success" };
+        assert_eq!(done.document()["builds"][1]["outcome"], expected, "{done}");
+        if fail_fast {
+            done.says("cibridge: error: Codemagic build 2: another build ended badly; it was cancelled\n");
+        }
+    }
+}
+
+#[test]
+fn earlier_builds_tell_how_long_it_usually_takes() {
+    let history = History { durations: vec![830.0, 840.0, 850.0], ..History::default() };
+    let sim = simulator().plan(short()).history(history).start().unwrap();
+    Call::following(&sim, "").run().code(0).says("status: queued\n").says("usually 14 min\n");
+}
+
+#[test]
+fn the_result_file_holds_the_id_while_the_build_runs() {
+    let sim = simulator().plan(Plan { hold: Some("building".into()), ..short() }).start().unwrap();
+    let running = Call::following(&sim, "").spawn();
+    let id = running.first_line();
+    running.hear("status: building");
+    let document = running.result();
+    crate::support::document::check(&document);
+    assert_eq!((&document["outcome"], &document["exit_code"]), (&json!("running"), &json!(null)));
+    assert_eq!(document["build"]["id"], id.as_str());
+    let entries: Vec<_> = std::fs::read_dir(running.folder()).unwrap().collect();
+    assert_eq!(entries.len(), 1, "no temporary file is left: {entries:?}");
+    running.signal("KILL");
+    let done = running.finish();
+    assert_eq!((done.exit(), &done.document()["build"]["id"]), (-9, &json!(id)));
+}
+
+/// The disk fills up, or the folder goes away, after the start: the build is still followed to its end.
+#[test]
+fn a_result_file_that_cannot_be_written_any_more_loses_no_build() {
+    for (wait, code) in [("--wait --poll-interval 20ms", 16), ("", 16)] {
+        let sim = simulator().plan(short()).start().unwrap();
+        sim.fault(Fault::slow(Duration::from_millis(500)).on("POST", "/builds"));
+        let call = Call::to(&sim, "codemagic trigger").args(wait);
+        let folder = call.folder().join("gone");
+        std::fs::create_dir(&folder).unwrap();
+        let running = call.args("--result-file").arg(folder.join("result.json")).spawn();
+        assert!(sim.wait_for_requests("POST", "/builds", 1));
+        std::fs::remove_dir_all(&folder).unwrap();
+        let done = running.finish();
+        done.code(code).says("cibridge: error: the result file ").prints("BUILD\n");
+        let ended = sim.builds()[0].status == "finished";
+        assert_eq!(ended, !wait.is_empty(), "{done}");
+    }
+}
+
+#[test]
+fn a_full_disk_loses_no_build() {
+    let call = Call::to(&simulator().start().unwrap(), "");
+    let disk = call.folder().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let Some(_mount) = Mount::small(&disk) else {
+        println!("skipped: this machine does not allow mounting a small disk");
+        return;
+    };
+    let sim = simulator().plan(short()).start().unwrap();
+    sim.fault(Fault::slow(Duration::from_millis(500)).on("POST", "/builds"));
+    let running = Call::following(&sim, "--result-file").arg(disk.join("result.json")).spawn();
+    assert!(sim.wait_for_requests("POST", "/builds", 1));
+    // As full as it gets: not a byte of the document fits.
+    drop(std::fs::write(disk.join("filler"), vec![0; 1 << 20]));
+    let done = running.finish();
+    done.code(16)
+        .says("cibridge: error: the result file ")
+        .says("No space left on device")
+        .says("Codemagic build 1 succeeded");
+}
+
+/// A small file system that goes away with the test.
+struct Mount(std::path::PathBuf);
+
+impl Mount {
+    fn small(path: &std::path::Path) -> Option<Self> {
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64k", "none"])
+            .arg(path)
+            .stderr(std::process::Stdio::null())
+            .status();
+        mounted.is_ok_and(|status| status.success()).then(|| Self(path.to_owned()))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        drop(std::process::Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+#[test]
+fn status_looks_once_at_each_build() {
+    let sim = simulator().advance(Advance::Manual).start().unwrap();
+    sim.plan(Plan { times: Some(1), ..short() });
+    sim.plan(Plan { times: Some(1), ..Plan::failing("Build ipa", "x") });
+    let (good, bad) = (started(&sim), started(&sim));
+    let status =
+        |ids: &[&str], more: &str| ids.iter().fold(Call::to(&sim, "codemagic status").args(more), Call::arg).run();
+    let done = status(&[&good], "");
+    done.code(0).prints("BUILD queued https://codemagic.io/app/APP/build/BUILD\n").tells("");
+    assert_eq!(done.document()["outcome"], "running");
+    sim.advance(10_000.0);
+    assert_eq!(status(&[&good], "").code(0).document()["outcome"], "success");
+    let done = status(&[&good, &bad], "");
+    done.code(1).prints(
+        "BUILD finished https://codemagic.io/app/APP/build/BUILD\nBUILD failed https://codemagic.io/app/APP/build/BUILD\n",
+    );
+    let document = status(&[&good, &bad], "--json").code(1).json();
+    assert_eq!(document["builds"][1]["steps"][4], json!({"name": "Build ipa", "status": "failed", "seconds": 120}));
+    status(&["6a941a0014bf8ccd332f2844"], "")
+        .code(11)
+        .says("build BUILD does not exist, or is hidden from this API key");
+}
+
+#[test]
+fn cancel_is_content_with_a_build_that_ended() {
+    let sim = simulator().advance(Advance::Manual).plan(short()).start().unwrap();
+    let (running, ended) = (started(&sim), started(&sim));
+    let cancel = |ids: &[&str]| ids.iter().fold(Call::to(&sim, "codemagic cancel"), Call::arg).run();
+    cancel(&[&running]).code(0).tells("Codemagic build BUILD: cancelled, or ended before\n").prints("");
+    sim.advance(10_000.0);
+    // 208, without JSON.
+    let done = cancel(&[&ended]);
+    done.code(0).tells("Codemagic build BUILD: cancelled, or ended before\n");
+    assert_eq!(sim.requests().last().unwrap().status, Some(208));
+    assert_eq!(done.document()["outcome"], "success");
+    let missing = "6a941a0014bf8ccd332f2844";
+    cancel(&[missing])
+        .code(11)
+        .says("cibridge: error: cancelling build BUILD: build BUILD does not exist, or is hidden");
+    // One wrong id does not keep the others running.
+    let third = started(&sim);
+    let done = cancel(&[missing, &third]);
+    done.code(11);
+    assert_eq!(sim.build(&third).unwrap().cancels, 1);
+    assert_eq!(done.document()["builds"][1]["outcome"], "success");
+}
+
+#[test]
+fn a_login_page_is_no_cancel() {
+    let sim = simulator().plan(short()).start().unwrap();
+    let id = started(&sim);
+    sim.fault(Fault::page(Page::Sso).path("/cancel").always());
+    Call::to(&sim, "codemagic cancel").arg(&id).run().code(14).says("an HTML page came from 127.0.0.1");
+    let slow = Plan { cancel: CancelPlan { delay_seconds: Some(0.0), ..CancelPlan::default() }, ..short() };
+    let sim = simulator().plan(slow).start().unwrap();
+    let id = started(&sim);
+    sim.fault(Fault::status(503).path("/cancel"));
+    Call::to(&sim, "codemagic cancel").arg(&id).run().code(0);
+    assert_eq!(sim.counters().cancels, 1);
+}
+
+#[test]
+fn builds_are_listed_by_what_is_asked() {
+    let history = |workflow: &str, branch: &str, labels: &[&str], status: &str| History {
+        workflow_id: workflow.into(),
+        branch: branch.into(),
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        durations: vec![60.0],
+        status: status.into(),
+        ..History::default()
+    };
+    let sim = simulator()
+        .history(history("ios-release", "main", &["nightly"], "finished"))
+        .history(history("ios-release", "feature/x y", &["nightly", "qa"], "failed"))
+        .history(history("android-release", "main", &[], "canceled"))
+        .start()
+        .unwrap();
+    let list = |flags: &str, branch: &str| {
+        let call = Call::to(&sim, "codemagic builds").args(flags);
+        let call = if branch.is_empty() { call } else { call.args("--branch").arg(branch) };
+        let done = call.run();
+        done.code(0).tells("");
+        let mut numbers: Vec<_> = done.stdout.lines().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
+        numbers.sort();
+        numbers.join(" ")
+    };
+    for (flags, branch, found) in [
+        ("", "", "1 2 3"),
+        ("--workflow ios-release", "", "1 2"),
+        ("", "main", "1 3"),
+        ("", "feature/x y", "2"),
+        ("--label nightly", "", "1 2"),
+        ("--label nightly --label qa", "", "2"),
+        ("--status failed", "", "2"),
+        ("--status queued", "", ""),
+        ("--tag v1", "", ""),
+        ("--app-id 60a0b1c2d3e4f56789abcd22", "", ""),
+    ] {
+        assert_eq!(list(flags, branch), found, "{flags} {branch}");
+    }
+    assert_eq!(list("--limit 2", "").split(' ').count(), 2);
+    Call::to(&sim, "codemagic builds --status odd").run().code(2).says("invalid value 'odd' for '--status <STATE>'");
+    let done = Call::to(&sim, "codemagic builds --status failed").run();
+    done.prints("BUILD 2 failed ios-release feature/x y https://codemagic.io/app/APP/build/BUILD\n");
+    let document = Call::to(&sim, "codemagic builds --json --status failed").run().code(0).json();
+    assert_eq!(document["builds"][0]["build"]["labels"], json!(["nightly", "qa"]));
+    assert_eq!((&document["outcome"], &document["exit_code"]), (&json!("success"), &json!(0)));
+}
+
+#[test]
+fn a_long_list_is_read_page_by_page() {
+    let history = History { durations: vec![10.0; 120], ..History::default() };
+    let sim = simulator().history(history).start().unwrap();
+    let done = Call::to(&sim, "codemagic builds --limit 110").run();
+    assert_eq!(done.code(0).stdout.lines().count(), 110);
+    let mut ids: Vec<_> = done.stdout.lines().collect();
+    ids.dedup();
+    assert_eq!(ids.len(), 110);
+    assert_eq!(sim.requests_to("GET", "/api/*/teams/*/builds").len(), 3);
+}
+
+/// A limit that is almost used up stretches the pauses, so that it is never met twice in a row.
+#[test]
+fn a_limit_that_was_met_is_not_met_again_at_once() {
+    let sim = simulator().plan(Plan { hold: Some("building".into()), ..short() }).start().unwrap();
+    let id = started(&sim);
+    sim.fault(Fault::rate_limited(3600).on("GET", &format!("/api/*/builds/{id}")).nth(3));
+    let running = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&id).spawn();
+    running.hear("the limit of 5000 requests per hour is used up, new ones are allowed in 1h (HTTP 429: Too Many Requests); next try in 1 h");
+    running.signal("TERM");
+    running.finish().code(143);
+}

@@ -1,0 +1,437 @@
+//! What is refused, with which sentence and which code: before any request, and by every kind of answer.
+
+use std::time::Duration;
+
+use cibridge_simulator::{
+    Access, App, CutPoint, DEFAULT_APP, Fault, FaultKind, Page, Simulator, UnknownWorkflow, WrongShape,
+};
+use serde_json::json;
+
+use crate::support::net::{BlackHole, ClosedPort, silent_port};
+use crate::support::{Call, Done, mode, simulator, started, together};
+
+/// Runs a call that must be refused before any request.
+#[track_caller]
+fn refused(sim: &Simulator, call: Call, code: i32, part: &str) -> Done {
+    let done = call.run();
+    done.code(code).says("cibridge: error: ").says(part).prints("");
+    assert_eq!(sim.counters().connections, 0, "{done}");
+    done
+}
+
+#[test]
+fn values_are_refused_before_any_request() {
+    let sim = simulator().start().unwrap();
+    let table: &[(&[&str], &str)] = &[
+        (&["--app-id", ""], "the app id \"\": is empty or holds spaces"),
+        (&["--app-id", "a b"], "the app id \"a b\": is empty or holds spaces"),
+        (&["--app-id", "a/b"], "the app id \"a/b\": is empty or holds spaces, line breaks or slashes"),
+        (&["--app-id", "a\nb"], "the app id \"a\\nb\": is empty or holds spaces, line breaks"),
+        (&["--app-id", ".."], "the app id \"..\": cannot be one"),
+        (&["--workflow", " "], "the workflow id: is empty"),
+        (&["--workflow", "a\nb"], "the workflow id: \"a\\nb\" holds a line break"),
+        (&["--branch", ""], "the branch: is empty"),
+        (&["--branch", "a\nb"], "the branch: \"a\\nb\" holds a line break"),
+        (&["--tag", ""], "the tag: is empty"),
+        (&["--tag", "v1", "--branch", "main"], "branch and tag: both given, and a build has exactly one"),
+        (&["--var", "A"], "--var \"A\": is not of the form NAME=TEXT"),
+        (&["--var", "=1"], "--var \"=1\": is not of the form NAME=TEXT"),
+        (&["--software", "xcode"], "--software \"xcode\": is not of the form NAME=TEXT"),
+        (&["--var-from-env", "MISSING"], "--var-from-env MISSING: the environment has no such variable"),
+        (&["--input", "a"], "--input \"a\": is not of the form NAME=TEXT or NAME:=JSON"),
+        (&["--input", "a:=yes"], "--input \"a:=yes\": `yes` is not JSON"),
+        (&["--input", "a:=[1]"], "input `a`: is no text, number or boolean"),
+        (&["--label", ""], "a label: is empty"),
+        (&["--group", " "], "a variable group: is empty"),
+        (&["--instance-type", ""], "the instance type: is empty"),
+        (&["--idempotency-key", " "], "the idempotency key \" \": is empty"),
+        (
+            &["--api-url", "codemagic.io"],
+            "the address in CODEMAGIC_API_URL: `codemagic.io` does not begin with https://",
+        ),
+        (&["--legacy-api-url", "ftp://x"], "the address in CODEMAGIC_LEGACY_API_URL: `ftp://x` has the scheme `ftp`"),
+        (&["--require-version", "new"], "--require-version new: is no version like 1.2.3"),
+        (&["--api", "v2"], "invalid value 'v2' for '--api <API>'"),
+        (&["--timeout", "soon"], "invalid value 'soon' for '--timeout <TIME>'"),
+        (&["--log-lines", "-1"], "the command line: "),
+        (&["--bracnh", "main"], "did you mean `--branch`?"),
+        (&["--request", "-"], "the request -: "),
+    ];
+    together(table, |(arguments, part)| {
+        let call = arguments.iter().fold(Call::to(&sim, "codemagic trigger"), Call::arg);
+        let done = refused(&sim, call, 2, part);
+        assert_eq!(done.stderr.matches("cibridge: error: ").count(), 1, "{done}");
+    });
+}
+
+#[test]
+fn what_is_missing_is_named_with_its_flag_and_variable() {
+    let sim = simulator().start().unwrap();
+    for (variable, part) in [
+        ("CODEMAGIC_APP_ID", "the app id: not given\nhint: give --app-id, or set CODEMAGIC_APP_ID\n"),
+        ("CODEMAGIC_WORKFLOW", "the workflow id: not given\nhint: give --workflow, or set CODEMAGIC_WORKFLOW\n"),
+        (
+            "CODEMAGIC_BRANCH",
+            "the branch or tag: not given\nhint: give --branch or --tag, or set CODEMAGIC_BRANCH or CODEMAGIC_TAG\n",
+        ),
+        ("CODEMAGIC_API_KEY", "the API key: not given\nhint: set the environment variable CODEMAGIC_API_KEY"),
+    ] {
+        refused(&sim, Call::to(&sim, "codemagic trigger").without(variable), 2, part);
+        if variable != "CODEMAGIC_API_KEY" {
+            refused(&sim, Call::to(&sim, "codemagic trigger").env(variable, ""), 2, part);
+        }
+    }
+    refused(&sim, Call::to(&sim, "codemagic trigger").env("CODEMAGIC_TAG", "v1"), 2, "branch and tag: both given");
+}
+
+#[test]
+fn no_command_is_a_usage_error() {
+    Call::new("")
+        .run()
+        .code(2)
+        .tells("cibridge: error: the command line: names no command\nhint: `cibridge --help` lists them\n");
+    Call::new("codemagic triger").run().code(2).says("did you mean `trigger`?");
+    Call::new("codemagic wait").run().code(2).says("the command line: ");
+    Call::new("codemagic status").arg("a/b").run().code(2).says("is neither a build's id nor its page");
+    Call::new("codemagic status https://codemagic.io/app/60a0b1c2d3e4f56789abcdef").run().code(2);
+}
+
+#[test]
+fn the_key_itself_is_checked_and_never_repeated() {
+    let sim = simulator().start().unwrap();
+    for key in ["sim key-0123456789", "sim-key-0123456789\n", "sim\tkey-0123456789", "schlüssel-0123456789"] {
+        let call = Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_KEY", key).secret(key.trim());
+        refused(
+            &sim,
+            call,
+            2,
+            "the API key from CODEMAGIC_API_KEY: holds spaces, line breaks or characters that no key has",
+        );
+        let call = Call::to(&sim, "codemagic trigger").secret(key.trim());
+        let path = call.file("key", &format!("{key}\n"));
+        refused(&sim, call.args("--api-key-file").arg(path), 2, "key: holds spaces, line breaks or characters");
+    }
+    refused(
+        &sim,
+        Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_KEY", ""),
+        2,
+        "from CODEMAGIC_API_KEY: is empty",
+    );
+    let call = Call::to(&sim, "codemagic trigger");
+    let path = call.file("key", "\n");
+    refused(&sim, call.args("--api-key-file").arg(path), 2, "key: is empty");
+    // There is no flag for it, so that it does not show in the list of processes.
+    refused(&sim, Call::to(&sim, "codemagic trigger --api-key x"), 2, "unexpected argument '--api-key' found");
+}
+
+#[test]
+fn a_key_file_that_is_not_its_owners_alone_is_refused() {
+    let sim = simulator().start().unwrap();
+    for (bits, shown) in [(0o640, "640"), (0o604, "604"), (0o660, "660")] {
+        let call = Call::to(&sim, "codemagic trigger");
+        let path = call.file("key", &sim.key());
+        mode(&path, bits);
+        let part = format!("others than its owner can use it (mode {shown})\nhint: chmod 600 ");
+        refused(&sim, call.args("--api-key-file").arg(path), 16, &part);
+    }
+    let call = Call::to(&sim, "codemagic trigger");
+    let missing = call.folder().join("missing");
+    refused(&sim, call.args("--api-key-file").arg(missing), 16, "missing: No such file or directory");
+    let call = Call::to(&sim, "codemagic trigger");
+    let folder = call.folder().join("folder");
+    std::fs::create_dir(&folder).unwrap();
+    mode(&folder, 0o700);
+    refused(&sim, call.args("--api-key-file").arg(folder), 16, "folder: it is not a file");
+    let call = Call::to(&sim, "codemagic trigger");
+    let path = call.file("key", &sim.key());
+    mode(&path, 0o000);
+    if std::fs::read(&path).is_err() {
+        refused(&sim, call.args("--api-key-file").arg(path), 16, "key: Permission denied");
+    }
+}
+
+#[test]
+fn a_request_file_is_refused_by_the_name_of_its_fault() {
+    let sim = simulator().start().unwrap();
+    for (text, part) in [
+        ("{", "EOF while parsing"),
+        ("[]", "it is no JSON object"),
+        (r#"{"workflow": "x"}"#, "unknown field `workflow`"),
+        (r#"{"environment": {"vars": {}}}"#, "unknown field `vars`"),
+        (r#"{"labels": "x"}"#, "invalid type: string \"x\", expected a sequence"),
+        (r#"{"environment": {"variables": {"N": 1}}}"#, "variable `N`: is 1, not text"),
+        (r#"{"environment": {"software_versions": {"xcode": 16}}}"#, "software version `xcode`: is 16, not text"),
+        (r#"{"inputs": {"": "x"}}"#, "input ``: is no text"),
+        (r#"{"branch": "a", "tag": "b"}"#, "branch and tag: both given"),
+    ] {
+        let call = Call::to(&sim, "codemagic trigger");
+        let path = call.file("request.json", text);
+        refused(&sim, call.args("--request").arg(path), 2, part);
+    }
+    let call = Call::to(&sim, "codemagic trigger");
+    let missing = call.folder().join("missing.json");
+    refused(&sim, call.args("--request").arg(missing), 16, "missing.json: No such file or directory");
+}
+
+#[test]
+fn a_result_path_that_cannot_be_written_is_refused_before_any_request() {
+    let sim = simulator().start().unwrap();
+    let part = "cibridge: error: the result file ";
+    let call = Call::to(&sim, "codemagic trigger --wait");
+    let path = call.folder().join("missing/result.json");
+    refused(&sim, call.args("--result-file").arg(path), 16, part).says("No such file or directory");
+    let call = Call::to(&sim, "codemagic trigger");
+    let path = call.folder().to_owned();
+    refused(&sim, call.args("--result-file").arg(path), 16, part).says("it is a folder");
+    let call = Call::to(&sim, "codemagic trigger");
+    let path = call.file("file", "").join("result.json");
+    refused(&sim, call.args("--result-file").arg(path), 16, part).says("Not a directory");
+}
+
+#[test]
+fn plain_http_to_another_machine_is_refused_unless_it_is_allowed() {
+    let sim = simulator().start().unwrap();
+    let call = || Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_URL", "http://codemagic.invalid/api/v3");
+    refused(
+        &sim,
+        call(),
+        2,
+        "http://codemagic.invalid/api/v3/apps/APP/builds is plain http, which would show the credentials",
+    )
+    .says("hint: use https://, or --allow-http if you accept that");
+    call().args("--allow-http").run().code(14).says("the host name codemagic.invalid does not resolve");
+    let local = sim.v3_url().replace("127.0.0.1", "localhost");
+    Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_URL", &local).run().code(0);
+}
+
+/// Each answer that is no success, at the first request of a start, where it means that nothing was started.
+#[test]
+fn each_answer_has_its_own_sentence() {
+    let start = "starting a build of app APP: ";
+    let headers = |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    let extra = json!({"status_code": 400, "detail": "Validation failed", "extra": [
+        {"message": "Expected `str`", "key": "environment.variables.A", "source": "body"}, {"message": "no key"}, "odd"]});
+    let keyed = json!({"status_code": 400, "detail": "Bad", "extra": {"branch": "is odd", "n": 7}});
+    let limited = FaultKind::Status {
+        status: 429,
+        headers: headers(&[("ratelimit-limit", "5000"), ("ratelimit-reset", "1800")]),
+        body: None,
+        json: None,
+    };
+    let legacy_limited = FaultKind::Status {
+        status: 429,
+        headers: headers(&[
+            ("X-RateLimit-Limit", "5000"),
+            ("X-RateLimit-Reset", "784112377"),
+            ("Date", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ]),
+        body: None,
+        json: None,
+    };
+    let table: Vec<(Fault, i32, &str)> = vec![
+        (
+            Fault::status(401),
+            10,
+            "the API key is not valid (HTTP 401: Invalid authentication token)\nhint: take the key from Codemagic's account settings",
+        ),
+        (
+            Fault::status(403),
+            10,
+            "the API key may not use app APP (HTTP 403: You do not have permission to perform this action)\nhint: check the id",
+        ),
+        (
+            Fault::status(404),
+            11,
+            "app APP does not exist, or is hidden from this API key (HTTP 404: Not Found)\nhint: `cibridge codemagic check`",
+        ),
+        (
+            Fault::status(402),
+            12,
+            "Codemagic wants payment (HTTP 402: Billing must be enabled to start builds on this instance type)\nhint: the team's plan",
+        ),
+        (Fault::status(405), 12, "Codemagic refused the request (HTTP 405: Method Not Allowed)"),
+        (Fault::status(409), 12, "Codemagic refused the request (HTTP 409: Conflict)"),
+        (Fault::status(422), 12, "Codemagic refused the request (HTTP 422: The request could not be processed)"),
+        (
+            Fault::answer(400, &extra.to_string()),
+            12,
+            "Codemagic refused the request (HTTP 400: Validation failed: environment.variables.A: Expected `str`; no key; odd)",
+        ),
+        (Fault::answer(400, &keyed.to_string()), 12, "(HTTP 400: Bad: branch: is odd; n: 7)"),
+        (
+            Fault::answer(400, r#"{"error": "BAD", "message": "in the legacy words"}"#),
+            12,
+            "(HTTP 400: in the legacy words)",
+        ),
+        (Fault::answer(400, "plain words\r\n  on lines"), 12, "(HTTP 400: plain words on lines)"),
+        (Fault::answer(400, ""), 12, "Codemagic refused the request (HTTP 400)"),
+        (Fault::answer(400, &"long ".repeat(1000)), 12, "long long …)"),
+        (
+            Fault::new(limited),
+            13,
+            "the limit of 5000 requests per hour is used up, new ones are allowed in 30m (HTTP 429: Too Many Requests)",
+        ),
+        (Fault::new(legacy_limited), 13, "the limit of 5000 requests per hour is used up, new ones are allowed in 10m"),
+        (
+            Fault::page(Page::Sso),
+            14,
+            "an HTML page came from 127.0.0.1 instead of Codemagic's answer (HTTP 200, \"Sign in - Corp SSO\")\nhint: a login page or proxy stands in between",
+        ),
+        (Fault::page(Page::Home), 14, "(HTTP 200, \"Demo\")"),
+        (Fault::page(Page::Proxy), 14, "(HTTP 403, \"Access Denied\")"),
+        (
+            Fault::page(Page::ProxyAuth),
+            14,
+            "(HTTP 407, \"Proxy Authentication Required\")\nhint: a proxy wants a login first",
+        ),
+        (
+            Fault::redirect(302, "https://sso.example.com/login?token=x"),
+            14,
+            "127.0.0.1 redirects to https://sso.example.com/login (HTTP 302), as login pages and proxies do",
+        ),
+        (
+            Fault::redirect(307, "{storage}/elsewhere"),
+            14,
+            "127.0.0.1 redirects to http://127.0.0.1:PORT/elsewhere (HTTP 307)",
+        ),
+        (Fault::redirect(308, "{api}/api/v3/user"), 14, "(HTTP 308)"),
+        (Fault::redirect(303, "{api}/api/v3/user"), 14, "(HTTP 303)"),
+    ];
+    let escaped = Fault::answer(400, "{\"detail\": \"\\u001b[31mred\\u001b[0m\\u202e\"}");
+    let table: Vec<_> = table.into_iter().chain([(escaped, 12, "(HTTP 400: red)")]).collect();
+    together(&table, |(fault, code, sentence)| {
+        let sim = simulator().fault(fault.clone()).start().unwrap();
+        let done = Call::to(&sim, "codemagic trigger --wait").run();
+        done.code(*code).says(&format!("cibridge: error: {start}")).says(sentence).prints("");
+        assert_eq!(done.stderr.matches("cibridge: error: ").count(), 1, "{done}");
+        assert_eq!((sim.counters().requests, sim.counters().builds_started), (1, 0), "{done}");
+        assert_eq!(done.document()["error"]["message"].as_str().unwrap().lines().count(), 1, "{done}");
+    });
+}
+
+#[test]
+fn the_simulated_service_refuses_in_its_own_words() {
+    let foreign = App { foreign: true, ..App::new("60a0b1c2d3e4f56789abcd11") };
+    let sim = simulator()
+        .apps(vec![App::new(DEFAULT_APP), foreign])
+        .another_key("read-only-key-0123", Access::ReadOnly)
+        .config(|config| config.unknown_workflow = UnknownWorkflow::Refuse)
+        .start()
+        .unwrap();
+    let trigger = || Call::to(&sim, "codemagic trigger");
+    trigger()
+        .env("CODEMAGIC_API_KEY", "wrong-key-0123456789")
+        .secret("wrong-key-0123456789")
+        .run()
+        .code(10)
+        .says("the API key is not valid (HTTP 401: Invalid authentication token)");
+    trigger()
+        .env("CODEMAGIC_API_KEY", "read-only-key-0123")
+        .run()
+        .code(10)
+        .says("the API key may not use app APP (HTTP 403: You do not have permission to start builds)");
+    trigger()
+        .args("--app-id 60a0b1c2d3e4f56789abcd11")
+        .run()
+        .code(10)
+        .says("HTTP 403: You do not have access to this app");
+    trigger().args("--app-id not-an-id").run().code(12).says("HTTP 400: Invalid app id");
+    trigger().args("--workflow nobody-knows").run().code(12).says("workflow_id: Workflow not found");
+    trigger()
+        .args("--api legacy --app-id 60a0b1c2d3e4f56789abcd11")
+        .run()
+        .code(10)
+        .says("HTTP 403: You don't have the permission to access this application");
+    assert_eq!(sim.counters().builds_started, 0);
+}
+
+/// A limit that ends soon is waited for; the start was turned away at the door, so it may be sent again.
+#[test]
+fn a_rate_limit_is_waited_for_when_it_ends_soon() {
+    let limited = |retry_after| FaultKind::RateLimited { reset_seconds: 1, retry_after };
+    let scenarios = [
+        (Fault::new(limited(None)), 2, 0),
+        (Fault::new(limited(Some(0))), 2, 0),
+        (Fault::status(429), 2, 0),
+        (Fault::status(429).always(), 5, 13),
+    ];
+    together(&scenarios, |(fault, requests, code)| {
+        let sim = simulator().fault(fault.clone()).start().unwrap();
+        Call::to(&sim, "codemagic trigger").run().code(*code);
+        assert_eq!((sim.counters().requests, sim.counters().builds_started), (*requests, u64::from(*code == 0)));
+    });
+}
+
+/// Faults of the way to the service.
+#[test]
+fn no_connection_has_its_own_sentences() {
+    let (closed, hole, (_listener, silent)) = (ClosedPort::take(), BlackHole::open(), silent_port());
+    let scenarios = [
+        (
+            format!("http://127.0.0.1:{}", closed.port()),
+            "127.0.0.1 refused the connection\nhint: is the address right and the service running?",
+        ),
+        (
+            format!("http://127.0.0.1:{}", hole.port()),
+            "no connection to 127.0.0.1 within the time limit\nhint: check the network and the proxy settings, or raise --connect-timeout",
+        ),
+        (format!("https://127.0.0.1:{silent}"), "no connection to 127.0.0.1 within the time limit"),
+        ("https://no-such-host.invalid/api".to_owned(), "the host name no-such-host.invalid does not resolve"),
+    ];
+    together(&scenarios, |(url, sentence)| {
+        let call = Call::new("codemagic trigger --connect-timeout 200ms --app-id a --workflow w --branch b");
+        call.env("CODEMAGIC_API_KEY", "key-0123456789")
+            .env("CODEMAGIC_API_URL", url)
+            .run()
+            .code(14)
+            .says(&format!("cibridge: error: starting a build of app a: {sentence}"));
+    });
+}
+
+/// Reading is repeated while the fault may pass, and its last answer is the one that is told.
+#[test]
+fn reads_are_repeated_while_the_fault_may_pass() {
+    let answers = [
+        (Fault::status(503).times(2), 0, 3),
+        (Fault::page(Page::Gateway), 0, 2),
+        (Fault::page(Page::Sso), 0, 2),
+        (Fault::cut(CutPoint::BeforeAnswer), 0, 2),
+        (Fault::new(FaultKind::WrongJson { shape: WrongShape::Broken }), 0, 2),
+        (Fault::new(FaultKind::Truncate { bytes: None }), 0, 2),
+        (Fault::new(FaultKind::Hang { max_ms: 60_000 }), 0, 2),
+        (Fault::status(401).always(), 10, 1),
+        (Fault::status(404).always(), 11, 1),
+        (Fault::status(500).always(), 13, 5),
+        // It asks for two minutes, which is longer than a call may pause.
+        (Fault::page(Page::Maintenance).always(), 13, 1),
+        (Fault::new(FaultKind::RedirectLoop { status: 302 }).always(), 14, 6),
+        (Fault::redirect(302, "http://elsewhere.example.com/").always(), 14, 1),
+        (Fault::redirect(302, "ftp://elsewhere.example.com/").always(), 14, 1),
+    ];
+    together(&answers, |(fault, code, looks)| {
+        let sim = simulator().start().unwrap();
+        let id = started(&sim);
+        sim.fault(fault.clone().on("GET", &format!("/api/*/builds/{id}")));
+        let done = Call::to(&sim, "codemagic status --answer-timeout 3s").arg(&id).run();
+        done.code(*code);
+        assert_eq!(sim.requests_to("GET", &format!("/api/*/builds/{id}")).len(), *looks, "{done}");
+    });
+}
+
+#[test]
+fn an_endless_answer_is_not_read_to_its_end() {
+    let sim = simulator().start().unwrap();
+    let id = started(&sim);
+    sim.fault(Fault::new(FaultKind::Endless { limit: 1 << 30 }).on("GET", "/api/v3/builds/*").always());
+    Call::to(&sim, "codemagic status").arg(&id).run().code(14).says("the answer is larger than 16777216 bytes");
+    assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests()[0].done));
+    assert!(sim.requests()[0].sent < 64 << 20, "{}", sim.requests()[0].sent);
+}
+
+#[test]
+fn what_is_not_http_is_told() {
+    let sim = simulator().start().unwrap();
+    let id = started(&sim);
+    sim.fault(Fault::new(FaultKind::Raw { text: "SSH-2.0-OpenSSH_9.2\r\n".into() }).always());
+    Call::to(&sim, "codemagic status").arg(&id).run().code(14).says("127.0.0.1 did not answer in HTTP");
+}

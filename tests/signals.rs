@@ -1,0 +1,278 @@
+//! No orphan: a signal at any moment, or a lost parent, cancels the build before the program ends.
+
+use std::time::{Duration, Instant};
+
+use cibridge_simulator::{Advance, CutPoint, Fault, FaultKind, Plan, Simulator};
+
+use crate::support::net::{BlackHole, Manner, Proxy};
+use crate::support::{Call, Done, Running, signal, simulator, started, together, until};
+
+/// The time in which the program must be done: Jenkins gives five seconds.
+const DONE: Duration = Duration::from_secs(3);
+
+fn held() -> Plan {
+    Plan { hold: Some("building".into()), ..Plan::default() }
+}
+
+fn holding() -> Simulator {
+    simulator().plan(held()).start().unwrap()
+}
+
+/// Signals, waits for the end, and checks that it came soon.
+#[track_caller]
+fn stop(running: Running, name: &str) -> Done {
+    let since = Instant::now();
+    running.signal(name);
+    let done = running.finish();
+    assert!(since.elapsed() < DONE, "{:?}\n{done}", since.elapsed());
+    done
+}
+
+#[test]
+fn each_signal_has_its_code() {
+    for (name, code, word) in [("TERM", 143, "SIGTERM"), ("INT", 130, "SIGINT"), ("HUP", 143, "SIGTERM")] {
+        let sim = holding();
+        let running = Call::following(&sim, "").spawn();
+        running.hear("status: building");
+        let done = stop(running, name);
+        done.code(code).says(&format!("cibridge: error: Codemagic build 1: ended by {word}; it was cancelled\n"));
+        assert_eq!(done.stderr.matches("cibridge: error").count(), 1, "one line\n{done}");
+        let document = done.document();
+        assert_eq!((&document["outcome"], &document["build"]["status"]), (&"interrupted".into(), &"building".into()));
+        assert_eq!((sim.counters().cancels, sim.counters().builds_started), (1, 1));
+    }
+}
+
+#[test]
+fn during_a_long_pause() {
+    let sim = holding();
+    let running = Call::following(&sim, "--poll-interval 1h").spawn();
+    running.hear("Codemagic build started");
+    stop(running, "TERM").code(143).says("ended by SIGTERM; it was cancelled");
+    assert_eq!(sim.counters().cancels, 1);
+}
+
+#[test]
+fn a_build_is_left_alone_when_asked() {
+    let sim = holding();
+    let running = Call::following(&sim, "--no-cancel").spawn();
+    running.hear("status: building");
+    stop(running, "TERM").code(143).says("ended by SIGTERM; it was left alone\n");
+    assert_eq!(sim.counters().cancels, 0);
+}
+
+#[test]
+fn several_builds_are_all_cancelled() {
+    let sim = holding();
+    let ids: Vec<_> = (0..3).map(|_| started(&sim)).collect();
+    let running = ids.iter().fold(Call::to(&sim, "codemagic wait --poll-interval 20ms"), Call::arg).spawn();
+    running.hear("[3] status: building");
+    stop(running, "TERM").code(143);
+    assert!(sim.builds().iter().all(|build| build.cancels == 1));
+}
+
+/// Jenkins sends SIGTERM more than once.
+#[test]
+fn a_second_signal_changes_nothing() {
+    let sim = holding();
+    sim.fault(Fault::slow(Duration::from_secs(1)).path("/cancel"));
+    let running = Call::following(&sim, "").spawn();
+    running.hear("status: building");
+    running.signal("TERM");
+    assert!(sim.wait_for_requests("POST", "/cancel", 1));
+    running.signal("INT");
+    running.signal("TERM");
+    running.finish().code(143).says("ended by SIGTERM; it was cancelled\n");
+    assert_eq!(sim.counters().cancels, 1);
+}
+
+#[test]
+fn a_cancel_that_fails_is_told() {
+    for (fault, part) in [
+        (Fault::status(503), "it could not be cancelled and may go on (Codemagic has trouble (HTTP 503"),
+        (
+            Fault::cut(CutPoint::BeforeAnswer),
+            "it could not be cancelled and may go on (127.0.0.1 closed the connection",
+        ),
+    ] {
+        let sim = holding();
+        sim.fault(fault.path("/cancel").always());
+        let running = Call::following(&sim, "").spawn();
+        running.hear("status: building");
+        stop(running, "TERM").code(143).says(part);
+    }
+}
+
+#[test]
+fn while_an_answer_is_awaited() {
+    let hang = Fault::new(FaultKind::Hang { max_ms: 60_000 });
+    let paths = ["/api/*/builds/*/actions", "/api/*/builds/*", "/api/*/teams/*/builds", "/api/*/user/teams"];
+    together(&paths, |path| {
+        let sim = holding();
+        sim.fault(hang.clone().on("GET", path).always());
+        let running = Call::following(&sim, "").spawn();
+        assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests().iter().any(|r| r.fault.is_some())));
+        stop(running, "TERM").code(143).says("it was cancelled");
+        assert_eq!(sim.counters().cancels, 1, "{path}");
+    });
+}
+
+/// The start is on its way, the answer is not there yet: the build is found by its label, and cancelled.
+#[test]
+fn while_the_start_is_in_flight() {
+    let late = Duration::from_secs(60);
+    let starts = [
+        ("codemagic trigger", Fault::slow(late)),
+        ("codemagic trigger --wait", Fault::slow(late)),
+        ("codemagic trigger --wait --api legacy", Fault::slow(late)),
+        ("codemagic trigger --wait --answer-timeout 1h", Fault::new(FaultKind::Hang { max_ms: 60_000 }).acted()),
+    ];
+    together(&starts, |(arguments, fault)| {
+        let sim = holding();
+        sim.fault(fault.clone().on("POST", "/builds"));
+        let running = Call::to(&sim, arguments).spawn();
+        assert!(sim.wait_for(Duration::from_secs(10), |state| state.counters().builds_started == 1));
+        let done = stop(running, "TERM");
+        done.code(143)
+            .says("The build was started: it was found by its label\n")
+            .says("ended by SIGTERM; it was cancelled\n");
+        assert_eq!((sim.counters().builds_started, sim.counters().cancels), (1, 1));
+        assert_eq!(done.document()["build"]["id"], sim.builds()[0].id.as_str());
+    });
+}
+
+/// The service lists a new build late: one search is not enough.
+#[test]
+fn while_the_start_is_in_flight_and_the_list_lags_behind() {
+    let sim = simulator().plan(held()).config(|config| config.hidden_lists = 1).start().unwrap();
+    sim.fault(Fault::slow(Duration::from_secs(60)).on("POST", "/builds"));
+    let running = Call::to(&sim, "codemagic trigger --wait").spawn();
+    assert!(sim.wait_for(Duration::from_secs(10), |state| state.counters().builds_started == 1));
+    stop(running, "TERM").code(143).says("ended by SIGTERM; it was cancelled\n");
+    assert_eq!(sim.counters().cancels, 1);
+}
+
+/// Nothing is to be found: it is not known whether a build was started, and that is what is said.
+#[test]
+fn while_a_start_is_in_flight_that_comes_to_nothing() {
+    let sim = holding();
+    sim.fault(Fault::new(FaultKind::Hang { max_ms: 60_000 }).on("POST", "/builds"));
+    let running = Call::to(&sim, "codemagic trigger --wait").spawn();
+    assert!(sim.wait_for_requests("POST", "/builds", 1));
+    until("the request", || sim.requests()[0].acted || !sim.requests()[0].body.is_empty());
+    let done = stop(running, "TERM");
+    done.code(15).says("a build may have been started, no build with the label cibridge-LABEL is to be seen");
+    assert_eq!(sim.counters().builds_started, 0);
+}
+
+#[test]
+fn while_a_lost_answer_is_searched_for() {
+    let sim = holding();
+    sim.fault(Fault::cut(CutPoint::BeforeAnswer).acted().on("POST", "/builds"));
+    let running = Call::to(&sim, "codemagic trigger --wait").spawn();
+    running.hear("looking whether the build was started");
+    stop(running, "TERM").code(143).says("found by its label").says("ended by SIGTERM; it was cancelled");
+    assert_eq!((sim.counters().builds_started, sim.counters().cancels), (1, 1));
+}
+
+#[test]
+fn while_a_start_waits_for_its_next_try() {
+    let sim = holding();
+    sim.fault(Fault::rate_limited(15).on("POST", "/builds").always());
+    let running = Call::to(&sim, "codemagic trigger --wait").spawn();
+    assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests().iter().any(|r| r.done)));
+    stop(running, "TERM").code(143).says("ended by a signal before the build was started");
+    assert_eq!((sim.counters().builds_started, sim.counters().cancels), (0, 0));
+}
+
+#[test]
+fn while_a_build_with_the_key_is_looked_for() {
+    let sim = holding();
+    sim.fault(Fault::new(FaultKind::Hang { max_ms: 60_000 }).on("GET", "/teams").always());
+    let running = Call::to(&sim, "codemagic trigger --wait --idempotency-key k1").spawn();
+    assert!(sim.wait_for_requests("GET", "/teams", 1));
+    stop(running, "TERM").code(143).says("ended by a signal before the build was started");
+    assert_eq!(sim.counters().builds_started, 0);
+}
+
+/// Before the first byte: nothing can have been started.
+#[test]
+fn while_connecting() {
+    let (sim, hole, silent) = (simulator().tls().start().unwrap(), BlackHole::open(), Proxy::start(Manner::Silent));
+    let proxied = Call::to(&sim, "codemagic trigger --wait").env("HTTPS_PROXY", &silent.url("")).spawn();
+    until("the proxy's request", || !silent.heads().is_empty());
+    let done = stop(proxied, "TERM");
+    done.code(143).says("ended by a signal before the build was started");
+
+    let url = format!("http://127.0.0.1:{}", hole.port());
+    let stuck = Call::to(&sim, "codemagic trigger --wait").env("CODEMAGIC_API_URL", &url).spawn();
+    let syn = format!(":{:04X} 02 ", hole.port());
+    let waiting = || std::fs::read_to_string("/proc/net/tcp").is_ok_and(|table| table.matches(&syn).count() > 0);
+    until("a connection that is being made", waiting);
+    let since = Instant::now();
+    stuck.signal("TERM");
+    // A connect cannot be interrupted; the process gives up before Jenkins does.
+    let done = stuck.finish();
+    done.code(143);
+    assert!(since.elapsed() < Duration::from_secs(5), "{done}");
+    assert_eq!(sim.counters().builds_started, 0);
+}
+
+#[test]
+fn while_the_reason_is_fetched_the_end_stays_what_it_is() {
+    let sim = simulator().plan(Plan::failing("Build ipa", "no profile\n")).start().unwrap();
+    sim.fault(Fault::new(FaultKind::Hang { max_ms: 60_000 }).path("/logs/").always());
+    let running = Call::following(&sim, "").spawn();
+    assert!(sim.wait_for_requests("GET", "/logs/", 1));
+    stop(running, "TERM").code(1).says("failed in step Build ipa");
+}
+
+/// A limit has passed, its cancel does not get through at once, and then comes the signal.
+#[test]
+fn while_a_limit_cancels_the_build() {
+    for fault in [Fault::status(503), Fault::new(FaultKind::Hang { max_ms: 60_000 })] {
+        let sim = simulator().advance(Advance::Clock).plan(held()).start().unwrap();
+        sim.fault(fault.path("/cancel"));
+        let running = Call::following(&sim, "--timeout 200ms").spawn();
+        assert!(sim.wait_for(Duration::from_secs(10), |state| {
+            state.requests().iter().any(|r| r.fault.is_some() && (r.done || r.fault.as_deref() == Some("hang")))
+        }));
+        stop(running, "TERM").says("; it was cancelled");
+        assert!(sim.counters().cancels >= 1);
+    }
+}
+
+/// What is ignored when the program starts stays ignored: Jenkins starts a step so, and `nohup` as well.
+#[test]
+fn signals_that_are_ignored_at_the_start_stay_ignored() {
+    let sim = holding();
+    let running = Call::following(&sim, "").shell("trap '' INT HUP; exec \"$@\"").spawn();
+    running.hear("status: building");
+    running.signal("INT");
+    running.signal("HUP");
+    let looks = sim.requests().len();
+    assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests().len() > looks + 5), "it goes on");
+    stop(running, "TERM").code(143).says("ended by SIGTERM; it was cancelled");
+}
+
+#[test]
+fn a_lost_parent_cancels_the_build() {
+    let sim = holding();
+    let running = Call::following(&sim, "").shell("\"$@\" & wait").spawn();
+    running.hear("status: building");
+    signal(running.id(), "KILL");
+    assert!(sim.wait_for(Duration::from_secs(10), |state| state.counters().cancels == 1));
+    let done = running.finish();
+    done.says("it was cancelled");
+    assert_eq!(done.document()["exit_code"], 143);
+}
+
+#[test]
+fn a_killed_process_leaves_the_id_behind() {
+    let sim = holding();
+    let running = Call::to(&sim, "codemagic trigger --wait").spawn();
+    let id = running.first_line();
+    until("the result file", || running.folder().join("result.json").exists());
+    running.signal("KILL");
+    assert_eq!(running.finish().document()["build"]["id"], id.as_str());
+}

@@ -1,0 +1,79 @@
+//! The result document's shape: every key is always there, and no other.
+
+use serde_json::Value;
+
+const KEYS: [&str; 10] =
+    ["schema", "provider", "outcome", "exit_code", "adopted", "build", "failure", "steps", "artifacts", "error"];
+const SEVERAL: [&str; 6] = ["schema", "provider", "outcome", "exit_code", "builds", "error"];
+const BUILD: [&str; 12] = [
+    "id",
+    "number",
+    "url",
+    "status",
+    "app_id",
+    "workflow_id",
+    "branch",
+    "tag",
+    "commit",
+    "labels",
+    "queued_seconds",
+    "run_seconds",
+];
+const FAILURE: [&str; 3] = ["message", "step", "log_tail"];
+const STEP: [&str; 3] = ["name", "status", "seconds"];
+const ARTIFACT: [&str; 6] = ["name", "type", "size", "path", "md5", "sha256"];
+const ERROR: [&str; 2] = ["message", "hint"];
+const OUTCOMES: [&str; 15] = [
+    "started",
+    "dry_run",
+    "running",
+    "success",
+    "failed",
+    "unstable",
+    "cancelled",
+    "skipped",
+    "timed_out",
+    "wrong_commit",
+    "refused",
+    "unavailable",
+    "unknown",
+    "local_fault",
+    "interrupted",
+];
+
+/// Panics unless `document` has the published shape.
+#[track_caller]
+pub(crate) fn check(document: &Value) {
+    if document.get("builds").is_some() {
+        keys(document, &SEVERAL);
+        document["builds"].as_array().unwrap().iter().for_each(check);
+    } else {
+        let mut wanted = KEYS.to_vec();
+        if document.get("request").is_some() {
+            assert_eq!(document["outcome"], "dry_run");
+            wanted.push("request");
+        }
+        keys(document, &wanted);
+        nullable(&document["build"], &BUILD);
+        nullable(&document["failure"], &FAILURE);
+        document["steps"].as_array().unwrap().iter().for_each(|step| keys(step, &STEP));
+        document["artifacts"].as_array().unwrap().iter().for_each(|artifact| keys(artifact, &ARTIFACT));
+    }
+    assert_eq!((&document["schema"], &document["provider"]), (&1.into(), &"codemagic".into()));
+    let outcome = document["outcome"].as_str().unwrap();
+    assert!(OUTCOMES.contains(&outcome), "outcome {outcome}");
+    nullable(&document["error"], &ERROR);
+}
+
+#[track_caller]
+fn nullable(value: &Value, wanted: &[&str]) {
+    if !value.is_null() {
+        keys(value, wanted);
+    }
+}
+
+#[track_caller]
+fn keys(value: &Value, wanted: &[&str]) {
+    let found: Vec<_> = value.as_object().unwrap().keys().collect();
+    assert_eq!(found, wanted, "keys of {value}");
+}

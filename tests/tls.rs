@@ -1,0 +1,137 @@
+//! Certificates: what is trusted, and the sentence for each fault.
+
+use cibridge_simulator::{Leaf, Simulator, TlsOptions};
+
+use crate::support::net::Blurt;
+use crate::support::{Call, Done, simulator};
+
+fn speaking(leaf: Leaf, tls12_only: bool) -> Simulator {
+    simulator().tls_with(TlsOptions { leaf, tls12_only }).start().unwrap()
+}
+
+fn trusting(sim: &Simulator) -> Done {
+    Call::to(sim, "codemagic trigger --ca-cert").arg(sim.ca_file().unwrap()).run()
+}
+
+#[test]
+fn both_versions_of_tls_are_spoken() {
+    for (tls12_only, version) in [(false, "TLSv1_3"), (true, "TLSv1_2")] {
+        let sim = speaking(Leaf::Good, tls12_only);
+        trusting(&sim).code(0);
+        assert_eq!(sim.connections()[0].tls.as_deref(), Some(version));
+    }
+}
+
+#[test]
+fn roots_come_from_a_flag_or_a_variable() {
+    let sim = speaking(Leaf::Good, false);
+    let ca = sim.ca_file().unwrap().to_str().unwrap();
+    for name in ["CIBRIDGE_CA_CERT", "SSL_CERT_FILE"] {
+        Call::to(&sim, "codemagic trigger").env(name, ca).run().code(0);
+    }
+    // One adds to the other.
+    let other = speaking(Leaf::Good, false);
+    let call = Call::to(&sim, "codemagic trigger").env("SSL_CERT_FILE", other.ca_file().unwrap().to_str().unwrap());
+    call.env("CIBRIDGE_CA_CERT", ca).run().code(0);
+    assert_eq!(sim.counters().builds_started, 3);
+}
+
+#[test]
+fn each_fault_of_a_certificate_is_named() {
+    let start = "cibridge: error: starting a build of app APP: the certificate of 127.0.0.1 ";
+    for (leaf, sentence) in [
+        (
+            Leaf::OtherCa,
+            "is signed by an unknown authority\nhint: if a company's proxy or own CA signs it, name its root with --ca-cert FILE or SSL_CERT_FILE\n",
+        ),
+        (
+            Leaf::Expired,
+            "expired on 2020-01-01T00:00:00Z\nhint: renew it on the server, and check this machine's clock\n",
+        ),
+        (Leaf::Future, "is not valid yet\nhint: check this machine's clock\n"),
+        (
+            Leaf::WrongHost,
+            "is for another host name (DnsName(\"elsewhere.example.com\"))\nhint: check the URL's host name\n",
+        ),
+    ] {
+        let sim = speaking(leaf, false);
+        trusting(&sim).code(14).tells(&format!("{start}{sentence}"));
+        let counters = sim.counters();
+        assert_eq!((counters.connections, counters.requests), (1, 0), "a certificate does not change by trying again");
+    }
+    let sim = speaking(Leaf::Good, false);
+    Call::to(&sim, "codemagic trigger").run().code(14).says("is signed by an unknown authority");
+}
+
+#[test]
+fn a_file_of_roots_that_is_none_is_a_local_fault() {
+    let sim = speaking(Leaf::Good, false);
+    let call = Call::to(&sim, "codemagic trigger --ca-cert");
+    let path = call.file("empty.pem", "no certificate\n");
+    let shown = path.to_str().unwrap().to_owned();
+    call.arg(path)
+        .run()
+        .code(16)
+        .says(&format!("--ca-cert {shown}: the file holds no certificate\nhint: it must hold"));
+    Call::to(&sim, "codemagic trigger")
+        .env("SSL_CERT_FILE", "/no/such/file.pem")
+        .run()
+        .code(16)
+        .says("SSL_CERT_FILE /no/such/file.pem: No such file or directory");
+    assert_eq!(sim.counters().connections, 0);
+}
+
+/// An empty container image has no bundle of roots.
+#[test]
+fn a_machine_without_roots_has_bundled_ones() {
+    let script = "unshare -m /bin/sh -c 'mount -t tmpfs none /etc/ssl && exec \"$0\" \"$@\"' \"$@\"";
+    let sim = speaking(Leaf::OtherCa, false);
+    let check = || Call::to(&sim, "codemagic check").shell(script);
+    let done = check().run();
+    if done.stderr.starts_with("unshare:")
+        || done.stderr.contains("unshare: not found")
+        || done.stderr.starts_with("mount:")
+    {
+        println!("skipped: this machine does not allow hiding its roots\n{done}");
+        return;
+    }
+    done.code(14)
+        .says("ok: certificates are checked with the bundled Mozilla roots (this machine has no bundle)\n")
+        .says("the certificate of 127.0.0.1 is signed by an unknown authority");
+    let good = speaking(Leaf::Good, false);
+    let ca = good.ca_file().unwrap();
+    Call::to(&good, "codemagic check --ca-cert")
+        .arg(ca)
+        .shell(script)
+        .run()
+        .code(0)
+        .says(&format!("ok: certificates are checked with {} alone (this machine has no bundle)\n", ca.display()));
+}
+
+#[test]
+fn http_and_https_are_not_taken_for_each_other() {
+    let plain = Blurt::start("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    let url = plain.url().replace("http://", "https://");
+    Call::new("codemagic trigger --app-id a --workflow w --branch b")
+        .env("CODEMAGIC_API_KEY", "key-0123456789")
+        .env("CODEMAGIC_API_URL", &url)
+        .run()
+        .code(14)
+        .tells(
+            "cibridge: error: starting a build of app a: 127.0.0.1 does not speak TLS on this port\n\
+             hint: is it an http:// address, or another port?\n",
+        );
+    let secure = speaking(Leaf::Good, false);
+    let url = secure.v3_url().replace("https://", "http://");
+    let done = Call::to(&secure, "codemagic status 6a941a0014bf8ccd332f2844").env("CODEMAGIC_API_URL", &url).run();
+    done.code(14);
+    assert_eq!(secure.counters().requests, 0, "{done}");
+}
+
+#[test]
+fn a_whole_round_over_tls() {
+    let sim = speaking(Leaf::Good, false);
+    let done = Call::following(&sim, "--ca-cert").arg(sim.ca_file().unwrap()).run();
+    done.code(0);
+    assert_eq!(sim.counters().tls_handshakes, 1, "one warm connection\n{done}");
+}
