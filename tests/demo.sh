@@ -24,6 +24,9 @@ echo "The simulator plays Codemagic at $CODEMAGIC_API_URL, thirty times as fast 
 echo
 run codemagic check
 run codemagic trigger --dry-run --var GREETING='hello "you"'
-run codemagic trigger --wait --poll-interval 1s --result-file "$work/result.json"
+run codemagic trigger --wait --poll-interval 1s --artifacts '*.ipa' --artifacts-dir "$work/dist" --result-file "$work/result.json"
 echo "The result file:"
 cat "$work/result.json"
+echo
+echo "The files that it fetched:"
+ls -l "$work/dist"

@@ -8,6 +8,7 @@ mod house;
 mod jenkins;
 mod once;
 mod proxy;
+mod readme;
 mod refusals;
 mod secrets;
 mod signals;
