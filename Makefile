@@ -22,8 +22,11 @@ HAVE_MUSL := $(shell ls "$$(rustc --print target-libdir --target $(MUSL) 2>/dev/
 endif
 # The fallback is a static glibc binary, which reads names from files and DNS only (see src/main.rs).
 TARGET ?= $(if $(HAVE_MUSL),$(MUSL),$(GNU))
-export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS := -C target-feature=+crt-static
 export CC_x86_64_unknown_linux_musl ?= $(shell command -v musl-gcc || echo cc)
+
+# Set for the release alone: what runs while building (proc macros) cannot be linked statically to glibc.
+RELEASE := $(if $(filter $(GNU),$(TARGET)),CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+crt-static") \
+  $(CARGO) build --locked --release --target $(TARGET)
 
 BIN := target/$(TARGET)/release/cibridge
 SIM := target/$(TARGET)/release/cibridge-simulator
@@ -34,7 +37,7 @@ help: ## List the rules
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 build: tools-rust ## Build the static binary
-	$(CARGO) build --locked --release --target $(TARGET) -p cibridge
+	$(RELEASE) -p cibridge
 	@$(MAKE) -s static
 
 static:
@@ -43,7 +46,7 @@ static:
 	@echo "$(BIN): static, $$(stat -c %s $(BIN)) bytes"
 
 simulator: tools-rust
-	$(CARGO) build --locked --release --target $(TARGET) -p cibridge-simulator
+	$(RELEASE) -p cibridge-simulator
 
 test: test-rust test-library ## Run everything that CI runs
 
