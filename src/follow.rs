@@ -229,6 +229,8 @@ impl<R: Remote> Watch<R> {
     fn goes_on_by_its_steps(&mut self, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) -> bool {
         let view = self.view(clock.now());
         let runs = self.sighting.as_ref().is_some_and(|seen| seen.phase == Phase::Running);
+        // A remote with a pace of its own has more to show than steps.
+        let runs = runs && self.remote.pause().is_none();
         if !runs || self.pace.usual.is_none() || !self.pace.wants_steps(view) || !self.look_at_steps(clock.now(), emit)
         {
             return false;

@@ -226,6 +226,10 @@ pub struct JenkinsWaitArgs {
     #[arg(long, env = "CIBRIDGE_FAIL_FAST", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub fail_fast: bool,
 
+    /// Look once; a build that goes on is no failure, and the document says when the next look is worth while
+    #[arg(long, env = "CIBRIDGE_ONCE", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub once: bool,
+
     /// Show the builds' logs on stderr while they grow
     #[arg(long, env = "CIBRIDGE_CONSOLE", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub console: bool,

@@ -102,7 +102,8 @@ impl Job {
             let names: Vec<_> = children.iter().take(8).map(|name| name.replace("%2F", "/")).collect();
             format!("{}{}", names.join(", "), if children.len() > 8 { ", …" } else { "" })
         };
-        if let (None, Some(children)) = (self.buildable, &self.children) {
+        // A multibranch project says that it is buildable: its scan is.
+        if let Some(children) = &self.children {
             let (thing, hint) = if self.class.contains("MultiBranch") || self.class.contains("OrganizationFolder") {
                 ("is a multibranch project: starting it would only scan it for branches", "name one with --branch")
             } else {
@@ -318,7 +319,7 @@ mod tests {
                 "starting job x: is a folder | name a job in it: a, b",
             ),
             (
-                r#"{"_class":"org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchProject","jobs":[{"name":"feature%2Fx"}]}"#,
+                r#"{"_class":"org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchProject","buildable":true,"jobs":[{"name":"feature%2Fx"}]}"#,
                 "starting job x: is a multibranch project: starting it would only scan it for branches | name one with --branch: feature/x",
             ),
             (

@@ -80,7 +80,7 @@ pub(super) fn refused_start(subject: &str, login: &Login, with_parameters: bool,
             what,
             "Jenkins took the request but queued nothing (HTTP 302 back to the job's page)",
         )
-        .hint("a plugin that may refuse builds did so: a throttle, a hold or a shutdown; see the controller's log"),
+        .hint("a plugin that may refuse builds did so (a throttle, a hold, a shutdown: see the controller's log), or it is a multibranch project, which was only scanned"),
         400 | 500 if with_parameters && text.contains("Logging ID") => Failure::new(
             Code::Refused,
             what,

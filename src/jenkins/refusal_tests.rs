@@ -42,14 +42,14 @@ fn starts() {
                 302,
                 &[("location", "https://ci.example/job/a/")],
                 "",
-                "12 Jenkins took the request but queued nothing (HTTP 302 back to the job's page) | a plugin that may refuse builds did so: a throttle, a hold or a shutdown; see the controller's log",
+                "12 Jenkins took the request but queued nothing (HTTP 302 back to the job's page) | a plugin that may refuse builds did so (a throttle, a hold, a shutdown: see the controller's log), or it is a multibranch project, which was only scanned",
             ),
             (
                 "vetoed, relative",
                 302,
                 &[("location", ".")],
                 "",
-                "12 Jenkins took the request but queued nothing (HTTP 302 back to the job's page) | a plugin that may refuse builds did so: a throttle, a hold or a shutdown; see the controller's log",
+                "12 Jenkins took the request but queued nothing (HTTP 302 back to the job's page) | a plugin that may refuse builds did so (a throttle, a hold, a shutdown: see the controller's log), or it is a multibranch project, which was only scanned",
             ),
             (
                 "disabled",

@@ -43,7 +43,7 @@ fn a_burst_and_a_broken_line_arrive_as_they_are_stored() {
     assert_eq!(started.stderr.matches("noise\n").count(), 25_000);
     let followed = Call::new(&sim, &["trigger", "pipe"]).run().ends(0);
     let item = followed.stdout.trim();
-    Call::new(&sim, &["wait", item, "--once"]).run();
+    Call::new(&sim, &["wait", item, "--once"]).run().ends(0).says("queued for");
     sim.move_jenkins_run(sim.jenkins_runs()[1].queue_id, JenkinsMove::Start);
     let live = Call::new(&sim, &["console", "pipe#2", "--follow"]).run().ends(0);
     let whole = Call::new(&sim, &["console", "pipe#2"]).run().ends(0);

@@ -27,7 +27,8 @@ pub(super) fn run(args: &ConsoleArgs, context: &Context, publication: &mut Publi
         remote.build = Some(BuildName::Number(number));
         remote.log = Some(LogFollow::new(log, args.from));
         // Whoever looks on does not own the build.
-        return Ok(watching::run(vec![remote], &args.follow, true, false, context, publication));
+        let mode = watching::Mode { keep: true, ..Default::default() };
+        return Ok(watching::run(vec![remote], &args.follow, mode, context, publication));
     }
     let clock = &*context.clock;
     let mut offset = args.from;

@@ -16,7 +16,7 @@ pub(super) fn run(args: &JobArgs, context: &Context, publication: &mut Publicati
         Code::NotFound => suggest(&client, &path, failure),
         _ => failure,
     })?;
-    if job.buildable.is_none() {
+    if job.children.is_some() {
         job.check_buildable(&format!("job {path}"))?;
     }
     let mut listed = Vec::new();

@@ -109,7 +109,7 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
     }
     remote.description = args.cause.clone().filter(|_| start.job_token.is_none());
     remote.log = args.console.then(|| LogFollow::new(Log::new(&context.report, false, false), 0));
-    Ok(watching::run(vec![remote], &args.follow, false, false, context, publication))
+    Ok(watching::run(vec![remote], &args.follow, watching::Mode::default(), context, publication))
 }
 
 /// What the job is. `None` when nothing is to be asked, or a start by the job's token cannot ask.

@@ -23,7 +23,8 @@ pub(super) fn run(args: &JenkinsWaitArgs, context: &Context, publication: &mut P
     });
     let remotes = remotes.collect();
     publication.publish()?;
-    Ok(watching::run(remotes, &args.follow, false, args.fail_fast, context, publication))
+    let mode = watching::Mode { fail_fast: args.fail_fast, once: args.once, ..Default::default() };
+    Ok(watching::run(remotes, &args.follow, mode, context, publication))
 }
 
 /// A document for each build that the command line names.

@@ -10,12 +10,15 @@ use crate::clock::Clock;
 use crate::error::{Code, Failure, Miss};
 use crate::follow::{self, End, Limits, Watch};
 use crate::jenkins::{BuildName, Client, JobPath, Severity, State};
-use crate::model::{Build, BuildFailure, Document, Outcome, Phase};
+use crate::model::{Build, BuildFailure, Document, Event, Outcome, Phase};
 use crate::pace::Pace;
 use crate::report::words;
 
 /// How long Jenkins may not know a build or item at first.
 const UNKNOWN: Duration = Duration::from_secs(10);
+
+/// When a next look is worth while for somebody who comes back for it: long before Jenkins forgets a queue item.
+const NEXT_LOOK: Duration = Duration::from_secs(30);
 
 /// The time that stopping may take when a signal ends the process: Jenkins gives five seconds.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -23,23 +26,34 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How long a build may take to end after each of stop, term and kill, when a limit passed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What is asked of a call that follows builds.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Mode {
+    /// The builds are somebody else's, and are never stopped.
+    pub(super) keep: bool,
+    /// The first bad end stops the other builds.
+    pub(super) fail_fast: bool,
+    /// One look is enough.
+    pub(super) once: bool,
+}
+
 /// Follows the builds behind `remotes`, one for each document of `publication`, to their ends, and gives the worst
-/// one's code. A build that has no end when following ends is stopped, unless `keep` says no.
+/// one's code. A build that has no end when following ends is stopped, unless somebody said no.
 pub(super) fn run(
     remotes: Vec<BuildRemote>,
     args: &JenkinsFollowArgs,
-    keep: bool,
-    fail_fast: bool,
+    mode: Mode,
     context: &Context,
     publication: &mut Publication,
 ) -> Code {
+    let Mode { keep, fail_fast, once } = mode;
     let limits = Limits {
+        once,
         queue: args.queue_timeout,
         run: args.run_timeout,
         total: args.timeout,
         unknown: UNKNOWN,
         commit: None,
-        once: false,
     };
     let pace = Pace { usual: None, fixed: args.poll_interval };
     let watch = |remote| Watch::new(remote, limits.clone(), pace.clone(), &*context.clock, Duration::ZERO);
@@ -101,11 +115,15 @@ fn conclude(
                 .hint("raise --timeout, --queue-timeout or --run-timeout, or look why it takes longer than before")
         }
         End::Lost(failure) => failure,
-        End::Interrupted(code) => return interrupted(remote, keep, code, context, document),
-        End::GoesOn(next) => {
-            document.next_look_seconds = Some(next.as_secs());
+        End::GoesOn(_) => {
+            let running = build.run_seconds.is_some();
+            let age = Duration::from_secs(build.run_seconds.or(build.queued_seconds).unwrap_or_default());
+            let step = document.steps.iter().find(|step| step.status == "running").map(|step| step.name.clone());
+            report.event(&format!("{what}: "), &Event::Heartbeat { running, step, age, usual: None });
+            document.next_look_seconds = Some(NEXT_LOOK.as_secs());
             return document.end(Outcome::Running, Code::Success);
         }
+        End::Interrupted(code) => return interrupted(remote, keep, code, context, document),
         End::WrongCommit(_) | End::Abandoned => {
             let done = stop(remote, keep, context);
             ended(Code::Cancelled, format!("another build ended badly; {done}"))
