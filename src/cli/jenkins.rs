@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{OutputArgs, duration};
+use super::{DownloadArgs, OutputArgs, duration};
 
 /// What can be done with a Jenkins controller.
 #[derive(Debug, Subcommand)]
@@ -25,6 +25,8 @@ pub enum JenkinsCommand {
     Input(InputArgs),
     /// List a job's parameters
     Params(JobArgs),
+    /// Download what a build archived, or list it
+    Artifacts(JenkinsArtifactsArgs),
     /// Show a build's test counts and failures
     Tests(JenkinsBuildArgs),
     /// Print a job's config.xml, or replace it
@@ -329,6 +331,38 @@ pub struct ConsoleArgs {
     /// How to follow.
     #[command(flatten)]
     pub follow: JenkinsFollowArgs,
+
+    /// How to reach the controller.
+    #[command(flatten)]
+    pub connection: JenkinsConnectionArgs,
+
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `jenkins artifacts`.
+#[derive(Debug, Args)]
+pub struct JenkinsArtifactsArgs {
+    /// The build: its page, JOB#NUMBER or JOB#lastSuccessfulBuild
+    #[arg(value_name = "BUILD")]
+    pub build: String,
+
+    /// Only artifacts with such names or paths, e.g. *.ipa or out/**/*.log [env: CIBRIDGE_MATCH, one a line]
+    #[arg(long = "match", value_name = "GLOB")]
+    pub globs: Vec<String>,
+
+    /// The folder for the files
+    #[arg(long, value_name = "DIR", env = "CIBRIDGE_DIR", hide_env_values = true, default_value = ".")]
+    pub dir: PathBuf,
+
+    /// List their paths instead of downloading
+    #[arg(long, env = "CIBRIDGE_LIST", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub list: bool,
+
+    /// How to download.
+    #[command(flatten)]
+    pub download: DownloadArgs,
 
     /// How to reach the controller.
     #[command(flatten)]

@@ -23,9 +23,9 @@ pub use files::{
 };
 pub use following::FollowArgs;
 pub use jenkins::{
-    ConfigArgs, ConsoleArgs, InputArgs, JenkinsBuildArgs, JenkinsBuildsArgs, JenkinsCheckArgs, JenkinsCommand,
-    JenkinsConnectionArgs, JenkinsFollowArgs, JenkinsTriggerArgs, JenkinsWaitArgs, JobArgs, OnInput, RevokeArgs,
-    StopArgs, TokenArgs, TokenCommand,
+    ConfigArgs, ConsoleArgs, InputArgs, JenkinsArtifactsArgs, JenkinsBuildArgs, JenkinsBuildsArgs, JenkinsCheckArgs,
+    JenkinsCommand, JenkinsConnectionArgs, JenkinsFollowArgs, JenkinsTriggerArgs, JenkinsWaitArgs, JobArgs, OnInput,
+    RevokeArgs, StopArgs, TokenArgs, TokenCommand,
 };
 
 use crate::error::Failure;

@@ -10,7 +10,7 @@ use super::input::Pending;
 use super::queue::brackets;
 use super::wire::WireBuild;
 use crate::error::{Code, Failure, Miss};
-use crate::http::Body;
+use crate::http::{Body, Http, Method, Request, Segment};
 use crate::model::{Artifact, Build, Phase, Sighting, Step};
 
 const BUILD: &str = "_class,number,building,inProgress,result,duration,estimatedDuration,timestamp,queueId,\
@@ -181,6 +181,26 @@ impl Client {
         }
     }
 
+    /// The request for an artifact. It may lead to another host, where no credential goes along.
+    pub fn artifact(&self, job: &JobPath, number: u64, path: &str) -> Result<Request, Failure> {
+        let segments: Option<Vec<String>> =
+            path.split('/').map(|name| Segment::new(name).map(|name| name.to_string())).collect();
+        let Some(segments) = segments else {
+            return Err(Failure::new(
+                Code::Refused,
+                format!("the artifact {path:?}"),
+                "has a path that leads elsewhere",
+            ));
+        };
+        let url = self.below(&format!("{}/{number}/artifact/{}", job.path(), segments.join("/")))?;
+        Ok(Request::new(Method::Get, url))
+    }
+
+    /// Connections for downloads.
+    pub fn downloads(&self) -> Http {
+        self.http.for_downloads()
+    }
+
     /// A build's test report.
     pub fn tests(&self, job: &JobPath, number: u64) -> Result<Tests, Miss> {
         let cases = "suites[cases[className,name,status,errorDetails]]";
@@ -257,16 +277,18 @@ fn view(wire: &WireBuild, job: &JobPath, job_page: &str, now: u64) -> BuildView 
         run_seconds: run.map(|millis| (millis + 500) / 1000),
         ..Build::default()
     };
-    let hash = |path: &str| {
-        wire.fingerprint.iter().find(|print| print.name.as_deref() == Some(path)).and_then(|print| print.hash.clone())
+    // A fingerprint names a file by its path or by its last part: a part that two files share says nothing.
+    let hash = |name: &str| {
+        let mut prints = wire.fingerprint.iter().filter(|print| print.name.as_deref() == Some(name));
+        let first = prints.next()?.hash.clone();
+        prints.next().is_none().then_some(first).flatten()
     };
     let artifacts = wire.artifacts.iter().filter_map(|artifact| {
         let path = artifact.path.clone()?;
-        Some(Artifact {
-            md5: hash(&path).or_else(|| hash(artifact.name.as_deref()?)),
-            name: path,
-            ..Artifact::default()
-        })
+        let name = artifact.name.as_deref()?;
+        let alone = wire.artifacts.iter().filter(|other| other.name.as_deref() == Some(name)).count() == 1;
+        let md5 = hash(&path).or_else(|| hash(name).filter(|_| alone));
+        Some(Artifact { md5, name: path, ..Artifact::default() })
     });
     let questions = wire.actions.iter().flat_map(|action| &action.executions).filter(|wait| wait.settled != Some(true));
     BuildView {

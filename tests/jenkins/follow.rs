@@ -1,8 +1,8 @@
 //! Following: results, logs without loss, restarts, questions, and what a signal does.
 
 use cibridge_simulator::{
-    JenkinsConfig, JenkinsInput, JenkinsJob, JenkinsMove, JenkinsParameter, JenkinsPlan, JenkinsStep, Restart,
-    Simulator,
+    JenkinsArtifact, JenkinsConfig, JenkinsInput, JenkinsJob, JenkinsMove, JenkinsParameter, JenkinsPlan, JenkinsStep,
+    Listener, Restart, Simulator,
 };
 
 use super::{Call, Run, built, config, simulator};
@@ -139,6 +139,33 @@ fn a_question_is_told_and_answered() {
     Run::new(child.wait_with_output().unwrap()).ends(0);
     assert_eq!(sim.jenkins_runs()[0].answers.len(), 1);
     Call::new(&sim, &["input", "pipe#1", "--abort"]).run().ends(11).says("asks nothing");
+}
+
+#[test]
+fn artifacts_are_checked_and_credentials_stay_at_their_origin() {
+    let wrong =
+        JenkinsArtifact { md5: Some("0".repeat(32)), ..JenkinsArtifact::text("out/wrong.txt", "x").fingerprinted() };
+    let plan = JenkinsPlan::default()
+        .artifact(JenkinsArtifact::sized("out/a b/app.bin", 300_000).fingerprinted())
+        .artifact(JenkinsArtifact::text("out/ü.txt", "text"))
+        .artifact(wrong);
+    let mut config = JenkinsConfig::with_jobs([JenkinsJob::freestyle("pipe")]).plan(plan);
+    config.artifact_redirect = true;
+    let sim = built(config).start().unwrap();
+    Call::new(&sim, &["trigger", "pipe", "--wait"]).run().ends(0);
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let fetch = |glob: &str| Call::new(&sim, &["artifacts", "pipe#1", "--dir", dir, "--match", glob]).run();
+    fetch("*.bin").ends(0);
+    fetch("out/*.txt").ends(13);
+    assert_eq!(std::fs::metadata(folder.path().join("app.bin")).unwrap().len(), 300_000);
+    assert_eq!(std::fs::read_to_string(folder.path().join("ü.txt")).unwrap(), "text");
+    assert!(!folder.path().join("wrong.txt").exists());
+    let requests = sim.requests();
+    let there = || requests.iter().filter(|request| request.listener == Listener::Storage);
+    assert!(there().count() > 2);
+    assert!(there().all(|request| request.headers.iter().all(|(name, _)| !name.eq_ignore_ascii_case("authorization"))));
+    fetch("*.zip").ends(11).says("none is like *.zip");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `cibridge jenkins …`: what its verbs share.
 
+mod artifacts;
 mod check;
 mod config;
 mod console;
@@ -47,6 +48,7 @@ pub(super) fn run(command: &JenkinsCommand, context: &Context) -> Code {
         C::Stop(args) => with(&args.output, &|into| stop::run(args, context, into)),
         C::Input(args) => with(&args.output, &|into| input::run(args, context, into)),
         C::Params(args) => with(&args.output, &|into| params::run(args, context, into)),
+        C::Artifacts(args) => with(&args.output, &|into| artifacts::run(args, context, into)),
         C::Tests(args) => with(&args.output, &|into| tests::run(args, context, into)),
         C::Config(args) => with(&args.output, &|into| config::run(args, context, into)),
         C::Check(args) => with(&args.output, &|into| check::run(args, context, into)),
