@@ -3,6 +3,7 @@
 #![expect(clippy::doc_markdown, reason = "the comments of arguments are help texts for a terminal, not Markdown")]
 
 mod codemagic;
+mod controller;
 mod files;
 mod following;
 mod jenkins;
@@ -18,14 +19,15 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 pub use codemagic::{
     ApiArg, BuildArgs, BuildsArgs, CheckArgs, CodemagicCommand, ConnectionArgs, TriggerArgs, WaitArgs,
 };
+pub use controller::JenkinsConnectionArgs;
 pub use files::{
     AppsArgs, ArtifactsArgs, CachesArgs, CollectArgs, DownloadArgs, LogsArgs, ShareArgs, TestsArgs, WorkflowsArgs,
 };
 pub use following::FollowArgs;
 pub use jenkins::{
     ConfigArgs, ConsoleArgs, InputArgs, JenkinsArtifactsArgs, JenkinsBuildArgs, JenkinsBuildsArgs, JenkinsCheckArgs,
-    JenkinsCommand, JenkinsConnectionArgs, JenkinsFollowArgs, JenkinsTriggerArgs, JenkinsWaitArgs, JobArgs, OnInput,
-    RevokeArgs, StopArgs, TokenArgs, TokenCommand,
+    JenkinsCommand, JenkinsFollowArgs, JenkinsTriggerArgs, JenkinsWaitArgs, JobArgs, OnInput, RevokeArgs, StopArgs,
+    TokenArgs, TokenCommand,
 };
 
 use crate::error::Failure;
