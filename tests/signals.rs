@@ -30,7 +30,16 @@ fn stop(running: Running, name: &str) -> Done {
 
 #[test]
 fn each_signal_has_its_code() {
-    for (name, code, word) in [("TERM", 143, "SIGTERM"), ("INT", 130, "SIGINT"), ("HUP", 143, "SIGTERM")] {
+    // What the tests were started with is what the program starts with: below `nohup`, a hang-up is ignored.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    let ignored = |bit: u32| mask.unwrap_or_default() & (1 << bit) != 0;
+    for (name, bit, code, word) in [("TERM", 14, 143, "SIGTERM"), ("INT", 1, 130, "SIGINT"), ("HUP", 0, 143, "SIGTERM")]
+    {
+        if ignored(bit) {
+            println!("skipped: SIG{name} is ignored here");
+            continue;
+        }
         let sim = holding();
         let running = Call::following(&sim, "").spawn();
         running.hear("status: building");
