@@ -214,10 +214,11 @@ fn while_connecting() {
     done.code(143).says("ended by a signal before the build was started");
 
     let url = format!("http://127.0.0.1:{}", hole.port());
-    let stuck = Call::to(&sim, "codemagic trigger --wait").env("CODEMAGIC_API_URL", &url).spawn();
     let syn = format!(":{:04X} 02 ", hole.port());
-    let waiting = || std::fs::read_to_string("/proc/net/tcp").is_ok_and(|table| table.matches(&syn).count() > 0);
-    until("a connection that is being made", waiting);
+    let connecting = || std::fs::read_to_string("/proc/net/tcp").unwrap().matches(&syn).count();
+    let before = connecting();
+    let stuck = Call::to(&sim, "codemagic trigger --wait").env("CODEMAGIC_API_URL", &url).spawn();
+    until("a connection that is being made", || connecting() > before);
     let since = Instant::now();
     stuck.signal("TERM");
     // A connect cannot be interrupted; the process gives up before Jenkins does.
