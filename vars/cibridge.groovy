@@ -128,6 +128,17 @@ void checkId(String step, String build) {
     }
 }
 
+/** The first of the names that has a value. */
+@NonCPS
+String firstOf(Map given, List names) {
+    for (String name in names) {
+        if (given[name] != null) {
+            return name
+        }
+    }
+    return null
+}
+
 /** Runs the binary with a folder of its own outside the workspace proper, and removes that folder again. */
 Map launch(Map task) {
     String folder = pwd(tmp: true) + '/cibridge-' + UUID.randomUUID().toString()

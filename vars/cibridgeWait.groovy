@@ -134,11 +134,10 @@ boolean keeps(Map task) {
 }
 
 void refuseResults(Map task) {
-    for (String name in ['artifacts', 'artifactsDir', 'junit']) {
-        if (task.given[name] != null) {
-            error("${task.step}: ${name} needs a workspace, and there is none outside a node. " +
-                'Leave it out here, and fetch the files inside a node afterwards: codemagicArtifacts(build.id).')
-        }
+    String name = cibridge.firstOf(task.given, ['artifacts', 'artifactsDir', 'junit'])
+    if (name) {
+        error("${task.step}: ${name} needs a workspace, and there is none outside a node. " +
+            'Leave it out here, and fetch the files inside a node afterwards: codemagicArtifacts(build.id).')
     }
 }
 
@@ -156,12 +155,12 @@ Map timedOut(Map answer, Map task) {
 
 /** The pause, but not beyond the time limit. */
 @NonCPS
-int untilLimit(Map state, int pause) {
+long untilLimit(Map state, int pause) {
     if (state.limit <= 0) {
         return pause
     }
     long left = (state.limit - (System.currentTimeMillis() - state.begun) + 999).intdiv(1000)
-    return Math.max(1, left < pause ? left.intValue() : pause)
+    return left < 1 ? 1 : left < pause ? left : pause
 }
 
 /** The time limit for everything, in milliseconds; 0 is none. */

@@ -39,15 +39,14 @@ Map runAll(Map given, Map takes) {
     List tasks = []
     for (int n = 0; n < given.builds.size(); n++) {
         Map one = given.builds[n]
-        for (String name in ['builds', 'concurrency', 'failFast', 'propagate']) {
-            if (one.containsKey(name)) {
-                error("triggerCodemagic: builds[${n}]: ${name} is about all builds, so it stands beside builds.")
-            }
+        String stray = cibridge.firstOf(one, ['builds', 'concurrency', 'failFast', 'propagate'])
+        if (stray) {
+            error("triggerCodemagic: builds[${n}]: ${stray} is about all builds, so it stands beside builds.")
         }
         cibridge.check("triggerCodemagic: builds[${n}]", one, takes)
         tasks << task(merged(given, one, n), takes) + [quiet: true]
     }
-    Map state = [next: 0, begun: 0, broken: false, answers: [:]]
+    Map state = [next: 0, broken: false, answers: [:]]
     boolean failFast = cibridge.isOn(given.failFast)
     Map lanes = [failFast: failFast]
     for (int lane = 1; lane <= Math.min(number.toInteger(), tasks.size()); lane++) {

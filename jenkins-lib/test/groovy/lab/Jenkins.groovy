@@ -47,8 +47,10 @@ class Jenkins implements Closeable {
     Map<String, Object> params = [:]
     /** What `sh` and `bat` do: takes a Shell, returns the exit code. */
     Closure shell = { Shell call -> 0 }
-    /** Step name -> what it throws. */
-    Map<String, Throwable> faults = [:]
+    /** Step name -> what it throws, or a closure that gets the call and returns what it throws, or null. */
+    Map<String, Object> faults = [:]
+    /** The ids of the questions (`input`) that somebody answers. */
+    List<String> answers = []
     File varsFolder = new File(System.getProperty('repository'), 'vars')
 
     // What a test reads.
@@ -147,7 +149,7 @@ class Jenkins implements Closeable {
             environment.putAll(agentEnvironment)
             environment.putAll(NODE_NAME: 'agent-1', WORKSPACE: workspace.path)
         }
-        environment.putAll(BUILD_NUMBER: '7', JOB_NAME: 'mobile', BUILD_TAG: 'jenkins-mobile-7', CI: 'true')
+        environment.putAll(BUILD_NUMBER: '7', JOB_NAME: 'mobile', BUILD_URL: 'https://jenkins.example.com/job/mobile/7/', BUILD_TAG: 'jenkins-mobile-7', CI: 'true')
         params.each { name, value -> environment[name] = value.toString() }
         environment.putAll(buildEnvironment)
         frames*.overrides.flatten().each { String entry ->

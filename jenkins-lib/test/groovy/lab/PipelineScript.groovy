@@ -18,7 +18,7 @@ abstract class PipelineScript extends Script implements Serializable {
         if (variable instanceof PipelineScript) {
             throw new MissingMethodException('call', variable.class, given)
         }
-        if (Steps.SYMBOLS.contains(name)) {
+        if (Steps.SYMBOLS.contains(name) || name == 'agent' && !given) {
             return [symbol: name] + (given ? given[0] : [:])
         }
         if (!Steps.knows(name)) {

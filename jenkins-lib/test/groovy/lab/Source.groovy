@@ -28,8 +28,8 @@ import org.codehaus.groovy.control.SourceUnit
 /** A file of vars/ as its syntax tree, held against the rules that no run of it can prove. */
 class Source {
     private static final List<String> SHELLS = ['sh', 'bat', 'powershell', 'pwsh']
-    private static final List<String> CATCHABLE = ['groovy.json.JsonException', 'org.jenkinsci.plugins.credentialsbinding.impl.CredentialNotFoundException']
-    private static final List<String> IMPORTABLE = CATCHABLE + ['com.cloudbees.groovy.cps.NonCPS', 'groovy.json.JsonOutput', 'groovy.json.JsonSlurper']
+    private static final List<String> CATCHABLE = ['hudson.AbortException', 'groovy.json.JsonException', 'org.jenkinsci.plugins.credentialsbinding.impl.CredentialNotFoundException']
+    private static final List<String> IMPORTABLE = CATCHABLE + ['org.jenkinsci.plugins.workflow.steps.FlowInterruptedException', 'com.cloudbees.groovy.cps.NonCPS', 'groovy.json.JsonOutput', 'groovy.json.JsonSlurper']
     /** The only types a file makes with `new`. */
     private static final List<String> MAKEABLE = ['groovy.json.JsonSlurper']
 

@@ -7,7 +7,7 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 /** The steps that the library and its examples use, and the directives of declarative pipelines. */
 class Steps {
     /** Names that make a value instead of doing something. */
-    static final List<String> SYMBOLS = ['string', 'usernamePassword', 'file']
+    static final List<String> SYMBOLS = ['string', 'usernamePassword', 'file', 'nonresumable']
 
     /** Every known step with the arguments that it takes. */
     private static final Map<String, List<String>> KNOWN = [
@@ -15,7 +15,8 @@ class Steps {
         isUnix: [], pwd: ['tmp'], echo: ['message'], error: ['message'], unstable: ['message'], sleep: ['time', 'unit'],
         writeFile: ['file', 'text', 'encoding'], readFile: ['file', 'encoding'], fileExists: ['file'], deleteDir: [],
         archiveArtifacts: ['artifacts', 'allowEmptyArchive', 'fingerprint'], junit: ['testResults', 'allowEmptyResults'],
-        withEnv: ['overrides'], withCredentials: ['bindings'], dir: ['path'], node: ['label'], stage: ['name'], timeout: ['time', 'unit'], retry: ['count'],
+        withEnv: ['overrides'], withCredentials: ['bindings'], dir: ['path'], node: ['label'], stage: ['name'], timeout: ['time', 'unit'], retry: ['count', 'conditions'],
+        input: ['id', 'message', 'ok'],
         catchError: ['message', 'buildResult', 'stageResult', 'catchInterruptions'], parallel: ['branches'],
         pipeline: [], agent: ['label'], environment: [], options: [], parameters: [], triggers: [], tools: [], stages: [], steps: [], script: [], post: [],
         when: [], always: [], success: [], unsuccessful: [], failure: [], aborted: [], cleanup: [],
@@ -40,8 +41,12 @@ class Steps {
     Outcome start(StepCall call) {
         List<String> unknown = call.name == 'parallel' ? [] : (call.arguments.keySet()*.toString() - KNOWN[call.name])
         assert !unknown: "step $call.name has no argument $unknown"
-        if (jenkins.faults[call.name]) {
-            throw jenkins.faults[call.name]
+        Object fault = jenkins.faults[call.name]
+        if (fault instanceof Closure) {
+            fault = fault(call)
+        }
+        if (fault) {
+            throw fault
         }
         if (call.body != null && NOT_RUN.contains(call.name)) {
             return done()
@@ -63,6 +68,7 @@ class Steps {
             case 'fileExists': return done(file(call.text('file')).exists())
             case 'deleteDir': folder().deleteDir(); return done()
             case ['archiveArtifacts', 'junit']: agent(call); return done()
+            case 'input': return ask(call)
             case 'agent':
                 jenkins.open.last().agent = call['label'] != 'none'
                 return done()
@@ -110,12 +116,39 @@ class Steps {
         done(call['returnStdout'] ? shell.output : null)
     }
 
+    /** The variables that a binding sets. */
+    private List<String> bound(Map binding) {
+        String secret = jenkins.secret(binding.credentialsId, binding.symbol)
+        if (binding.symbol == 'usernamePassword') {
+            return ["$binding.usernameVariable=${jenkins.credentials[binding.credentialsId].user}".toString(), "$binding.passwordVariable=$secret".toString()]
+        }
+        ["$binding.variable=$secret".toString()]
+    }
+
+    /** Answered at once when a test says how; else the branch stands still and the next one runs. */
+    private Outcome ask(StepCall call) {
+        if (jenkins.answers.contains(call.text('id'))) {
+            return done()
+        }
+        int at = jenkins.open.findLastIndexOf { it.call?.name == 'parallel' }
+        assert at >= 0 && jenkins.open[at].memory.waiting: "nobody answers the input ${call.text('id')}"
+        Frame frame = jenkins.open[at]
+        List above = new ArrayList(jenkins.open.subList(at + 1, jenkins.open.size()))
+        while (jenkins.open.size() > at) {
+            jenkins.open.pop()
+        }
+        frame.memory.parked << [branch: frame.memory.branch, program: frame.program, frames: above]
+        frame.memory.branch = frame.memory.waiting.remove(0)
+        jenkins.open(frame, frame.memory.branches[frame.memory.branch])
+        null
+    }
+
     private Outcome openBlock(StepCall call) {
         Frame frame = new Frame(call: call)
         Closure body = call.body
         switch (call.name) {
             case 'withEnv': frame.overrides = (call['overrides'] as List)*.toString(); break
-            case 'withCredentials': frame.overrides = (call['bindings'] as List).collect { "$it.variable=${jenkins.secret(it.credentialsId, it.symbol)}".toString() }; break
+            case 'withCredentials': frame.overrides = (call['bindings'] as List).collectMany { bound(it) }; break
             case 'dir': agent(call); frame.folder = file(call.text('path')).path; break
             case 'node': frame.agent = true; break
             case 'retry': frame.memory.left = (call['count'] as int) - 1; break
@@ -130,6 +163,7 @@ class Steps {
                 frame.memory.waiting = branches.keySet() as List
                 frame.memory.results = [:]
                 frame.memory.branches = branches
+                frame.memory.parked = []
                 frame.memory.branch = frame.memory.waiting.remove(0)
                 body = branches[frame.memory.branch]
                 break
@@ -177,7 +211,8 @@ class Steps {
                 jenkins.worsen(frame.call.text('buildResult') ?: 'FAILURE')
                 return done()
             case 'retry':
-                if (thrown == null || thrown instanceof FlowInterruptedException || !frame.memory.left) {
+                boolean again = frame.call['conditions'] ? thrown instanceof AgentLost : !(thrown instanceof FlowInterruptedException)
+                if (thrown == null || !again || !frame.memory.left) {
                     return outcome
                 }
                 jenkins.print("ERROR: $thrown.message")
@@ -186,10 +221,23 @@ class Steps {
                 return null
             case 'parallel':
                 frame.memory.results[frame.memory.branch] = outcome
-                if (frame.memory.waiting) {
+                boolean ended = frame.call['failFast'] && frame.memory.results.values().any { it.abnormal != null }
+                if (frame.memory.waiting && !ended) {
                     frame.memory.branch = frame.memory.waiting.remove(0)
                     jenkins.open(frame, frame.memory.branches[frame.memory.branch])
                     return null
+                }
+                if (frame.memory.parked) {
+                    // A question that nobody answered is ended by the other branch, or not at all.
+                    Map parked = frame.memory.parked.remove(0)
+                    if (!ended) {
+                        throw new AssertionError("nobody answers the input" as Object)
+                    }
+                    frame.memory.branch = parked.branch
+                    frame.program = parked.program
+                    jenkins.open.add(frame)
+                    jenkins.open.addAll(parked.frames)
+                    return new Outcome(null, new FlowInterruptedException())
                 }
                 Throwable first = frame.memory.results.values()*.abnormal.find { it != null }
                 return first == null ? done(frame.memory.results.collectEntries { name, one -> [(name): one.normal] }) : new Outcome(null, first)

@@ -16,11 +16,15 @@ class ExamplesSpec extends Specification {
     /** Example -> number of builds it starts. */
     static final Map<String, Integer> STARTS = [
         'cancel-on-abort': 1, 'codemagic-page-after': 1, 'credentials': 3, 'declarative': 1, 'release-tag': 1, 'scripted': 1,
+        'no-executor': 1, 'callback': 1, 'fan-out': 4, 'archive': 1, 'remote-jenkins': 0, 'retry': 1,
     ]
+
+    /** What the binary says of a job on another controller; RealBinarySpec starts a real one. */
+    static final Map REMOTE = [schema: 1, provider: 'jenkins', outcome: 'success', exit_code: 0, build: [id: 'team/deploy#7', number: 7, url: 'https://ci.example.com/job/team/job/deploy/7/']]
 
     @Shared
     @AutoCleanup
-    Simulator simulator = new Simulator(['--app', APP, '--workflow', 'ios-release', '--key', KEY, '--advance', 'poll'])
+    Simulator simulator = new Simulator(['--app', APP, '--workflow', 'ios-release', '--key', KEY, '--speed', '1000'])
 
     @AutoCleanup
     Jenkins jenkins
@@ -31,8 +35,9 @@ class ExamplesSpec extends Specification {
 
     private Jenkins run(String example, Map settings = [:]) {
         jenkins = new Jenkins([
-            shell: { Shell call -> call.script.contains('codemagic') ? call.execute() : 0 },
-            credentials: ['codemagic-api-key', 'codemagic-mobile-team', 'sentry-token'].collectEntries { [(it): [kind: 'string', secret: it == 'sentry-token' ? 'sentry-secret' : KEY]] },
+            shell: { Shell call -> call.script.contains(' jenkins ') ? call.answer(REMOTE) : call.script.contains('codemagic') ? call.execute() : 0 },
+            credentials: ['codemagic-api-key', 'codemagic-mobile-team', 'sentry-token'].collectEntries { [(it): [kind: 'string', secret: it == 'sentry-token' ? 'sentry-secret' : KEY]] }
+                + ['jenkins-api-token': [kind: 'usernamePassword', user: 'robot', secret: 'remote-secret']],
             params: [RELEASE: 'v1.0.0', COMMIT: ''],
             buildEnvironment: [
                 CIBRIDGE_BIN: Simulator.binary, CODEMAGIC_API_URL: simulator.ready.v3, CODEMAGIC_LEGACY_API_URL: simulator.ready.legacy, CIBRIDGE_POLL_INTERVAL: '5ms',
@@ -43,7 +48,7 @@ class ExamplesSpec extends Specification {
 
     def 'every example is tested'() {
         expect:
-        FOLDER.list().sort() == (STARTS.keySet() + 'codemagic-page-before').collect { it + '.Jenkinsfile' }.sort()
+        FOLDER.list().sort() == ((STARTS.keySet() + 'codemagic-page-before').collect { it + '.Jenkinsfile' } + 'callback.codemagic.yaml').sort()
     }
 
     def 'the handbook names every example and nothing that does not exist'() {
@@ -151,5 +156,48 @@ class ExamplesSpec extends Specification {
         then:
         simulator.builds[2].request.variables == [SENTRY_AUTH_TOKEN: 'sentry-secret']
         !jenkins.console.any { it.contains('sentry-secret') || it.contains(KEY) }
+    }
+
+    def 'no-executor: no agent is held while it waits, and the file is fetched afterwards'() {
+        when:
+        run('no-executor')
+
+        then:
+        List<String> order = jenkins.calls*.name.findAll { it in ['node', 'sleep', 'archiveArtifacts'] }
+        order[0..2] == ['node', 'sleep', 'node']
+        order.last() == 'archiveArtifacts'
+        new File(jenkins.workspace, 'app').list().any { it.endsWith('.ipa') }
+    }
+
+    def 'archive: the files and the test results are in the workspace'() {
+        when:
+        run('archive')
+
+        then:
+        new File(jenkins.workspace, 'app').list().any { it.endsWith('.ipa') }
+        jenkins.console.any { it ==~ /.*\.ipa: \d+ bytes, sha256 [0-9a-f]{64}/ }
+    }
+
+    def 'fan-out: one line for each build, and each has its own variables'() {
+        when:
+        run('fan-out')
+
+        then:
+        simulator.builds*.request*.variables*.CUSTOMER.sort() == ['acme', 'globex', 'initech', 'umbrella']
+        simulator.builds*.request*.variables*.JENKINS_BUILD.toSet() == ['7'] as Set
+        jenkins.console.count { it ==~ /triggerCodemagic: \d of 4: Codemagic build \d+: success .*/ } == 4
+    }
+
+    def 'callback: the script of Codemagic answers the question that the pipeline asks'() {
+        given:
+        String yaml = new File(FOLDER, 'callback.codemagic.yaml').getText('UTF-8')
+
+        when:
+        run('callback')
+
+        then:
+        simulator.builds[0].request.variables.JENKINS_BUILD_URL == 'https://jenkins.example.com/job/mobile/7/'
+        jenkins.called('input')*.text('id') == ["Codemagic-${simulator.builds[0].id}".toString()]
+        yaml.contains('cibridge jenkins input "$JENKINS_BUILD_URL" "Codemagic-$CM_BUILD_ID" --proceed')
     }
 }

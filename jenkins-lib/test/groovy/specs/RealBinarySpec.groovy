@@ -142,7 +142,7 @@ exec '$Simulator.binary' "\$@"
         then:
         jenkins.result == 'SUCCESS'
         log.readLines().count('codemagic') == 3
-        simulator.requests.every { it.headers['x-auth-token'].tokenize(', ').unique() == [KEY] }
+        simulator.requests.every { it.headers['x-auth-token'] == KEY }
         List<String> everything = jenkins.console + log.readLines() + traces + jenkins.calls*.toString() + simulator.requests*.body + [jenkins.returned.toString()]
         !everything.any { it.contains(KEY) }
         !everything.any { it.contains(KEY.bytes.encodeBase64().toString()) }
@@ -263,17 +263,27 @@ exec '$Simulator.binary' "\$@"
 
         then:
         jenkins.result == 'FAILURE'
-        jenkins.console.any { it.startsWith('cibridge: error: ') && it.contains('99.0.0') }
+        jenkins.failure.message == spoken()
+        jenkins.failure.message.contains('99.0.0')
         simulator.requests.empty
     }
 
-    def 'every variable of the library is one that the binary knows'() {
+    @Unroll
+    def 'every variable of #step is one that the binary knows'() {
         given:
-        String help = [Simulator.binary, 'codemagic', 'trigger', '--help'].execute().text
-        List<String> variables = RulesSpec.argumentsOf('triggerCodemagic').values()*.env.findAll() + ['CIBRIDGE_REQUEST', 'CIBRIDGE_RESULT_FILE', 'CIBRIDGE_REQUIRE_VERSION']
+        String help = [Simulator.binary, *verb, '--help'].execute().text
+        List<String> variables = RulesSpec.argumentsOf(step).values()*.env.findAll() + further + ['CIBRIDGE_RESULT_FILE', 'CIBRIDGE_REQUIRE_VERSION']
 
         expect:
         variables.findAll { !(help =~ /\b$it\b/) } == []
+
+        where:
+        step                 | verb                      | further
+        'triggerCodemagic'   | ['codemagic', 'trigger']   | ['CIBRIDGE_REQUEST']
+        'waitForCodemagic'   | ['codemagic', 'wait']      | ['CIBRIDGE_ONCE']
+        'codemagicArtifacts' | ['codemagic', 'artifacts'] | []
+        'cancelCodemagic'    | ['codemagic', 'cancel']    | []
+        'triggerJenkins'     | ['jenkins', 'trigger']     | ['CIBRIDGE_PARAMS_FROM', 'CIBRIDGE_PARAM_FILE', 'JENKINS_USER_ID']
     }
 
     // --- Following a build.
@@ -434,5 +444,100 @@ exec '$Simulator.binary' "\$@"
         expect:
         afterStatus500.get() =~ /ERROR: triggerCodemagic: starting a build of app $APP: .*HTTP 500.*; a build may have been started, .*Hint: look for the label/
         afterStatus500.get().contains('Finished: FAILURE')
+    }
+
+    // --- Without holding an agent, downloads, another Jenkins.
+
+    def 'waits without holding an agent'() {
+        when:
+        jenkins.run("return triggerCodemagic(wait: true, agentLabel: 'small', description: true)")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        simulator.builds.size() == 1
+        jenkins.returned.subMap('id', 'outcome', 'status') == [id: simulator.builds[0].id, outcome: 'success', status: 'finished']
+        jenkins.called('sleep')*.getAt('time').every { it >= 30 }
+        jenkins.called('node').size() == jenkins.called('sleep').size() + 1
+    }
+
+    def 'an abort while no agent is held cancels the build once'() {
+        given:
+        simulator.control('POST', 'plan', [hold: 'Build ipa'])
+        int pauses = 0
+        jenkins.faults.sleep = { call -> ++pauses == 3 ? new FlowInterruptedException() : null }
+
+        when:
+        jenkins.run('triggerCodemagic(wait: true)')
+
+        then:
+        jenkins.result == 'ABORTED'
+        simulator.builds*.cancels == [1]
+    }
+
+    def 'a time limit cancels the build while no agent is held'() {
+        given:
+        simulator.control('POST', 'plan', [hold: 'Build ipa'])
+        jenkins.faults.sleep = { call -> Thread.sleep(60); null }
+
+        when:
+        jenkins.run("return triggerCodemagic(wait: true, timeout: '50ms', propagate: false)")
+
+        then:
+        jenkins.returned.subMap('outcome', 'exitCode') == [outcome: 'timed_out', exitCode: 6]
+        simulator.builds*.cancels == [1]
+    }
+
+    def 'a start whose agent is lost after the binary was done is not a second build'() {
+        given:
+        int calls = 0
+        jenkins.shell = { Shell call -> int code = call.execute(); if (++calls == 1) { throw new lab.AgentLost() }; code }
+
+        when:
+        jenkins.run('return triggerCodemagic(wait: true)')
+
+        then:
+        jenkins.result == 'SUCCESS'
+        simulator.builds*.id == [jenkins.returned.id]
+        jenkins.console.count { it.contains('codemagic trigger') } == 2
+    }
+
+    def 'downloads artifacts of a build that has ended'() {
+        when:
+        jenkins.run("node { def build = triggerCodemagic(wait: true); return codemagicArtifacts(build.id, match: '*.ipa', dir: 'out') }")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        Map file = jenkins.returned.artifacts.find { it.path }
+        new File(jenkins.workspace, file.path).length() == file.size
+        file.sha256 ==~ /[0-9a-f]{64}/
+
+        when:
+        step("codemagicArtifacts('${simulator.builds[0].id}', match: '*.exe')")
+
+        then:
+        jenkins.failure.message.startsWith('codemagicArtifacts: ')
+    }
+
+    def 'starts a job on another Jenkins, and values arrive as they are'() {
+        given:
+        Simulator other = new Simulator(['--jenkins-port', '0', '--speed', '100'])
+        jenkins.credentials['jenkins-api-token'] = [kind: 'usernamePassword', user: other.ready.jenkins_user, secret: other.ready.jenkins_token]
+
+        when:
+        jenkins.run("""node {
+            def build = triggerJenkins(url: '$other.ready.jenkins', job: 'params', parameters: [TEXT: 'a "b" \$c %d% ü', FLAG: true], wait: true, pollInterval: '20ms')
+            try { triggerJenkins(url: '$other.ready.jenkins', job: 'params', parameters: [TEXD: 'a']) } catch (hudson.AbortException refused) { echo refused.message }
+            return build
+        }""")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        jenkins.returned.outcome == 'success'
+        jenkins.returned.id.startsWith('params#')
+        jenkins.console.any { it.startsWith('triggerJenkins: ') && it.contains('TEXD') && it.contains('TEXT') }
+        !jenkins.console.any { it.contains(other.ready.jenkins_token) }
+
+        cleanup:
+        other.close()
     }
 }

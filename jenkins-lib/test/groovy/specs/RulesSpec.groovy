@@ -16,7 +16,7 @@ class RulesSpec extends Specification {
     static final File REPOSITORY = new File(System.getProperty('repository')).canonicalFile
     static final File VARS = new File(REPOSITORY, 'vars')
     static final List<String> FILES = VARS.list().findAll { it.endsWith('.groovy') }*.replace('.groovy', '').sort()
-    static final List<String> STEPS = FILES - 'cibridge'
+    static final List<String> STEPS = FILES - ['cibridge', 'cibridgeWait']
     static final List<String> ALL_METHODS = FILES.collectMany { new Source(new File(VARS, "${it}.groovy")).methods }
 
     @Unroll
@@ -79,7 +79,7 @@ class RulesSpec extends Specification {
         String page = new File(VARS, "${step}.txt").getText('UTF-8')
 
         expect:
-        page.findAll(/(?m)^  (\w+) {2,}\S/) { it[1] } - RETURNED == takes.keySet().toList()
+        page.split('\nWhat it returns')[0].findAll(/(?m)^  (\w+) {2,}\S/) { it[1] } == takes.keySet().toList()
 
         where:
         step << STEPS
@@ -109,7 +109,7 @@ class RulesSpec extends Specification {
 
     def 'the returned map is in the help of the step that says what it is'() {
         expect:
-        RETURNED.every { new File(VARS, 'triggerCodemagic.txt').text.contains("\n  $it ") }
+        RETURNED.every { new File(VARS, 'triggerCodemagic.txt').text.split('\nWhat it returns')[1].contains("\n  $it ") }
     }
 
     def 'the required version is no newer than this one'() {
@@ -157,7 +157,7 @@ class RulesSpec extends Specification {
         Jenkins jenkins = new Jenkins(sandbox: false)
         try {
             Map own = jenkins.call(step, 'arguments')
-            return (own ?: [:]) + jenkins.call('cibridge', 'connection')
+            return (own ?: [:]) + (step == 'triggerJenkins' ? [:] : jenkins.call('cibridge', 'connection'))
         } finally {
             jenkins.close()
         }

@@ -1,0 +1,273 @@
+package specs
+
+import groovy.json.JsonSlurper
+import lab.Shell
+import spock.lang.Unroll
+
+/** Several builds at once, downloads, and jobs on another Jenkins. */
+class OtherStepsSpec extends LibrarySpecification {
+    static final String COMMON = "appId: 'app-1', workflowId: 'ios', wait: true"
+
+    /** Outcome of a build by its branch. */
+    private void ending(Map<String, List> ends) {
+        jenkins.shell = { Shell call ->
+            seen << call
+            String branch = new JsonSlurper().parse(new File(call.environment.CIBRIDGE_REQUEST)).branch
+            List end = ends[branch] ?: ['success', 0]
+            call.answer(document(outcome: end[0], exit_code: end[1], build: BUILD + [id: "id-$branch".toString(), number: 1, branch: branch]))
+        }
+    }
+
+    private List<String> getBranches() {
+        jenkins.called('writeFile').findAll { it.text('file').endsWith('request.json') }.collect { new JsonSlurper().parseText(it.text('text')).branch }
+    }
+
+    @Unroll
+    def 'several builds: every outcome in order, #concurrency at a time'() {
+        given:
+        ending(b: ['failed', 1], c: ['unstable', 3])
+
+        when:
+        jenkins.params.BUILDS = ['a', 'b', 'c', 'd'].collect { [branch: it] }
+        step("triggerCodemagic($COMMON, builds: params.BUILDS, concurrency: $concurrency, propagate: false)")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        jenkins.returned.subMap('outcome', 'exitCode') == [outcome: 'failed', exitCode: 1]
+        jenkins.returned.builds*.outcome == ['success', 'failed', 'unstable', 'success']
+        jenkins.returned.builds*.id == ['id-a', 'id-b', 'id-c', 'id-d']
+        jenkins.console.count { it.startsWith('triggerCodemagic: ') } == 4
+        jenkins.console.contains("triggerCodemagic: 1 of 4: Codemagic build 1: success ($PAGE)".toString())
+        only('parallel').arguments.findAll { it.value instanceof Closure }.size() == Math.min(concurrency, 4)
+
+        where:
+        concurrency << [1, 2, 5]
+    }
+
+    @Unroll
+    def 'several builds: the worst one decides (#ends)'() {
+        given:
+        ending(ends)
+
+        when:
+        step("triggerCodemagic($COMMON, builds: [[branch: 'a'], [branch: 'b'], [branch: 'c']])")
+
+        then:
+        jenkins.result == result
+        words == null || jenkins.console[-2].endsWith("triggerCodemagic: $words")
+
+        where:
+        ends                                     | result     | words
+        [:]                                      | 'SUCCESS'  | null
+        [b: ['unstable', 3]]                     | 'UNSTABLE' | "1 of 3 builds did not succeed: 2: Codemagic build 1 is unstable ($PAGE)"
+        [a: ['unstable', 3], c: ['failed', 1]]   | 'FAILURE'  | "2 of 3 builds did not succeed: 1: Codemagic build 1 is unstable ($PAGE); 3: Codemagic build 1 failed ($PAGE)"
+        [a: ['cancelled', 4], b: ['skipped', 5]] | 'FAILURE'  | "2 of 3 builds did not succeed: 1: Codemagic build 1 was cancelled ($PAGE); 2: Codemagic build 1 was skipped ($PAGE)"
+    }
+
+    def 'several builds: failFast starts no further one'() {
+        given:
+        ending(a: ['failed', 1])
+
+        when:
+        step("triggerCodemagic($COMMON, builds: [[branch: 'a'], [branch: 'b'], [branch: 'c']], failFast: true, concurrency: 2, propagate: false)")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        branches == ['a']
+        jenkins.returned.builds*.outcome == ['failed', 'not_started', 'not_started']
+        jenkins.returned.subMap('outcome', 'exitCode') == [outcome: 'failed', exitCode: 1]
+    }
+
+    def 'several builds: a refused call fails whatever propagate says, and the others go on'() {
+        given:
+        ending(a: ['refused', 11])
+
+        when:
+        step("triggerCodemagic($COMMON, builds: [[branch: 'a'], [branch: 'b']], propagate: false)")
+
+        then:
+        complaint.startsWith('triggerCodemagic: 1 of 2 builds did not succeed: 1: ')
+        branches == ['a', 'b']
+    }
+
+    def 'several builds: common and own arguments, and a key for each'() {
+        when:
+        step('''triggerCodemagic(appId: 'app-1', workflowId: 'ios', branch: 'main', variables: [A: 1, B: 1], idempotencyKey: 'k', concurrency: 1,
+            builds: [[variables: [B: 2]], [tag: 'v1', workflowId: 'android']])''')
+
+        then:
+        jenkins.result == 'SUCCESS'
+        jenkins.called('writeFile').findAll { it.text('file').endsWith('request.json') }.collect { new JsonSlurper().parseText(it.text('text')) } == [
+            [app_id: 'app-1', workflow_id: 'ios', branch: 'main', environment: [variables: [A: '1', B: '2']]],
+            [app_id: 'app-1', workflow_id: 'android', tag: 'v1', environment: [variables: [A: '1', B: '1']]],
+        ]
+        seen*.environment*.CIBRIDGE_IDEMPOTENCY_KEY == ['k-1', 'k-2']
+    }
+
+    @Unroll
+    def 'several builds: refuses #arguments'() {
+        when:
+        step("triggerCodemagic(appId: 'a', workflowId: 'w', $arguments)")
+
+        then:
+        complaint.startsWith("triggerCodemagic$message")
+        seen.empty
+
+        where:
+        arguments                                      | message
+        "builds: 'a'"                                  | ': builds must be a list of maps, as in'
+        "builds: ['a']"                                | ': builds must be a list of maps, as in'
+        "builds: [[branch: 'a'], [brunch: 'b']]"       | ": builds[1]: unknown argument 'brunch'. Did you mean 'branch'?"
+        "builds: [[branch: 'a', propagate: false]]"    | ': builds[0]: propagate is about all builds'
+        "builds: [[branch: 'a'], [:]]"                 | ': neither branch nor tag has a value'
+        "builds: [[branch: 'a']], concurrency: 0"      | ": concurrency must be a whole number from 1, not '0'."
+    }
+
+    def 'several builds without holding an executor'() {
+        given:
+        jenkins.shell = { Shell call -> seen << call; call.answer(document(call.script.contains('trigger') ? [:] : [outcome: 'success'])) }
+
+        when:
+        jenkins.run("return triggerCodemagic($COMMON, builds: [[branch: 'a'], [branch: 'b']], agentLabel: 'small')")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        jenkins.called('node').size() == 4
+        jenkins.called('sleep').size() == 2
+        seen*.environment*.CIBRIDGE_IDEMPOTENCY_KEY.findAll().toSet().size() == 2
+    }
+
+    // --- Downloads.
+
+    @Unroll
+    def 'downloads artifacts (Windows: #windows)'() {
+        given:
+        jenkins.windows = windows
+        answering(outcome: 'success', artifacts: [[name: 'app.ipa', type: 'ipa', size: 5, path: 'out/app.ipa', sha256: 'abc']])
+
+        when:
+        step("codemagicArtifacts('$BUILD.id', match: ['*.ipa', '*.apk'], type: 'ipa', dir: 'out', jobs: 2, allowNone: true)")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        only(windows ? 'bat' : 'sh').text('script') == script
+        binary.environment.subMap('CIBRIDGE_BUILD', 'CIBRIDGE_MATCH', 'CIBRIDGE_TYPE', 'CIBRIDGE_DIR', 'CIBRIDGE_JOBS', 'CIBRIDGE_ALLOW_NONE') ==
+            [CIBRIDGE_BUILD: BUILD.id, CIBRIDGE_MATCH: '*.ipa\n*.apk', CIBRIDGE_TYPE: 'ipa', CIBRIDGE_DIR: 'out', CIBRIDGE_JOBS: '2', CIBRIDGE_ALLOW_NONE: 'true']
+        jenkins.returned.artifacts[0].path == 'out/app.ipa'
+
+        where:
+        windows | script
+        false   | 'exec "$CIBRIDGE_BIN" codemagic artifacts "$CIBRIDGE_BUILD"'
+        true    | '@"%CIBRIDGE_BIN%" codemagic artifacts "%CIBRIDGE_BUILD%"'
+    }
+
+    def 'artifacts and test results are arguments of a start that waits'() {
+        when:
+        step("triggerCodemagic(appId: 'a', workflowId: 'w', branch: 'b', artifacts: '*.ipa', artifactsDir: 'out', junit: 'tests.xml')")
+
+        then:
+        binary.environment.subMap('CIBRIDGE_ARTIFACTS', 'CIBRIDGE_ARTIFACTS_DIR', 'CIBRIDGE_JUNIT') ==
+            [CIBRIDGE_ARTIFACTS: '*.ipa', CIBRIDGE_ARTIFACTS_DIR: 'out', CIBRIDGE_JUNIT: 'tests.xml']
+    }
+
+    // --- Another Jenkins.
+
+    private void credential() {
+        jenkins.credentials['jenkins-api-token'] = [kind: 'usernamePassword', user: 'robot', secret: 'token-0123456789']
+        answering(provider: 'jenkins', outcome: 'success', build: BUILD + [id: 'team/app#7', number: 7])
+    }
+
+    @Unroll
+    def 'starts a job on another Jenkins (Windows: #windows)'() {
+        given:
+        credential()
+        jenkins.windows = windows
+
+        when:
+        step('''triggerJenkins(url: 'http://127.0.0.1:1', job: 'team/my app', branch: 'feature/x', parameters: [TEXT: 'a "b" $c', CLEAN: true, N: 7],
+            files: [APK: 'out/app.apk', MAP: 'out/m a p.txt'], wait: true, console: true, onInput: 'fail', description: true)''')
+
+        then:
+        jenkins.result == 'SUCCESS'
+        only(windows ? 'bat' : 'sh').text('script') == (windows ? '@"%CIBRIDGE_BIN%" jenkins trigger "%CIBRIDGE_JOB%"' : 'exec "$CIBRIDGE_BIN" jenkins trigger "$CIBRIDGE_JOB"')
+        new JsonSlurper().parseText(jenkins.called('writeFile')[0].text('text')) == [TEXT: 'a "b" $c', CLEAN: true, N: 7]
+        Map environment = binary.environment
+        environment.CIBRIDGE_PARAMS_FROM.endsWith('/request.json')
+        environment.subMap('CIBRIDGE_JENKINS_URL', 'CIBRIDGE_JOB', 'CIBRIDGE_BRANCH', 'CIBRIDGE_PARAM_FILE', 'CIBRIDGE_WAIT', 'CIBRIDGE_CONSOLE', 'CIBRIDGE_ON_INPUT', 'JENKINS_USER_ID', 'JENKINS_API_TOKEN') == [
+            CIBRIDGE_JENKINS_URL: 'http://127.0.0.1:1', CIBRIDGE_JOB: 'team/my app', CIBRIDGE_BRANCH: 'feature/x',
+            CIBRIDGE_PARAM_FILE: 'APK=out/app.apk\nMAP=out/m a p.txt', CIBRIDGE_WAIT: 'true', CIBRIDGE_CONSOLE: 'true', CIBRIDGE_ON_INPUT: 'fail',
+            JENKINS_USER_ID: 'robot', JENKINS_API_TOKEN: 'token-0123456789',
+        ]
+        !environment.containsKey('CIBRIDGE_REQUEST')
+        jenkins.returned.subMap('id', 'number') == [id: 'team/app#7', number: 7]
+        jenkins.buildProperties.description == "Jenkins build team/app#7: $PAGE"
+        !jenkins.calls*.toString().any { it.contains('token-0123456789') }
+
+        where:
+        windows << [false, true]
+    }
+
+    def 'a token that is bound already is not bound again'() {
+        given:
+        credential()
+
+        when:
+        jenkins.run("node { withEnv(['JENKINS_USER_ID=me', 'JENKINS_API_TOKEN=other']) { triggerJenkins(url: 'http://127.0.0.1:1', job: 'a') } }")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        jenkins.called('withCredentials').empty
+        binary.environment.JENKINS_API_TOKEN == 'other'
+    }
+
+    @Unroll
+    def 'refuses a job that cannot be one: #job'() {
+        when:
+        jenkins.params.JOB = job
+        step('triggerJenkins(job: params.JOB)')
+
+        then:
+        complaint.startsWith('triggerJenkins: ' + (job ? "'$job' cannot be a job" : 'no job to start'))
+        seen.empty
+
+        where:
+        job << [null, '', 'a"&calc', '--help', "a\nb"]
+    }
+
+    def 'a missing credential is named'() {
+        when:
+        step("triggerJenkins(job: 'a')")
+
+        then:
+        complaint.startsWith("triggerJenkins: no usable credential 'jenkins-api-token': ")
+        complaint.contains('"Username with password"')
+    }
+
+    @Unroll
+    def 'a job that ends with code #code ends the stage as #result'() {
+        given:
+        credential()
+        answering(provider: 'jenkins', outcome: outcome, exit_code: code, build: BUILD + [id: 'team/app#7', number: 7])
+
+        when:
+        step("triggerJenkins(job: 'team/app', wait: true)")
+
+        then:
+        jenkins.result == result
+        jenkins.console[-2].contains("triggerJenkins: Jenkins build team/app#7 $words")
+
+        when:
+        jenkins.result = 'SUCCESS'
+        step("triggerJenkins(job: 'team/app', wait: true, propagate: false)")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        jenkins.returned.outcome == outcome
+
+        where:
+        code | outcome     | result     | words
+        1    | 'failed'    | 'FAILURE'  | 'failed'
+        3    | 'unstable'  | 'UNSTABLE' | 'is unstable'
+        4    | 'cancelled' | 'FAILURE'  | 'was cancelled'
+    }
+}
