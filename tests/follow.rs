@@ -490,6 +490,27 @@ impl Drop for Mount {
     }
 }
 
+/// For a pipeline that holds no executor while it waits.
+#[test]
+fn one_look_tells_when_the_next_is_worth_while() {
+    let sim = simulator().advance(Advance::Manual).plan(short()).start().unwrap();
+    let (first, second) = (started(&sim), started(&sim));
+    let look = |ids: &[&str]| ids.iter().fold(Call::to(&sim, "codemagic wait --once --json"), Call::arg).run();
+    let document = look(&[&first]).code(0).json();
+    assert_eq!((&document["outcome"], &document["build"]["status"]), (&json!("running"), &json!("queued")));
+    assert!(document["next_look_seconds"].as_u64().is_some_and(|seconds| (1..=600).contains(&seconds)), "{document}");
+    sim.advance_build(&first, &Target::End);
+    let document = look(&[&first]).code(0).json();
+    assert_eq!((&document["outcome"], document.get("next_look_seconds")), (&json!("success"), None));
+    assert_eq!(sim.counters().cancels, 0, "a build that goes on is left alone");
+    // While one goes on, the call is not over, whatever its place in the list.
+    let third = started(&sim);
+    for ids in [[&first, &third], [&third, &second]] {
+        let document = look(&ids.map(String::as_str)).code(0).json();
+        assert_eq!(document["outcome"], "running", "{document}");
+    }
+}
+
 #[test]
 fn status_looks_once_at_each_build() {
     let sim = simulator().advance(Advance::Manual).start().unwrap();

@@ -92,8 +92,10 @@ impl Publication {
 
     /// The worst end of all builds becomes the call's.
     fn worst(&mut self) -> Code {
+        // A build that goes on has no bad end, and is no good end either.
+        let worse = |end: &(Code, Outcome)| (severity(end.0), end.1 == Outcome::Running);
         let ends = self.documents.iter().filter_map(|document| Some((document.exit_code?, document.outcome)));
-        let (code, outcome) = ends.max_by_key(|(code, _)| severity(*code)).unwrap_or((Code::Success, Outcome::Success));
+        let (code, outcome) = ends.max_by_key(worse).unwrap_or((Code::Success, Outcome::Success));
         self.call.end(outcome, code);
         code
     }

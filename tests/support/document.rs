@@ -53,6 +53,10 @@ pub(crate) fn check(document: &Value) {
             assert_eq!(document["outcome"], "dry_run");
             wanted.push("request");
         }
+        if document.get("next_look_seconds").is_some() {
+            assert_eq!(document["outcome"], "running");
+            wanted.push("next_look_seconds");
+        }
         keys(document, &wanted);
         nullable(&document["build"], &BUILD);
         nullable(&document["failure"], &FAILURE);
