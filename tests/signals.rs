@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cibridge_simulator::{Advance, CutPoint, Fault, FaultKind, Plan, Simulator};
+use cibridge_simulator::{Advance, CutPoint, Fault, FaultKind, Listener, Plan, Simulator};
 
 use crate::support::net::{BlackHole, Manner, Proxy};
 use crate::support::{Call, Done, Running, signal, simulator, started, together, until};
@@ -55,7 +55,7 @@ fn each_signal_has_its_code() {
 #[test]
 fn during_a_long_pause() {
     let sim = holding();
-    let running = Call::following(&sim, "--poll-interval 1h").spawn();
+    let running = Call::following(&sim, "").env("CIBRIDGE_POLL_INTERVAL", "1h").spawn();
     running.hear("Codemagic build started");
     stop(running, "TERM").code(143).says("ended by SIGTERM; it was cancelled");
     assert_eq!(sim.counters().cancels, 1);
@@ -237,6 +237,22 @@ fn while_the_reason_is_fetched_the_end_stays_what_it_is() {
     stop(running, "TERM").code(1).says("failed in step Build ipa");
 }
 
+/// The build has ended, so there is nothing to cancel; what is there of the file is no file.
+#[test]
+fn while_an_artifact_is_downloaded() {
+    let sim = simulator().start().unwrap();
+    sim.fault(Fault::new(FaultKind::Drip { bytes: 1000, interval_ms: 100 }).listener(Listener::Storage).always());
+    let call = Call::following(&sim, "--artifacts *.ipa --artifacts-dir");
+    let folder = call.folder().join("files");
+    let running = call.arg(&folder).spawn();
+    assert!(sim.wait_for(Duration::from_secs(20), |state| {
+        state.requests().iter().any(|r| r.listener == Listener::Storage && r.status.is_some())
+    }));
+    stop(running, "TERM").code(143).says("ended by");
+    assert!(!folder.join("Demo.ipa").exists());
+    assert_eq!(sim.counters().cancels, 0);
+}
+
 /// A limit has passed, its cancel does not get through at once, and then comes the signal.
 #[test]
 fn while_a_limit_cancels_the_build() {
@@ -265,16 +281,20 @@ fn signals_that_are_ignored_at_the_start_stay_ignored() {
     stop(running, "TERM").code(143).says("ended by SIGTERM; it was cancelled");
 }
 
+/// Where aborting a step does not reach its processes, this is the only sign; also in the middle of a long pause.
 #[test]
 fn a_lost_parent_cancels_the_build() {
-    let sim = holding();
-    let running = Call::following(&sim, "").shell("\"$@\" & wait").spawn();
-    running.hear("status: building");
-    signal(running.id(), "KILL");
-    assert!(sim.wait_for(Duration::from_secs(10), |state| state.counters().cancels == 1));
-    let done = running.finish();
-    done.says("it was cancelled");
-    assert_eq!(done.document()["exit_code"], 143);
+    together(&[("20ms", "status: building"), ("1h", "Codemagic build started")], |(pause, line)| {
+        let sim = holding();
+        let call = Call::following(&sim, "").env("CIBRIDGE_POLL_INTERVAL", pause);
+        let running = call.shell("\"$@\" & wait").spawn();
+        running.hear(line);
+        signal(running.id(), "KILL");
+        assert!(sim.wait_for(Duration::from_secs(15), |state| state.counters().cancels == 1));
+        let done = running.finish();
+        done.says("it was cancelled");
+        assert_eq!(done.document()["exit_code"], 143);
+    });
 }
 
 #[test]
