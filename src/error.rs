@@ -3,6 +3,7 @@
 //! Plain data: this module must know no HTTP, no provider and no output.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -64,8 +65,15 @@ impl Serialize for Code {
 ///
 /// `what` and `why` are lower-case fragments without a full stop, so that they read
 /// `cibridge: error: WHAT: WHY`. Neither may hold a secret.
+///
+/// The texts stand behind a pointer: almost every function can fail and none often does, so a failure must be cheap
+/// to hand on, in code as in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct Failure(Box<Texts>);
+
+/// What a [`Failure`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Texts {
     /// The exit code of this failure.
     pub code: Code,
     /// The thing that failed, e.g. `starting a build of app 60a0…`.
@@ -76,16 +84,36 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
+impl Deref for Failure {
+    type Target = Texts;
+
+    fn deref(&self) -> &Texts {
+        &self.0
+    }
+}
+
+impl DerefMut for Failure {
+    fn deref_mut(&mut self) -> &mut Texts {
+        &mut self.0
+    }
+}
+
 impl Failure {
     /// A failure without a hint.
     pub fn new(code: Code, what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { code, what: what.into(), why: why.into(), hint: None }
+        Self(Box::new(Texts { code, what: what.into(), why: why.into(), hint: None }))
     }
 
     /// The same failure with what the reader can do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The same thing with another end: `what` stays, the code and the reason are new, the hint goes.
+    pub fn turned(mut self, code: Code, why: impl Into<String>) -> Self {
+        let what = std::mem::take(&mut self.what);
+        Self::new(code, what, why)
     }
 
     /// A wrong command line or request: exit code 2.

@@ -192,19 +192,26 @@ fn failure(error: &anyhow::Error) -> Failure {
 fn insist<T>(clock: &dyn Clock, mut ask: impl FnMut() -> Result<T, Miss>) -> Result<T, Failure> {
     let mut attempt = 0;
     loop {
-        attempt += 1;
-        let miss = match ask() {
+        match ask() {
             Ok(answer) => return Ok(answer),
-            Err(miss) => miss,
-        };
-        if let Some(code) = clock.interrupted() {
-            return Err(Failure::new(code, miss.failure.what, "ended by a signal"));
-        }
-        match retry::pause(attempt, miss.asked, fastrand::f64()).filter(|_| miss.passing) {
-            Some(pause) => clock.sleep(pause),
-            None => return Err(miss.failure),
+            Err(miss) => await_next_try(clock, miss, &mut attempt)?,
         }
     }
+}
+
+/// Pauses before the next try, or gives the failure when there is to be none.
+#[cold]
+#[inline(never)]
+fn await_next_try(clock: &dyn Clock, miss: Miss, attempt: &mut u32) -> Result<(), Failure> {
+    *attempt += 1;
+    if let Some(code) = clock.interrupted() {
+        return Err(miss.failure.turned(code, "ended by a signal"));
+    }
+    match retry::pause(*attempt, miss.asked, fastrand::f64()).filter(|_| miss.passing) {
+        Some(pause) => clock.sleep(pause),
+        None => return Err(miss.failure),
+    }
+    Ok(())
 }
 
 /// Reads a secret from a file that nobody but its owner can use. A line end after it does not count.

@@ -100,7 +100,9 @@ impl Fault {
             Kind::Local => Code::Local,
             _ => Code::NoConnection,
         };
-        Failure { code, what: what.into(), why: self.why, hint: self.hint }
+        let mut failure = Failure::new(code, what, self.why);
+        failure.hint = self.hint;
+        failure
     }
 
     /// Whether another try may end differently: the network can come back, a certificate or a name will not change.

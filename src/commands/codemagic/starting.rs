@@ -111,12 +111,8 @@ fn settle(
         None => format!("no build with the label {label} is to be seen"),
     };
     let page = format!("https://codemagic.io/app/{}", request.app_id.as_deref().unwrap_or_default());
-    Err(Failure::new(
-        Code::Unknown,
-        cause.what,
-        format!("{}; a build may have been started, {searched}, and it was not started again", cause.why),
-    )
-    .hint(format!("look for the label {label} on {page} before you start another")))
+    let why = format!("{}; a build may have been started, {searched}, and it was not started again", cause.why);
+    Err(cause.turned(Code::Unknown, why).hint(format!("look for the label {label} on {page} before you start another")))
 }
 
 fn recovered(found: Sighting, context: &Context) -> Started {

@@ -39,9 +39,10 @@ pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Publi
         starting::start(&client, api, &request, &own_label, key_label.as_deref(), context).map_err(|failure| {
             // A signal that came while nothing was started leaves nothing to cancel.
             let signal = context.clock.interrupted().filter(|_| failure.code != Code::Unknown);
-            signal.map_or(failure.clone(), |code| {
-                Failure::new(code, failure.what, "ended by a signal before the build was started")
-            })
+            match signal {
+                Some(code) => failure.turned(code, "ended by a signal before the build was started"),
+                None => failure,
+            }
         })?;
     let app_id = request.app_id.clone().unwrap_or_default();
     let build = started.sighting.map_or_else(

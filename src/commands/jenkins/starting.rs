@@ -63,12 +63,8 @@ fn settle(
         Some(failure) => format!("the search for it failed as well ({})", failure.why),
         None => "no single build can be told to be it".to_owned(),
     };
-    Err(Failure::new(
-        Code::Unknown,
-        cause.what,
-        format!("{}; a build may have been started, {searched}, and it was not started again", cause.why),
-    )
-    .hint(format!(
+    let why = format!("{}; a build may have been started, {searched}, and it was not started again", cause.why);
+    Err(cause.turned(Code::Unknown, why).hint(format!(
         "look at {} before you start another; a parameter CIBRIDGE_ID on the job makes its builds findable",
         client.page(&start.job.path())
     )))

@@ -54,9 +54,10 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
     let started = starting::start(&client, &start, &trace, context).map_err(|failure| {
         // A signal that came while nothing was started leaves nothing to stop.
         let signal = context.clock.interrupted().filter(|_| failure.code != Code::Unknown);
-        signal.map_or(failure.clone(), |code| {
-            Failure::new(code, failure.what, "ended by a signal before the build was started")
-        })
+        match signal {
+            Some(code) => failure.turned(code, "ended by a signal before the build was started"),
+            None => failure,
+        }
     })?;
     let page = client.page(&format!("/queue/item/{}/", started.queue_id));
     if started.joined {
