@@ -3,7 +3,7 @@
 //! A call goes through the rooms from top to bottom, and each uses only what stands below it:
 //! `commands` (one file for each verb) wires `follow` (the watch loop) and `download` to the clients `codemagic` and
 //! `jenkins`, which speak through `http`; `report` turns events and results into text; `cli`, `retry`, `clock`,
-//! `secret`, `model` and `error` are plain data and pure functions.
+//! `secret`, `json`, `model` and `error` are plain data and pure functions.
 //!
 //! Invariants: only `http` names ureq; only `main` ends the process; only `report` and `main` print; only `clock`
 //! sleeps; wire types never leave their client; the two clients do not know each other.
@@ -17,6 +17,7 @@ mod error;
 mod follow;
 mod http;
 mod jenkins;
+mod json;
 mod junit;
 mod lines;
 mod model;

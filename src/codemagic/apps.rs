@@ -1,42 +1,43 @@
 //! Apps, their workflows and their caches.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::client::{Client, below, miss, segment};
-use super::wire::{Envelope, Named};
+use super::wire::{self, Named};
 use crate::error::Miss;
 use crate::http::{Method, Request};
+use crate::json::{self, text};
 
 /// A cache of an app, as the legacy API tells of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cache {
     /// The id.
-    #[serde(rename(deserialize = "_id"))]
     pub id: String,
     /// The workflow that filled it.
-    #[serde(default, rename(deserialize = "workflowId"))]
     pub workflow_id: Option<String>,
     /// Bytes.
-    #[serde(default)]
     pub size: Option<u64>,
     /// When a build used it, in the service's own form.
-    #[serde(default, rename(deserialize = "lastUsed"))]
     pub last_used: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Caches {
-    /// Read one by one: an odd entry must not hide the rest.
-    #[serde(default)]
-    caches: Vec<Value>,
+impl Cache {
+    fn read(wire: &Value) -> Option<Self> {
+        Some(Self {
+            id: text(wire, "_id")?,
+            workflow_id: text(wire, "workflowId"),
+            size: json::number(wire, "size"),
+            last_used: text(wire, "lastUsed"),
+        })
+    }
 }
 
 impl Client {
     /// The ids and names of the apps that the key's user or a team of theirs has.
     pub fn apps(&self) -> Result<Vec<(String, Option<String>)>, Miss> {
         let mut found: Vec<(String, Option<String>)> = Vec::new();
-        self.each_app(|app| {
+        self.each_app(&mut |app| {
             // A team's app may be in the user's list as well.
             if !found.iter().any(|(id, _)| *id == app.id) {
                 found.push((app.id, app.name));
@@ -49,7 +50,7 @@ impl Client {
     /// The name of an app, or `None` if neither the user nor a team has it.
     pub fn app_name(&self, app_id: &str) -> Result<Option<String>, Miss> {
         let mut name = None;
-        self.each_app(|app| {
+        self.each_app(&mut |app| {
             if app.id == app_id {
                 name = Some(app.name.unwrap_or(app.id));
             }
@@ -59,7 +60,7 @@ impl Client {
     }
 
     /// Hands the apps to `take` until it gives false.
-    fn each_app(&self, mut take: impl FnMut(Named) -> bool) -> Result<(), Miss> {
+    fn each_app(&self, take: &mut dyn FnMut(Named) -> bool) -> Result<(), Miss> {
         let mut paths = vec!["/user/apps".to_owned()];
         for team in self.teams()? {
             paths.push(format!("/teams/{}/apps", segment("team id", team).map_err(Miss::lasting)?));
@@ -67,15 +68,13 @@ impl Client {
         for path in paths {
             for page in 1.. {
                 let address = below(&self.endpoints.v3, &format!("{path}?page={page}&page_size=100"));
-                let (_, answer) = self.read::<Envelope<Vec<Named>>>("listing apps", "the list of apps", address)?;
-                let last =
-                    answer.data.is_empty() || answer.current_page.unwrap_or(page) >= answer.total_pages.unwrap_or(1);
-                for app in answer.data {
+                let (_, answer) = self.read_list("listing apps", "the list of apps", address)?;
+                for app in wire::named(&answer) {
                     if !take(app) {
                         return Ok(());
                     }
                 }
-                if last {
+                if wire::is_last_page(&answer, page) {
                     break;
                 }
             }
@@ -87,16 +86,16 @@ impl Client {
     pub fn workflows(&self, app_id: &str) -> Result<Vec<(String, Option<String>)>, Miss> {
         let address = segment("app id", app_id)
             .and_then(|app_id| below(&self.endpoints.v3, &format!("/apps/{app_id}/workflows")));
-        let (_, answer) = self.read::<Envelope<Vec<Named>>>("listing workflows", &format!("app {app_id}"), address)?;
-        Ok(answer.data.into_iter().map(|workflow| (workflow.id, workflow.name)).collect())
+        let (_, answer) = self.read_list("listing workflows", &format!("app {app_id}"), address)?;
+        Ok(wire::named(&answer).map(|workflow| (workflow.id, workflow.name)).collect())
     }
 
     /// The caches of an app.
     pub fn caches(&self, app_id: &str) -> Result<Vec<Cache>, Miss> {
         let address = segment("app id", app_id)
             .and_then(|app_id| below(&self.endpoints.legacy, &format!("/apps/{app_id}/caches")));
-        let (_, answer) = self.read::<Caches>("listing caches", &format!("app {app_id}"), address)?;
-        Ok(answer.caches.iter().filter_map(|cache| Cache::deserialize(cache).ok()).collect())
+        let (_, answer) = self.read("listing caches", &format!("app {app_id}"), address)?;
+        Ok(json::objects(&answer, "caches").filter_map(Cache::read).collect())
     }
 
     /// Asks for the removal of one cache of an app, or of all. The service does it later (202).

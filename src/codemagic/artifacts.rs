@@ -5,13 +5,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::{Client, below, miss};
 use super::wire;
 use crate::error::{Code, Failure, Miss};
 use crate::http::{Http, Method, Request, Url};
+use crate::json::{objects, str, text};
 use crate::model::{Artifact, Sighting};
 
 /// An artifact with its links.
@@ -30,14 +30,6 @@ pub struct PublicLink {
     pub url: String,
     /// When it ends, as the service really set it; `None` if its answer does not say.
     pub expires: Option<SystemTime>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PublicAnswer {
-    url: String,
-    #[serde(default)]
-    expires_at: Option<String>,
 }
 
 impl Offer {
@@ -65,31 +57,26 @@ impl Client {
 
     /// A build and its artifacts with fresh links, in one request.
     pub fn offers(&self, id: &str) -> Result<(Sighting, Vec<Offer>), Miss> {
-        let (build, now) = self.build(id)?;
-        let links: Vec<Option<Url>> = build
-            .artifacts
-            .iter()
-            .flatten()
-            .map(|artifact| Url::parse(artifact.short_lived_download_url.as_deref()?).ok())
-            .collect();
-        let sighting = build.sighting(Self::build_page, now);
+        let (build, sighting) = self.build(id)?;
+        let links =
+            objects(&build, "artifacts").map(|artifact| Url::parse(str(artifact, "short_lived_download_url")?).ok());
         let offers = sighting.artifacts.iter().zip(links).map(|(artifact, short_lived)| Offer {
             artifact: artifact.clone(),
             short_lived,
             lasting: None,
         });
-        Ok((sighting.clone(), offers.collect()))
+        let offers = offers.collect();
+        Ok((sighting, offers))
     }
 
     /// Adds what only the legacy API knows: MD5 sums and lasting links.
     pub fn add_sums(&self, id: &str, offers: &mut [Offer]) -> Result<(), Miss> {
         let build = self.legacy(&format!("reading the sums of the artifacts of build {id}"), id)?;
-        let mut known = build.artifacts();
+        let mut known = wire::legacy_artifacts(&build);
         for offer in offers {
             let artifact = &mut offer.artifact;
             let same = known.iter().position(|other| {
-                other.name.as_deref() == Some(&artifact.name)
-                    && (other.size == artifact.size || artifact.size.is_none())
+                other.name == artifact.name && (other.size == artifact.size || artifact.size.is_none())
             });
             if let Some(at) = same {
                 let other = known.remove(at);
@@ -114,9 +101,10 @@ impl Client {
         let request = Request::new(Method::Post, address).header("accept", "application/json");
         let response = self.exchange(&what, &request.json(&json!({ "expiresAt": seconds })))?;
         if response.is_success()
-            && let Ok(answer) = serde_json::from_slice::<PublicAnswer>(&response.body)
+            && let Ok(answer) = serde_json::from_slice::<Value>(&response.body)
+            && let Some(url) = text(&answer, "url")
         {
-            return Ok(PublicLink { url: answer.url, expires: answer.expires_at.as_deref().and_then(wire::time) });
+            return Ok(PublicLink { url, expires: str(&answer, "expiresAt").and_then(wire::time) });
         }
         Err(miss(&what, &format!("artifact {name}"), &response))
     }

@@ -4,15 +4,15 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::refusal::refused;
 use super::start::StartRequest;
-use super::wire::{Envelope, LegacyAnswer, LegacyBuild, Named, V3Action, V3Build};
+use super::wire::{self, Named};
 use crate::clock::Clock;
 use crate::error::{Code, Failure, Miss};
 use crate::http::{Http, Method, Request, Response, Segment, Url, query};
+use crate::json;
 use crate::model::{Sighting, Step};
 use crate::retry::{self, Budget};
 
@@ -71,7 +71,7 @@ pub struct Client {
     teams: OnceCell<Vec<String>>,
     budget: Cell<Option<Budget>>,
     /// The legacy API's newest document of a build that has ended, with the build's id.
-    ended: RefCell<Option<(String, Rc<LegacyBuild>)>>,
+    ended: RefCell<Option<(String, Rc<Value>)>>,
 }
 
 impl Client {
@@ -149,17 +149,19 @@ impl Client {
 
     /// A build as it is now, in one request. Right after a start the service may not know the build yet (404).
     pub fn look(&self, id: &str) -> Result<Sighting, Miss> {
-        let (build, now) = self.build(id)?;
-        Ok(build.sighting(Self::build_page, now))
+        Ok(self.build(id)?.1)
     }
 
-    /// v3's document of a build, and the service's clock.
-    pub(super) fn build(&self, id: &str) -> Result<(V3Build, SystemTime), Miss> {
-        let what = format!("reading build {id}");
+    /// v3's document of a build, and what it says.
+    pub(super) fn build(&self, id: &str) -> Result<(Value, Sighting), Miss> {
+        let (what, subject) = (format!("reading build {id}"), format!("build {id}"));
         let address = segment("build id", id).and_then(|id| below(&self.endpoints.v3, &format!("/builds/{id}")));
-        let (response, answer) = self.read::<Envelope<V3Build>>(&what, &format!("build {id}"), address)?;
-        let now = self.service_time(&response);
-        Ok((answer.data, now))
+        let (response, mut answer) = self.read(&what, &subject, address)?;
+        let build = answer["data"].take();
+        match wire::sighting(&build, Self::build_page, self.service_time(&response)) {
+            Some(sighting) => Ok((build, sighting)),
+            None => Err(miss(&what, &subject, &response)),
+        }
     }
 
     /// The steps of a build, in order; one request a hundred steps.
@@ -169,11 +171,10 @@ impl Client {
         for page in 1.. {
             let address = segment("build id", id)
                 .and_then(|id| below(&self.endpoints.v3, &format!("/builds/{id}/actions?page={page}&page_size=100")));
-            let (response, answer) = self.read::<Envelope<Vec<V3Action>>>(&what, &format!("build {id}"), address)?;
+            let (response, answer) = self.read_list(&what, &format!("build {id}"), address)?;
             let now = self.service_time(&response);
-            let last = answer.data.is_empty() || answer.current_page.unwrap_or(page) >= answer.total_pages.unwrap_or(1);
-            steps.extend(answer.data.into_iter().map(|action| action.step(now)));
-            if last {
+            steps.extend(json::objects(&answer, "data").map(|action| wire::step(action, now)));
+            if wire::is_last_page(&answer, page) {
                 break;
             }
         }
@@ -202,12 +203,11 @@ impl Client {
                 pairs.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
                 let address = segment("team id", team)
                     .and_then(|team| below(&self.endpoints.v3, &format!("/teams/{team}/builds{}", query(pairs))));
-                let (response, answer) =
-                    self.read::<Envelope<Vec<V3Build>>>("listing builds", &format!("team {team}"), address)?;
+                let (response, answer) = self.read_list("listing builds", &format!("team {team}"), address)?;
                 let now = self.service_time(&response);
-                let empty = answer.data.is_empty();
-                found.extend(answer.data.into_iter().map(|build| build.sighting(Self::build_page, now)));
-                cursor = answer.cursor.filter(|_| !empty);
+                let builds = json::entries(&answer["data"]);
+                found.extend(builds.iter().filter_map(|build| wire::sighting(build, Self::build_page, now)));
+                cursor = json::text(&answer, "cursor").filter(|_| !builds.is_empty());
                 if cursor.is_none() {
                     break;
                 }
@@ -260,16 +260,22 @@ impl Client {
         Ok(self.list_teams()?.into_iter().map(|team| team.name.unwrap_or(team.id)).collect())
     }
 
-    /// The legacy API's document of a build. That of a build that has ended is kept, because several things are read
-    /// from it.
-    pub(super) fn legacy(&self, what: &str, id: &str) -> Result<Rc<LegacyBuild>, Miss> {
+    /// The legacy API's document of a build: why it failed, where its logs are, what its tests said, and the sums of its
+    /// artifacts. That of a build that has ended is kept, because several things are read from it.
+    ///
+    /// It holds VNC passwords and the app's variables as well: it is never shown as it is.
+    pub(super) fn legacy(&self, what: &str, id: &str) -> Result<Rc<Value>, Miss> {
         if let Some((_, build)) = self.ended.borrow().as_ref().filter(|(known, _)| known == id) {
             return Ok(Rc::clone(build));
         }
         let address = segment("build id", id).and_then(|id| below(&self.endpoints.legacy, &format!("/builds/{id}")));
-        let (_, answer) = self.read::<LegacyAnswer>(what, &format!("build {id}"), address)?;
-        let build = Rc::new(answer.build);
-        if build.finished_at.is_some() {
+        let subject = format!("build {id}");
+        let (response, mut answer) = self.read(what, &subject, address)?;
+        let build = Rc::new(answer["build"].take());
+        if !build.is_object() || !matches!(build["buildActions"], Value::Array(_) | Value::Null) {
+            return Err(miss(what, &subject, &response));
+        }
+        if json::str(&build, "finishedAt").is_some() {
             self.ended.replace(Some((id.to_owned(), Rc::clone(&build))));
         }
         Ok(build)
@@ -286,23 +292,34 @@ impl Client {
 
     fn list_teams(&self) -> Result<Vec<Named>, Miss> {
         let address = below(&self.endpoints.v3, "/user/teams?page_size=100");
-        Ok(self.read::<Envelope<Vec<Named>>>("listing the key's teams", "the list of teams", address)?.1.data)
+        let (_, answer) = self.read_list("listing the key's teams", "the list of teams", address)?;
+        Ok(wire::named(&answer).collect())
     }
 
-    pub(super) fn read<T: DeserializeOwned>(
+    /// Reads an answer that is a JSON object.
+    pub(super) fn read(
         &self,
         what: &str,
         subject: &str,
         address: Result<Url, Failure>,
-    ) -> Result<(Response, T), Miss> {
+    ) -> Result<(Response, Value), Miss> {
         let request = Request::new(Method::Get, address.map_err(Miss::lasting)?).header("accept", "application/json");
         let response = self.exchange(what, &request)?;
-        if response.is_success()
-            && let Ok(answer) = serde_json::from_slice(&response.body)
-        {
-            return Ok((response, answer));
+        match serde_json::from_slice::<Value>(&response.body) {
+            Ok(answer) if response.is_success() && answer.is_object() => Ok((response, answer)),
+            _ => Err(miss(what, subject, &response)),
         }
-        Err(miss(what, subject, &response))
+    }
+
+    /// Reads an answer of v3 whose `data` is a list.
+    pub(super) fn read_list(
+        &self,
+        what: &str,
+        subject: &str,
+        address: Result<Url, Failure>,
+    ) -> Result<(Response, Value), Miss> {
+        let (response, answer) = self.read(what, subject, address)?;
+        if answer["data"].is_array() { Ok((response, answer)) } else { Err(miss(what, subject, &response)) }
     }
 
     pub(super) fn exchange(&self, what: &str, request: &Request) -> Result<Response, Miss> {

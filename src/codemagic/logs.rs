@@ -3,10 +3,13 @@
 use std::collections::VecDeque;
 use std::io::Read as _;
 
+use serde_json::Value;
+
 use super::client::{Client, below};
-use super::wire::LegacyAction;
+use super::wire;
 use crate::error::{Code, Failure, Miss};
 use crate::http::{Fault, Method, Request, Segment, Stream, Url};
+use crate::json::{objects, str, text};
 use crate::lines::Lines;
 use crate::model::BuildFailure;
 use crate::retry;
@@ -43,22 +46,21 @@ impl Client {
     /// Only the three things leave this function: the document holds passwords.
     pub fn reason(&self, id: &str, lines: usize) -> Result<BuildFailure, Miss> {
         let build = self.legacy(&format!("reading why build {id} failed"), id)?;
-        let actions = build.build_actions.as_deref().unwrap_or_default();
         let culprit = ["failed", "canceled"]
             .iter()
-            .find_map(|status| actions.iter().find(|action| action.status.as_deref() == Some(*status)));
+            .find_map(|status| objects(&build, "buildActions").find(|action| str(action, "status") == Some(status)));
         let log_tail = match culprit {
             Some(action) if lines > 0 => {
                 // A missing log must not hide the reason.
-                self.log_address(id, action.log(), action.id.as_deref())
+                self.log_address(id, wire::legacy_log(action), str(action, "_id"))
                     .map(|url| self.tail(&url, lines))
                     .unwrap_or_default()
             }
             _ => Vec::new(),
         };
         Ok(BuildFailure {
-            message: build.message.clone().filter(|message| !message.trim().is_empty()),
-            step: culprit.and_then(|action| action.name.clone()),
+            message: text(&build, "message").filter(|message| !message.trim().is_empty()),
+            step: culprit.and_then(|action| text(action, "name")),
             log_tail,
         })
     }
@@ -66,26 +68,24 @@ impl Client {
     /// The steps of a build with their logs, in order.
     pub fn step_logs(&self, id: &str) -> Result<Vec<StepLog>, Miss> {
         let build = self.legacy(&format!("reading the logs of build {id}"), id)?;
-        let actions = build.build_actions.as_deref().unwrap_or_default();
-        Ok(actions
-            .iter()
-            .map(|action| StepLog {
-                id: action.id.clone().unwrap_or_default(),
-                name: action.name.clone().unwrap_or_default(),
-                status: action.status.clone(),
-                parts: self.parts(id, action),
-            })
-            .collect())
+        let step = |action| StepLog {
+            id: text(action, "_id").unwrap_or_default(),
+            name: text(action, "name").unwrap_or_default(),
+            status: text(action, "status"),
+            parts: self.parts(id, action),
+        };
+        Ok(objects(&build, "buildActions").map(step).collect())
     }
 
     /// Where the whole log of a step is: its own link, else the links of all its parts, else the address that two
     /// clients build from the ids.
-    fn parts(&self, id: &str, action: &LegacyAction) -> Vec<Url> {
-        let own = action.log_url.as_deref().into_iter();
-        let inner = action.subactions.iter().flatten().filter_map(|part| part.log_url.as_deref());
-        let links: Vec<&str> = if action.log_url.is_some() { own.collect() } else { inner.collect() };
-        if links.is_empty() && action.started_at.is_some() {
-            return self.log_address(id, None, action.id.as_deref()).into_iter().collect();
+    fn parts(&self, id: &str, action: &Value) -> Vec<Url> {
+        let links: Vec<&str> = match str(action, "logUrl") {
+            Some(own) => vec![own],
+            None => objects(action, "subactions").filter_map(|part| str(part, "logUrl")).collect(),
+        };
+        if links.is_empty() && str(action, "startedAt").is_some() {
+            return self.log_address(id, None, str(action, "_id")).into_iter().collect();
         }
         links.into_iter().filter_map(|link| Url::parse(link).ok()).collect()
     }

@@ -6,8 +6,9 @@
 use serde_json::Value;
 
 use super::client::Client;
-use super::wire::{self, LegacyBuild};
+use super::wire;
 use crate::error::Miss;
+use crate::json::{entries, objects, str};
 use crate::model::{TestCase, TestSuite, Verdict};
 
 impl Client {
@@ -17,14 +18,14 @@ impl Client {
     }
 }
 
-fn suites(build: &LegacyBuild) -> Vec<TestSuite> {
+fn suites(build: &Value) -> Vec<TestSuite> {
     let mut found = Vec::new();
-    for action in build.build_actions.iter().flatten() {
-        let group = action.name.as_deref().unwrap_or_default();
-        let at = action.started_at.as_deref().and_then(wire::time);
+    for action in objects(build, "buildActions") {
+        let group = str(action, "name").unwrap_or_default();
+        let at = str(action, "startedAt").and_then(wire::time);
         let at = at.map(|at| humantime::format_rfc3339_seconds(at).to_string().trim_end_matches('Z').to_owned());
-        for report in action.results.iter().flat_map(entries) {
-            let inner = report.get("suites").map(entries).unwrap_or_default();
+        for report in entries(&action["results"]) {
+            let inner = entries(&report["suites"]);
             // A report without suites may hold its tests itself.
             let suites = if inner.is_empty() { std::slice::from_ref(report) } else { inner };
             found.extend(suites.iter().filter_map(|suite| {
@@ -59,10 +60,6 @@ fn case(test: &Value) -> TestCase {
         message,
         seconds: test.get("time").and_then(Value::as_f64).filter(|seconds| seconds.is_finite() && *seconds >= 0.0),
     }
-}
-
-fn entries(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The first of these fields that holds a text, itself or as its own message.

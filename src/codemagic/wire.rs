@@ -4,163 +4,53 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::Code;
+use crate::json::{self, str, text};
 use crate::model::{Artifact, Build, Phase, Sighting, Step};
 
-/// The envelope of every v3 answer; `cursor` in cursor-paged ones, the page numbers in others.
-#[derive(Debug, Deserialize)]
-pub(super) struct Envelope<T> {
-    pub(super) data: T,
-    #[serde(default)]
-    pub(super) cursor: Option<String>,
-    #[serde(default)]
-    pub(super) current_page: Option<u64>,
-    #[serde(default)]
-    pub(super) total_pages: Option<u64>,
-}
-
-/// Anything with an id and perhaps a name: teams, workflows.
-#[derive(Debug, Deserialize)]
+/// Anything with an id and perhaps a name: teams, apps, workflows.
+#[derive(Debug)]
 pub(super) struct Named {
     pub(super) id: String,
-    #[serde(default)]
     pub(super) name: Option<String>,
 }
 
-/// A build of v3, from `GET /builds/{id}` or a list.
-#[derive(Debug, Deserialize)]
-pub(super) struct V3Build {
-    pub(super) id: String,
-    #[serde(default)]
-    pub(super) app_id: Option<String>,
-    #[serde(default)]
-    pub(super) workflow: Option<Named>,
-    pub(super) status: String,
-    #[serde(default)]
-    pub(super) index: Option<u64>,
-    #[serde(default)]
-    pub(super) artifacts: Option<Vec<V3Artifact>>,
-    #[serde(default)]
-    pub(super) labels: Option<Vec<String>>,
-    #[serde(default)]
-    pub(super) commit: Option<Commit>,
-    #[serde(default)]
-    pub(super) branch: Option<String>,
-    #[serde(default)]
-    pub(super) tag: Option<String>,
-    #[serde(default)]
-    pub(super) created_at: Option<String>,
-    #[serde(default)]
-    pub(super) started_at: Option<String>,
-    #[serde(default)]
-    pub(super) finished_at: Option<String>,
+/// The entries of a list in v3's envelope that have an id.
+pub(super) fn named(answer: &Value) -> impl Iterator<Item = Named> {
+    json::objects(answer, "data").filter_map(|entry| Some(Named { id: text(entry, "id")?, name: text(entry, "name") }))
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Commit {
-    #[serde(default)]
-    pub(super) hash: Option<String>,
-}
-
-/// An artifact of v3.
-#[derive(Debug, Deserialize)]
-pub(super) struct V3Artifact {
-    #[serde(default)]
-    pub(super) name: Option<String>,
-    #[serde(default, rename = "type")]
-    pub(super) kind: Option<String>,
-    #[serde(default)]
-    pub(super) size_in_bytes: Option<u64>,
-    #[serde(default)]
-    pub(super) short_lived_download_url: Option<String>,
-}
-
-/// A step of v3, from `GET /builds/{id}/actions`.
-#[derive(Debug, Deserialize)]
-pub(super) struct V3Action {
-    #[serde(default)]
-    pub(super) name: Option<String>,
-    #[serde(default)]
-    pub(super) status: Option<String>,
-    #[serde(default)]
-    pub(super) started_at: Option<String>,
-    #[serde(default)]
-    pub(super) finished_at: Option<String>,
-}
-
-/// What `GET /builds/{id}` of the legacy API adds: why a build failed, where its logs are, what its tests said, and the
-/// sums of its artifacts.
-///
-/// Lists whose entries are read one by one stay as they came: an odd one must not hide the rest. The same document holds VNC passwords and the app's variables: it is never shown as it is.
-#[derive(Debug, Deserialize)]
-pub(super) struct LegacyAnswer {
-    pub(super) build: LegacyBuild,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct LegacyBuild {
-    #[serde(default)]
-    pub(super) message: Option<String>,
-    #[serde(default)]
-    pub(super) build_actions: Option<Vec<LegacyAction>>,
-    #[serde(default)]
-    pub(super) finished_at: Option<String>,
-    #[serde(default)]
-    artefacts: Option<Value>,
+/// Whether `page` of a list in v3's envelope is the last one.
+pub(super) fn is_last_page(answer: &Value, page: u64) -> bool {
+    json::entries(&answer["data"]).is_empty()
+        || json::number(answer, "current_page").unwrap_or(page) >= json::number(answer, "total_pages").unwrap_or(1)
 }
 
 /// An artifact of the legacy API.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(super) struct LegacyArtifact {
-    #[serde(default)]
-    pub(super) name: Option<String>,
-    #[serde(default)]
+    pub(super) name: String,
     pub(super) size: Option<u64>,
-    #[serde(default)]
     pub(super) md5: Option<String>,
-    #[serde(default)]
     pub(super) url: Option<String>,
 }
 
-impl LegacyBuild {
-    /// The artifacts, those left out that are none.
-    pub(super) fn artifacts(&self) -> Vec<LegacyArtifact> {
-        let entries = self.artefacts.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        entries.iter().filter_map(|entry| LegacyArtifact::deserialize(entry).ok()).collect()
-    }
+/// The artifacts of a legacy build that have a name.
+pub(super) fn legacy_artifacts(build: &Value) -> Vec<LegacyArtifact> {
+    let artifact = |entry| {
+        let (size, md5, url) = (json::number(entry, "size"), text(entry, "md5"), text(entry, "url"));
+        Some(LegacyArtifact { name: text(entry, "name")?, size, md5, url })
+    };
+    json::objects(build, "artefacts").filter_map(artifact).collect()
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct LegacyAction {
-    #[serde(default, rename = "_id")]
-    pub(super) id: Option<String>,
-    #[serde(default)]
-    pub(super) name: Option<String>,
-    #[serde(default)]
-    pub(super) status: Option<String>,
-    #[serde(default)]
-    pub(super) started_at: Option<String>,
-    #[serde(default)]
-    pub(super) log_url: Option<String>,
-    /// The reports of the tests that the step ran.
-    #[serde(default)]
-    pub(super) results: Option<Value>,
-    #[serde(default)]
-    pub(super) subactions: Option<Vec<LegacyAction>>,
-}
-
-impl LegacyAction {
-    /// Where the step's log is: its own link, else a failed part's, else the first part's that has one.
-    pub(super) fn log(&self) -> Option<&str> {
-        let parts = self.subactions.as_deref().unwrap_or_default();
-        let failed = parts.iter().filter(|part| part.status.as_deref() == Some("failed"));
-        self.log_url.as_deref().or_else(|| failed.chain(parts).find_map(|part| part.log_url.as_deref()))
-    }
+/// Where the log of a legacy build's step is: its own link, else a failed part's, else the first part's that has one.
+pub(super) fn legacy_log(action: &Value) -> Option<&str> {
+    let parts = json::objects(action, "subactions");
+    let failed = parts.clone().filter(|part| str(part, "status") == Some("failed"));
+    str(action, "logUrl").or_else(|| failed.chain(parts).find_map(|part| str(part, "logUrl")))
 }
 
 /// Reads a time stamp of any of the three forms: RFC 3339 with `Z`, with `+00:00`, and the legacy `+0000`.
@@ -201,47 +91,43 @@ pub(super) fn phase(status: &str, started: bool, finished: bool) -> (Phase, bool
     (known, true)
 }
 
-impl V3Build {
-    /// The build as the program knows builds. `now` is the service's clock.
-    pub(super) fn sighting(self, page: impl Fn(&str, &str) -> String, now: SystemTime) -> Sighting {
-        let (phase, known) = phase(&self.status, self.started_at.is_some(), self.finished_at.is_some());
-        let app_id = self.app_id.unwrap_or_default();
-        let started = self.started_at.as_deref();
-        let ended = self.finished_at.as_deref();
-        let build = Build {
-            url: page(&app_id, &self.id),
-            number: self.index,
-            status: self.status,
-            workflow_id: self.workflow.map(|workflow| workflow.id),
-            branch: self.branch,
-            tag: self.tag,
-            commit: self.commit.and_then(|commit| commit.hash),
-            labels: self.labels.unwrap_or_default(),
-            queued_seconds: between(self.created_at.as_deref(), started.or(ended), now),
-            run_seconds: started.and_then(|_| between(started, ended, now)),
-            id: self.id,
-            app_id: Some(app_id).filter(|app_id| !app_id.is_empty()),
-        };
-        let artifacts = self.artifacts.unwrap_or_default().into_iter().map(|artifact| Artifact {
-            name: artifact.name.unwrap_or_default(),
-            kind: artifact.kind.unwrap_or_default(),
-            size: artifact.size_in_bytes,
-            ..Artifact::default()
-        });
-        Sighting { artifacts: artifacts.collect(), build, phase, known }
-    }
+/// A build of v3 as the program knows builds; `None` without an id or a status. `now` is the service's clock.
+pub(super) fn sighting(wire: &Value, page: fn(&str, &str) -> String, now: SystemTime) -> Option<Sighting> {
+    let (id, status) = (text(wire, "id")?, text(wire, "status")?);
+    let (started, ended) = (str(wire, "started_at"), str(wire, "finished_at"));
+    let (phase, known) = phase(&status, started.is_some(), ended.is_some());
+    let app_id = text(wire, "app_id").filter(|app_id| !app_id.is_empty());
+    let build = Build {
+        url: page(app_id.as_deref().unwrap_or_default(), &id),
+        number: json::number(wire, "index"),
+        status,
+        workflow_id: text(&wire["workflow"], "id"),
+        branch: text(wire, "branch"),
+        tag: text(wire, "tag"),
+        commit: text(&wire["commit"], "hash"),
+        labels: json::entries(&wire["labels"]).iter().filter_map(|label| Some(label.as_str()?.to_owned())).collect(),
+        queued_seconds: between(str(wire, "created_at"), started.or(ended), now),
+        run_seconds: started.and_then(|_| between(started, ended, now)),
+        id,
+        app_id,
+    };
+    let artifact = |artifact| Artifact {
+        name: text(artifact, "name").unwrap_or_default(),
+        kind: text(artifact, "type").unwrap_or_default(),
+        size: json::number(artifact, "size_in_bytes"),
+        ..Artifact::default()
+    };
+    Some(Sighting { artifacts: json::objects(wire, "artifacts").map(artifact).collect(), build, phase, known })
 }
 
-impl V3Action {
-    /// The step as the program knows steps. A step without a status is running if it has begun, else pending.
-    pub(super) fn step(self, now: SystemTime) -> Step {
-        let seconds = between(self.started_at.as_deref(), self.finished_at.as_deref(), now);
-        let status = match self.status {
-            Some(status) => status,
-            None if self.started_at.is_some() => "running".to_owned(),
-            None => "pending".to_owned(),
-        };
-        Step { name: self.name.unwrap_or_default(), status, seconds }
+/// A step of v3 as the program knows steps. A step without a status is running if it has begun, else pending.
+pub(super) fn step(action: &Value, now: SystemTime) -> Step {
+    let started = str(action, "started_at");
+    let begun = if started.is_some() { "running" } else { "pending" };
+    Step {
+        name: text(action, "name").unwrap_or_default(),
+        status: str(action, "status").unwrap_or(begun).to_owned(),
+        seconds: between(started, str(action, "finished_at"), now),
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::address::{BuildName, JobPath};
 use super::client::{Client, form};
 use super::input::Pending;
 use super::queue::brackets;
-use super::wire::WireBuild;
 use crate::error::{Code, Failure, Miss};
 use crate::http::{Body, Http, Method, Request, Segment};
+use crate::json::{flag, number, objects, str, text};
 use crate::model::{Artifact, Build, Phase, Sighting, Step};
 
 const BUILD: &str = "_class,number,building,inProgress,result,duration,estimatedDuration,timestamp,queueId,\
@@ -55,71 +55,45 @@ pub struct BuildView {
 }
 
 /// A build's test report.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug)]
 pub struct Tests {
+    /// Passed tests.
+    pub passed: u64,
     /// Failed tests.
-    #[serde(rename = "failCount")]
     pub failed: u64,
     /// Skipped tests.
-    #[serde(rename = "skipCount")]
     pub skipped: u64,
-    #[serde(rename = "passCount")]
-    passed: Option<u64>,
-    #[serde(rename = "totalCount")]
-    total: Option<u64>,
-    suites: Vec<Suite>,
-    #[serde(rename = "childReports")]
-    children: Vec<Child>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Child {
-    result: Box<Tests>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Suite {
-    cases: Vec<Case>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Case {
-    #[serde(rename = "className")]
-    class: Option<String>,
-    name: Option<String>,
-    status: Option<String>,
-    #[serde(rename = "errorDetails")]
-    details: Option<String>,
+    /// The failed tests' names, with the first line of what they say.
+    pub failures: Vec<(String, Option<String>)>,
 }
 
 impl Tests {
-    /// Passed tests.
-    pub fn passed(&self) -> u64 {
-        let total = self.total.map(|total| total.saturating_sub(self.failed + self.skipped));
-        self.passed.or(total).unwrap_or_default()
-    }
-
-    /// The failed tests' names, with the first line of what they say.
-    pub fn failures(&self) -> Vec<(String, Option<String>)> {
-        let own = self.suites.iter().flat_map(|suite| &suite.cases);
-        let failed = own.filter(|case| matches!(case.status.as_deref(), Some("FAILED" | "REGRESSION")));
-        let mut all: Vec<_> = failed
-            .map(|case| {
-                let class = case.class.as_deref().filter(|class| !class.is_empty()).map(|class| format!("{class}."));
-                let details =
-                    case.details.as_deref().and_then(|text| text.lines().find(|line| !line.trim().is_empty()));
-                (
-                    format!("{}{}", class.unwrap_or_default(), case.name.as_deref().unwrap_or("?")),
-                    details.map(str::to_owned),
-                )
-            })
-            .collect();
-        all.extend(self.children.iter().flat_map(|child| child.result.failures()));
-        all
+    /// Reads a report: of one job, or of a build that collects the reports of others.
+    fn read(wire: &Value) -> Self {
+        let (failed, skipped) =
+            (number(wire, "failCount").unwrap_or_default(), number(wire, "skipCount").unwrap_or_default());
+        let rest = number(wire, "totalCount").map(|total| total.saturating_sub(failed + skipped));
+        let mut tests = Self {
+            passed: number(wire, "passCount").or(rest).unwrap_or_default(),
+            failed,
+            skipped,
+            failures: Vec::new(),
+        };
+        for case in objects(wire, "suites").flat_map(|suite| objects(suite, "cases")) {
+            if matches!(str(case, "status"), Some("FAILED" | "REGRESSION")) {
+                let class = str(case, "className").filter(|class| !class.is_empty());
+                let name = str(case, "name").unwrap_or("?");
+                let details = str(case, "errorDetails").unwrap_or_default();
+                tests.failures.push((
+                    class.map_or_else(|| name.to_owned(), |class| format!("{class}.{name}")),
+                    details.lines().find(|line| !line.trim().is_empty()).map(str::to_owned),
+                ));
+            }
+        }
+        for child in objects(wire, "childReports") {
+            tests.failures.append(&mut Self::read(&child["result"]).failures);
+        }
+        tests
     }
 }
 
@@ -128,7 +102,7 @@ impl Client {
     pub fn build(&self, job: &JobPath, name: &BuildName) -> Result<BuildView, Miss> {
         let path = format!("{}/{name}/api/json?tree={}", job.path(), brackets(BUILD));
         let subject = format!("build {job}#{name}");
-        let wire: WireBuild = self.json(&format!("reading {subject}"), &subject, &path)?;
+        let wire = self.json(&format!("reading {subject}"), &subject, &path)?;
         Ok(view(&wire, job, &self.page(&job.path()), self.controller_time()))
     }
 
@@ -142,40 +116,10 @@ impl Client {
 
     /// The stages of a Pipeline; none without the plugin that tells (pipeline-rest-api), and none for other jobs.
     pub fn stages(&self, job: &JobPath, number: u64) -> Result<Vec<Step>, Miss> {
-        #[derive(Deserialize, Default)]
-        #[serde(default)]
-        struct Described {
-            stages: Vec<Stage>,
-        }
-        #[derive(Deserialize, Default)]
-        #[serde(default)]
-        struct Stage {
-            name: String,
-            status: String,
-            #[serde(rename = "durationMillis")]
-            millis: Option<i64>,
-        }
         let subject = format!("build {job}#{number}");
         let path = format!("{}/{number}/wfapi/describe", job.path());
-        match self.json::<Described>(&format!("reading the stages of {subject}"), &subject, &path) {
-            Ok(described) => Ok(described
-                .stages
-                .into_iter()
-                .map(|stage| Step {
-                    name: stage.name,
-                    status: match stage.status.as_str() {
-                        "IN_PROGRESS" => "running".to_owned(),
-                        "PAUSED_PENDING_INPUT" => "waiting for input".to_owned(),
-                        "NOT_EXECUTED" => "skipped".to_owned(),
-                        "ABORTED" => "canceled".to_owned(),
-                        other => other.to_ascii_lowercase(),
-                    },
-                    seconds: stage
-                        .millis
-                        .and_then(|millis| u64::try_from(millis).ok())
-                        .map(|millis| (millis + 500) / 1000),
-                })
-                .collect()),
+        match self.json(&format!("reading the stages of {subject}"), &subject, &path) {
+            Ok(described) => Ok(objects(&described, "stages").map(stage).collect()),
             Err(miss) if miss.failure.code == Code::NotFound => Ok(Vec::new()),
             Err(miss) => Err(miss),
         }
@@ -209,19 +153,15 @@ impl Client {
         );
         let path = format!("{}/{number}/testReport/api/json?tree={}", job.path(), brackets(&tree));
         let subject = format!("build {job}#{number}");
-        self.json(&format!("reading the tests of {subject}"), &subject, &path).map_err(|miss| {
-            if miss.failure.code == Code::NotFound {
-                return Miss::lasting(
-                    Failure::new(
-                        Code::NotFound,
-                        format!("the tests of {subject}"),
-                        "there is no test report (HTTP 404)",
-                    )
-                    .hint("the job must publish one, e.g. with the step `junit`"),
-                );
+        match self.json(&format!("reading the tests of {subject}"), &subject, &path) {
+            Ok(wire) => Ok(Tests::read(&wire)),
+            Err(miss) if miss.failure.code == Code::NotFound => {
+                let what = format!("the tests of {subject}");
+                let failure = Failure::new(Code::NotFound, what, "there is no test report (HTTP 404)");
+                Err(Miss::lasting(failure.hint("the job must publish one, e.g. with the step `junit`")))
             }
-            miss
-        })
+            Err(miss) => Err(miss),
+        }
     }
 
     /// Notes a text on a build's page.
@@ -250,12 +190,27 @@ impl Client {
     }
 }
 
-fn view(wire: &WireBuild, job: &JobPath, job_page: &str, now: u64) -> BuildView {
+fn stage(wire: &Value) -> Step {
+    let status = match str(wire, "status").unwrap_or_default() {
+        "IN_PROGRESS" => "running".to_owned(),
+        "PAUSED_PENDING_INPUT" => "waiting for input".to_owned(),
+        "NOT_EXECUTED" => "skipped".to_owned(),
+        "ABORTED" => "canceled".to_owned(),
+        other => other.to_ascii_lowercase(),
+    };
+    let seconds = number(wire, "durationMillis").map(|millis| (millis + 500) / 1000);
+    Step { name: text(wire, "name").unwrap_or_default(), status, seconds }
+}
+
+/// Reads what `GET /job/X/N/api/json` answers.
+fn view(wire: &Value, job: &JobPath, job_page: &str, now: u64) -> BuildView {
     // `building` ends before the post-build work of a freestyle job does; `result` may be there long before the end.
     // A Pipeline that is just being made is not in progress yet, and has no result either.
-    let running = wire.in_progress.unwrap_or(wire.building == Some(true)) || wire.result.is_none();
-    let status = if running { "running".to_owned() } else { wire.result.clone().unwrap_or_default() };
-    let (phase, known) = match (running, status.as_str()) {
+    let result = str(wire, "result");
+    let in_progress = flag(wire, "inProgress");
+    let running = in_progress.unwrap_or(flag(wire, "building") == Some(true)) || result.is_none();
+    let status = result.filter(|_| !running).unwrap_or("running");
+    let (phase, known) = match (running, status) {
         (true, _) => (Phase::Running, true),
         (_, "SUCCESS") => (Phase::Ended(Code::Success), true),
         (_, "UNSTABLE") => (Phase::Ended(Code::Unstable), true),
@@ -264,54 +219,55 @@ fn view(wire: &WireBuild, job: &JobPath, job_page: &str, now: u64) -> BuildView 
         (_, "ABORTED") => (Phase::Ended(Code::Cancelled), true),
         _ => (Phase::Ended(Code::Failed), false),
     };
-    let run = match (running, wire.duration, wire.timestamp) {
-        (false, Some(duration), _) => Some(duration),
-        (_, _, Some(began)) => Some(now.saturating_sub(began)),
-        _ => None,
-    };
+    let duration = number(wire, "duration").filter(|_| !running);
+    let run = duration.or_else(|| Some(now.saturating_sub(number(wire, "timestamp")?)));
+    let own_number = number(wire, "number").unwrap_or_default();
     let build = Build {
-        id: format!("{job}#{}", wire.number),
-        number: Some(wire.number),
-        url: format!("{job_page}/{}/", wire.number),
-        status,
+        id: format!("{job}#{own_number}"),
+        number: Some(own_number),
+        url: format!("{job_page}/{own_number}/"),
+        status: status.to_owned(),
         run_seconds: run.map(|millis| (millis + 500) / 1000),
         ..Build::default()
     };
+    let asked = objects(wire, "actions")
+        .flat_map(|action| objects(action, "executions"))
+        .filter(|wait| flag(wait, "settled") != Some(true));
+    BuildView {
+        number: own_number,
+        is_idle: result.is_none() && in_progress == Some(false),
+        sighting: Sighting { artifacts: artifacts(wire), build, phase, known },
+        is_pipeline: str(wire, "_class").is_some_and(|class| class.ends_with("WorkflowRun")),
+        estimate: number(wire, "estimatedDuration").filter(|millis| *millis > 0).map(Duration::from_millis),
+        questions: asked.filter_map(question).collect(),
+    }
+}
+
+/// The artifacts of a build, with the sums of those that Jenkins keeps a fingerprint of.
+fn artifacts(wire: &Value) -> Vec<Artifact> {
     // A fingerprint names a file by its path or by its last part: a part that two files share says nothing.
     let hash = |name: &str| {
-        let mut prints = wire.fingerprint.iter().filter(|print| print.name.as_deref() == Some(name));
-        let first = prints.next()?.hash.clone();
+        let mut prints = objects(wire, "fingerprint").filter(|print| str(print, "fileName") == Some(name));
+        let first = text(prints.next()?, "hash");
         prints.next().is_none().then_some(first).flatten()
     };
-    let artifacts = wire.artifacts.iter().filter_map(|artifact| {
-        let path = artifact.path.clone()?;
-        let name = artifact.name.as_deref()?;
-        let alone = wire.artifacts.iter().filter(|other| other.name.as_deref() == Some(name)).count() == 1;
+    let artifact = |artifact: &Value| {
+        let (path, name) = (text(artifact, "relativePath")?, str(artifact, "fileName")?);
+        let alone = objects(wire, "artifacts").filter(|other| str(other, "fileName") == Some(name)).count() == 1;
         let md5 = hash(&path).or_else(|| hash(name).filter(|_| alone));
         Some(Artifact { md5, name: path, ..Artifact::default() })
-    });
-    let questions = wire.actions.iter().flat_map(|action| &action.executions).filter(|wait| wait.settled != Some(true));
-    BuildView {
-        number: wire.number,
-        is_idle: wire.result.is_none() && wire.in_progress == Some(false),
-        sighting: Sighting { artifacts: artifacts.collect(), build, phase, known },
-        is_pipeline: wire.class.as_deref().is_some_and(|class| class.ends_with("WorkflowRun")),
-        estimate: wire
-            .estimated
-            .and_then(|millis| u64::try_from(millis).ok())
-            .filter(|millis| *millis > 0)
-            .map(Duration::from_millis),
-        questions: questions
-            .filter_map(|wait| {
-                let asked = wait.input.as_ref();
-                Some(Pending {
-                    id: asked.and_then(|asked| asked.id.clone()).or_else(|| wait.id.clone())?,
-                    message: asked.and_then(|asked| asked.message.clone()).unwrap_or_default(),
-                    submitter: asked.and_then(|asked| asked.submitter.clone()).filter(|names| !names.is_empty()),
-                })
-            })
-            .collect(),
-    }
+    };
+    objects(wire, "artifacts").filter_map(artifact).collect()
+}
+
+/// One wait of an `input` step.
+fn question(wait: &Value) -> Option<Pending> {
+    let asked = &wait["input"];
+    Some(Pending {
+        id: text(asked, "id").or_else(|| text(wait, "id"))?,
+        message: text(asked, "message").unwrap_or_default(),
+        submitter: text(asked, "submitter").filter(|names| !names.is_empty()),
+    })
 }
 
 #[cfg(test)]
@@ -332,7 +288,7 @@ mod tests {
             (r#"{"building":false,"inProgress":false,"result":"STRANGE"}"#, Phase::Ended(Code::Failed), false),
             (r#"{"building":false,"inProgress":false,"result":null}"#, Phase::Running, true),
         ] {
-            let wire: WireBuild = serde_json::from_str(text).unwrap();
+            let wire: Value = serde_json::from_str(text).unwrap();
             let seen = view(&wire, &JobPath::from_full_name("a").unwrap(), "", 0).sighting;
             assert_eq!((seen.phase, seen.known), (phase, known), "{text}");
         }

@@ -5,14 +5,13 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::refusal::{is_starting, refused, wants_crumb};
 use crate::clock::Clock;
 use crate::error::{Failure, Miss};
 use crate::http::{Body, Fault, Http, Kind, Method, Request, Response, Stream, Url, query};
+use crate::json;
 use crate::retry;
 
 /// Who asks, as sentences name it.
@@ -53,12 +52,11 @@ struct Crumb {
 }
 
 /// Who Jenkins thinks asks.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct WhoAmI {
     /// The user's id.
     pub name: String,
     /// Whether nobody is logged in.
-    #[serde(default)]
     pub anonymous: bool,
 }
 
@@ -142,7 +140,10 @@ impl Client {
 
     /// Who Jenkins thinks asks. It needs no permission at all.
     pub fn who_am_i(&self) -> Result<WhoAmI, Miss> {
-        self.json("asking who these credentials are", "the controller", "/whoAmI/api/json?tree=name,anonymous")
+        let (what, subject) = ("asking who these credentials are", "the controller");
+        let (response, answer) = self.value(what, subject, "/whoAmI/api/json?tree=name,anonymous")?;
+        let Some(name) = json::text(&answer, "name") else { return Err(self.miss(what, subject, &response)) };
+        Ok(WhoAmI { name, anonymous: json::flag(&answer, "anonymous").unwrap_or_default() })
     }
 
     /// Whether requests that change something need a crumb without an API token; `None` where that is hidden.
@@ -165,18 +166,18 @@ impl Client {
         self.root.below(path).map_err(|why| Failure::usage("the controller's address", why))
     }
 
-    /// Reads a JSON answer.
-    pub(super) fn json<T: DeserializeOwned>(&self, what: &str, subject: &str, path: &str) -> Result<T, Miss> {
-        let (response, value) = self.value(what, subject, path)?;
-        // By way of a value, because reading each shape from text as well would double the code for it.
-        serde_json::from_value(value).map_err(|_| self.miss(what, subject, &response))
+    /// Reads an answer that is a JSON object.
+    pub(super) fn json(&self, what: &str, subject: &str, path: &str) -> Result<Value, Miss> {
+        let (response, answer) = self.value(what, subject, path)?;
+        if answer.is_object() { Ok(answer) } else { Err(self.miss(what, subject, &response)) }
     }
 
-    fn value(&self, what: &str, subject: &str, path: &str) -> Result<(Response, Value), Miss> {
+    /// Reads an answer that is JSON.
+    pub(super) fn value(&self, what: &str, subject: &str, path: &str) -> Result<(Response, Value), Miss> {
         let request = self.get(path).map_err(Miss::lasting)?.header("accept", "application/json");
         let response = self.exchange(what, &request)?;
         match serde_json::from_slice(&response.body) {
-            Ok(value) if response.status == 200 => Ok((response, value)),
+            Ok(answer) if response.status == 200 => Ok((response, answer)),
             _ => Err(self.miss(what, subject, &response)),
         }
     }
@@ -241,8 +242,10 @@ impl Client {
         let Ok(request) = self.get("/crumbIssuer/api/json") else { return false };
         let Ok(response) = self.exchange("asking for a crumb", &request) else { return false };
         let Ok(answer) = serde_json::from_slice::<Value>(&response.body) else { return false };
-        let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
-        let (Some(field), Some(value)) = (text("crumbRequestField"), text("crumb")) else { return false };
+        let (Some(field), Some(value)) = (json::text(&answer, "crumbRequestField"), json::text(&answer, "crumb"))
+        else {
+            return false;
+        };
         let cookies: Vec<_> = response.headers("set-cookie").filter_map(|cookie| cookie.split(';').next()).collect();
         let cookies = cookies.into_iter().filter(|cookie| !cookie.ends_with('=')).collect::<Vec<_>>().join("; ");
         *self.crumb.borrow_mut() = Some(Crumb { field, value, cookies });

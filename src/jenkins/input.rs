@@ -1,12 +1,12 @@
 //! Builds that wait for a person: what they ask, and answering it.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::address::JobPath;
 use super::client::{Client, form};
 use crate::error::{Code, Failure, Miss};
 use crate::http::Segment;
+use crate::json::{entries, objects, str, text};
 
 /// A question that a build waits with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,32 +19,15 @@ pub struct Pending {
     pub submitter: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Wire {
-    id: String,
-    inputs: Vec<WireParameter>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct WireParameter {
-    name: String,
-    definition: Value,
-}
-
 impl Client {
     /// The parameters of a question with their defaults. `None` without the plugin that tells (pipeline-rest-api).
     pub fn input_parameters(&self, job: &JobPath, number: u64, id: &str) -> Result<Option<Vec<(String, Value)>>, Miss> {
         let path = format!("{}/{number}/wfapi/pendingInputActions", job.path());
-        match self.json::<Vec<Wire>>("reading what the build asks", &format!("build {job}#{number}"), &path) {
-            Ok(pending) => Ok(pending.into_iter().find(|pending| pending.id == id).map(|pending| {
-                let default = |definition: &Value| match definition.get("defaultVal") {
-                    Some(Value::Null) | None => json!(""),
-                    Some(value) => value.clone(),
-                };
-                pending.inputs.into_iter().map(|input| (input.name, default(&input.definition))).collect()
-            })),
+        match self.value("reading what the build asks", &format!("build {job}#{number}"), &path) {
+            Ok((_, pending)) => {
+                let asked = entries(&pending).iter().find(|pending| str(pending, "id") == Some(id));
+                Ok(asked.map(|asked| objects(asked, "inputs").map(default).collect()))
+            }
             Err(miss) if miss.failure.code == Code::NotFound => Ok(None),
             Err(miss) => Err(miss),
         }
@@ -85,4 +68,13 @@ impl Client {
             _ => Err(self.miss(&what, &format!("build {job}#{number}"), &response)),
         }
     }
+}
+
+/// A question's parameter with its default.
+fn default(input: &Value) -> (String, Value) {
+    let value = match &input["definition"]["defaultVal"] {
+        Value::Null => json!(""),
+        value => value.clone(),
+    };
+    (text(input, "name").unwrap_or_default(), value)
 }

@@ -2,7 +2,8 @@
 //!
 //! `client` sends (credentials, crumbs, sessions), `refusal` says what a refusal means; `trigger`, `queue`, `builds`,
 //! `console`, `input`, `tokens` are one file for each thing that is asked of a controller; `address` and `params` are
-//! pure. Wire types stay below this module. It must know no console, no exit and no Codemagic.
+//! pure. Jenkins' own shapes stay below this module: everything in them may be missing or null, and lists of actions hold
+//! empty objects, because plugins add what they like. It must know no console, no exit and no Codemagic.
 
 mod address;
 mod builds;
@@ -14,7 +15,6 @@ mod queue;
 mod refusal;
 mod tokens;
 mod trigger;
-mod wire;
 
 pub use address::{BuildName, JobPath, Place, parse};
 pub use builds::Severity;

@@ -5,8 +5,10 @@
 
 use std::path::PathBuf;
 
-use super::wire::{WireDefinition, WireJob, WireParameter};
+use serde_json::Value as Json;
+
 use crate::error::{Code, Failure};
+use crate::json::{self, flag, objects, text};
 
 /// The kind of a parameter, as far as it matters for its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,23 +71,25 @@ pub struct Job {
 }
 
 impl Job {
-    pub(super) fn read(wire: WireJob) -> Self {
-        let lists = wire.property.into_iter().chain(wire.actions).filter_map(|property| property.definitions);
+    /// Reads what `GET /job/X/api/json` answers.
+    pub(super) fn read(wire: &Json) -> Self {
+        let lists = objects(wire, "property").chain(objects(wire, "actions"));
         // The same list is there twice on some versions.
         let mut definitions: Vec<Definition> = Vec::new();
-        for definition in lists.flatten().filter_map(definition) {
+        for definition in lists.flat_map(|list| objects(list, "parameterDefinitions")).filter_map(definition) {
             if definitions.iter().all(|known| known.name != definition.name) {
                 definitions.push(definition);
             }
         }
+        let children = || objects(wire, "jobs").filter_map(|job| text(job, "name")).collect();
         Self {
-            full_name: wire.full_name.unwrap_or_default(),
-            class: wire.class.unwrap_or_default(),
-            buildable: wire.buildable,
-            disabled: wire.disabled.unwrap_or_default(),
-            next_build: wire.next_build.unwrap_or_default(),
-            queue_item: wire.queue_item.map(|item| item.id),
-            children: wire.jobs.map(|jobs| jobs.into_iter().filter_map(|job| job.name).collect()),
+            full_name: text(wire, "fullName").unwrap_or_default(),
+            class: text(wire, "_class").unwrap_or_default(),
+            buildable: flag(wire, "buildable"),
+            disabled: flag(wire, "disabled").unwrap_or_default(),
+            next_build: json::number(wire, "nextBuildNumber").unwrap_or_default(),
+            queue_item: json::number(&wire["queueItem"], "id"),
+            children: wire["jobs"].is_array().then(children),
             definitions,
         }
     }
@@ -124,14 +128,9 @@ impl Job {
     }
 }
 
-fn definition(wire: WireDefinition) -> Option<Definition> {
-    let type_name = wire.kind.unwrap_or_default();
-    let choices = wire
-        .choices
-        .unwrap_or_default()
-        .iter()
-        .map(|choice| choice.as_str().map_or_else(|| choice.to_string(), str::to_owned))
-        .collect();
+fn definition(wire: &Json) -> Option<Definition> {
+    let type_name = text(wire, "type").unwrap_or_default();
+    let choices = json::entries(&wire["choices"]).iter().filter_map(json::shown).collect();
     let kind = match type_name.as_str() {
         "BooleanParameterDefinition" => Kind::Boolean,
         "ChoiceParameterDefinition" => Kind::Choice(choices),
@@ -144,11 +143,11 @@ fn definition(wire: WireDefinition) -> Option<Definition> {
         _ => Kind::Other,
     };
     Some(Definition {
-        name: wire.name?,
+        name: text(wire, "name")?,
         kind,
         type_name,
-        description: wire.description.filter(|text| !text.trim().is_empty()),
-        default: wire.default.as_ref().and_then(WireParameter::text),
+        description: text(wire, "description").filter(|text| !text.trim().is_empty()),
+        default: json::shown(&wire["defaultParameterValue"]["value"]),
     })
 }
 
@@ -250,7 +249,7 @@ mod tests {
                 {"name":"PW","type":"PasswordParameterDefinition","defaultParameterValue":{}},
                 {"name":"DATA","type":"StashedFileParameterDefinition","defaultParameterValue":null},
                 {"name":"DYN","type":"CascadeChoiceParameter"}]}]}"#;
-        Job::read(serde_json::from_str(text).unwrap())
+        Job::read(&serde_json::from_str(text).unwrap())
     }
 
     fn check(name: &str, value: &str) -> Result<String, String> {
@@ -332,12 +331,12 @@ mod tests {
             ),
         ];
         for (text, expected) in table {
-            let failure = Job::read(serde_json::from_str(text).unwrap()).check_buildable("job x").unwrap_err();
+            let failure = Job::read(&serde_json::from_str(text).unwrap()).check_buildable("job x").unwrap_err();
             assert_eq!(format!("{failure} | {}", failure.hint.as_deref().unwrap_or_default()), expected);
         }
         let text =
             r#"{"_class":"org.jenkinsci.plugins.workflow.job.WorkflowJob","buildable":true,"nextBuildNumber":1}"#;
-        let fresh = Job::read(serde_json::from_str(text).unwrap());
+        let fresh = Job::read(&serde_json::from_str(text).unwrap());
         assert_eq!(fresh.check_buildable("job x"), Ok(()));
         let failure = validate(&fresh, "job x", &mut [("A".into(), Value::Text("1".into()))]).unwrap_err();
         assert!(failure.why.contains("has never run"), "{failure}");

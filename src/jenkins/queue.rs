@@ -3,10 +3,12 @@
 //! An item is readable for five minutes after it left the queue, and is forgotten when Jenkins restarts. But every
 //! build keeps the id of its item, so the build is found even then. It is never guessed from `lastBuild`.
 
+use serde_json::Value;
+
 use super::address::{JobPath, parse};
 use super::client::Client;
-use super::wire::{WireItem, WireJob, WireQueue};
-use crate::error::{Failure, Miss};
+use crate::error::{Code, Failure, Miss};
+use crate::json::{flag, number, objects, str, text};
 
 /// What a queue item's answer is asked for.
 const ITEM: &str = "_class,id,why,blocked,stuck,cancelled,inQueueSince,task[url],executable[number,url]";
@@ -57,9 +59,9 @@ impl Client {
     /// A queue item; `None` when Jenkins does not know it (any more).
     pub fn item(&self, id: u64) -> Result<Option<Item>, Miss> {
         let (what, subject) = (format!("reading queue item {id}"), format!("queue item {id}"));
-        match self.json::<WireItem>(&what, &subject, &format!("/queue/item/{id}/api/json?tree={}", brackets(ITEM))) {
-            Ok(wire) => Ok(Some(read(wire))),
-            Err(miss) if miss.failure.code == crate::error::Code::NotFound => Ok(None),
+        match self.json(&what, &subject, &format!("/queue/item/{id}/api/json?tree={}", brackets(ITEM))) {
+            Ok(wire) => Ok(Some(read(&wire))),
+            Err(miss) if miss.failure.code == Code::NotFound => Ok(None),
             Err(miss) => Err(miss),
         }
     }
@@ -68,15 +70,15 @@ impl Client {
     pub fn recover(&self, job: &JobPath, id: u64) -> Result<Recovery, Miss> {
         let tree = brackets(&format!("builds[number,queueId]{{0,{SEARCHED}}}"));
         let path = format!("{}/api/json?tree={tree}", job.path());
-        let found: WireJob =
-            self.json(&format!("looking for the build of queue item {id}"), &format!("job {job}"), &path)?;
-        let own = |build: &&super::wire::WireBuild| build.queue_id.and_then(|own| u64::try_from(own).ok()) == Some(id);
-        if let Some(build) = found.builds.iter().find(own) {
-            return Ok(Recovery::Build(build.number));
+        let found = self.json(&format!("looking for the build of queue item {id}"), &format!("job {job}"), &path)?;
+        let own = objects(&found, "builds").find(|build| number(build, "queueId") == Some(id));
+        if let Some(build) = own.and_then(|build| number(build, "number")) {
+            return Ok(Recovery::Build(build));
         }
-        let queue: WireQueue =
-            self.json("reading the queue", "the queue", &format!("/queue/api/json?tree={}", brackets("items[id]")))?;
-        Ok(if queue.items.iter().any(|item| item.id == id) { Recovery::Queued } else { Recovery::Gone })
+        let path = format!("/queue/api/json?tree={}", brackets("items[id]"));
+        let queue = self.json("reading the queue", "the queue", &path)?;
+        let waits = objects(&queue, "items").any(|item| number(item, "id") == Some(id));
+        Ok(if waits { Recovery::Queued } else { Recovery::Gone })
     }
 
     /// Cancels a queue item. Gives false when it is not in the queue any more: then its build is what to stop.
@@ -89,12 +91,8 @@ impl Client {
             // 404 and 500 tell of an item that left; versions before 2.235 answered 302 in any case. The item itself knows.
             302 | 404 | 500 => Ok(matches!(self.item(id)?, Some(Item { state: State::Cancelled, .. }))),
             422 => Err(Miss::lasting(
-                Failure::new(
-                    crate::error::Code::Denied,
-                    what,
-                    format!("{} may not cancel it (HTTP 422)", self.login()),
-                )
-                .hint("the permission Job/Cancel is missing"),
+                Failure::new(Code::Denied, what, format!("{} may not cancel it (HTTP 422)", self.login()))
+                    .hint("the permission Job/Cancel is missing"),
             )),
             _ => Err(self.miss(&what, &subject, &response)),
         }
@@ -106,22 +104,27 @@ pub(super) fn brackets(tree: &str) -> String {
     tree.replace('[', "%5B").replace(']', "%5D").replace('{', "%7B").replace('}', "%7D")
 }
 
-fn read(wire: WireItem) -> Item {
-    let number = wire.executable.as_ref().and_then(|executable| executable.number);
-    let left = wire.class.as_deref().is_some_and(|class| class.ends_with("LeftItem"));
-    let state = match number {
+/// Reads what `GET /queue/item/N/api/json` answers.
+fn read(wire: &Value) -> Item {
+    let left = str(wire, "_class").is_some_and(|class| class.ends_with("LeftItem"));
+    let state = match number(&wire["executable"], "number") {
         Some(number) => State::Started(number),
-        None if wire.cancelled == Some(true) => State::Cancelled,
+        None if flag(wire, "cancelled") == Some(true) => State::Cancelled,
         None if left => State::Leaving,
         None => State::Waiting,
     };
     Item {
         state,
-        why: wire.why.filter(|why| !why.is_empty()),
-        stuck: wire.stuck == Some(true) && wire.blocked != Some(true),
-        since: wire.since.unwrap_or_default(),
-        job: wire.task.and_then(|task| parse(&task.url?).ok()).map(|place| place.job).filter(|job| !job.is_root()),
+        why: text(wire, "why").filter(|why| !why.is_empty()),
+        stuck: flag(wire, "stuck") == Some(true) && flag(wire, "blocked") != Some(true),
+        since: number(wire, "inQueueSince").unwrap_or_default(),
+        job: job(wire),
     }
+}
+
+/// The job that an item is to start.
+pub(super) fn job(item: &Value) -> Option<JobPath> {
+    Some(parse(str(&item["task"], "url")?).ok()?.job).filter(|job| !job.is_root())
 }
 
 #[cfg(test)]
@@ -153,7 +156,7 @@ mod tests {
                 None,
             ),
         ] {
-            let item = read(serde_json::from_str(text).unwrap());
+            let item = read(&serde_json::from_str(text).unwrap());
             assert_eq!((item.state, item.why.as_deref()), (state, why), "{text}");
         }
     }

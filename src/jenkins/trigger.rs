@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
-use super::address::{JobPath, parse, queue_id};
+use serde_json::Value as Json;
+
+use super::address::{JobPath, queue_id};
 use super::client::{Client, Login, PostError, form, is_passing, was_turned_away};
 use super::params::{Job, Value};
-use super::queue::brackets;
+use super::queue::{self, brackets};
 use super::refusal::{refused_start, refused_token_root};
-use super::wire::{WireAction, WireItem, WireJob, WireQueue};
 use crate::error::{Code, Failure, Miss};
 use crate::http::{Body, Chunk, Response};
+use crate::json::{self, number, objects, str};
 use crate::retry;
 use crate::secret::Secret;
 
@@ -76,15 +78,14 @@ impl Client {
              property[parameterDefinitions[name,type,description,choices,defaultParameterValue[value]]]",
         );
         let path = format!("{}/api/json?tree={tree}", job.path());
-        self.json::<WireJob>(&format!("reading job {job}"), &format!("job {job}"), &path).map(Job::read)
+        Ok(Job::read(&self.json(&format!("reading job {job}"), &format!("job {job}"), &path)?))
     }
 
     /// The names of the items in a folder, or at the root.
     pub fn items(&self, folder: Option<&JobPath>) -> Result<Vec<String>, Miss> {
         let path = folder.map(JobPath::path).unwrap_or_default();
         let path = format!("{path}/api/json?tree={}", brackets("jobs[name]"));
-        let wire: WireJob = self.json("listing jobs", "the folder", &path)?;
-        Ok(Job::read(wire).children.unwrap_or_default())
+        Ok(Job::read(&self.json("listing jobs", "the folder", &path)?).children.unwrap_or_default())
     }
 
     /// Starts a build and gives its queue item.
@@ -169,50 +170,48 @@ impl Client {
     pub fn find_started(&self, start: &Start, trace: &Trace) -> Result<Option<u64>, Miss> {
         let actions = "actions[parameters[name,value],causes[userId,note]]";
         let path = format!("/queue/api/json?tree={}", brackets(&format!("items[id,inQueueSince,task[url],{actions}]")));
-        let queue: WireQueue = self.json("reading the queue", "the queue", &path)?;
-        let ours = |item: &&WireItem| {
-            let task = item.task.as_ref().and_then(|task| parse(task.url.as_deref()?).ok());
-            task.is_some_and(|task| task.job == start.job) && self.is_ours(start, trace, item.since, &item.actions)
-        };
-        let mut found: Vec<u64> = queue.items.iter().filter(ours).map(|item| item.id).collect();
+        let queue = self.json("reading the queue", "the queue", &path)?;
+        let ours = objects(&queue, "items").filter(|item| {
+            queue::job(item).as_ref() == Some(&start.job)
+                && self.is_ours(start, trace, number(item, "inQueueSince"), item)
+        });
+        let mut found: Vec<u64> = ours.filter_map(|item| number(item, "id")).collect();
         let tree = brackets(&format!("builds[number,queueId,timestamp,{actions}]{{0,{SEARCHED}}}"));
         let path = format!("{}/api/json?tree={tree}", start.job.path());
-        let job: WireJob = self.json("listing the builds", &format!("job {}", start.job), &path)?;
-        for build in job.builds.iter().filter(|build| self.is_ours(start, trace, build.timestamp, &build.actions)) {
-            found.extend(build.queue_id.and_then(|id| u64::try_from(id).ok()));
-        }
+        let job = self.json("listing the builds", &format!("job {}", start.job), &path)?;
+        let ours =
+            objects(&job, "builds").filter(|build| self.is_ours(start, trace, number(build, "timestamp"), build));
+        found.extend(ours.filter_map(|build| number(build, "queueId")));
         found.sort_unstable();
         found.dedup();
         Ok(if found.len() == 1 { found.pop() } else { None })
     }
 
     /// Whether an item or build can only be the one of this start: its marker, else user, time and every value.
-    fn is_ours(&self, start: &Start, trace: &Trace, at: Option<u64>, actions: &[WireAction]) -> bool {
-        let has = |name: &str, wanted: &str| {
-            let mut parameters = actions.iter().flat_map(|action| &action.parameters);
-            parameters.any(|parameter| {
-                parameter.name.as_deref() == Some(name) && parameter.text().is_none_or(|text| text == wanted)
-            })
+    fn is_ours(&self, start: &Start, trace: &Trace, at: Option<u64>, wire: &Json) -> bool {
+        let actions = objects(wire, "actions");
+        let parameters = actions.clone().flat_map(|action| objects(action, "parameters"));
+        let value = |name: &str| {
+            let own = parameters.clone().find(|parameter| str(parameter, "name") == Some(name));
+            own.map(|parameter| json::shown(&parameter["value"]))
         };
-        if let Some((name, value)) = &trace.marker {
-            return actions
-                .iter()
-                .flat_map(|action| &action.parameters)
-                .any(|parameter| parameter.name.as_ref() == Some(name) && parameter.text().as_ref() == Some(value));
+        if let Some((name, wanted)) = &trace.marker {
+            return value(name).flatten().as_ref() == Some(wanted);
         }
-        let mut causes = actions.iter().flat_map(|action| &action.causes);
+        let mut causes = actions.flat_map(|action| objects(action, "causes"));
         let by_us = match (&self.login, &start.cause) {
-            (_, Some(cause)) if start.job_token.is_some() => causes.any(|own| own.note.as_ref() == Some(cause)),
+            (_, Some(cause)) if start.job_token.is_some() => causes.any(|own| str(own, "note") == Some(cause)),
             (Login::Token(user) | Login::Password(user), _) if start.job_token.is_none() => {
-                causes.any(|own| own.user.as_ref() == Some(user))
+                causes.any(|own| str(own, "userId") == Some(user))
             }
             _ => true,
         };
         // The controller's clock is known to a second.
         by_us
             && at.is_some_and(|at| at + 1500 >= trace.since)
-            && start.values.iter().all(|(name, value)| match value {
-                Value::Text(text) => has(name, text),
+            && start.values.iter().all(|(name, wanted)| match wanted {
+                // The value of a secret parameter is not shown.
+                Value::Text(text) => value(name).is_some_and(|shown| shown.is_none_or(|shown| shown == *text)),
                 Value::File(_) => true,
             })
     }

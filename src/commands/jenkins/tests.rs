@@ -11,9 +11,9 @@ use crate::model::Outcome;
 pub(super) fn run(args: &JenkinsBuildArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
     let (client, job, number) = reach_build(&args.build, &args.connection, &args.output, context)?;
     let tests = insist(&*context.clock, || client.tests(&job, number))?;
-    let failures = tests.failures();
+    let failures = tests.failures;
     if !args.output.json {
-        let (passed, failed, skipped) = (tests.passed(), tests.failed, tests.skipped);
+        let (passed, failed, skipped) = (tests.passed, tests.failed, tests.skipped);
         context.report.data(&format!("{passed} passed, {failed} failed, {skipped} skipped"));
         for (name, details) in &failures {
             let details = details.as_ref().map(|details| format!(": {details}")).unwrap_or_default();
@@ -21,7 +21,7 @@ pub(super) fn run(args: &JenkinsBuildArgs, context: &Context, publication: &mut 
         }
     }
     let failures: Vec<_> = failures.iter().map(|(name, details)| json!({"name": name, "message": details})).collect();
-    let counts = [("passed", tests.passed()), ("failed", tests.failed), ("skipped", tests.skipped)];
+    let counts = [("passed", tests.passed), ("failed", tests.failed), ("skipped", tests.skipped)];
     publication.call.more.extend(counts.map(|(name, count)| (name.to_owned(), json!(count))));
     publication.call.more.insert("failures".to_owned(), json!(failures));
     publication.call.end(Outcome::Success, Code::Success);
