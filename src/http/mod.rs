@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, NextTimeout, RustlsConnector, TcpConnector};
 
 pub use body::{Body, Chunk};
 pub use fault::{Fault, Kind};
@@ -336,7 +336,9 @@ impl Http {
             let tls = ureq::tls::TlsConfig::builder().root_certs(certs).client_cert(identity);
             config = config.tls_config(tls.build());
         }
-        let agent = ureq::Agent::with_parts(config.build(), DefaultConnector::default(), Names);
+        // ureq's own chain without its links for what was not compiled in: SOCKS and a second TLS.
+        let chain = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default());
+        let agent = ureq::Agent::with_parts(config.build(), chain.chain(RustlsConnector::default()), Names);
         let closing = agent.clone();
         self.interrupt.on_raise(move || closing.shutdown());
         Ok(Connector { agent, proxy, answer })
