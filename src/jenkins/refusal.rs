@@ -33,6 +33,9 @@ pub(super) fn refused(what: &str, subject: &str, login: &Login, response: &Respo
         404 => failure(Code::NotFound, format!("{subject} does not exist, or is hidden from {login} (HTTP 404)")).hint(
             match login {
                 Login::Anonymous => "set JENKINS_USER_ID and JENKINS_API_TOKEN: Jenkins says 404 for what it does not show",
+                _ if subject.starts_with("build ") => {
+                    "check the job and the number; a job may delete its old builds, and Jenkins says 404 as well for what the user may not see"
+                }
                 _ => "check the name; Jenkins says 404 as well for what the user may not see",
             },
         ),
@@ -58,6 +61,10 @@ pub(super) fn refused(what: &str, subject: &str, login: &Login, response: &Respo
             failure(Code::Unavailable, format!("Jenkins on {host} is starting up or restarting (HTTP 503)")).hint("try again in a minute")
         }
         503 => failure(Code::Unavailable, format!("{host} is not available (HTTP 503)")).hint("Jenkins or a proxy before it is down; try again later"),
+        500.. if response.header("x-jenkins").is_none() => {
+            failure(Code::Unavailable, format!("{host} failed, and does not say that it is Jenkins (HTTP {status}{})", page(response)))
+                .hint("a proxy may stand in between; its log or the controller's has the reason")
+        }
         500.. => failure(Code::Unavailable, format!("Jenkins failed with an exception (HTTP {status}{})", logging_id(&text)))
             .hint("the reason is in the controller's log only, below that id"),
         200..300 => failure(Code::NoConnection, format!("{host} did not answer as Jenkins does{}", page(response))).hint(
@@ -104,8 +111,8 @@ pub(super) fn refused_token_root(subject: &str, response: &Response) -> Failure 
             "the job does not exist, has no token, or the plugin Build Token Root is not installed",
         )
         .hint("the token is set in the job's configuration, `Trigger builds remotely`; the plugin's id is build-token-root"),
-        403 => failure(Code::Denied, "the job's token is wrong, or the start was refused")
-            .hint("take the token from the job's configuration, `Trigger builds remotely`"),
+        403 => failure(Code::Denied, "the job's token is wrong, the start was refused, or the plugin Build Token Root is not installed")
+            .hint("take the token from the job's configuration, `Trigger builds remotely`; the plugin's id is build-token-root"),
         400 => failure(Code::Refused, "the job is not buildable, or parameters were given to a job without any (or none to one with some)")
             .hint("with --no-validate nothing is known of the job: give --param for a job with parameters, and only for one"),
         _ => refused(&what, subject, &Login::Anonymous, response),

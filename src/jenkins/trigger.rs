@@ -228,7 +228,17 @@ impl Start {
         fields.extend(self.job_token.as_ref().map(|token| ("token", token.expose())));
         fields.extend(self.cause.as_deref().filter(|_| self.job_token.is_some()).map(|cause| ("cause", cause)));
         let mut files = Vec::new();
+        let own = fields.len();
         for (name, value) in &self.values {
+            if name == "delay" || fields[..own].iter().any(|(field, _)| field == name) {
+                // It would mean something else as well, or be there twice, on which Jenkins fails.
+                return Err(Failure::new(
+                    Code::Refused,
+                    format!("the parameter {name}"),
+                    "has the name of a field that Jenkins reads itself with a start",
+                )
+                .hint("give it another name in the job's configuration"));
+            }
             match value {
                 Value::Text(text) => fields.push((name, text)),
                 Value::File(path) => files.push((name.as_str(), path)),

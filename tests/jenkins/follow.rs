@@ -5,7 +5,8 @@ use cibridge_simulator::{
     Listener, Restart, Simulator,
 };
 
-use super::{Call, Run, built, config, simulator};
+use super::{Call, built, config, simulator};
+use crate::support::until;
 
 /// A controller with one pipeline whose builds do this.
 fn planned(plan: JenkinsPlan) -> Simulator {
@@ -73,7 +74,7 @@ fn a_restart_is_survived_in_the_queue_and_in_the_build() {
         sim.requests().iter().rev().take(2).all(|request| request.status == Some(200))
     });
     sim.move_jenkins_run(id, JenkinsMove::Release);
-    let run = Run::new(child.wait_with_output().unwrap()).ends(0).says("one\n").says("two\n");
+    let run = child.wait().ends(0).says("one\n").says("two\n");
     run.says("starting up or restarting (HTTP 503)").says("the controller was restarted meanwhile");
     Call::new(&sim, &["wait", &item, "--job", "pipe"]).run().ends(0).says("its build was found by the item's id");
     Call::new(&sim, &["wait", &item]).run().ends(11).says("name its job with --job");
@@ -90,10 +91,9 @@ fn a_signal_cancels_the_item_or_stops_the_build() {
         let looks = || sim.requests().iter().filter(|request| request.method == "GET").count();
         let before = looks();
         until("a look", || looks() > before + 2);
-        let pid = child.id().to_string();
-        std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        child.terminate();
         let done = if hold_queue { "it was cancelled in the queue" } else { "it was told to stop" };
-        Run::new(child.wait_with_output().unwrap()).ends(143).says("ended by SIGTERM").says(done);
+        child.wait().ends(143).says("ended by SIGTERM").says(done);
         let run = sim.jenkins_runs()[0].clone();
         assert_eq!((run.state == "cancelled", run.stops), (hold_queue, u32::from(!hold_queue)));
     }
@@ -136,7 +136,7 @@ fn a_question_is_told_and_answered() {
     assert_eq!(listed.stdout, "Ask: deploy? [WHY=default]\n");
     Call::new(&sim, &["input", "pipe#1", "--proceed", "--param", "WY=x"]).run().ends(12).says("did you mean WHY?");
     Call::new(&sim, &["input", "pipe#1", "Ask", "--proceed", "--param", "WHY=because"]).run().ends(0);
-    Run::new(child.wait_with_output().unwrap()).ends(0);
+    child.wait().ends(0);
     assert_eq!(sim.jenkins_runs()[0].answers.len(), 1);
     Call::new(&sim, &["input", "pipe#1", "--abort"]).run().ends(11).says("asks nothing");
 }
@@ -200,14 +200,4 @@ fn check_and_token_and_config() {
         |arguments| Call::new(&sim, arguments).env("JENKINS_USER_ID", "admin").env("JENKINS_API_TOKEN", admin);
     let xml = as_admin(&["config", "plain"]).run().ends(0).stdout;
     assert!(xml.trim_start().starts_with('<'), "{xml}");
-}
-
-/// Waits for something that nobody announces.
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while !holds() {
-        assert!(std::time::Instant::now() < end, "{what} did not come about");
-        std::thread::park_timeout(std::time::Duration::from_millis(2));
-    }
 }

@@ -1,13 +1,9 @@
 //! Starts: the job in every form, its parameters, who may start it, and one build per call.
 
-use cibridge_simulator::{Fault, Restart, Simulator};
-use serde_json::{Value, json};
+use cibridge_simulator::{Restart, Simulator};
+use serde_json::json;
 
-use super::{Call, built, config, simulator};
-
-fn fault(value: Value) -> Fault {
-    serde_json::from_value(value).unwrap()
-}
+use super::{Call, built, config, fault, simulator};
 
 /// The only run of the simulator.
 #[track_caller]
@@ -190,7 +186,7 @@ fn a_start_that_joined_another_is_told() {
 fn an_answer_that_is_lost_makes_no_second_build() {
     for (job, act, found) in [("params", true, "its user, time and parameters"), ("marked", true, "its marker")] {
         let cut =
-            fault(json!({"kind": "cut", "at": "before_answer", "listener": "jenkins", "method": "POST", "act": act}));
+            fault(&json!({"kind": "cut", "at": "before_answer", "listener": "jenkins", "method": "POST", "act": act}));
         let sim = built(config()).fault(cut).start().unwrap();
         Call::new(&sim, &["trigger", job]).run().ends(0).says(found);
         assert_eq!(only(&sim).job, job);

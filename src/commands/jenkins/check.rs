@@ -31,10 +31,12 @@ pub(super) fn run(args: &JenkinsCheckArgs, context: &Context, publication: &mut 
         Err(fault) => Err(fault.into_failure("the proxy")),
     });
     let who = insist(clock, || client.who_am_i());
-    if let Some(version) = client.version() {
-        tell(Ok(format!("{} is Jenkins {version}", client.root())));
-    }
     let valid = who.is_ok();
+    match client.version() {
+        Some(version) => tell(Ok(format!("{} is Jenkins {version}", client.root()))),
+        None if valid => tell(Ok(format!("{} answers as Jenkins; a proxy hides its version", client.root()))),
+        None => {}
+    }
     tell(who.and_then(|who| {
         match (who.anonymous, client.login()) {
             (true, Login::Anonymous) => Ok("no credentials are given: anonymous".to_owned()),

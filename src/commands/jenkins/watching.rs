@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::super::{Context, Publication, insist};
+use super::artifacts::Wishes;
 use super::remote::BuildRemote;
 use crate::cli::JenkinsFollowArgs;
 use crate::clock::Clock;
@@ -28,13 +29,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is asked of a call that follows builds.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Mode {
+pub(super) struct Mode<'a> {
     /// The builds are somebody else's, and are never stopped.
     pub(super) keep: bool,
     /// The first bad end stops the other builds.
     pub(super) fail_fast: bool,
     /// One look is enough.
     pub(super) once: bool,
+    /// What to bring home of the builds that ended.
+    pub(super) home: Option<&'a Wishes<'a>>,
 }
 
 /// Follows the builds behind `remotes`, one for each document of `publication`, to their ends, and gives the worst
@@ -42,11 +45,11 @@ pub(super) struct Mode {
 pub(super) fn run(
     remotes: Vec<BuildRemote>,
     args: &JenkinsFollowArgs,
-    mode: Mode,
+    mode: Mode<'_>,
     context: &Context,
     publication: &mut Publication,
 ) -> Code {
-    let Mode { keep, fail_fast, once } = mode;
+    let Mode { keep, fail_fast, once, home } = mode;
     let limits = Limits {
         once,
         queue: args.queue_timeout,
@@ -76,9 +79,16 @@ pub(super) fn run(
         let end = watch.end.take().unwrap_or(End::Abandoned);
         if let Some(log) = &mut watch.remote.log {
             log.log.end();
+            if keep && !log.complete {
+                context.report.line(&format!("--from {} shows what comes after this", log.offset));
+            }
         }
         let keep = keep || args.no_cancel || document.adopted;
         conclude(&watch.remote, args, keep, end, context, document);
+        let BuildRemote { client, job, number, .. } = &watch.remote;
+        if let (Some(home), Some(job), Some(number)) = (home, job, number) {
+            home.bring((client, job, *number), several, context, document);
+        }
     }
     publication.worst()
 }
