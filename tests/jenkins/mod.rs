@@ -1,14 +1,24 @@
 //! `cibridge jenkins …` against a simulated controller, which answers as a real one was seen to.
 
+mod artifacts;
+mod check;
+mod connect;
+mod console;
 mod follow;
+mod input;
+mod look;
 mod sentences;
 mod start;
+mod stop;
+mod token;
 
+use std::ffi::OsStr;
+use std::io::Write as _;
 use std::process::{Child, Command, Output, Stdio};
 
 use cibridge_simulator::{
     Advance, Builder, Fault, JENKINS_ADMIN_TOKEN, JENKINS_PASSWORD, JENKINS_TOKEN, JENKINS_USER, JENKINS_VIEWER_TOKEN,
-    JenkinsConfig, JenkinsJob, JenkinsParameter, ParameterKind, Simulator,
+    JenkinsConfig, JenkinsJob, JenkinsMove, JenkinsParameter, JenkinsPlan, ParameterKind, Simulator,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -46,6 +56,28 @@ fn built(config: JenkinsConfig) -> Builder {
 
 fn simulator() -> Simulator {
     built(config()).start().unwrap()
+}
+
+/// A controller with one pipeline whose builds do this.
+fn planned(plan: JenkinsPlan) -> Simulator {
+    built(JenkinsConfig::with_jobs([JenkinsJob::pipeline("pipe")]).plan(plan)).start().unwrap()
+}
+
+/// A build of `pipe` that is at its hold or its question by now, started by somebody else; gives its queue item.
+fn under_way(sim: &Simulator) -> u64 {
+    let id = sim.start_jenkins_build("pipe");
+    sim.move_jenkins_run(id, JenkinsMove::End);
+    let state = sim.jenkins_run(id).unwrap().state;
+    assert!(["held", "input"].contains(&state.as_str()), "{state}");
+    id
+}
+
+/// A build of `pipe` that has ended; gives its queue item.
+fn ended(sim: &Simulator) -> u64 {
+    let id = sim.start_jenkins_build("pipe");
+    sim.move_jenkins_run(id, JenkinsMove::End);
+    assert_eq!(sim.jenkins_run(id).unwrap().state, "finished");
+    id
 }
 
 /// A call of the program, with nothing in its environment but what is named here.
@@ -87,8 +119,22 @@ impl Call {
         self
     }
 
+    /// One more argument, whatever it holds.
+    fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
     fn run(self) -> Run {
         self.spawn().wait()
+    }
+
+    /// Runs with this on its stdin.
+    fn run_with(mut self, stdin: &str) -> Run {
+        self.command.stdin(Stdio::piped());
+        let mut running = self.spawn();
+        running.child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        running.wait()
     }
 
     fn spawn(mut self) -> Running {

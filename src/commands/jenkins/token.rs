@@ -16,7 +16,7 @@ use crate::error::{Code, Failure};
 use crate::http::Credential;
 use crate::jenkins::{Client, Login, Token};
 use crate::model::Outcome;
-use crate::report::raw;
+use crate::report::{check_writable, folder, raw};
 use crate::secret::Secret;
 
 pub(super) fn create(args: &TokenArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
@@ -87,8 +87,7 @@ fn signed_in(args: &TokenArgs, context: &Context) -> anyhow::Result<Client> {
             .into());
     }
     if let Some(out) = &args.out {
-        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        tempfile::NamedTempFile::new_in(folder).with_context(|| format!("the file {}", out.display()))?;
+        check_writable(out, &format!("the file {}", out.display()))?;
     }
     let Reached { client, .. } = reach(&[], &args.connection, &args.output, context)?;
     if *client.login() == Login::Anonymous {
@@ -152,8 +151,7 @@ fn uuid_path(out: &Path) -> PathBuf {
 /// Writes a file that only its owner can read, at once and as a whole.
 fn private(path: &Path, text: &str) -> anyhow::Result<()> {
     let context = || format!("the file {}", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".cibridge-").tempfile_in(folder).with_context(context)?;
+    let mut file = tempfile::Builder::new().prefix(".cibridge-").tempfile_in(folder(path)).with_context(context)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

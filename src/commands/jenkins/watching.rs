@@ -7,10 +7,10 @@ use super::super::{Context, Publication, insist};
 use super::artifacts::Wishes;
 use super::remote::BuildRemote;
 use crate::cli::JenkinsFollowArgs;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::error::{Code, Failure, Miss};
 use crate::follow::{self, End, Limits, Watch};
-use crate::jenkins::{BuildName, Client, JobPath, Severity, State};
+use crate::jenkins::{BuildName, Client, JobPath, Recovery, Severity, State};
 use crate::model::{Build, BuildFailure, Document, Event, Outcome, Phase};
 use crate::pace::Pace;
 use crate::report::words;
@@ -23,6 +23,10 @@ const NEXT_LOOK: Duration = Duration::from_secs(30);
 
 /// The time that stopping may take when a signal ends the process: Jenkins gives five seconds.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// How long a build may be in the making when it is to be stopped, and the pause between two looks for it.
+const MAKING: Duration = Duration::from_secs(2);
+const MAKING_PAUSE: Duration = Duration::from_millis(200);
 
 /// How long a build may take to end after each of stop, term and kill, when a limit passed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -202,15 +206,36 @@ fn ask_to_stop(client: &Client, remote: &BuildRemote) -> Result<&'static str, Mi
         if client.cancel_item(id)? {
             return Ok("it was cancelled in the queue");
         }
-        if let Some(item) = client.item(id)?
-            && let State::Started(number) = item.state
-        {
-            target = remote.job.clone().or(item.job).zip(Some(number));
-        }
+        target = build_of(client, id, remote.job.as_ref(), remote.clock)?;
     }
     match target {
         Some((job, number)) => client.stop_build(&job, number, Severity::Stop).map(|()| "it was told to stop"),
         None => Err(Miss::lasting(Failure::new(Code::NotFound, "the build", "it is neither queued nor known"))),
+    }
+}
+
+/// The build that came of a queue item: found by the item, or by its id where Jenkins has forgotten the item. One that
+/// is just being made is waited for, because whoever wants to stop it has no other chance.
+pub(super) fn build_of(
+    client: &Client,
+    id: u64,
+    job: Option<&JobPath>,
+    clock: &dyn Clock,
+) -> Result<Option<(JobPath, u64)>, Miss> {
+    let until = clock.now() + MAKING;
+    loop {
+        let Some(item) = client.item(id)? else {
+            let Some(job) = job else { return Ok(None) };
+            return Ok(match client.recover(job, id)? {
+                Recovery::Build(number) => Some((job.clone(), number)),
+                Recovery::Queued | Recovery::Gone => None,
+            });
+        };
+        match item.state {
+            State::Started(number) => return Ok(job.cloned().or(item.job).zip(Some(number))),
+            State::Leaving if clock.now() < until => clock::wait(MAKING_PAUSE),
+            _ => return Ok(None),
+        }
     }
 }
 
