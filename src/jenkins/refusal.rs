@@ -20,6 +20,9 @@ const LOGINS: [&str; 9] = [
     "/cdn-cgi/access",
 ];
 
+/// What to do when Jenkins treats the bearer of a token as nobody.
+pub const NO_BEARER: &str = "Jenkins itself does not look at bearer tokens: the proxy before it must make a user of this one, else give user and API token";
+
 /// The failure of `what` that an unusable answer means. `subject` is the thing that the request named, e.g. `job a/b`.
 pub(super) fn refused(what: &str, subject: &str, login: &Login, response: &Response) -> Failure {
     let status = response.status;
@@ -201,6 +204,7 @@ fn forbidden(what: &str, subject: &str, login: &Login, response: &Response, text
                 Login::Token(_) => {
                     "the token did not reach Jenkins: a proxy stripped or replaced the Authorization header"
                 }
+                Login::Bearer => NO_BEARER,
                 _ => "use an API token (JENKINS_USER_ID and JENKINS_API_TOKEN): it needs no crumb",
             });
     }
@@ -213,7 +217,7 @@ fn forbidden(what: &str, subject: &str, login: &Login, response: &Response, text
         let implied: Vec<_> = response.headers("x-permission-implied-by").map(permission_name).collect();
         let also = if implied.is_empty() { String::new() } else { format!(", implied by {}", implied.join(", ")) };
         return match user {
-            Some("anonymous") if !matches!(login, Login::Anonymous) => nobody(what),
+            Some("anonymous") if !matches!(login, Login::Anonymous) => nobody(what, login),
             Some("anonymous") | None if matches!(login, Login::Anonymous) => {
                 failure(format!("anonymous users lack the permission {shown} (HTTP 403)"))
                     .hint("set JENKINS_USER_ID and JENKINS_API_TOKEN")
@@ -233,7 +237,7 @@ fn forbidden(what: &str, subject: &str, login: &Login, response: &Response, text
         return match login {
             Login::Anonymous => failure("Jenkins shows nothing here to anonymous users (HTTP 403)".to_owned())
                 .hint("set JENKINS_USER_ID and JENKINS_API_TOKEN"),
-            _ => nobody(what),
+            _ => nobody(what, login),
         };
     }
     if response.header("x-jenkins").is_none() {
@@ -249,9 +253,12 @@ fn forbidden(what: &str, subject: &str, login: &Login, response: &Response, text
 }
 
 /// Credentials were sent, and Jenkins saw nobody.
-fn nobody(what: &str) -> Failure {
+fn nobody(what: &str, login: &Login) -> Failure {
     Failure::new(Code::Denied, what, "Jenkins saw no credentials, though some were sent (HTTP 403, anonymous)").hint(
-        "a proxy stripped the Authorization header: it must pass it on, or not ask for its own login in that header",
+        match login {
+            Login::Bearer => NO_BEARER,
+            _ => "a proxy stripped the Authorization header: it must pass it on, or not ask for its own login in that header",
+        },
     )
 }
 

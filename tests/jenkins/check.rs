@@ -112,3 +112,10 @@ fn a_job_that_has_never_run_is_no_fault() {
     fresh.jobs.push(JenkinsJob::pipeline("fresh"));
     Call::new(&built(fresh).start().unwrap(), &["check", "fresh"]).run().ends(0).says("job fresh can be started");
 }
+
+#[test]
+fn a_bearer_token_that_no_proxy_makes_a_user_of_is_told() {
+    let sim = simulator();
+    let check = Call::anonymous(&sim, &["check"]).env("CIBRIDGE_BEARER_TOKEN", "no-such-token");
+    check.run().ends(10).says("  hint: Jenkins itself does not look at bearer tokens");
+}

@@ -266,7 +266,9 @@ fn refusals() -> Vec<Row> {
     vec![
         row("401: a wrong, revoked or expired token", start).by(Login::WrongToken),
         row("401: a wrong password", start).by(Login::WrongPassword),
-        row("401: a bearer token that nobody knows", start).by(Login::Bearer),
+        row("401: a bearer token that a proxy refuses", start).by(Login::Bearer).status("POST", 401, &[], ""),
+        row("403: a bearer token that is nothing to Jenkins", start).by(Login::Bearer),
+        row("403: the same, looking", status).by(Login::Bearer),
         row("401: a proxy's own", start).status("POST", 401, &realm, ""),
         row("403: a permission is missing", start).by(Login::Viewer),
         row("403: nobody", start).by(Login::Nobody),
