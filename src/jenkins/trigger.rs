@@ -61,6 +61,8 @@ pub struct Trace {
     pub marker: Option<(String, String)>,
     /// When the start was sent, in milliseconds since 1970 on the controller's clock.
     pub since: u64,
+    /// The number that the job's next build was to get before; 0 when that is not known.
+    pub next_build: u64,
 }
 
 /// A duration as Jenkins wants a delay: in whole seconds and with the unit, because a bare number is milliseconds.
@@ -178,7 +180,8 @@ impl Client {
         let tree = brackets(&format!("builds[number,queueId,timestamp,{actions}]{{0,{SEARCHED}}}"));
         let path = format!("{}/api/json?tree={tree}", start.job.path());
         let job: WireJob = self.json("listing the builds", &format!("job {}", start.job), &path)?;
-        for build in job.builds.iter().filter(|build| self.is_ours(start, trace, build.timestamp, &build.actions)) {
+        let newer = job.builds.iter().filter(|build| build.number >= trace.next_build);
+        for build in newer.filter(|build| self.is_ours(start, trace, build.timestamp, &build.actions)) {
             found.extend(build.queue_id.and_then(|id| u64::try_from(id).ok()));
         }
         found.sort_unstable();

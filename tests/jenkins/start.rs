@@ -270,6 +270,18 @@ fn an_answer_that_is_lost_makes_no_second_build() {
     });
 }
 
+/// A build that was there before is not the one of this start, however alike they are.
+#[test]
+fn an_earlier_build_of_the_same_is_not_taken_for_this_one() {
+    let sim = simulator();
+    Call::new(&sim, &["trigger", "plain", "--wait"]).run().ends(0);
+    sim.fault(fault(
+        &json!({"kind": "cut", "at": "before_answer", "act": true, "listener": "jenkins", "method": "POST"}),
+    ));
+    let run = Call::new(&sim, &["trigger", "plain"]).run().ends(0).says("its user, time and parameters (queue item 2)");
+    assert_eq!((run.document["build"]["id"].as_str(), sim.jenkins_runs().len()), (Some("queue/item/2"), 2));
+}
+
 /// Nothing was read of a connection that is refused, so the start is sent again.
 #[test]
 fn a_start_that_surely_did_not_arrive_is_sent_again() {

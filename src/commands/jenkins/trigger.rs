@@ -57,7 +57,8 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
     if args.cause.is_some() && start.job_token.is_none() && !args.wait {
         context.report.line("note: Jenkins keeps --cause only for starts by a job's token, and with --wait it is written on the build's page");
     }
-    let trace = Trace { marker, since: client.controller_time() };
+    let next_build = known.map_or(0, |known| known.next_build);
+    let trace = Trace { marker, since: client.controller_time(), next_build };
     let started = starting::start(&client, &start, &trace, context).map_err(|failure| {
         // A signal that came while nothing was started leaves nothing to stop.
         let signal = context.clock.interrupted().filter(|_| failure.code != Code::Unknown);
