@@ -180,7 +180,7 @@ impl Client {
         let tree = brackets(&format!("builds[number,queueId,timestamp,{actions}]{{0,{SEARCHED}}}"));
         let path = format!("{}/api/json?tree={tree}", start.job.path());
         let job: WireJob = self.json("listing the builds", &format!("job {}", start.job), &path)?;
-        let newer = job.builds.iter().filter(|build| build.number >= trace.next_build);
+        let newer = job.builds.iter().filter(|build| trace.marker.is_some() || build.number >= trace.next_build);
         for build in newer.filter(|build| self.is_ours(start, trace, build.timestamp, &build.actions)) {
             found.extend(build.queue_id.and_then(|id| u64::try_from(id).ok()));
         }
