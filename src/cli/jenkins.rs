@@ -17,7 +17,7 @@ pub enum JenkinsCommand {
     Wait(JenkinsWaitArgs),
     /// Show where builds or queue items stand
     Status(JenkinsBuildsArgs),
-    /// Print a build's log, with --follow to its end
+    /// Print a build's log without colours, with --follow to its end
     Console(ConsoleArgs),
     /// Stop builds, or cancel queue items
     Stop(StopArgs),
