@@ -6,7 +6,7 @@ use crate::support::net::Blurt;
 use crate::support::{Call, Done, simulator};
 
 fn speaking(leaf: Leaf, tls12_only: bool) -> Simulator {
-    simulator().tls_with(TlsOptions { leaf, tls12_only }).start().unwrap()
+    simulator().tls_with(TlsOptions { leaf, tls12_only, ..TlsOptions::default() }).start().unwrap()
 }
 
 fn trusting(sim: &Simulator) -> Done {

@@ -17,7 +17,7 @@ pub enum JenkinsCommand {
     Wait(JenkinsWaitArgs),
     /// Show where builds or queue items stand
     Status(JenkinsBuildsArgs),
-    /// Print a build's log, with --follow to its end
+    /// Print a build's log without colours, with --follow to its end
     Console(ConsoleArgs),
     /// Stop builds, or cancel queue items
     Stop(StopArgs),
@@ -91,6 +91,23 @@ pub struct JenkinsFollowArgs {
     pub poll_interval: Option<Duration>,
 }
 
+/// What to bring home after a build.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Results")]
+pub struct JenkinsCollectArgs {
+    /// Download what the build archived under such names or paths, e.g. *.ipa [env: CIBRIDGE_ARTIFACTS, one a line]
+    #[arg(long, value_name = "GLOB")]
+    pub artifacts: Vec<String>,
+
+    /// The folder for the files; with several builds each gets a folder of its own in it
+    #[arg(long, value_name = "DIR", env = "CIBRIDGE_ARTIFACTS_DIR", hide_env_values = true, default_value = ".")]
+    pub artifacts_dir: PathBuf,
+
+    /// How to download.
+    #[command(flatten)]
+    pub download: DownloadArgs,
+}
+
 /// Arguments of `jenkins trigger`.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -155,6 +172,10 @@ pub struct JenkinsTriggerArgs {
     #[command(flatten)]
     pub follow: JenkinsFollowArgs,
 
+    /// What to bring home, with --wait.
+    #[command(flatten)]
+    pub collect: JenkinsCollectArgs,
+
     /// How to reach the controller.
     #[command(flatten)]
     pub connection: JenkinsConnectionArgs,
@@ -190,6 +211,10 @@ pub struct JenkinsWaitArgs {
     /// How to follow.
     #[command(flatten)]
     pub follow: JenkinsFollowArgs,
+
+    /// What to bring home.
+    #[command(flatten)]
+    pub collect: JenkinsCollectArgs,
 
     /// How to reach the controller.
     #[command(flatten)]

@@ -26,8 +26,8 @@ pub use files::{
 pub use following::FollowArgs;
 pub use jenkins::{
     ConfigArgs, ConsoleArgs, InputArgs, JenkinsArtifactsArgs, JenkinsBuildArgs, JenkinsBuildsArgs, JenkinsCheckArgs,
-    JenkinsCommand, JenkinsFollowArgs, JenkinsTriggerArgs, JenkinsWaitArgs, JobArgs, OnInput, RevokeArgs, StopArgs,
-    TokenArgs, TokenCommand,
+    JenkinsCollectArgs, JenkinsCommand, JenkinsFollowArgs, JenkinsTriggerArgs, JenkinsWaitArgs, JobArgs, OnInput,
+    RevokeArgs, StopArgs, TokenArgs, TokenCommand,
 };
 
 use crate::error::Failure;

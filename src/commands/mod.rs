@@ -214,6 +214,24 @@ fn await_next_try(clock: &dyn Clock, miss: Miss, attempt: &mut u32) -> Result<()
     Ok(())
 }
 
+/// Checks that files can be made in a folder, or in the nearest one above it that is there.
+fn writable(dir: &Path) -> anyhow::Result<()> {
+    let there = dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    tempfile::tempfile_in(there).with_context(|| format!("the folder {}", dir.display()))?;
+    Ok(())
+}
+
+/// Notes a failure after a build's end: it decides how a good build's call ends, or a signal anyone's.
+fn settle(document: &mut Document, failure: &Failure, report: &Report) {
+    report.failure(failure);
+    let signal = matches!(failure.code, Code::Interrupted | Code::Terminated);
+    if signal || matches!(document.outcome, Outcome::Success | Outcome::Unstable) {
+        document.fail(failure);
+    } else {
+        document.error.get_or_insert(failure.into());
+    }
+}
+
 /// Reads a secret from a file that nobody but its owner can use. A line end after it does not count.
 fn secret_file(path: &Path, name: &str) -> anyhow::Result<String> {
     let what = format!("the {name} file {}", path.display());

@@ -23,5 +23,6 @@ pub use console::Source;
 pub use input::Pending;
 pub use params::{Job, Kind, Value, nearest, validate};
 pub use queue::{Recovery, State};
+pub use refusal::NO_BEARER;
 pub use tokens::Token;
 pub use trigger::{Start, StartError, Started, Trace};

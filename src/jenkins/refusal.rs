@@ -20,6 +20,9 @@ const LOGINS: [&str; 9] = [
     "/cdn-cgi/access",
 ];
 
+/// What to do when Jenkins treats the bearer of a token as nobody.
+pub const NO_BEARER: &str = "Jenkins itself does not look at bearer tokens: the proxy before it must make a user of this one, else give user and API token";
+
 /// The failure of `what` that an unusable answer means. `subject` is the thing that the request named, e.g. `job a/b`.
 pub(super) fn refused(what: &str, subject: &str, login: &Login, response: &Response) -> Failure {
     let status = response.status;
@@ -33,6 +36,9 @@ pub(super) fn refused(what: &str, subject: &str, login: &Login, response: &Respo
         404 => failure(Code::NotFound, format!("{subject} does not exist, or is hidden from {login} (HTTP 404)")).hint(
             match login {
                 Login::Anonymous => "set JENKINS_USER_ID and JENKINS_API_TOKEN: Jenkins says 404 for what it does not show",
+                _ if subject.starts_with("build ") => {
+                    "check the job and the number; a job may delete its old builds, and Jenkins says 404 as well for what the user may not see"
+                }
                 _ => "check the name; Jenkins says 404 as well for what the user may not see",
             },
         ),
@@ -58,6 +64,10 @@ pub(super) fn refused(what: &str, subject: &str, login: &Login, response: &Respo
             failure(Code::Unavailable, format!("Jenkins on {host} is starting up or restarting (HTTP 503)")).hint("try again in a minute")
         }
         503 => failure(Code::Unavailable, format!("{host} is not available (HTTP 503)")).hint("Jenkins or a proxy before it is down; try again later"),
+        500.. if response.header("x-jenkins").is_none() => {
+            failure(Code::Unavailable, format!("{host} failed, and does not say that it is Jenkins (HTTP {status}{})", page(response)))
+                .hint("a proxy may stand in between; its log or the controller's has the reason")
+        }
         500.. => failure(Code::Unavailable, format!("Jenkins failed with an exception (HTTP {status}{})", logging_id(&text)))
             .hint("the reason is in the controller's log only, below that id"),
         200..300 => failure(Code::NoConnection, format!("{host} did not answer as Jenkins does{}", page(response))).hint(
@@ -104,8 +114,8 @@ pub(super) fn refused_token_root(subject: &str, response: &Response) -> Failure 
             "the job does not exist, has no token, or the plugin Build Token Root is not installed",
         )
         .hint("the token is set in the job's configuration, `Trigger builds remotely`; the plugin's id is build-token-root"),
-        403 => failure(Code::Denied, "the job's token is wrong, or the start was refused")
-            .hint("take the token from the job's configuration, `Trigger builds remotely`"),
+        403 => failure(Code::Denied, "the job's token is wrong, the start was refused, or the plugin Build Token Root is not installed")
+            .hint("take the token from the job's configuration, `Trigger builds remotely`; the plugin's id is build-token-root"),
         400 => failure(Code::Refused, "the job is not buildable, or parameters were given to a job without any (or none to one with some)")
             .hint("with --no-validate nothing is known of the job: give --param for a job with parameters, and only for one"),
         _ => refused(&what, subject, &Login::Anonymous, response),
@@ -194,6 +204,7 @@ fn forbidden(what: &str, subject: &str, login: &Login, response: &Response, text
                 Login::Token(_) => {
                     "the token did not reach Jenkins: a proxy stripped or replaced the Authorization header"
                 }
+                Login::Bearer => NO_BEARER,
                 _ => "use an API token (JENKINS_USER_ID and JENKINS_API_TOKEN): it needs no crumb",
             });
     }
@@ -206,7 +217,7 @@ fn forbidden(what: &str, subject: &str, login: &Login, response: &Response, text
         let implied: Vec<_> = response.headers("x-permission-implied-by").map(permission_name).collect();
         let also = if implied.is_empty() { String::new() } else { format!(", implied by {}", implied.join(", ")) };
         return match user {
-            Some("anonymous") if !matches!(login, Login::Anonymous) => nobody(what),
+            Some("anonymous") if !matches!(login, Login::Anonymous) => nobody(what, login),
             Some("anonymous") | None if matches!(login, Login::Anonymous) => {
                 failure(format!("anonymous users lack the permission {shown} (HTTP 403)"))
                     .hint("set JENKINS_USER_ID and JENKINS_API_TOKEN")
@@ -226,7 +237,7 @@ fn forbidden(what: &str, subject: &str, login: &Login, response: &Response, text
         return match login {
             Login::Anonymous => failure("Jenkins shows nothing here to anonymous users (HTTP 403)".to_owned())
                 .hint("set JENKINS_USER_ID and JENKINS_API_TOKEN"),
-            _ => nobody(what),
+            _ => nobody(what, login),
         };
     }
     if response.header("x-jenkins").is_none() {
@@ -242,9 +253,12 @@ fn forbidden(what: &str, subject: &str, login: &Login, response: &Response, text
 }
 
 /// Credentials were sent, and Jenkins saw nobody.
-fn nobody(what: &str) -> Failure {
+fn nobody(what: &str, login: &Login) -> Failure {
     Failure::new(Code::Denied, what, "Jenkins saw no credentials, though some were sent (HTTP 403, anonymous)").hint(
-        "a proxy stripped the Authorization header: it must pass it on, or not ask for its own login in that header",
+        match login {
+            Login::Bearer => NO_BEARER,
+            _ => "a proxy stripped the Authorization header: it must pass it on, or not ask for its own login in that header",
+        },
     )
 }
 

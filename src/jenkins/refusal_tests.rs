@@ -131,7 +131,7 @@ fn starts_by_a_token_alone() {
                 403,
                 &[("x-jenkins", "2.516.2")],
                 LOGIN,
-                "10 the job's token is wrong, or the start was refused (HTTP 403) | take the token from the job's configuration, `Trigger builds remotely`",
+                "10 the job's token is wrong, the start was refused, or the plugin Build Token Root is not installed (HTTP 403) | take the token from the job's configuration, `Trigger builds remotely`; the plugin's id is build-token-root",
             ),
             (
                 "wrong endpoint",

@@ -63,6 +63,8 @@ pub struct Trace {
     pub marker: Option<(String, String)>,
     /// When the start was sent, in milliseconds since 1970 on the controller's clock.
     pub since: u64,
+    /// The number that the job's next build was to get before; 0 when that is not known.
+    pub next_build: u64,
 }
 
 /// A duration as Jenkins wants a delay: in whole seconds and with the unit, because a bare number is milliseconds.
@@ -179,8 +181,10 @@ impl Client {
         let tree = brackets(&format!("builds[number,queueId,timestamp,{actions}]{{0,{SEARCHED}}}"));
         let path = format!("{}/api/json?tree={tree}", start.job.path());
         let job = self.json("listing the builds", &format!("job {}", start.job), &path)?;
-        let ours =
-            objects(&job, "builds").filter(|build| self.is_ours(start, trace, number(build, "timestamp"), build));
+        let newer = objects(&job, "builds").filter(|build| {
+            trace.marker.is_some() || number(build, "number").is_some_and(|own| own >= trace.next_build)
+        });
+        let ours = newer.filter(|build| self.is_ours(start, trace, number(build, "timestamp"), build));
         found.extend(ours.filter_map(|build| number(build, "queueId")));
         found.sort_unstable();
         found.dedup();
@@ -227,7 +231,17 @@ impl Start {
         fields.extend(self.job_token.as_ref().map(|token| ("token", token.expose())));
         fields.extend(self.cause.as_deref().filter(|_| self.job_token.is_some()).map(|cause| ("cause", cause)));
         let mut files = Vec::new();
+        let own = fields.len();
         for (name, value) in &self.values {
+            if name == "delay" || fields[..own].iter().any(|(field, _)| field == name) {
+                // It would mean something else as well, or be there twice, on which Jenkins fails.
+                return Err(Failure::new(
+                    Code::Refused,
+                    format!("the parameter {name}"),
+                    "has the name of a field that Jenkins reads itself with a start",
+                )
+                .hint("give it another name in the job's configuration"));
+            }
             match value {
                 Value::Text(text) => fields.push((name, text)),
                 Value::File(path) => files.push((name.as_str(), path)),

@@ -1,16 +1,9 @@
-//! Following: results, logs without loss, restarts, questions, and what a signal does.
+//! `wait`, and `trigger --wait`: results, restarts, limits, and what a signal does.
 
-use cibridge_simulator::{
-    JenkinsArtifact, JenkinsConfig, JenkinsInput, JenkinsJob, JenkinsMove, JenkinsParameter, JenkinsPlan, JenkinsStep,
-    Listener, Restart, Simulator,
-};
+use cibridge_simulator::{JenkinsMove, JenkinsPlan, JenkinsStep, Restart};
 
-use super::{Call, Run, built, config, simulator};
-
-/// A controller with one pipeline whose builds do this.
-fn planned(plan: JenkinsPlan) -> Simulator {
-    built(JenkinsConfig::with_jobs([JenkinsJob::pipeline("pipe")]).plan(plan)).start().unwrap()
-}
+use super::{Call, built, config, planned};
+use crate::support::until;
 
 #[test]
 fn every_result_has_its_code() {
@@ -30,34 +23,6 @@ fn every_result_has_its_code() {
 }
 
 #[test]
-fn a_burst_and_a_broken_line_arrive_as_they_are_stored() {
-    let steps = [
-        JenkinsStep::stage("Build"),
-        JenkinsStep::text("partial-").after(1.0),
-        JenkinsStep::text("END\n").after(1.0),
-        JenkinsStep::lines(25_000, "<b>&amp; ü</b> & noise").after(1.0),
-        JenkinsStep::text("no line end").after(1.0),
-    ];
-    let sim = planned(JenkinsPlan::steps(steps));
-    let started = Call::new(&sim, &["trigger", "pipe", "--wait", "--console"]).run().ends(0);
-    assert_eq!(started.stderr.matches("noise\n").count(), 25_000);
-    let followed = Call::new(&sim, &["trigger", "pipe"]).run().ends(0);
-    let item = followed.stdout.trim();
-    Call::new(&sim, &["wait", item, "--once"]).run().ends(0).says("queued for");
-    sim.move_jenkins_run(sim.jenkins_runs()[1].queue_id, JenkinsMove::Start);
-    let live = Call::new(&sim, &["console", "pipe#2", "--follow"]).run().ends(0);
-    let whole = Call::new(&sim, &["console", "pipe#2"]).run().ends(0);
-    assert!(live.stdout == whole.stdout, "{} and {} bytes", live.stdout.len(), whole.stdout.len());
-    assert!(whole.stdout.contains("partial-END\n"));
-    // A later call begins where an earlier one ended.
-    let from = (whole.stdout.len() / 2).to_string();
-    let rest = Call::new(&sim, &["console", "pipe#2", "--from", &from]).run().ends(0);
-    assert!(whole.stdout.ends_with(&rest.stdout) && !rest.stdout.is_empty());
-    let stages = Call::new(&sim, &["console", "pipe#2", "--follow", "--quiet"]).run().ends(0);
-    assert_eq!(stages.stdout, "stage: Build\n");
-}
-
-#[test]
 fn a_restart_is_survived_in_the_queue_and_in_the_build() {
     let sim =
         planned(JenkinsPlan::steps([JenkinsStep::text("one\n"), JenkinsStep::hold(), JenkinsStep::text("two\n")]));
@@ -73,7 +38,7 @@ fn a_restart_is_survived_in_the_queue_and_in_the_build() {
         sim.requests().iter().rev().take(2).all(|request| request.status == Some(200))
     });
     sim.move_jenkins_run(id, JenkinsMove::Release);
-    let run = Run::new(child.wait_with_output().unwrap()).ends(0).says("one\n").says("two\n");
+    let run = child.wait().ends(0).says("one\n").says("two\n");
     run.says("starting up or restarting (HTTP 503)").says("the controller was restarted meanwhile");
     Call::new(&sim, &["wait", &item, "--job", "pipe"]).run().ends(0).says("its build was found by the item's id");
     Call::new(&sim, &["wait", &item]).run().ends(11).says("name its job with --job");
@@ -90,10 +55,9 @@ fn a_signal_cancels_the_item_or_stops_the_build() {
         let looks = || sim.requests().iter().filter(|request| request.method == "GET").count();
         let before = looks();
         until("a look", || looks() > before + 2);
-        let pid = child.id().to_string();
-        std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        child.terminate();
         let done = if hold_queue { "it was cancelled in the queue" } else { "it was told to stop" };
-        Run::new(child.wait_with_output().unwrap()).ends(143).says("ended by SIGTERM").says(done);
+        child.wait().ends(143).says("ended by SIGTERM").says(done);
         let run = sim.jenkins_runs()[0].clone();
         assert_eq!((run.state == "cancelled", run.stops), (hold_queue, u32::from(!hold_queue)));
     }
@@ -113,101 +77,4 @@ fn a_limit_that_passes_stops_the_build() {
         .ends(6)
         .says("left alone");
     assert_eq!(sim.jenkins_runs()[0].stops, 0);
-}
-
-#[test]
-fn a_question_is_told_and_answered() {
-    let ask = || JenkinsInput::new("Ask", "deploy?").parameter(JenkinsParameter::string("WHY", "default"));
-    let plan = || JenkinsPlan::steps([JenkinsStep::input(ask()), JenkinsStep::text("on\n")]);
-    for (what, code, part) in
-        [("fail", 1, "nobody is to be asked"), ("proceed", 0, "answered: proceed"), ("abort", 4, "answered: abort")]
-    {
-        let sim = planned(plan());
-        Call::new(&sim, &["trigger", "pipe", "--wait", "--on-input", what])
-            .run()
-            .ends(code)
-            .says("the build asks: \"deploy?\"")
-            .says(part);
-    }
-    let sim = planned(plan());
-    let child = Call::new(&sim, &["trigger", "pipe", "--wait"]).spawn();
-    until("the question", || sim.jenkins_runs().first().is_some_and(|run| run.state == "input"));
-    let listed = Call::new(&sim, &["input", "pipe#1"]).run().ends(0);
-    assert_eq!(listed.stdout, "Ask: deploy? [WHY=default]\n");
-    Call::new(&sim, &["input", "pipe#1", "--proceed", "--param", "WY=x"]).run().ends(12).says("did you mean WHY?");
-    Call::new(&sim, &["input", "pipe#1", "Ask", "--proceed", "--param", "WHY=because"]).run().ends(0);
-    Run::new(child.wait_with_output().unwrap()).ends(0);
-    assert_eq!(sim.jenkins_runs()[0].answers.len(), 1);
-    Call::new(&sim, &["input", "pipe#1", "--abort"]).run().ends(11).says("asks nothing");
-}
-
-#[test]
-fn artifacts_are_checked_and_credentials_stay_at_their_origin() {
-    let wrong =
-        JenkinsArtifact { md5: Some("0".repeat(32)), ..JenkinsArtifact::text("out/wrong.txt", "x").fingerprinted() };
-    let plan = JenkinsPlan::default()
-        .artifact(JenkinsArtifact::sized("out/a b/app.bin", 300_000).fingerprinted())
-        .artifact(JenkinsArtifact::text("out/ü.txt", "text"))
-        .artifact(wrong);
-    let mut config = JenkinsConfig::with_jobs([JenkinsJob::freestyle("pipe")]).plan(plan);
-    config.artifact_redirect = true;
-    let sim = built(config).start().unwrap();
-    Call::new(&sim, &["trigger", "pipe", "--wait"]).run().ends(0);
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().to_str().unwrap();
-    let fetch = |glob: &str| Call::new(&sim, &["artifacts", "pipe#1", "--dir", dir, "--match", glob]).run();
-    fetch("*.bin").ends(0);
-    fetch("out/*.txt").ends(13);
-    assert_eq!(std::fs::metadata(folder.path().join("app.bin")).unwrap().len(), 300_000);
-    assert_eq!(std::fs::read_to_string(folder.path().join("ü.txt")).unwrap(), "text");
-    assert!(!folder.path().join("wrong.txt").exists());
-    let requests = sim.requests();
-    let there = || requests.iter().filter(|request| request.listener == Listener::Storage);
-    assert!(there().count() > 2);
-    assert!(there().all(|request| request.headers.iter().all(|(name, _)| !name.eq_ignore_ascii_case("authorization"))));
-    fetch("*.zip").ends(11).says("none is like *.zip");
-}
-
-#[test]
-fn check_and_token_and_config() {
-    let sim = simulator();
-    Call::new(&sim, &["check", "params"])
-        .run()
-        .ends(0)
-        .says("is Jenkins 2.516.2")
-        .says("user dev, no crumb is needed")
-        .says("can be started");
-    let viewer = cibridge_simulator::JENKINS_VIEWER_TOKEN;
-    Call::new(&sim, &["check", "params"])
-        .env("JENKINS_USER_ID", "viewer")
-        .env("JENKINS_API_TOKEN", viewer)
-        .run()
-        .ends(10)
-        .says("lacks the permission Job/Build");
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("token");
-    let out = path.to_str().unwrap();
-    Call::new(&sim, &["token", "create", "first", "--out", out]).run().ends(0);
-    let first = std::fs::read_to_string(&path).unwrap();
-    let by_file =
-        |arguments: &[&str]| Call::new(&sim, arguments).without("JENKINS_API_TOKEN").env("JENKINS_API_TOKEN_FILE", out);
-    let rotated = by_file(&["token", "rotate", "second", "--out", out]).run().ends(0);
-    assert!(!rotated.stderr.contains(first.trim()));
-    by_file(&["check"]).run().ends(0);
-    Call::new(&sim, &["check"]).env("JENKINS_API_TOKEN", first.trim()).run().ends(10);
-    let admin = cibridge_simulator::JENKINS_ADMIN_TOKEN;
-    let as_admin =
-        |arguments| Call::new(&sim, arguments).env("JENKINS_USER_ID", "admin").env("JENKINS_API_TOKEN", admin);
-    let xml = as_admin(&["config", "plain"]).run().ends(0).stdout;
-    assert!(xml.trim_start().starts_with('<'), "{xml}");
-}
-
-/// Waits for something that nobody announces.
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while !holds() {
-        assert!(std::time::Instant::now() < end, "{what} did not come about");
-        std::thread::park_timeout(std::time::Duration::from_millis(2));
-    }
 }

@@ -1,21 +1,29 @@
 //! `cibridge jenkins …` against a simulated controller, which answers as a real one was seen to.
 
+mod artifacts;
+mod check;
+mod connect;
+mod console;
 mod follow;
+mod input;
+mod look;
+mod sentences;
 mod start;
+mod stop;
+mod token;
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::io::Write as _;
 use std::process::{Child, Command, Output, Stdio};
 
 use cibridge_simulator::{
-    Advance, Builder, JENKINS_TOKEN, JENKINS_USER, JenkinsConfig, JenkinsJob, JenkinsParameter, ParameterKind,
-    Simulator,
+    Advance, Builder, Fault, JENKINS_ADMIN_TOKEN, JENKINS_PASSWORD, JENKINS_TOKEN, JENKINS_USER, JENKINS_VIEWER_TOKEN,
+    JenkinsConfig, JenkinsJob, JenkinsMove, JenkinsParameter, JenkinsPlan, ParameterKind, Simulator,
 };
 use serde_json::Value;
+use tempfile::TempDir;
 
-/// The program under test: the one that is to be shipped if there is one, else the one that cargo built.
-fn binary() -> PathBuf {
-    std::env::var_os("CIBRIDGE_TEST_BIN").map_or_else(|| env!("CARGO_BIN_EXE_cibridge").into(), PathBuf::from)
-}
+use crate::support::{binary, document, forms};
 
 /// A controller with a job of every kind, below a context path, which believes to have another address.
 fn config() -> JenkinsConfig {
@@ -50,8 +58,34 @@ fn simulator() -> Simulator {
     built(config()).start().unwrap()
 }
 
+/// A controller with one pipeline whose builds do this.
+fn planned(plan: JenkinsPlan) -> Simulator {
+    built(JenkinsConfig::with_jobs([JenkinsJob::pipeline("pipe")]).plan(plan)).start().unwrap()
+}
+
+/// A build of `pipe` that is at its hold or its question by now, started by somebody else; gives its queue item.
+fn under_way(sim: &Simulator) -> u64 {
+    let id = sim.start_jenkins_build("pipe");
+    sim.move_jenkins_run(id, JenkinsMove::End);
+    let state = sim.jenkins_run(id).unwrap().state;
+    assert!(["held", "input"].contains(&state.as_str()), "{state}");
+    id
+}
+
+/// A build of `pipe` that has ended; gives its queue item.
+fn ended(sim: &Simulator) -> u64 {
+    let id = sim.start_jenkins_build("pipe");
+    sim.move_jenkins_run(id, JenkinsMove::End);
+    assert_eq!(sim.jenkins_run(id).unwrap().state, "finished");
+    id
+}
+
 /// A call of the program, with nothing in its environment but what is named here.
-struct Call(Command);
+struct Call {
+    command: Command,
+    /// Where it keeps its result file.
+    folder: TempDir,
+}
 
 impl Call {
     /// A call with these arguments, as `dev` with an API token. What every test wants: short pauses.
@@ -61,27 +95,71 @@ impl Call {
     }
 
     fn anonymous(sim: &Simulator, arguments: &[&str]) -> Self {
-        let mut command = Command::new(binary());
+        let (mut command, folder) = (Command::new(binary()), tempfile::tempdir().unwrap());
         command.env_clear().arg("jenkins").args(arguments).stdin(Stdio::null());
-        Self(command).env("CIBRIDGE_JENKINS_URL", sim.jenkins_url()).env("CIBRIDGE_POLL_INTERVAL", "5ms")
+        let result = folder.path().join("result.json");
+        Self { command, folder }
+            .env("CIBRIDGE_JENKINS_URL", sim.jenkins_url())
+            .env("CIBRIDGE_POLL_INTERVAL", "5ms")
+            .env("CIBRIDGE_RESULT_FILE", result.to_str().unwrap())
+    }
+
+    /// As somebody else.
+    fn user(self, name: &str, token: &str) -> Self {
+        self.env("JENKINS_USER_ID", name).env("JENKINS_API_TOKEN", token)
     }
 
     fn env(mut self, name: &str, value: &str) -> Self {
-        self.0.env(name, value);
+        self.command.env(name, value);
         self
     }
 
     fn without(mut self, name: &str) -> Self {
-        self.0.env_remove(name);
+        self.command.env_remove(name);
         self
     }
 
-    fn run(mut self) -> Run {
-        Run::new(self.0.output().unwrap())
+    /// One more argument, whatever it holds.
+    fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
     }
 
-    fn spawn(mut self) -> Child {
-        self.0.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    fn run(self) -> Run {
+        self.spawn().wait()
+    }
+
+    /// Runs with this on its stdin.
+    fn run_with(mut self, stdin: &str) -> Run {
+        self.command.stdin(Stdio::piped());
+        let mut running = self.spawn();
+        running.child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        running.wait()
+    }
+
+    fn spawn(mut self) -> Running {
+        let child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Running { child, folder: self.folder }
+    }
+}
+
+/// A call that goes on.
+struct Running {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Running {
+    /// Sends SIGTERM.
+    fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    #[track_caller]
+    fn wait(self) -> Run {
+        let output = self.child.wait_with_output().unwrap();
+        Run::new(output, &self.folder)
     }
 }
 
@@ -90,33 +168,59 @@ struct Run {
     code: i32,
     stdout: String,
     stderr: String,
+    /// The document in the result file.
+    document: Value,
 }
 
 impl Run {
+    /// What holds for every run: no secret comes out, nothing steers a terminal, the file says what the process says.
     #[track_caller]
-    fn new(output: Output) -> Self {
+    fn new(output: Output, folder: &TempDir) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        let run =
-            Self { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
-        for secret in [JENKINS_TOKEN, "My-token", "c2ltLXBhc3N3b3Jk"] {
-            assert!(!run.stderr.contains(secret) && !run.stdout.contains(secret), "a secret is shown: {}", run.stderr);
+        let result = std::fs::read_to_string(folder.path().join("result.json")).unwrap_or_default();
+        let document = serde_json::from_str(&result).unwrap_or_default();
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        let run = Self { code: output.status.code().unwrap_or(-1), stdout, stderr, document };
+        for secret in [JENKINS_TOKEN, JENKINS_VIEWER_TOKEN, JENKINS_ADMIN_TOKEN, JENKINS_PASSWORD, "My-token"] {
+            for form in forms(secret).iter().chain(&forms(&format!("{JENKINS_USER}:{secret}"))) {
+                for (name, text) in [("stdout", &run.stdout), ("stderr", &run.stderr), ("the file", &result)] {
+                    assert!(!text.contains(form), "{name} shows {secret:?} as {form:?}:\n{text}");
+                }
+            }
+        }
+        let control = run.stderr.chars().find(|c| c.is_control() && !"\n\t".contains(*c));
+        assert_eq!(control, None, "a control character in\n{}", run.stderr);
+        if !run.document.is_null() {
+            document::check(&run.document);
+            assert_eq!(run.document["exit_code"], run.code, "the result file and the process disagree:\n{run}");
         }
         run
     }
 
     #[track_caller]
     fn ends(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(self.code, code, "{self}");
         self
     }
 
     #[track_caller]
     fn says(self, part: &str) -> Self {
-        assert!(self.stderr.contains(part), "{part:?} is missing in:\n{}", self.stderr);
+        assert!(self.stderr.contains(part), "{part:?} is missing in:\n{self}");
         self
     }
 
+    #[track_caller]
     fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap()
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no document ({error}):\n{self}"))
     }
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ended with {}\n--- stdout\n{}\n--- stderr\n{}", self.code, self.stdout, self.stderr)
+    }
+}
+
+fn fault(value: &Value) -> Fault {
+    Fault::from_json(value).unwrap()
 }

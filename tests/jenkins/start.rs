@@ -1,13 +1,10 @@
 //! Starts: the job in every form, its parameters, who may start it, and one build per call.
 
-use cibridge_simulator::{Fault, Restart, Simulator};
-use serde_json::{Value, json};
+use cibridge_simulator::{JenkinsJob, JenkinsMove, JenkinsParameter, ParameterKind, Restart, Simulator};
+use serde_json::json;
 
-use super::{Call, built, config, simulator};
-
-fn fault(value: Value) -> Fault {
-    serde_json::from_value(value).unwrap()
-}
+use super::{Call, built, config, fault, simulator};
+use crate::support::together;
 
 /// The only run of the simulator.
 #[track_caller]
@@ -115,6 +112,70 @@ fn values_arrive_as_they_are_and_flags_win() {
 }
 
 #[test]
+fn values_come_from_stdin_and_variables_and_files_of_every_kind_are_sent_alike() {
+    let mut config = config();
+    let job = JenkinsJob::pipeline("uploads")
+        .parameter(JenkinsParameter::string("S", "def"))
+        .parameter(JenkinsParameter::new(ParameterKind::StashedFile, "STASHED"))
+        .parameter(JenkinsParameter::new(ParameterKind::Base64File, "SMALL"));
+    config.jobs.push(job);
+    let sim = built(config).start().unwrap();
+    Call::new(&sim, &["trigger", "params", "--params-from", "-"]).run_with(r#"{"S": "ä=1", "B": true}"#).ends(0);
+    assert_eq!(only(&sim).parameters, *json!({"S": "ä=1", "C": "one", "B": true}).as_object().unwrap());
+    Call::new(&sim, &["trigger", "params", "--params-from", "-"])
+        .env("CIBRIDGE_PARAM", "C=two\nB=TRUE")
+        .run_with("S=from a pipe\r\n\n# a remark\n")
+        .ends(0);
+    let run = sim.jenkins_runs().pop().unwrap();
+    assert_eq!(run.parameters, *json!({"S": "from a pipe", "C": "two", "B": true}).as_object().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let (big, small) = (folder.path().join("big"), folder.path().join("small.txt"));
+    std::fs::write(&big, vec![7; 2_000_000]).unwrap();
+    std::fs::write(&small, "").unwrap();
+    Call::new(&sim, &["trigger", "uploads", "--param-file"])
+        .arg(format!("STASHED={}", big.display()))
+        .env("CIBRIDGE_PARAM_FILE", "ignored, as the flag wins")
+        .arg("--param-file")
+        .arg(format!("SMALL={}", small.display()))
+        .run()
+        .ends(0);
+    let run = sim.jenkins_runs().pop().unwrap();
+    let files: Vec<_> = run.files.iter().map(|file| (file.parameter.as_str(), file.size)).collect();
+    assert_eq!((files, run.parameters["S"].as_str()), (vec![("STASHED", 2_000_000), ("SMALL", 0)], Some("def")));
+    let nothing = Call::new(&sim, &["trigger", "params", "--param", "=1"]).run().ends(2);
+    assert!(nothing.stderr.contains("not of the form NAME=TEXT"), "{nothing}");
+}
+
+#[test]
+fn a_delay_has_its_unit_and_a_cause_is_kept() {
+    let sim = simulator();
+    Call::new(&sim, &["trigger", "plain", "--delay", "90s"]).run().ends(0);
+    assert_eq!(sim.requests().last().unwrap().body, "delay=90sec");
+    sim.move_jenkins_run(1, JenkinsMove::End);
+    let by_token = Call::new(&sim, &["trigger", "remote", "--cause", "by hand ü"]).env("JENKINS_JOB_TOKEN", "My-token");
+    by_token.run().ends(0);
+    assert_eq!(sim.jenkins_runs()[1].causes[0]["note"], "by hand ü");
+    // Without a job's token Jenkins drops it, so it goes to the build's page.
+    Call::new(&sim, &["trigger", "plain", "--cause", "release 7"]).run().ends(0).says("Jenkins keeps --cause only");
+    sim.move_jenkins_run(3, JenkinsMove::End);
+    Call::new(&sim, &["trigger", "plain", "--cause", "release 7", "--wait"]).run().ends(0);
+    assert_eq!(sim.jenkins_runs()[3].description.as_deref(), Some("release 7"));
+}
+
+/// What is known before the start is asked once, so that a whole round is few requests.
+#[test]
+fn a_start_costs_two_requests_and_one_without_validation() {
+    let sim = simulator();
+    let count = |arguments: &[&str]| {
+        let before = sim.requests().len();
+        Call::new(&sim, arguments).run().ends(0);
+        sim.requests().len() - before
+    };
+    assert_eq!(count(&["trigger", "plain"]), 2);
+    assert_eq!(count(&["trigger", "pipe", "--no-validate"]), 1);
+}
+
+#[test]
 fn a_refusal_is_told_as_what_it_is() {
     let sim = simulator();
     for (arguments, code, part) in [
@@ -186,16 +247,48 @@ fn a_start_that_joined_another_is_told() {
     }
 }
 
+/// Wherever the connection breaks: one build, never two, and none that nobody was told of.
 #[test]
 fn an_answer_that_is_lost_makes_no_second_build() {
-    for (job, act, found) in [("params", true, "its user, time and parameters"), ("marked", true, "its marker")] {
-        let cut =
-            fault(json!({"kind": "cut", "at": "before_answer", "listener": "jenkins", "method": "POST", "act": act}));
-        let sim = built(config()).fault(cut).start().unwrap();
-        Call::new(&sim, &["trigger", job]).run().ends(0).says(found);
-        assert_eq!(only(&sim).job, job);
-        assert_eq!(sim.requests().iter().filter(|request| request.method == "POST").count(), 1);
-    }
+    let scenarios = [
+        ("params", json!({"kind": "cut", "at": "before_answer", "act": true})),
+        ("marked", json!({"kind": "cut", "at": "before_answer", "act": true})),
+        ("plain", json!({"kind": "cut", "at": "answer", "bytes": 9})),
+        ("plain", json!({"kind": "cut", "at": "answer", "bytes": 40})),
+        ("marked", json!({"kind": "hang", "max_ms": 3000, "act": true})),
+        ("plain", json!({"kind": "raw", "text": "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "act": true})),
+        ("params", json!({"kind": "wrong_json", "shape": "text"})),
+    ];
+    together(&scenarios, |(job, trouble)| {
+        let mut trouble = trouble.clone();
+        (trouble["listener"], trouble["method"]) = (json!("jenkins"), json!("POST"));
+        let sim = built(config()).fault(fault(&trouble)).start().unwrap();
+        let found = if *job == "marked" { "its marker" } else { "its user, time and parameters" };
+        Call::new(&sim, &["trigger", job, "--answer-timeout", "500ms"]).run().ends(0).says(found);
+        assert_eq!(only(&sim).job, *job);
+        assert_eq!(sim.requests().iter().filter(|request| request.method == "POST").count(), 1, "{trouble}");
+    });
+}
+
+/// A build that was there before is not the one of this start, however alike they are.
+#[test]
+fn an_earlier_build_of_the_same_is_not_taken_for_this_one() {
+    let sim = simulator();
+    Call::new(&sim, &["trigger", "plain", "--wait"]).run().ends(0);
+    sim.fault(fault(
+        &json!({"kind": "cut", "at": "before_answer", "act": true, "listener": "jenkins", "method": "POST"}),
+    ));
+    let run = Call::new(&sim, &["trigger", "plain"]).run().ends(0).says("its user, time and parameters (queue item 2)");
+    assert_eq!((run.document["build"]["id"].as_str(), sim.jenkins_runs().len()), (Some("queue/item/2"), 2));
+}
+
+/// Nothing was read of a connection that is refused, so the start is sent again.
+#[test]
+fn a_start_that_surely_did_not_arrive_is_sent_again() {
+    let sim = simulator();
+    sim.restart_jenkins(Restart { refused_ms: 700, ..Restart::default() });
+    Call::new(&sim, &["trigger", "pipe", "--no-validate"]).run().ends(0);
+    assert_eq!(only(&sim).job, "pipe");
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut Pub
     let globs = cli::repeated(&args.globs, "CIBRIDGE_MATCH");
     let types = cli::repeated(&args.types, "CIBRIDGE_TYPE");
     if !args.list {
-        collecting::writable(&args.dir)?;
+        crate::commands::writable(&args.dir)?;
     }
     let client = client(&args.connection, &args.output, context)?;
     let (seen, mut offers) = insist(&*context.clock, || client.offers(&id))?;

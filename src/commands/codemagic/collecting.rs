@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::super::{Context, Publication};
+use super::super::{Context, Publication, settle, writable};
 use super::{insist, watching};
 use crate::cli::{self, CollectArgs, DownloadArgs};
 use crate::clock::Clock;
@@ -199,13 +199,6 @@ impl Wishes {
     }
 }
 
-/// Checks that files can be made in a folder, or in the nearest one above it that is there.
-pub(super) fn writable(dir: &Path) -> anyhow::Result<()> {
-    let there = dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    tempfile::tempfile_in(there).with_context(|| format!("the folder {}", dir.display()))?;
-    Ok(())
-}
-
 /// Checks that the file of test results can be written, and makes its folder.
 pub(super) fn check_junit(path: &Path) -> anyhow::Result<()> {
     let what = || format!("the JUnit file {}", path.display());
@@ -285,17 +278,6 @@ fn collect(
         }
     }
     Ok(())
-}
-
-/// Notes a failure after the build's end: it decides how a good build's call ends, or a signal anyone's.
-fn settle(document: &mut Document, failure: &Failure, report: &Report) {
-    report.failure(failure);
-    let signal = matches!(failure.code, Code::Interrupted | Code::Terminated);
-    if signal || matches!(document.outcome, Outcome::Success | Outcome::Unstable) {
-        document.fail(failure);
-    } else {
-        document.error.get_or_insert(failure.into());
-    }
 }
 
 /// Writes the results, or says that there are none. What an earlier build left under the name must not pass for them.

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::{client, collecting, insist, placeholders};
+use super::{client, insist, placeholders};
 use crate::cli::LogsArgs;
 use crate::codemagic::{Client, StepLog};
 use crate::commands::{Context, Publication};
@@ -30,7 +30,7 @@ pub(super) fn run(args: &LogsArgs, context: &Context, publication: &mut Publicat
             .into());
     }
     if let Some(dir) = &args.dir {
-        collecting::writable(dir)?;
+        crate::commands::writable(dir)?;
     }
     let client = client(&args.connection, &args.output, context)?;
     let steps = insist(&*context.clock, || client.step_logs(&id))?;

@@ -1,13 +1,15 @@
-//! `jenkins artifacts`: lists or downloads what a build archived.
+//! What a build archived: `jenkins artifacts` lists or downloads it, `trigger` and `wait` bring it home at the end.
+
+use std::path::Path;
 
 use super::{PROVIDER, reach_build};
-use crate::cli::{self, JenkinsArtifactsArgs};
-use crate::commands::{Context, Publication, insist};
+use crate::cli::{self, JenkinsArtifactsArgs, JenkinsCollectArgs};
+use crate::commands::{Context, Publication, insist, settle, writable};
 use crate::download::{self, Haul, Item, Links, Room, Tries};
 use crate::error::{Code, Failure, Miss};
 use crate::http::Request;
 use crate::jenkins::{BuildName, Client, JobPath};
-use crate::model::{Document, Outcome, Phase};
+use crate::model::{Artifact, Document, Outcome, Phase};
 use crate::report::{self, Report};
 
 /// Artifacts named in the message that there is no such one.
@@ -18,12 +20,12 @@ struct BuildLinks<'a> {
     client: &'a Client,
     job: &'a JobPath,
     number: u64,
-    paths: Vec<&'a str>,
+    paths: Vec<String>,
 }
 
 impl Links for BuildLinks<'_> {
     fn fresh(&mut self, n: usize, _: Tries) -> Result<Request, Miss> {
-        self.client.artifact(self.job, self.number, self.paths[n]).map_err(Miss::lasting)
+        self.client.artifact(self.job, self.number, &self.paths[n]).map_err(Miss::lasting)
     }
 }
 
@@ -32,6 +34,9 @@ pub(super) fn run(
     context: &Context,
     publication: &mut Publication,
 ) -> anyhow::Result<Code> {
+    if !args.list {
+        writable(&args.dir)?;
+    }
     let (client, job, number) = reach_build(&args.build, &args.connection, &args.output, context)?;
     let report = &context.report;
     let globs = cli::repeated(&args.globs, "CIBRIDGE_MATCH");
@@ -41,91 +46,151 @@ pub(super) fn run(
     }
     publication.documents.push(Document {
         build: Some(seen.build),
-        artifacts: seen.artifacts.clone(),
+        artifacts: seen.artifacts,
         ..Document::new(PROVIDER)
     });
     let document = &mut publication.documents[0];
-    let wanted = |path: &str| {
-        // People mean the name, or the whole path.
-        let last = path.rsplit('/').next().unwrap_or_default();
-        globs.is_empty() || globs.iter().any(|glob| [path, last].iter().any(|text| fast_glob::glob_match(glob, text)))
-    };
-    let chosen: Vec<usize> = (0..seen.artifacts.len()).filter(|n| wanted(&seen.artifacts[*n].name)).collect();
+    let chosen = choose(&document.artifacts, &globs);
     if chosen.is_empty() {
         if !args.download.allow_none {
-            return Err(nothing(
-                &job,
-                number,
-                &seen.artifacts.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(),
-                &globs,
-            )
-            .into());
+            return Err(nothing(&job, number, &document.artifacts, &globs).into());
         }
         report.line("no such artifact");
     } else if args.list {
         for n in chosen.iter().filter(|_| !args.output.json) {
-            report.data(&seen.artifacts[*n].name);
+            report.data(&document.artifacts[*n].name);
         }
     } else {
-        let began = context.clock.now();
-        let mut names: Vec<String> = chosen.iter().map(|n| download::safe(&seen.artifacts[*n].name)).collect();
-        download::distinct(&mut names);
-        let items: Vec<Item> = chosen
-            .iter()
-            .zip(names)
-            .map(|(n, name)| Item { name, size: None, md5: seen.artifacts[*n].md5.clone() })
-            .collect();
-        let paths = chosen.iter().map(|n| seen.artifacts[*n].name.as_str()).collect();
-        let mut links = BuildLinks { client: &client, job: &job, number, paths };
-        let room = Room {
-            http: &client.downloads(),
-            dir: &args.dir,
-            jobs: args.download.jobs.into(),
-            clock: &*context.clock,
-            interrupt: &context.interrupt,
-            beat: Report::beat(),
-        };
-        let Haul { files, mut failures } =
-            download::download(&items, &mut links, &room, &mut |event| report.transfer(&event));
-        let (mut count, mut bytes) = (0, 0);
-        for (n, saved) in chosen.iter().zip(files) {
-            let Some(saved) = saved else { continue };
-            (count, bytes) = (count + 1, bytes + saved.size);
-            let artifact = &mut document.artifacts[*n];
-            let path = saved.path.display().to_string();
-            if !args.output.json {
-                report.data(&path);
-            }
-            artifact.path = Some(path);
-            artifact.size = Some(saved.size);
-            artifact.sha256 = Some(saved.sha256);
-        }
-        if !failures.is_empty() {
-            let first = failures.remove(0);
-            for failure in &failures {
-                report.failure(failure);
-            }
-            return Err(first.into());
-        }
-        let took = report::words(context.clock.now().saturating_sub(began));
-        report.line(&format!(
-            "{count} artifact{}, {} in {took}",
-            if count == 1 { "" } else { "s" },
-            report::size(bytes)
-        ));
+        let done = fetch((&client, &job, number), &chosen, (&args.dir, args.download.jobs), context, document);
+        let paths = chosen.iter().filter_map(|n| document.artifacts[*n].path.as_ref());
+        paths.filter(|_| !args.output.json).for_each(|path| report.data(path));
+        done?;
     }
     document.end(Outcome::Success, Code::Success);
     Ok(publication.worst())
 }
 
+/// The numbers of the artifacts with such names or paths; all of them without a glob.
+fn choose(artifacts: &[Artifact], globs: &[String]) -> Vec<usize> {
+    let wanted = |path: &str| {
+        // People mean the name, or the whole path.
+        let last = path.rsplit('/').next().unwrap_or_default();
+        globs.is_empty() || globs.iter().any(|glob| [path, last].iter().any(|text| fast_glob::glob_match(glob, text)))
+    };
+    (0..artifacts.len()).filter(|n| wanted(&artifacts[*n].name)).collect()
+}
+
+/// Downloads the chosen artifacts into `dir`, and notes in `document` where each lies.
+fn fetch(
+    (client, job, number): (&Client, &JobPath, u64),
+    chosen: &[usize],
+    (dir, jobs): (&Path, u8),
+    context: &Context,
+    document: &mut Document,
+) -> Result<(), Failure> {
+    let report = &context.report;
+    let began = context.clock.now();
+    let there = &document.artifacts;
+    let mut names: Vec<String> = chosen.iter().map(|n| download::safe(&there[*n].name)).collect();
+    download::distinct(&mut names);
+    let item = |(n, name): (&usize, String)| Item { name, size: None, md5: there[*n].md5.clone() };
+    let items: Vec<Item> = chosen.iter().zip(names).map(item).collect();
+    let paths = chosen.iter().map(|n| there[*n].name.clone()).collect();
+    let mut links = BuildLinks { client, job, number, paths };
+    let room = Room {
+        http: &client.downloads(),
+        dir,
+        jobs: jobs.into(),
+        clock: &*context.clock,
+        interrupt: &context.interrupt,
+        beat: Report::beat(),
+    };
+    let Haul { files, mut failures } =
+        download::download(&items, &mut links, &room, &mut |event| report.transfer(&event));
+    let (mut count, mut bytes) = (0, 0);
+    for (n, saved) in chosen.iter().zip(files) {
+        let Some(saved) = saved else { continue };
+        (count, bytes) = (count + 1, bytes + saved.size);
+        let artifact = &mut document.artifacts[*n];
+        artifact.path = Some(saved.path.display().to_string());
+        artifact.size = Some(saved.size);
+        artifact.sha256 = Some(saved.sha256);
+    }
+    if failures.is_empty() {
+        let took = report::words(context.clock.now().saturating_sub(began));
+        let files = if count == 1 { "artifact" } else { "artifacts" };
+        report.line(&format!("{count} {files}, {} in {took}", report::size(bytes)));
+        return Ok(());
+    }
+    let first = failures.remove(0);
+    for failure in &failures {
+        report.failure(failure);
+    }
+    Err(first)
+}
+
+/// What `trigger` and `wait` are to bring home.
+pub(super) struct Wishes<'a> {
+    globs: Vec<String>,
+    args: &'a JenkinsCollectArgs,
+}
+
+impl<'a> Wishes<'a> {
+    /// Reads the wishes, and checks that they can be fulfilled here before anything remote happens.
+    pub(super) fn check(args: &'a JenkinsCollectArgs) -> anyhow::Result<Self> {
+        let globs = cli::repeated(&args.artifacts, "CIBRIDGE_ARTIFACTS");
+        if !globs.is_empty() {
+            writable(&args.artifacts_dir)?;
+        }
+        Ok(Self { globs, args })
+    }
+
+    /// Whether nothing is wished for.
+    pub(super) fn are_none(&self) -> bool {
+        self.globs.is_empty()
+    }
+
+    /// Brings home what a build left: of a good one all that is wished for, of a failed one what is there. A failed
+    /// build's own code is never hidden by a failure here.
+    pub(super) fn bring(
+        &self,
+        (client, job, number): (&Client, &JobPath, u64),
+        several: bool,
+        context: &Context,
+        document: &mut Document,
+    ) {
+        let good = matches!(document.outcome, Outcome::Success | Outcome::Unstable);
+        if self.are_none() || !good && document.outcome != Outcome::Failed {
+            return;
+        }
+        let chosen = choose(&document.artifacts, &self.globs);
+        let mut dir = self.args.artifacts_dir.clone();
+        if several {
+            dir.push(download::safe(&format!("{job}-{number}").replace(['/', '\\'], "-")));
+        }
+        let done = if !chosen.is_empty() {
+            fetch((client, job, number), &chosen, (&dir, self.args.download.jobs), context, document)
+        } else if good && !self.args.download.allow_none {
+            Err(nothing(job, number, &document.artifacts, &self.globs))
+        } else {
+            let globs = self.globs.join(" or ");
+            context.report.line(&format!("no artifact of build {job}#{number} is like {globs}"));
+            Ok(())
+        };
+        if let Err(failure) = done {
+            settle(document, &failure, &context.report);
+        }
+    }
+}
+
 /// The failure of choosing nothing, with what there is.
-fn nothing(job: &JobPath, number: u64, there: &[&str], globs: &[String]) -> Failure {
+fn nothing(job: &JobPath, number: u64, there: &[Artifact], globs: &[String]) -> Failure {
     let what = format!("the artifacts of build {job}#{number}");
     if there.is_empty() {
         return Failure::new(Code::NotFound, what, "there are none")
             .hint("does the job archive them (archiveArtifacts)? With --allow-none this is no error");
     }
-    let mut listed = there.iter().take(NAMED).map(|path| (*path).to_owned()).collect::<Vec<_>>();
+    let mut listed = there.iter().take(NAMED).map(|artifact| artifact.name.clone()).collect::<Vec<_>>();
     if there.len() > NAMED {
         listed.push(format!("{} more", there.len() - NAMED));
     }

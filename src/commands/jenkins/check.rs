@@ -6,7 +6,7 @@ use crate::cli::JenkinsCheckArgs;
 use crate::commands::{Context, Publication, insist};
 use crate::error::{Code, Failure};
 use crate::http::Http;
-use crate::jenkins::{Client, JobPath, Login};
+use crate::jenkins::{Client, JobPath, Login, NO_BEARER};
 use crate::model::Outcome;
 
 pub(super) fn run(args: &JenkinsCheckArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
@@ -31,22 +31,25 @@ pub(super) fn run(args: &JenkinsCheckArgs, context: &Context, publication: &mut 
         Err(fault) => Err(fault.into_failure("the proxy")),
     });
     let who = insist(clock, || client.who_am_i());
-    if let Some(version) = client.version() {
-        tell(Ok(format!("{} is Jenkins {version}", client.root())));
-    }
     let valid = who.is_ok();
-    tell(who.and_then(|who| {
-        match (who.anonymous, client.login()) {
-            (true, Login::Anonymous) => Ok("no credentials are given: anonymous".to_owned()),
-            (true, _) => Err(Failure::new(Code::Denied, "the credentials", "Jenkins saw none, though some were sent")
-                .hint("a proxy stripped the Authorization header")),
-            (false, Login::Token(_)) => Ok(format!("the API token is valid: user {}, no crumb is needed", who.name)),
-            (false, Login::Password(_)) => Ok(format!(
-                "the password is valid: user {}; each change needs a crumb, which an API token would not",
-                who.name
-            )),
-            (false, _) => Ok(format!("the credentials are valid: user {}", who.name)),
+    match client.version() {
+        Some(version) => tell(Ok(format!("{} is Jenkins {version}", client.root()))),
+        None if valid => tell(Ok(format!("{} answers as Jenkins; a proxy hides its version", client.root()))),
+        None => {}
+    }
+    tell(who.and_then(|who| match (who.anonymous, client.login()) {
+        (true, Login::Anonymous) => Ok("no credentials are given: anonymous".to_owned()),
+        (true, _) => {
+            Err(Failure::new(Code::Denied, "the credentials", "Jenkins saw none, though some were sent").hint(
+                if *client.login() == Login::Bearer { NO_BEARER } else { "a proxy stripped the Authorization header" },
+            ))
         }
+        (false, Login::Token(_)) => Ok(format!("the API token is valid: user {}, no crumb is needed", who.name)),
+        (false, Login::Password(_)) => Ok(format!(
+            "the password is valid: user {}; each change needs a crumb, which an API token would not",
+            who.name
+        )),
+        (false, _) => Ok(format!("the credentials are valid: user {}", who.name)),
     }));
     if valid && !matches!(client.login(), Login::Token(_)) {
         tell(insist(clock, || client.crumbs_in_use()).map(|crumbs| match crumbs {

@@ -5,7 +5,7 @@ use super::{Reached, reach, watching};
 use crate::cli::StopArgs;
 use crate::commands::{Context, Publication, insist};
 use crate::error::{Code, Failure};
-use crate::jenkins::{BuildName, Client, JobPath, Place, Recovery, State, parse};
+use crate::jenkins::{BuildName, Client, JobPath, Place, parse};
 use crate::model::Outcome;
 
 pub(super) fn run(args: &StopArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
@@ -51,16 +51,7 @@ fn stop(
                 return Ok("it was cancelled in the queue".to_owned());
             }
             // It left meanwhile: then there is a build to stop.
-            let item = insist(clock, || client.item(id))?;
-            match (item.map(|item| (item.state, item.job)), job) {
-                (Some((State::Started(number), Some(job))), _) => (job, number),
-                (Some((State::Cancelled, _)), _) => return Ok("it had been cancelled before".to_owned()),
-                (None, Some(job)) => match insist(clock, || client.recover(job, id))? {
-                    Recovery::Build(number) => (job.clone(), number),
-                    Recovery::Queued | Recovery::Gone => return Err(unknown(id)),
-                },
-                _ => return Err(unknown(id)),
-            }
+            insist(clock, || watching::build_of(client, id, job, clock))?.ok_or_else(|| unknown(id))?
         }
         (None, None) => return Err(super::no_build("the argument")),
     };

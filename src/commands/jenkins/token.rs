@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 
 use super::{Reached, http, insist, reach};
 use crate::cli::{RevokeArgs, TokenArgs};
@@ -15,13 +16,13 @@ use crate::error::{Code, Failure};
 use crate::http::Credential;
 use crate::jenkins::{Client, Login, Token};
 use crate::model::Outcome;
-use crate::report::raw;
+use crate::report::{check_writable, folder, raw};
 use crate::secret::Secret;
 
 pub(super) fn create(args: &TokenArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
     let client = signed_in(args, context)?;
-    let token = make(&client, args, context)?;
-    hand_over(&token, args, context)?;
+    let token = make(&client, args, context, publication)?;
+    hand_over(&token, args, context).map_err(|error| discard(&client, &token, context, error))?;
     publication.call.end(Outcome::Success, Code::Success);
     Ok(Code::Success)
 }
@@ -42,24 +43,24 @@ pub(super) fn rotate(args: &TokenArgs, context: &Context, publication: &mut Publ
     };
     let client = signed_in(args, context)?;
     let user = insist(&*context.clock, || client.who_am_i())?.name;
-    let token = make(&client, args, context)?;
+    let token = make(&client, args, context, publication)?;
     // The new token must work before the old one ends, and it is what revokes the old one.
     let basic = Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{}", token.value.expose()))));
     context.report.hide(&basic);
     let credential = Credential { origin: client.root().origin(), header: "authorization".into(), value: basic };
     let renewed =
         client.with_login(http(&args.connection, &args.output, context, vec![credential]), Login::Token(user.clone()));
-    let seen = insist(&*context.clock, || renewed.who_am_i())?;
-    if seen.anonymous || seen.name != user {
-        return Err(Failure::new(
-            Code::Denied,
-            "the new API token",
-            format!("Jenkins takes it for {}, not for {user}", seen.name),
-        )
-        .hint(format!("the old token was left alone; revoke the new one: cibridge jenkins token revoke {}", token.uuid))
-        .into());
-    }
-    hand_over(&token, args, context)?;
+    let works = insist(&*context.clock, || renewed.who_am_i()).and_then(|seen| {
+        if seen.anonymous || seen.name != user {
+            let why = format!("Jenkins takes it for {}, not for {user}", seen.name);
+            return Err(Failure::new(Code::Denied, "the new API token", why).hint("the old token was left alone"));
+        }
+        Ok(())
+    });
+    works
+        .map_err(anyhow::Error::from)
+        .and_then(|()| hand_over(&token, args, context))
+        .map_err(|error| discard(&client, &token, context, error))?;
     insist(&*context.clock, || renewed.revoke_token(&old)).map_err(|failure| {
         failure.hint(format!("the new token is in use already; revoke the old one by hand: {old}"))
     })?;
@@ -80,9 +81,13 @@ pub(super) fn revoke(args: &RevokeArgs, context: &Context, publication: &mut Pub
 }
 
 fn signed_in(args: &TokenArgs, context: &Context) -> anyhow::Result<Client> {
+    if args.output.json && args.out.is_none() {
+        return Err(Failure::usage("--json", "needs stdout for the document, where the token would go")
+            .hint("give --out FILE")
+            .into());
+    }
     if let Some(out) = &args.out {
-        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        tempfile::NamedTempFile::new_in(folder).with_context(|| format!("the file {}", out.display()))?;
+        check_writable(out, &format!("the file {}", out.display()))?;
     }
     let Reached { client, .. } = reach(&[], &args.connection, &args.output, context)?;
     if *client.login() == Login::Anonymous {
@@ -93,7 +98,7 @@ fn signed_in(args: &TokenArgs, context: &Context) -> anyhow::Result<Client> {
     Ok(client)
 }
 
-fn make(client: &Client, args: &TokenArgs, context: &Context) -> Result<Token, Failure> {
+fn make(client: &Client, args: &TokenArgs, context: &Context, publication: &mut Publication) -> Result<Token, Failure> {
     let date = args.expires.map(|expires| {
         let end = context.clock.wall() + expires;
         humantime::format_rfc3339_seconds(end).to_string().chars().take(10).collect::<String>()
@@ -111,15 +116,23 @@ fn make(client: &Client, args: &TokenArgs, context: &Context) -> Result<Token, F
     context
         .report
         .line(&format!("the token {:?} was made{until}; its uuid, which revokes it: {}", token.name, token.uuid));
+    let shown = json!({"name": token.name, "uuid": token.uuid, "expires": token.expiry});
+    publication.call.more.insert("token".to_owned(), shown);
     Ok(token)
+}
+
+/// Revokes a token that could not be handed over: nobody holds it, so nobody would.
+fn discard(client: &Client, token: &Token, context: &Context, error: anyhow::Error) -> anyhow::Error {
+    context.report.line(&match insist(&*context.clock, || client.revoke_token(&token.uuid)) {
+        Ok(()) => "the new token was revoked again".to_owned(),
+        Err(failure) => format!("the new token {} is valid and could not be revoked ({})", token.uuid, failure.why),
+    });
+    error
 }
 
 /// Gives the secret to a file, or to stdout.
 fn hand_over(token: &Token, args: &TokenArgs, context: &Context) -> anyhow::Result<()> {
     let Some(out) = &args.out else {
-        if args.output.json {
-            context.report.line("note: --json holds no secret; give --out FILE");
-        }
         raw(format!("{}\n", token.value.expose()).as_bytes());
         return Ok(());
     };
@@ -138,8 +151,7 @@ fn uuid_path(out: &Path) -> PathBuf {
 /// Writes a file that only its owner can read, at once and as a whole.
 fn private(path: &Path, text: &str) -> anyhow::Result<()> {
     let context = || format!("the file {}", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".cibridge-").tempfile_in(folder).with_context(context)?;
+    let mut file = tempfile::Builder::new().prefix(".cibridge-").tempfile_in(folder(path)).with_context(context)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

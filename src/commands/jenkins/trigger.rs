@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::{Map, Value as Json};
 
+use super::artifacts::Wishes;
 use super::remote::{BuildRemote, LogFollow};
 use super::{PROVIDER, reach_job, starting, watching};
 use crate::cli::{self, JenkinsTriggerArgs};
@@ -21,6 +22,12 @@ const MARKER: &str = "CIBRIDGE_ID";
 
 pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
     let mut values = values(args)?;
+    let home = Wishes::check(&args.collect)?;
+    if !args.wait && !home.are_none() {
+        return Err(Failure::usage("--artifacts", "there is nothing to bring home without --wait")
+            .hint("add --wait, or fetch it later with `cibridge jenkins artifacts`")
+            .into());
+    }
     let (client, job) = reach_job(&args.job, args.branch.as_deref(), &args.connection, &args.output, context)?;
     let job_token = job_token(args, context)?;
     let known = know(&client, &job, args, job_token.is_some(), context)?;
@@ -50,7 +57,8 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
     if args.cause.is_some() && start.job_token.is_none() && !args.wait {
         context.report.line("note: Jenkins keeps --cause only for starts by a job's token, and with --wait it is written on the build's page");
     }
-    let trace = Trace { marker, since: client.controller_time() };
+    let next_build = known.map_or(0, |known| known.next_build);
+    let trace = Trace { marker, since: client.controller_time(), next_build };
     let started = starting::start(&client, &start, &trace, context).map_err(|failure| {
         // A signal that came while nothing was started leaves nothing to stop.
         let signal = context.clock.interrupted().filter(|_| failure.code != Code::Unknown);
@@ -110,7 +118,8 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
     }
     remote.description = args.cause.clone().filter(|_| start.job_token.is_none());
     remote.log = args.console.then(|| LogFollow::new(Log::new(&context.report, false, false), 0));
-    Ok(watching::run(vec![remote], &args.follow, watching::Mode::default(), context, publication))
+    let mode = watching::Mode { home: Some(&home), ..Default::default() };
+    Ok(watching::run(vec![remote], &args.follow, mode, context, publication))
 }
 
 /// What the job is. `None` when nothing is to be asked, or a start by the job's token cannot ask.
@@ -127,6 +136,15 @@ fn know(
     match insist(&*context.clock, || client.job(job)) {
         Ok(known) => Ok(Some(known)),
         Err(failure) if by_token && matches!(failure.code, Code::Denied | Code::NotFound) => {
+            if args.wait {
+                // Better now than with a build that runs and cannot be seen.
+                return Err(Failure::new(
+                    failure.code,
+                    format!("following a build of job {job}"),
+                    format!("{}; a job's token starts a build, but shows it to nobody", failure.why),
+                )
+                .hint("set JENKINS_USER_ID and JENKINS_API_TOKEN of somebody with Job/Read, or leave out --wait"));
+            }
             context
                 .report
                 .line(&format!("note: {}; starting by the job's token without a look at its parameters", failure.why));

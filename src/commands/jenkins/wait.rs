@@ -1,5 +1,6 @@
 //! `jenkins wait`: follows builds and queue items that are there already.
 
+use super::artifacts::Wishes;
 use super::remote::{BuildRemote, LogFollow};
 use super::{PROVIDER, Reached, no_build, reach, watching};
 use crate::cli::JenkinsWaitArgs;
@@ -10,6 +11,7 @@ use crate::model::{Build, Document};
 use crate::report::Log;
 
 pub(super) fn run(args: &JenkinsWaitArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+    let home = Wishes::check(&args.collect)?;
     let named: Vec<&str> = args.builds.iter().map(String::as_str).collect();
     let Reached { client, places } = reach(&named, &args.connection, &args.output, context)?;
     publication.documents = documents(&client, &places, &named)?;
@@ -23,7 +25,7 @@ pub(super) fn run(args: &JenkinsWaitArgs, context: &Context, publication: &mut P
     });
     let remotes = remotes.collect();
     publication.publish()?;
-    let mode = watching::Mode { fail_fast: args.fail_fast, once: args.once, ..Default::default() };
+    let mode = watching::Mode { fail_fast: args.fail_fast, once: args.once, home: Some(&home), keep: false };
     Ok(watching::run(remotes, &args.follow, mode, context, publication))
 }
 

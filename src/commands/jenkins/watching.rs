@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use super::super::{Context, Publication, insist};
+use super::artifacts::Wishes;
 use super::remote::BuildRemote;
 use crate::cli::JenkinsFollowArgs;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::error::{Code, Failure, Miss};
 use crate::follow::{self, End, Limits, Watch};
-use crate::jenkins::{BuildName, Client, JobPath, Severity, State};
+use crate::jenkins::{BuildName, Client, JobPath, Recovery, Severity, State};
 use crate::model::{Build, BuildFailure, Document, Event, Outcome, Phase};
 use crate::pace::Pace;
 use crate::report::words;
@@ -23,18 +24,24 @@ const NEXT_LOOK: Duration = Duration::from_secs(30);
 /// The time that stopping may take when a signal ends the process: Jenkins gives five seconds.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
+/// How long a build may be in the making when it is to be stopped, and the pause between two looks for it.
+const MAKING: Duration = Duration::from_secs(2);
+const MAKING_PAUSE: Duration = Duration::from_millis(200);
+
 /// How long a build may take to end after each of stop, term and kill, when a limit passed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is asked of a call that follows builds.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Mode {
+pub(super) struct Mode<'a> {
     /// The builds are somebody else's, and are never stopped.
     pub(super) keep: bool,
     /// The first bad end stops the other builds.
     pub(super) fail_fast: bool,
     /// One look is enough.
     pub(super) once: bool,
+    /// What to bring home of the builds that ended.
+    pub(super) home: Option<&'a Wishes<'a>>,
 }
 
 /// Follows the builds behind `remotes`, one for each document of `publication`, to their ends, and gives the worst
@@ -42,11 +49,11 @@ pub(super) struct Mode {
 pub(super) fn run(
     remotes: Vec<BuildRemote>,
     args: &JenkinsFollowArgs,
-    mode: Mode,
+    mode: Mode<'_>,
     context: &Context,
     publication: &mut Publication,
 ) -> Code {
-    let Mode { keep, fail_fast, once } = mode;
+    let Mode { keep, fail_fast, once, home } = mode;
     let limits = Limits {
         once,
         queue: args.queue_timeout,
@@ -76,9 +83,16 @@ pub(super) fn run(
         let end = watch.end.take().unwrap_or(End::Abandoned);
         if let Some(log) = &mut watch.remote.log {
             log.log.end();
+            if keep && !log.complete {
+                context.report.line(&format!("--from {} shows what comes after this", log.offset));
+            }
         }
         let keep = keep || args.no_cancel || document.adopted;
         conclude(&watch.remote, args, keep, end, context, document);
+        let BuildRemote { client, job, number, .. } = &watch.remote;
+        if let (Some(home), Some(job), Some(number)) = (home, job, number) {
+            home.bring((client, job, *number), several, context, document);
+        }
     }
     publication.worst()
 }
@@ -192,15 +206,36 @@ fn ask_to_stop(client: &Client, remote: &BuildRemote) -> Result<&'static str, Mi
         if client.cancel_item(id)? {
             return Ok("it was cancelled in the queue");
         }
-        if let Some(item) = client.item(id)?
-            && let State::Started(number) = item.state
-        {
-            target = remote.job.clone().or(item.job).zip(Some(number));
-        }
+        target = build_of(client, id, remote.job.as_ref(), remote.clock)?;
     }
     match target {
         Some((job, number)) => client.stop_build(&job, number, Severity::Stop).map(|()| "it was told to stop"),
         None => Err(Miss::lasting(Failure::new(Code::NotFound, "the build", "it is neither queued nor known"))),
+    }
+}
+
+/// The build that came of a queue item: found by the item, or by its id where Jenkins has forgotten the item. One that
+/// is just being made is waited for, because whoever wants to stop it has no other chance.
+pub(super) fn build_of(
+    client: &Client,
+    id: u64,
+    job: Option<&JobPath>,
+    clock: &dyn Clock,
+) -> Result<Option<(JobPath, u64)>, Miss> {
+    let until = clock.now() + MAKING;
+    loop {
+        let Some(item) = client.item(id)? else {
+            let Some(job) = job else { return Ok(None) };
+            return Ok(match client.recover(job, id)? {
+                Recovery::Build(number) => Some((job.clone(), number)),
+                Recovery::Queued | Recovery::Gone => None,
+            });
+        };
+        match item.state {
+            State::Started(number) => return Ok(job.cloned().or(item.job).zip(Some(number))),
+            State::Leaving if clock.now() < until => clock::wait(MAKING_PAUSE),
+            _ => return Ok(None),
+        }
     }
 }
 

@@ -181,6 +181,8 @@ pub struct TlsOptions {
     pub leaf: Leaf,
     /// Speak TLS 1.2 only.
     pub tls12_only: bool,
+    /// Want a certificate of the client, by the CA of the file; [`crate::Simulator::client_pem`] is one.
+    pub client_auth: bool,
 }
 
 /// The certificate that is shown.

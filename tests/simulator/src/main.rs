@@ -136,7 +136,7 @@ fn config(args: &Args) -> Result<Config, Box<dyn Error>> {
             Some(LeafArg::Future) => Leaf::Future,
             Some(LeafArg::OtherCa) => Leaf::OtherCa,
         };
-        config.tls = Some(TlsOptions { leaf, tls12_only: args.tls12 });
+        config.tls = Some(TlsOptions { leaf, tls12_only: args.tls12, ..TlsOptions::default() });
     }
     config.speed = args.speed.unwrap_or(config.speed);
     config.advance = match args.advance {

@@ -136,6 +136,7 @@ impl Builder {
         let context = config.jenkins.as_ref().map(|j| j.context.clone()).unwrap_or_default();
         let jenkins_url = format!("{}{context}", addresses.jenkins);
         let ca = tls.as_ref().map(|tls| write_ca(&tls.ca)).transpose()?;
+        let client = tls.as_ref().map(|tls| tls.client.clone());
         let server = tls.map(|tls| tls.config);
         let shared = Arc::new(Shared::new(World::new(config, addresses.clone())));
         let mut doors = vec![
@@ -145,7 +146,7 @@ impl Builder {
         if let Some((socket, _)) = jenkins {
             doors.push(listen(socket, Listener::Jenkins, server, Arc::clone(&shared))?);
         }
-        Ok(Simulator { shared, doors, v3: format!("{}/api/v3", addresses.api), addresses, jenkins_url, ca })
+        Ok(Simulator { shared, doors, v3: format!("{}/api/v3", addresses.api), addresses, jenkins_url, ca, client })
     }
 }
 
@@ -163,6 +164,7 @@ pub struct Simulator {
     v3: String,
     pub(crate) jenkins_url: String,
     ca: Option<tempfile::NamedTempFile>,
+    client: Option<String>,
 }
 
 /// The state as a predicate of `wait_for` sees it.
@@ -229,6 +231,11 @@ impl Simulator {
     /// PEM file of the authority, if https is spoken. It goes with the simulator.
     pub fn ca_file(&self) -> Option<&Path> {
         self.ca.as_ref().map(tempfile::NamedTempFile::path)
+    }
+
+    /// A client's certificate and its key in PEM, if https is spoken: what `TlsOptions::client_auth` wants to see.
+    pub fn client_pem(&self) -> Option<&str> {
+        self.client.as_deref()
     }
 
     /// The key that is valid.

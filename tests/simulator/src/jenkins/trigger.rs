@@ -3,7 +3,7 @@
 use super::Ctx;
 use super::config::{JenkinsAccess, JenkinsParameter, ParameterKind};
 use super::form::Encoding;
-use super::pages::BUILD;
+use super::pages::{BUILD, OVERALL_READ};
 use super::run::{JenkinsFile, Order, ParamValue};
 use crate::http::Response;
 use crate::time::micros;
@@ -76,9 +76,13 @@ impl Ctx<'_> {
 
     /// `/buildByToken/build` and `/buildByToken/buildWithParameters`, which need nobody's name.
     pub(crate) fn build_by_token(&mut self, with_parameters: bool) -> Response {
+        if !self.j.config.build_token_root {
+            // An unknown path is behind the same door as everything else.
+            return if self.access == JenkinsAccess::None { self.forbidden(&OVERALL_READ) } else { self.not_found() };
+        }
         let job = self.form.first("job").unwrap_or_default().trim_matches('/').to_owned();
         let token = self.j.jobs.get(&job).and_then(|j| j.def.token.clone());
-        let Some(token) = token.filter(|_| self.j.config.build_token_root) else { return Response::empty(404) };
+        let Some(token) = token else { return Response::empty(404) };
         if self.form.first("token").as_deref() != Some(token.as_str()) {
             return self.denied("Invalid token provided.");
         }

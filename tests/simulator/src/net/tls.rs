@@ -2,10 +2,12 @@
 
 use crate::config::{Leaf, TlsOptions};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
 };
-use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use std::io;
 use std::sync::Arc;
 
@@ -14,12 +16,19 @@ pub(crate) struct Tls {
     pub(crate) config: Arc<ServerConfig>,
     /// PEM of the authority.
     pub(crate) ca: String,
+    /// PEM of a client's certificate and its key.
+    pub(crate) client: String,
 }
 
 impl Tls {
     pub(crate) fn new(options: TlsOptions) -> io::Result<Self> {
         let trusted = authority("cibridge simulator CA").map_err(other)?;
         let ca = trusted.pem();
+        let client_key = KeyPair::generate().map_err(other)?;
+        let client = client().signed_by(&client_key, &trusted).map_err(other)?;
+        let client = client.pem() + &client_key.serialize_pem();
+        let mut roots = RootCertStore::empty();
+        roots.add(trusted.der().clone()).map_err(other)?;
         let issuer = match options.leaf {
             Leaf::OtherCa => authority("unknown CA").map_err(other)?,
             _ => trusted,
@@ -30,14 +39,18 @@ impl Tls {
         let versions: &[&rustls::SupportedProtocolVersion] =
             if options.tls12_only { &[&rustls::version::TLS12] } else { rustls::ALL_VERSIONS };
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
-            .map_err(other)?
-            .with_no_client_auth()
-            .with_single_cert(vec![leaf.der().clone()], private)
             .map_err(other)?;
+        let config = if options.client_auth {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            config.with_client_cert_verifier(verifier.map_err(other)?)
+        } else {
+            config.with_no_client_auth()
+        };
+        let mut config = config.with_single_cert(vec![leaf.der().clone()], private).map_err(other)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), ca })
+        Ok(Self { config: Arc::new(config), ca, client })
     }
 }
 
@@ -57,6 +70,13 @@ fn authority(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Err
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+}
+
+fn client() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = named("client");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
 }
 
 fn leaf(kind: Leaf) -> Result<CertificateParams, rcgen::Error> {

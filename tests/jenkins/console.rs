@@ -1,0 +1,173 @@
+//! `console`, and `--console`: logs without loss, live and finished, of any size.
+
+use std::process::Command;
+
+use cibridge_simulator::{
+    JenkinsConfig, JenkinsJob, JenkinsLog, JenkinsMove, JenkinsPlan, JenkinsStep, Restart, Simulator,
+};
+use serde_json::json;
+
+use super::{Call, built, ended, planned, under_way};
+use crate::support::{binary, until};
+
+fn bursting() -> JenkinsPlan {
+    JenkinsPlan::steps([
+        JenkinsStep::stage("Build"),
+        JenkinsStep::text("partial-").after(1.0),
+        JenkinsStep::text("END\n").after(1.0),
+        JenkinsStep::lines(25_000, "<b>&amp; ü</b> & noise").after(1.0),
+        JenkinsStep::text("no line end").after(1.0),
+    ])
+}
+
+#[test]
+fn a_burst_and_a_broken_line_arrive_as_they_are_stored() {
+    for log in [JenkinsLog::Lossy, JenkinsLog::Classic] {
+        let mut config = JenkinsConfig::with_jobs([JenkinsJob::pipeline("pipe")]).plan(bursting());
+        config.log = log;
+        let sim = built(config).start().unwrap();
+        let started = Call::new(&sim, &["trigger", "pipe", "--wait", "--console"]).run().ends(0);
+        assert_eq!(started.stderr.matches("noise\n").count(), 25_000);
+        let id = sim.start_jenkins_build("pipe");
+        sim.move_jenkins_run(id, JenkinsMove::Start);
+        let live = Call::new(&sim, &["console", "pipe#2", "--follow"]).run().ends(0);
+        let whole = Call::new(&sim, &["console", "pipe#2"]).run().ends(0);
+        assert!(live.stdout == whole.stdout, "{} and {} bytes", live.stdout.len(), whole.stdout.len());
+        assert!(whole.stdout.contains("partial-END\n") && whole.stdout == sim.jenkins_console("pipe", 2));
+        let stages = Call::new(&sim, &["console", "pipe#2", "--follow", "--quiet"]).run().ends(0);
+        assert_eq!(stages.stdout, "stage: Build\n");
+    }
+}
+
+#[test]
+fn a_later_call_begins_where_an_earlier_one_ended() {
+    let sim = planned(JenkinsPlan::steps([
+        JenkinsStep::text("one\ntwo <&> ü\n"),
+        JenkinsStep::hold(),
+        JenkinsStep::text("three\n"),
+    ]));
+    let id = under_way(&sim);
+    let first = Call::new(&sim, &["console", "pipe#1"]).run().ends(0).says("the build goes on; --from ");
+    let from = first.stderr.split("--from ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let child = Call::new(&sim, &["console", "pipe#1", "--follow", "--from", &from]).spawn();
+    let looks = || sim.requests_to("GET", "/job/pipe/1/logText/progressiveHtml").len();
+    let before = looks();
+    until("a look", || looks() > before + 1);
+    // Whoever looks on does not own the build, and can come back.
+    child.terminate();
+    let cut =
+        child.wait().ends(143).says("it was left alone").says(&format!("--from {from} shows what comes after this"));
+    assert_eq!((cut.stdout.as_str(), sim.jenkins_runs()[0].stops), ("", 0));
+    sim.move_jenkins_run(id, JenkinsMove::Release);
+    sim.move_jenkins_run(id, JenkinsMove::End);
+    for follow in [&["--follow"][..], &[]] {
+        let rest = Call::new(&sim, &[&["console", "pipe#1", "--from", &from], follow].concat()).run().ends(0);
+        assert_eq!(first.stdout.clone() + &rest.stdout, sim.jenkins_console("pipe", 1));
+        // Beyond the end there is nothing, though Jenkins gives the whole log again.
+        let none = Call::new(&sim, &[&["console", "pipe#1", "--from", "999999"], follow].concat()).run().ends(0);
+        assert_eq!(none.stdout, "");
+    }
+}
+
+#[test]
+fn the_log_ends_after_the_build_does() {
+    let plan = JenkinsPlan { post_seconds: 3.0, log_late_seconds: 3.0, ..bursting() };
+    let sim = planned(plan);
+    let run = Call::new(&sim, &["trigger", "pipe", "--wait", "--console"]).run().ends(0);
+    let log = sim.jenkins_console("pipe", 1);
+    let tail: Vec<_> = log.lines().rev().take(3).collect();
+    assert!(tail.iter().all(|line| run.stderr.contains(*line)), "{tail:?}\n{run}");
+}
+
+/// The log of a build that ended goes through in pieces: many times the memory that the program may have.
+#[test]
+fn a_finished_log_of_any_size_takes_no_memory() {
+    let line = "x".repeat(1000);
+    let sim = planned(JenkinsPlan::steps([JenkinsStep::lines(60_000, &line)]).bare());
+    ended(&sim);
+    let size = sim.jenkins_runs()[0].log_size;
+    assert!(size > 60_000_000);
+    let script = "ulimit -v 50000; \"$0\" jenkins console 'pipe#1' \"$@\" | wc -c";
+    for more in [&[][..], &["--from", "1"]] {
+        let output = Command::new("/bin/bash")
+            .args(["-c", script])
+            .arg(binary())
+            .args(more)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs([
+                ("CIBRIDGE_JENKINS_URL", sim.jenkins_url()),
+                ("JENKINS_USER_ID", "dev"),
+                ("JENKINS_API_TOKEN", cibridge_simulator::JENKINS_TOKEN),
+            ])
+            .output()
+            .unwrap();
+        let count: u64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(count, size - u64::from(!more.is_empty()), "{told}");
+    }
+}
+
+#[test]
+fn a_broken_connection_repeats_no_line() {
+    let ends = |sim: &Simulator| {
+        ended(sim);
+        let run = Call::new(sim, &["console", "pipe#1"]).run().ends(0);
+        assert!(run.stdout == sim.jenkins_console("pipe", 1), "{} bytes", run.stdout.len());
+    };
+    for bytes in [0, 1000, 300_000] {
+        let cut =
+            json!({"kind": "cut", "at": "answer_body", "bytes": bytes, "listener": "jenkins", "path": "/consoleText"});
+        let config = JenkinsConfig::with_jobs([JenkinsJob::pipeline("pipe")]).plan(bursting());
+        ends(&built(config).fault(super::fault(&cut)).start().unwrap());
+    }
+    // A live log is given again from the same place.
+    let cut = json!({"kind": "cut", "at": "answer_body", "bytes": 20, "listener": "jenkins", "path": "/progressiveHtml", "times": 3});
+    let config = JenkinsConfig::with_jobs([JenkinsJob::pipeline("pipe")]).plan(bursting());
+    let sim = built(config).fault(super::fault(&cut)).start().unwrap();
+    let id = sim.start_jenkins_build("pipe");
+    sim.move_jenkins_run(id, JenkinsMove::Start);
+    let live = Call::new(&sim, &["console", "pipe#1", "--follow"]).run().ends(0);
+    assert!(live.stdout == sim.jenkins_console("pipe", 1), "{} bytes", live.stdout.len());
+    assert!(sim.requests().iter().any(|request| request.fault.is_some()), "nothing was cut");
+}
+
+/// Text that steers a terminal, and colours with it, are left out wherever the log goes.
+#[test]
+fn control_characters_do_not_pass() {
+    let text = "\u{1b}[31mred\u{1b}[0m \u{1b}]0;title\u{7}and\u{8} ü\n";
+    let sim = planned(JenkinsPlan::steps([JenkinsStep::text(text)]).bare());
+    let shown = Call::new(&sim, &["trigger", "pipe", "--wait", "--console"]).run().ends(0);
+    assert!(shown.stderr.contains("red and ü\n"), "{shown}");
+    for follow in [&[][..], &["--follow"]] {
+        let run = Call::new(&sim, &[&["console", "pipe#1"], follow].concat()).run().ends(0);
+        assert_eq!(run.stdout, "red and ü\n");
+    }
+}
+
+#[test]
+fn the_document_goes_alone_to_stdout() {
+    let sim = planned(bursting().result("FAILURE"));
+    ended(&sim);
+    let document = Call::new(&sim, &["console", "pipe#lastFailedBuild", "--follow", "--json"]).run().ends(1).json();
+    assert_eq!((&document["outcome"], &document["build"]["id"]), (&json!("failed"), &json!("pipe#1")));
+    assert_eq!(Call::new(&sim, &["console", "pipe#1", "--json"]).run().ends(0).json()["outcome"], "success");
+    Call::new(&sim, &["console", "pipe#2"]).run().ends(11);
+    Call::new(&sim, &["console", "pipe"]).run().ends(2).says("names no build");
+}
+
+#[test]
+fn a_log_goes_on_after_a_restart() {
+    let sim =
+        planned(JenkinsPlan::steps([JenkinsStep::text("one\n"), JenkinsStep::hold(), JenkinsStep::text("two\n")]));
+    let id = under_way(&sim);
+    let child = Call::new(&sim, &["console", "pipe#1", "--follow"]).spawn();
+    let looks = || sim.requests_to("GET", "/job/pipe/1/logText/progressiveHtml").len();
+    until("two looks", || looks() > 1);
+    sim.restart_jenkins(Restart { starting_requests: 2, refused_ms: 100, ..Restart::default() });
+    let before = looks();
+    until("a look after it", || looks() > before);
+    sim.move_jenkins_run(id, JenkinsMove::Release);
+    let run = child.wait().ends(0).says("the controller was restarted meanwhile");
+    assert_eq!(run.stdout, sim.jenkins_console("pipe", 1));
+}

@@ -1,0 +1,111 @@
+//! `status`, `params`, `tests` and `config`: what there is, shown and as a document.
+
+use cibridge_simulator::{
+    JENKINS_ADMIN_TOKEN, JenkinsConfig, JenkinsJob, JenkinsParameter, JenkinsPlan, JenkinsStep, JenkinsTest,
+    ParameterKind, Simulator,
+};
+use serde_json::{Value, json};
+
+use super::{Call, built, ended, planned, simulator, under_way};
+use crate::support::normal;
+
+#[test]
+fn a_status_tells_of_builds_and_queue_items() {
+    let sim = planned(JenkinsPlan::steps([JenkinsStep::stage("Deploy"), JenkinsStep::hold()]));
+    under_way(&sim);
+    let status = |named: &[&str]| Call::new(&sim, &[&["status"], named].concat()).run();
+    let page = "http://127.0.0.1:PORT/job/pipe/1/";
+    assert_eq!(normal(&status(&["pipe#1"]).ends(0).stdout), format!("pipe#1 running {page}\n"));
+    assert_eq!(normal(&status(&["queue/item/1"]).ends(0).stdout), format!("pipe#1 running {page}\n"));
+    sim.jenkins_plan(JenkinsPlan { hold_queue: true, ..JenkinsPlan::default() });
+    let waiting = sim.start_jenkins_build("pipe");
+    let run = status(&[&format!("queue/item/{waiting}"), "pipe#lastBuild"]).ends(0).says("waits in the queue: ");
+    assert_eq!(run.document["builds"][0]["build"]["status"], "queued");
+    assert_eq!(run.document["builds"][1]["steps"][0]["name"], "Deploy");
+    assert!(run.stdout.starts_with(&format!("queue/item/{waiting} queued ")), "{run}");
+    sim.cancel_jenkins_item(waiting);
+    let cancelled = status(&[&format!("queue/item/{waiting}"), "--json"]).ends(4).json();
+    assert_eq!((&cancelled["outcome"], &cancelled["build"]["number"]), (&json!("cancelled"), &Value::Null));
+    for (result, code) in [("SUCCESS", 0), ("UNSTABLE", 3), ("FAILURE", 1), ("NOT_BUILT", 5), ("ABORTED", 4)] {
+        let sim = planned(JenkinsPlan::ending(result));
+        ended(&sim);
+        let run = Call::new(&sim, &["status", "pipe#lastBuild"]).run().ends(code);
+        assert!(run.stdout.starts_with(&format!("pipe#1 {result} ")), "{run}");
+    }
+}
+
+#[test]
+fn parameters_are_told_with_their_kinds() {
+    let kinds = [
+        JenkinsParameter::string("S", "a b"),
+        JenkinsParameter::choice("C", &["one", "two"]),
+        JenkinsParameter::boolean("B", true),
+        JenkinsParameter::password("P", "hidden-default"),
+        JenkinsParameter::new(ParameterKind::File, "F"),
+        JenkinsParameter::new(ParameterKind::StashedFile, "STASHED"),
+        JenkinsParameter::new(ParameterKind::Base64File, "BASE64"),
+    ];
+    let job = kinds.into_iter().fold(JenkinsJob::pipeline("pipe"), JenkinsJob::parameter);
+    let sim = built(JenkinsConfig::with_jobs([job])).start().unwrap();
+    let run = Call::new(&sim, &["params", "pipe"]).run().ends(0);
+    assert_eq!(
+        run.stdout,
+        "S (text, default \"a b\")\nC (choice of one | two, default \"one\")\nB (boolean, default \"true\")\nP (text)\n\
+         F (file)\nSTASHED (file)\nBASE64 (file)\n"
+    );
+    let listed = Call::new(&sim, &["params", "pipe", "--json"]).run().ends(0).json();
+    assert_eq!(listed["parameters"][1]["choices"], json!(["one", "two"]));
+    assert!(!listed.to_string().contains("hidden-default"));
+    let sim = simulator();
+    Call::new(&sim, &["params", "plain"]).run().ends(0).says("job plain has no parameters");
+    Call::new(&sim, &["params", "repo", "--branch", "main"]).run().ends(0).says("yet: its first run reads them");
+    Call::new(&sim, &["params", "folder"]).run().ends(12).says("is a folder");
+    Call::new(&sim, &["params", "plian"]).run().ends(11).says("did you mean \"plain\"?");
+}
+
+#[test]
+fn tests_are_counted_and_failures_named() {
+    let tests = [
+        JenkinsTest::passed("a.B", "good"),
+        JenkinsTest::failed("a.B", "bad", "expected 1\nbut was 2"),
+        JenkinsTest::skipped("a.B", "later"),
+    ];
+    let sim = planned(JenkinsPlan::ending("UNSTABLE").tests(tests));
+    ended(&sim);
+    let run = Call::new(&sim, &["tests", "pipe#1"]).run().ends(0);
+    assert_eq!(run.stdout, "1 passed, 1 failed, 1 skipped\nfailed: a.B.bad: expected 1\n");
+    let listed = Call::new(&sim, &["tests", "pipe#1", "--json"]).run().ends(0).json();
+    assert_eq!((&listed["passed"], &listed["failed"], &listed["skipped"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!(listed["failures"], json!([{"name": "a.B.bad", "message": "expected 1"}]));
+    let none = planned(JenkinsPlan::default());
+    ended(&none);
+    Call::new(&none, &["tests", "pipe#1"]).run().ends(11).says("there is no test report").says("the step `junit`");
+}
+
+fn admin(sim: &Simulator, arguments: &[&str]) -> Call {
+    Call::new(sim, arguments).user("admin", JENKINS_ADMIN_TOKEN)
+}
+
+#[test]
+fn a_configuration_is_read_and_replaced() {
+    let sim = simulator();
+    let xml = admin(&sim, &["config", "plain"]).run().ends(0).stdout;
+    assert!(xml.trim_start().starts_with('<'), "{xml}");
+    assert_eq!(admin(&sim, &["config", "plain", "--json"]).run().ends(0).json()["config"], xml.as_str());
+    let changed = "<project><description>ü &amp; more</description></project>";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.xml");
+    std::fs::write(&file, changed).unwrap();
+    admin(&sim, &["config", "plain", "--set"]).arg(&file).run().ends(0).says("the configuration was replaced");
+    assert_eq!(admin(&sim, &["config", "plain"]).run().ends(0).stdout, changed);
+    admin(&sim, &["config", "plain", "--set", "-"]).run_with(&xml).ends(0);
+    assert_eq!(sim.jenkins_config_xml("plain").as_deref(), Some(xml.as_str()));
+    admin(&sim, &["config", "plain", "--set", "-"]).run_with("not xml").ends(2).says("is no XML");
+    assert_eq!(sim.jenkins_config_xml("plain").as_deref(), Some(xml.as_str()));
+    Call::new(&sim, &["config", "plain"]).run().ends(10).says("lacks the permission Job/ExtendedRead");
+    Call::new(&sim, &["config", "plain", "--set", "-"])
+        .run_with(changed)
+        .ends(10)
+        .says("lacks the permission Job/Configure");
+    admin(&sim, &["config", "plian"]).run().ends(11).says("did you mean \"plain\"?");
+}
