@@ -22,6 +22,8 @@ const BUILD: [&str; 12] = [
 const FAILURE: [&str; 3] = ["message", "step", "log_tail"];
 const STEP: [&str; 3] = ["name", "status", "seconds"];
 const ARTIFACT: [&str; 6] = ["name", "type", "size", "path", "md5", "sha256"];
+/// What single commands add at the end, each of them one.
+const MORE: [&str; 6] = ["tests", "links", "logs", "apps", "workflows", "caches"];
 const ERROR: [&str; 2] = ["message", "hint"];
 const OUTCOMES: [&str; 15] = [
     "started",
@@ -57,6 +59,7 @@ pub(crate) fn check(document: &Value) {
             assert_eq!(document["outcome"], "running");
             wanted.push("next_look_seconds");
         }
+        wanted.extend(MORE.iter().filter(|key| document.get(**key).is_some()));
         keys(document, &wanted);
         nullable(&document["build"], &BUILD);
         nullable(&document["failure"], &FAILURE);
