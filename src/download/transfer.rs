@@ -1,7 +1,7 @@
 //! One try at one file: from a link to a checked file under its name, or to a part that the next try goes on with.
 
 use std::io::{self, Read, Write as _};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use md5::{Digest as _, Md5};
@@ -133,6 +133,7 @@ pub(super) fn attempt(
                 part.restart().map_err(|error| disk(shared, item, &error, 0))?;
             }
             part.stamp = head.stamp;
+            shared.got[n].store(0, Ordering::Relaxed);
         }
         Err((kind, why)) => {
             if head.status == 206 || head.status == 416 {
@@ -183,12 +184,11 @@ fn receive(
 ) -> Result<(), Break> {
     let item = &shared.items[n];
     loop {
-        let (filled, end) = fill(stream, buffer);
+        let (filled, end) = fill(stream, buffer, &shared.got[n]);
         part.append(&buffer[..filled]).map_err(|error| {
             let missing = expected.unwrap_or_default().saturating_sub(part.got);
             disk(shared, item, &error, missing)
         })?;
-        shared.got[n].store(part.got, Ordering::Relaxed);
         if let Some(stated) = item.size.filter(|size| part.got > *size) {
             return Err(damaged(item, format!("it is longer than the {stated} bytes that are stated")));
         }
@@ -222,13 +222,17 @@ fn keep(shared: &Shared, item: &Item, partial: &mut Option<Partial>) -> Result<S
     Ok(Saved { path: target, size: part.got, sha256: hex(part.sha256.finish().as_ref()) })
 }
 
-/// Fills the buffer; true at the end of the body. An error comes with the bytes before it.
-fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> (usize, io::Result<bool>) {
+/// Fills the buffer; true at the end of the body. An error comes with the bytes before it. `got` grows with each read:
+/// a slow line takes long to fill a buffer.
+fn fill(stream: &mut impl Read, buffer: &mut [u8], got: &AtomicU64) -> (usize, io::Result<bool>) {
     let mut filled = 0;
     while filled < buffer.len() {
         match stream.read(&mut buffer[filled..]) {
             Ok(0) => return (filled, Ok(true)),
-            Ok(read) => filled += read,
+            Ok(read) => {
+                filled += read;
+                got.fetch_add(read as u64, Ordering::Relaxed);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return (filled, Err(error)),
         }
@@ -427,9 +431,14 @@ mod tests {
         }
         let mut buffer = [0; 4];
         let mut drip = Drip(6, false);
-        assert!(matches!(fill(&mut drip, &mut buffer), (4, Ok(false))));
-        assert!(matches!(fill(&mut drip, &mut buffer), (2, Ok(true))));
-        assert!(matches!(fill(&mut Drip(3, true), &mut buffer), (3, Err(_))), "what came before the error counts");
+        let got = AtomicU64::new(0);
+        assert!(matches!(fill(&mut drip, &mut buffer, &got), (4, Ok(false))));
+        assert!(matches!(fill(&mut drip, &mut buffer, &got), (2, Ok(true))));
+        assert_eq!(got.load(Ordering::Relaxed), 6);
+        assert!(
+            matches!(fill(&mut Drip(3, true), &mut buffer, &got), (3, Err(_))),
+            "what came before the error counts"
+        );
     }
 
     #[test]

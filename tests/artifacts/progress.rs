@@ -1,5 +1,6 @@
 //! How far a download is: a bar on a terminal, a line every ten seconds in a console.
 
+use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ fn dripping(bytes: u64) -> Fault {
 #[test]
 fn a_console_gets_a_line_every_ten_seconds() {
     let (sim, id) = demo();
-    // A little over ten seconds for two thirds of it; the rest is dripped faster.
+    // Fifteen seconds for all of it.
     sim.fault(dripping(4000));
     let since = Instant::now();
     let running = call(&sim, &id).spawn();
@@ -34,32 +35,43 @@ fn a_console_gets_a_line_every_ten_seconds() {
     assert!(!done.stderr.contains("downloading: "), "{done}");
 }
 
-/// `script` runs the program on a terminal of its own.
+/// Takes the cursor to the start of the line and erases it.
+const CLEAR: &str = "\r\u{1b}[K";
+
+/// What a terminal so many columns wide is sent while the artifact is downloaded; `script` plays the terminal.
+fn terminal(columns: u16, kind: &str) -> String {
+    let (sim, id) = demo();
+    sim.fault(dripping(30_000));
+    let call = call(&sim, &id);
+    let sent = call.folder().join("sent");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let script = format!("script -qec \"stty cols {columns}; exec $*\" \"$SENT\" > /dev/null");
+    let done = call.env("PATH", &path).env("TERM", kind).env("SENT", sent.to_str().unwrap()).shell(&script).run();
+    done.code(0);
+    fs::read_to_string(sent).unwrap()
+}
+
 #[test]
 fn a_terminal_gets_a_bar_that_the_next_line_replaces() {
     if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
         println!("skipped: there is no `script` here");
         return;
     }
-    let (sim, id) = demo();
-    sim.fault(dripping(30_000));
-    let path = std::env::var("PATH").unwrap_or_default();
-    let on_a_terminal = |width: &str, term: &str| {
-        let script = format!(
-            "printf '%s\\n' \"stty cols {width}\" \"exec $*\" > \"$0.run\"; script -qec \"sh $0.run\" \"$0.tty\" > /dev/null; cat \"$0.tty\" | od -An -c -v -w100000 | tr -d '\\n'"
-        );
-        let call = call(&sim, &id).env("PATH", &path).env("TERM", term);
-        let name = call.folder().join("terminal").to_str().unwrap().to_owned();
-        let done = call.shell(&script.replace("$0", &name)).run();
-        done.code(0);
-        done.stdout.split_whitespace().collect::<Vec<_>>().join("")
-    };
-    let seen = on_a_terminal("100", "xterm");
-    assert!(seen.contains("\\r033[K["), "a bar\n{seen}");
-    assert!(seen.contains("===") && seen.contains("%)") && seen.contains("kB/s"), "{seen}");
-    let last = seen.rsplit("\\r033[K").next().unwrap();
-    assert!(last.starts_with("saved/") || last.starts_with("saved"), "the next line takes its place\n{seen}");
-    // A terminal that cannot redraw is a console.
-    sim.fault(dripping(30_000));
-    assert!(!on_a_terminal("100", "dumb").contains("033[K"));
+    let wide = terminal(120, "xterm");
+    let mut bars: Vec<_> = wide.split(CLEAR).skip(1).collect();
+    let saved = bars.pop().unwrap();
+    assert!(saved.starts_with("saved /") && saved.contains("/Demo.ipa (300.0 kB)\r\n1 artifact, "), "{wide:?}");
+    let (first, last) = (bars[0], bars[bars.len() - 1]);
+    assert!(bars.len() > 3 && first.starts_with('[') && last.starts_with("[===="), "{wide:?}");
+    let amounts: std::collections::BTreeSet<_> = bars.iter().map(|bar| bar.split(" of ").next().unwrap()).collect();
+    assert!(amounts.len() > 3, "it moves with each piece that comes: {wide:?}");
+    assert!(last.contains(" kB of 300.0 kB (") && last.contains(" kB/s, ") && last.ends_with(" s left"), "{wide:?}");
+
+    // A line that wraps could not be erased.
+    let narrow = terminal(40, "xterm");
+    let longest = narrow.split(CLEAR).filter(|text| text.starts_with('[')).map(str::len).max();
+    assert_eq!(longest, Some(39), "{narrow:?}");
+    // What cannot redraw a line is a console.
+    let dumb = terminal(120, "dumb");
+    assert!(!dumb.contains('\u{1b}') && dumb.contains("saved /"), "{dumb:?}");
 }
