@@ -113,6 +113,29 @@ fn odd_names_and_texts_stay_well_formed() {
     assert!(attribute(case, "name").unwrap().starts_with("]]> [31m<b a='1' b=\"2\">&amp;  ü🚀"), "{case:?}");
 }
 
+/// A report is read by many: a secret that a test shows is masked, although XML writes it in another way.
+#[test]
+fn a_secret_in_a_report_is_masked() {
+    let secret = "pa&ss<wor>d\"'1";
+    let results = json!([{"suites": [{"name": secret, "tests": [
+        {"name": format!("logs in with {secret}"), "status": "failed", "message": format!("got {secret}\nmore")},
+    ]}]}]);
+    let step = StepPlan {
+        tests: Some(TestPlan { results: Some(results), ..TestPlan::default() }),
+        ..StepPlan::of("Unit tests", "script", 10.0)
+    };
+    let sim = simulator().plan(Plan { steps: vec![step], ..Plan::default() }).start().unwrap();
+    let call = Call::following(&sim, "--var-from-env DEPLOY_PASSWORD --junit").env("DEPLOY_PASSWORD", secret);
+    let path = call.folder().join("tests.xml");
+    let done = call.arg(&path).secret(secret).run();
+    done.code(0);
+    let (elements, text) = parsed(&path);
+    let case = elements.iter().find(|element| element.0 == "testcase").unwrap();
+    assert_eq!(attribute(case, "name"), Some("logs in with ********"));
+    assert!(text.contains("got ********\nmore"), "{text}");
+    assert!(!fs::read_to_string(&path).unwrap().contains("wor"), "{text}");
+}
+
 /// No results are no file, and a line that says so; what an earlier build left must not pass for them.
 #[test]
 fn no_results_are_no_file() {
