@@ -13,6 +13,9 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// is everybody's. At half a second a pause it is a line that breaks all the time.
 const MOST: u32 = 200;
 
+/// The longest wait that a service may ask for before a file is given up, which may have taken an hour to make.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
+
 /// Bytes that make a broken try count as a step forward, so that a huge file comes home over a poor line.
 const STEP: u64 = 1024 * 1024;
 
@@ -28,13 +31,15 @@ pub struct Growth {
 }
 
 impl Growth {
-    /// Counts a try that broke with `got` bytes there, and gives the pause before the next one if there is to be one;
-    /// see [`pause`].
+    /// Counts a try that broke with `got` bytes there, and gives the pause before the next one if there is to be one.
+    /// It is that of [`pause`], or longer where the service asks for it.
     pub fn broke(&mut self, got: u64, asked: Option<Duration>, jitter: f64) -> Option<Duration> {
         self.made += 1;
         self.vain = if got >= self.best + STEP { 1 } else { self.vain + 1 };
         self.best = self.best.max(got);
-        pause(self.vain, asked, jitter).filter(|_| self.made < MOST)
+        let pause = pause(self.vain, asked.filter(|asked| *asked <= LONGEST), jitter);
+        let asked = asked.unwrap_or_default();
+        pause.filter(|_| self.made < MOST && asked <= PATIENCE).map(|pause| pause.max(asked))
     }
 
     /// What was there is thrown away.
@@ -133,6 +138,10 @@ mod tests {
         assert!((0..3).all(|_| growth.broke(99 * STEP, None, 0.0).is_some()), "the same place again");
         // A service without ranges starts at nothing each time: getting as far as before is no step.
         assert_eq!(growth.broke(99 * STEP, None, 0.0), None);
+
+        let asked = |seconds| Growth::default().broke(0, Some(Duration::from_secs(seconds)), 0.0);
+        assert_eq!((asked(3), asked(120)), (Some(Duration::from_secs(3)), Some(Duration::from_secs(120))));
+        assert_eq!(asked(3600), None, "the rate limit of an hour is not waited for");
     }
 
     #[test]
