@@ -3,9 +3,11 @@
 //! The only room that prints, beside `main`. It cleans remote text and masks secrets; it must know no provider
 //! and no HTTP.
 
+mod progress;
+
 use std::borrow::Cow;
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,8 +18,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Failure;
-use crate::model::{Event, Progress, Transfer};
+use crate::model::{Event, Transfer};
 use crate::secret::{Redactor, Secret};
+pub use progress::size;
+use progress::{amount, bar, columns, draws_bars};
 
 /// Where text goes. Cheap to clone; clones share the known secrets.
 #[derive(Clone, Default)]
@@ -83,10 +87,9 @@ impl Report {
     pub fn transfer(&self, transfer: &Transfer) {
         match transfer {
             Transfer::Progress(progress) if draws_bars() => {
-                let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80);
                 self.bar.store(true, Ordering::Relaxed);
                 let mut stderr = io::stderr().lock();
-                drop(write!(stderr, "{CLEAR}{}", bar(progress, columns)).and_then(|()| stderr.flush()));
+                drop(write!(stderr, "{CLEAR}{}", bar(progress, columns())).and_then(|()| stderr.flush()));
             }
             Transfer::Progress(progress) => self.line(&format!("downloading: {}", amount(progress))),
             Transfer::Retry { why, again, got } => {
@@ -259,66 +262,6 @@ pub fn words(duration: Duration) -> String {
 /// Takes the cursor to the start of the line and erases it.
 const CLEAR: &str = "\r\u{1b}[K";
 
-/// Whether stderr is a terminal that can redraw a line.
-fn draws_bars() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
-}
-
-/// Bytes as people say them: `512 bytes`, `4.9 kB`, `12.3 MB`.
-pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
-    if bytes < 1000 {
-        return format!("{bytes} bytes");
-    }
-    let mut value = bytes as f64 / 1000.0;
-    let mut units = UNITS.iter();
-    let mut unit = units.next().copied().unwrap_or_default();
-    for larger in units {
-        // 999.96 would be shown as 1000.0.
-        if value < 999.95 {
-            break;
-        }
-        (value, unit) = (value / 1000.0, larger);
-    }
-    format!("{value:.1} {unit}")
-}
-
-/// How far a download is: `12.3 MB of 27.0 MB (45 %), 3.2 MB/s, 5 s left, 1 of 3 files`.
-fn amount(progress: &Progress) -> String {
-    let of = |total| format!(" of {} ({} %)", size(total), percent(progress.bytes, total));
-    // A rate below one byte a second is a stall, and has no end.
-    let rate = (progress.rate >= 1.0).then(|| format!(", {}/s", rate(progress)));
-    let left = progress.left().map(|left| format!(", {} left", words(left)));
-    let files = (progress.files > 1).then(|| format!(", {} of {} files", progress.complete, progress.files));
-    let parts = [progress.total.map(of), rate, left, files];
-    parts.into_iter().flatten().fold(size(progress.bytes), |text, part| text + &part)
-}
-
-/// The same as a bar, no wider than the terminal.
-fn bar(progress: &Progress, columns: usize) -> String {
-    const WIDTH: usize = 20;
-    let amount = amount(progress);
-    let text = match progress.total {
-        Some(total) => {
-            let full = usize::try_from(percent(progress.bytes, total)).unwrap_or_default() * WIDTH / 100;
-            format!("[{}{}] {amount}", "=".repeat(full), " ".repeat(WIDTH - full))
-        }
-        None => amount,
-    };
-    // A line that wraps cannot be erased.
-    text.chars().take(columns.saturating_sub(1)).collect()
-}
-
-fn percent(bytes: u64, total: u64) -> u64 {
-    (u128::from(bytes) * 100).checked_div(u128::from(total)).map_or(100, |percent| percent.min(100) as u64)
-}
-
-fn rate(progress: &Progress) -> String {
-    // Rates stay far below 2^52 bytes a second, and are not negative.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
-    size(progress.rate as u64)
-}
-
 /// Remote text made safe for a console: control, bidirectional and zero-width characters are dropped,
 /// escape sequences with what belongs to them. Tabs stay.
 pub fn clean(text: &str) -> String {
@@ -445,38 +388,6 @@ mod tests {
         assert!(log.pending.is_empty());
         log.feed(&"ü".repeat(LONGEST_LINE).as_bytes()[..=LONGEST_LINE]);
         assert_eq!(log.pending, [0xc3]);
-    }
-
-    #[test]
-    fn sizes_are_said_in_three_digits() {
-        for (bytes, said) in [
-            (0, "0 bytes"),
-            (999, "999 bytes"),
-            (1000, "1.0 kB"),
-            (4_970_018, "5.0 MB"),
-            (999_949_999, "999.9 MB"),
-            (999_999_999, "1.0 GB"),
-            (5_000_000_000, "5.0 GB"),
-        ] {
-            assert_eq!(size(bytes), said);
-        }
-    }
-
-    #[test]
-    fn progress_says_what_is_known_and_no_more() {
-        let known = Progress { files: 3, complete: 1, bytes: 12_300_000, total: Some(27_000_000), rate: 3_200_000.0 };
-        assert_eq!(amount(&known), "12.3 MB of 27.0 MB (45 %), 3.2 MB/s, 5 s left, 1 of 3 files");
-        assert_eq!(bar(&known, 200), format!("[=========           ] {}", amount(&known)));
-        assert_eq!(bar(&known, 40).chars().count(), 39);
-        let unknown = Progress { files: 1, complete: 0, bytes: 512, total: None, rate: 0.0 };
-        assert_eq!(amount(&unknown), "512 bytes");
-        assert_eq!(bar(&unknown, 80), "512 bytes");
-        let stalled = Progress { total: Some(1000), ..unknown };
-        assert_eq!(amount(&stalled), "512 bytes of 1.0 kB (51 %)");
-        let empty = Progress { bytes: 0, total: Some(0), ..unknown };
-        assert_eq!(amount(&empty), "0 bytes of 0 bytes (100 %)");
-        let wrong = Progress { bytes: 2000, total: Some(1000), rate: 5.0, ..unknown };
-        assert_eq!(amount(&wrong), "2.0 kB of 1.0 kB (100 %), 5 bytes/s, 0 s left");
     }
 
     #[test]

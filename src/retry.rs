@@ -9,6 +9,45 @@ pub const TRIES: u32 = 5;
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(20);
 
+/// Tries of one file or log at most, however much each of them brings: each asks for a fresh link, and the rate limit
+/// is everybody's. At half a second a pause it is a line that breaks all the time.
+const MOST: u32 = 200;
+
+/// The longest wait that a service may ask for before a file is given up, which may have taken an hour to make.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+/// Bytes that make a broken try count as a step forward, so that a huge file comes home over a poor line.
+const STEP: u64 = 1024 * 1024;
+
+/// What became of the tries for something that is gone on with where it broke.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Growth {
+    /// All tries.
+    pub made: u32,
+    /// Tries since the last step forward.
+    vain: u32,
+    /// The most bytes that a try left behind.
+    best: u64,
+}
+
+impl Growth {
+    /// Counts a try that broke with `got` bytes there, and gives the pause before the next one if there is to be one.
+    /// It is that of [`pause`], or longer where the service asks for it.
+    pub fn broke(&mut self, got: u64, asked: Option<Duration>, jitter: f64) -> Option<Duration> {
+        self.made += 1;
+        self.vain = if got >= self.best + STEP { 1 } else { self.vain + 1 };
+        self.best = self.best.max(got);
+        let pause = pause(self.vain, asked.filter(|asked| *asked <= LONGEST), jitter);
+        let asked = asked.unwrap_or_default();
+        pause.filter(|_| self.made < MOST && asked <= PATIENCE).map(|pause| pause.max(asked))
+    }
+
+    /// What was there is thrown away.
+    pub fn restart(&mut self) {
+        self.best = 0;
+    }
+}
+
 /// Whether a status tells of a passing fault: the rate limit, a restart or a gateway.
 pub fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504 | 507 | 520..=524)
@@ -83,6 +122,26 @@ mod tests {
         assert_eq!(pause(1, Some(Duration::from_secs(3)), 0.0), Some(Duration::from_secs(3)));
         assert_eq!(pause(1, Some(Duration::from_secs(1800)), 0.0), None);
         assert!(pause(1, None, 0.0).unwrap() < pause(1, None, 1.0).unwrap());
+    }
+
+    #[test]
+    fn what_grows_is_tried_longer_but_not_for_ever() {
+        let tries = |growth: &mut Growth, step: u64| {
+            (1..1000).map(|n| n * step).take_while(|got| growth.broke(*got, None, 0.0).is_some()).count()
+        };
+        assert_eq!(tries(&mut Growth::default(), 0), 4, "five tries without a step forward");
+        assert_eq!(tries(&mut Growth::default(), 100), 4, "a few bytes are no step");
+        assert_eq!(tries(&mut Growth::default(), STEP), 199, "two hundred in all");
+
+        let mut growth = Growth::default();
+        assert!((1..100).all(|step| growth.broke(step * STEP, None, 0.0).is_some()));
+        assert!((0..3).all(|_| growth.broke(99 * STEP, None, 0.0).is_some()), "the same place again");
+        // A service without ranges starts at nothing each time: getting as far as before is no step.
+        assert_eq!(growth.broke(99 * STEP, None, 0.0), None);
+
+        let asked = |seconds| Growth::default().broke(0, Some(Duration::from_secs(seconds)), 0.0);
+        assert_eq!((asked(3), asked(120)), (Some(Duration::from_secs(3)), Some(Duration::from_secs(120))));
+        assert_eq!(asked(3600), None, "the rate limit of an hour is not waited for");
     }
 
     #[test]

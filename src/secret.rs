@@ -41,7 +41,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Replaces known secrets in text, in the forms in which they leak: raw, percent-encoded,
-/// JSON-escaped and base64 (alone and as the password of a `user:password` pair).
+/// JSON-escaped, XML-escaped and base64 (alone and as the password of a `user:password` pair).
 #[derive(Clone, Default)]
 pub struct Redactor {
     needles: Vec<String>,
@@ -66,6 +66,7 @@ impl Redactor {
         if let Ok(quoted) = serde_json::to_string(text) {
             forms.push(quoted[1..quoted.len() - 1].to_owned());
         }
+        forms.push(quick_xml::escape::escape(text).into_owned());
         // Base64 of a longer text that contains the secret depends on the secret's offset modulo three;
         // the part that the neighbours cannot change is masked for each of the three.
         for offset in 0..3 {

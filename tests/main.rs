@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod artifacts;
 mod check;
 mod follow;
 mod house;

@@ -43,9 +43,13 @@ impl Offer {
         Some(Request::new(Method::Get, self.lasting.clone()?))
     }
 
-    /// Takes over the link of a newer look.
-    pub fn renew(&mut self, newer: &Self) {
-        self.short_lived.clone_from(&newer.short_lived);
+    /// Takes over the links of a newer look, whatever its order. Of artifacts that look alike each gets its own.
+    pub fn renew(offers: &mut [Self], mut newer: Vec<Self>) {
+        for offer in offers {
+            let (own, mut rest) = (&offer.artifact, newer.iter());
+            let same = rest.position(|other| (&other.artifact.name, &other.artifact.kind) == (&own.name, &own.kind));
+            offer.short_lived = same.and_then(|at| newer.remove(at).short_lived);
+        }
     }
 }
 
@@ -76,7 +80,8 @@ impl Client {
         for offer in offers {
             let artifact = &mut offer.artifact;
             let same = known.iter().position(|other| {
-                other.name == artifact.name && (other.size == artifact.size || artifact.size.is_none())
+                other.name == artifact.name
+                    && (other.size == artifact.size || artifact.size.is_none() || other.size.is_none())
             });
             if let Some(at) = same {
                 let other = known.remove(at);
@@ -107,5 +112,24 @@ impl Client {
             return Ok(PublicLink { url, expires: str(&answer, "expiresAt").and_then(wire::time) });
         }
         Err(miss(&what, &format!("artifact {name}"), &response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_renewed_in_whatever_order_they_come() {
+        let offer = |name: &str, link: &str| Offer {
+            artifact: Artifact { name: name.to_owned(), ..Artifact::default() },
+            short_lived: Url::parse(&format!("https://a.example/{link}")).ok(),
+            lasting: None,
+        };
+        let mut offers = vec![offer("a", "1"), offer("b", "2"), offer("a", "3"), offer("gone", "4")];
+        Offer::renew(&mut offers, vec![offer("new", "5"), offer("b", "6"), offer("a", "7"), offer("a", "8")]);
+        let links: Vec<_> = offers.iter().map(|offer| offer.short_lived.as_ref().map(ToString::to_string)).collect();
+        let link = |n: u8| Some(format!("https://a.example/{n}"));
+        assert_eq!(links, [link(7), link(6), link(8), None]);
     }
 }

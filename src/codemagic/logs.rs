@@ -12,7 +12,7 @@ use crate::http::{Fault, Method, Request, Segment, Stream, Url};
 use crate::json::{objects, str, text};
 use crate::lines::Lines;
 use crate::model::BuildFailure;
-use crate::retry;
+use crate::retry::{self, Growth};
 
 /// The longest line of a log's end that is kept, in bytes.
 const LINE: usize = 4096;
@@ -146,15 +146,13 @@ impl Client {
         take: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
         let what = || format!("reading the log of step {}", step.name);
-        let (mut attempt, mut got) = (0, 0);
+        let (mut growth, mut got) = (Growth::default(), 0);
         let mut buffer = vec![0; CHUNK];
         loop {
-            attempt += 1;
-            let before = got;
             // A service that knows no ranges sends what is known already once more.
             let mut skip = 0;
             let fault = match self.open_log(url, got, &mut skip) {
-                Ok(stream) if matches!(stream.status, 404 | 410) => return Ok(false),
+                Ok(stream) if matches!(stream.status, 404 | 410) && got == 0 => return Ok(false),
                 // The connection broke after the last byte.
                 Ok(stream) if stream.status == 416 && got > 0 => return Ok(true),
                 Ok(stream) if !matches!(stream.status, 200 | 206) || is_html(&stream) => {
@@ -188,10 +186,7 @@ impl Client {
             if let Some(code) = self.clock.interrupted() {
                 return Err(Failure::new(code, what(), "ended by a signal"));
             }
-            if got > before {
-                attempt = 1;
-            }
-            match retry::pause(attempt, None, fastrand::f64()) {
+            match growth.broke(got, None, fastrand::f64()) {
                 Some(pause) => self.clock.sleep(pause),
                 None => return Err(fault),
             }
@@ -204,11 +199,13 @@ impl Client {
         if from > 0 {
             request = request.header("range", format!("bytes={from}-"));
         }
-        let stream = self.http.stream(&request)?;
-        let first = stream.header("content-range").and_then(|range| {
-            range.strip_prefix("bytes ")?.split_once('-')?.0.parse::<u64>().ok().filter(|_| stream.status == 206)
-        });
-        *skip = from.saturating_sub(first.unwrap_or_default());
+        let mut stream = self.http.stream(&request)?;
+        // A part that does not say which one it is, or is another one than was asked for, would be glued on wrongly.
+        let first = stream.header("content-range").and_then(|range| range.strip_prefix("bytes ")?.split_once('-'));
+        if stream.status == 206 && first.and_then(|(first, _)| first.parse().ok()) != Some(from) {
+            stream = self.http.stream(&Request::new(Method::Get, url.clone()))?;
+        }
+        *skip = if stream.status == 206 { 0 } else { from };
         Ok(stream)
     }
 }
@@ -225,6 +222,7 @@ fn no_log(what: String, stream: &Stream) -> Failure {
     }
     let code = match status {
         401 | 403 => Code::Denied,
+        404 | 410 => Code::NotFound,
         status if retry::is_passing(status) => Code::Unavailable,
         _ => Code::Refused,
     };

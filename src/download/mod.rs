@@ -21,16 +21,14 @@ use crate::clock::{Clock, Interrupt};
 use crate::error::{Code, Failure, Miss};
 use crate::http::{Http, Request};
 use crate::model::{Progress, Transfer};
-use crate::retry;
+use crate::report;
+use crate::retry::{self, Growth};
 
 /// Links of one file that are tried, each a fresh one.
 const REFUSALS: u32 = 3;
 
 /// Downloads of one file whose bytes are wrong in the end.
 const DAMAGES: u32 = 2;
-
-/// Bytes that make a broken try count as a step forward, so that a huge file comes home over a poor line.
-const STEP: u64 = 1024 * 1024;
 
 /// The longest wait for a worker before looking whether the process is to end.
 const SLICE: Duration = Duration::from_secs(1);
@@ -145,12 +143,9 @@ impl Scraps {
 /// A file that is not there yet.
 struct Task {
     n: usize,
-    tries: Tries,
-    /// Tries since the last step forward.
-    vain: u32,
+    growth: Growth,
+    refused: u32,
     damages: u32,
-    /// The most bytes that a try left behind.
-    best: u64,
     due: Duration,
     partial: Option<Partial>,
 }
@@ -238,7 +233,7 @@ fn plan(
             && let Some(at) = waiting.iter().position(|task| task.due <= clock.now())
             && let Some(task) = waiting.remove(at)
         {
-            match links.fresh(task.n, task.tries) {
+            match links.fresh(task.n, Tries { made: task.growth.made, refused: task.refused }) {
                 Ok(request) => {
                     running += 1;
                     // The workers live as long as their queue, so there is somebody to take it.
@@ -279,25 +274,24 @@ fn plan(
 
 impl Task {
     fn new(n: usize, due: Duration) -> Self {
-        Self { n, tries: Tries::default(), vain: 0, damages: 0, best: 0, due, partial: None }
+        Self { n, growth: Growth::default(), refused: 0, damages: 0, due, partial: None }
     }
 
     /// Counts a broken try that left `got` bytes, and gives the pause before the next one if there is to be one.
     fn count(&mut self, kind: Kind, got: u64, asked: Option<Duration>) -> Option<Duration> {
-        self.tries.made += 1;
-        self.vain = if got >= self.best + STEP { 1 } else { self.vain + 1 };
-        self.best = self.best.max(got);
         let jitter = fastrand::f64();
+        let pause = self.growth.broke(got, asked, jitter);
         match kind {
             Kind::Lasting => None,
-            Kind::Passing => retry::pause(self.vain, asked, jitter),
+            Kind::Passing => pause,
             Kind::Refused => {
-                self.tries.refused += 1;
-                (self.tries.refused < REFUSALS).then(|| retry::pause(1, None, jitter)).flatten()
+                self.refused += 1;
+                (self.refused < REFUSALS).then(|| retry::pause(1, None, jitter)).flatten()
             }
             Kind::Damaged => {
                 self.damages += 1;
-                (self.partial, self.best) = (None, 0);
+                self.partial = None;
+                self.growth.restart();
                 (self.damages < DAMAGES).then(|| retry::pause(1, None, jitter)).flatten()
             }
         }
@@ -330,7 +324,14 @@ fn next_try(
         // The next file would meet the same disk.
         shared.stop.store(true, Ordering::Relaxed);
     }
-    haul.failures.push(broken.failure);
+    let mut failure = broken.failure;
+    if task.growth.made > 1 {
+        failure.why = format!("{}; given up after {} tries", failure.why, task.growth.made);
+        if got > 0 {
+            failure.why = format!("{}, the last with {}", failure.why, report::size(got));
+        }
+    }
+    haul.failures.push(failure);
     None
 }
 
@@ -398,22 +399,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_given_up_in_the_end_but_not_while_it_grows() {
-        let mut task = Task::new(0, Duration::ZERO);
-        let counted = (1..100).take_while(|_| task.count(Kind::Passing, 0, None).is_some()).count();
-        assert_eq!(counted, 4, "five tries without a step forward");
-
-        let mut task = Task::new(0, Duration::ZERO);
-        for step in 1..100 {
-            assert!(task.count(Kind::Passing, step * STEP, None).is_some(), "{step}");
-        }
-        assert!((0..3).all(|_| task.count(Kind::Passing, 99 * STEP, None).is_some()), "the same place again");
-        assert_eq!(task.count(Kind::Passing, 0, None), None);
-        // A service without ranges starts at nothing each time: getting as far as before is no step.
-        assert_eq!(task.count(Kind::Passing, 99 * STEP, None), None);
-    }
-
-    #[test]
     fn links_and_damages_have_limits_of_their_own() {
         let mut task = Task::new(0, Duration::ZERO);
         assert!(task.count(Kind::Refused, 0, None).is_some());
@@ -422,7 +407,7 @@ mod tests {
         assert_eq!(task.count(Kind::Refused, 0, None), None);
         assert_eq!(task.count(Kind::Damaged, 0, None), None);
         assert_eq!(Task::new(0, Duration::ZERO).count(Kind::Lasting, 0, None), None);
-        assert_eq!((task.tries.made, task.tries.refused), (5, 3));
+        assert_eq!((task.growth.made, task.refused), (5, 3));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One try at one file: from a link to a checked file under its name, or to a part that the next try goes on with.
 
 use std::io::{self, Read, Write as _};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use md5::{Digest as _, Md5};
@@ -133,6 +133,7 @@ pub(super) fn attempt(
                 part.restart().map_err(|error| disk(shared, item, &error, 0))?;
             }
             part.stamp = head.stamp;
+            shared.got[n].store(0, Ordering::Relaxed);
         }
         Err((kind, why)) => {
             if head.status == 206 || head.status == 416 {
@@ -154,8 +155,8 @@ pub(super) fn attempt(
             return Err(Break { kind, failure: failure.hint(hint), asked });
         }
     }
-    receive(shared, n, part, &mut stream, buffer)?;
     let expected = item.size.or(whole);
+    receive(shared, n, part, expected, &mut stream, buffer)?;
     if expected.is_some_and(|expected| part.got < expected) {
         let why = format!("{} closed the connection before the end", stream.url.host());
         return Err(Break {
@@ -171,18 +172,25 @@ pub(super) fn attempt(
     keep(shared, item, partial)
 }
 
-/// Reads the body to its end.
-fn receive(shared: &Shared, n: usize, part: &mut Partial, stream: &mut Stream, buffer: &mut [u8]) -> Result<(), Break> {
+/// Reads the body to its end, or until the file of `expected` bytes is there: a connection that breaks after the last
+/// one took nothing with it.
+fn receive(
+    shared: &Shared,
+    n: usize,
+    part: &mut Partial,
+    expected: Option<u64>,
+    stream: &mut Stream,
+    buffer: &mut [u8],
+) -> Result<(), Break> {
     let item = &shared.items[n];
     loop {
-        let (filled, end) = fill(stream, buffer);
+        let (filled, end) = fill(stream, buffer, &shared.got[n]);
         part.append(&buffer[..filled]).map_err(|error| {
-            let missing = item.size.unwrap_or_default().saturating_sub(part.got);
+            let missing = expected.unwrap_or_default().saturating_sub(part.got);
             disk(shared, item, &error, missing)
         })?;
-        shared.got[n].store(part.got, Ordering::Relaxed);
-        if item.size.is_some_and(|size| part.got > size) {
-            return Err(damaged(item, format!("it is longer than the {} bytes that are stated", part.got)));
+        if let Some(stated) = item.size.filter(|size| part.got > *size) {
+            return Err(damaged(item, format!("it is longer than the {stated} bytes that are stated")));
         }
         match end {
             Ok(true) => return Ok(()),
@@ -190,6 +198,7 @@ fn receive(shared: &Shared, n: usize, part: &mut Partial, stream: &mut Stream, b
                 return Err(Break { kind: Kind::Lasting, failure: ended(item), asked: None });
             }
             Ok(false) => {}
+            Err(_) if expected == Some(part.got) => return Ok(()),
             Err(error) => return Err(broken(item, stream.fault(error))),
         }
     }
@@ -198,7 +207,8 @@ fn receive(shared: &Shared, n: usize, part: &mut Partial, stream: &mut Stream, b
 /// Checks the complete file and gives it its name.
 fn keep(shared: &Shared, item: &Item, partial: &mut Option<Partial>) -> Result<Saved, Break> {
     let Some(part) = partial.take() else { return Err(damaged(item, "nothing came".to_owned())) };
-    if part.got == 0 && item.size != Some(0) {
+    // Where no size is stated, a date or tag tells an empty file from an answer without anything in it.
+    if part.got == 0 && item.size != Some(0) && part.stamp.is_none() {
         return Err(damaged(item, "it is empty".to_owned()));
     }
     let md5 = part.md5.map(|md5| hex(&md5.finalize()));
@@ -212,13 +222,17 @@ fn keep(shared: &Shared, item: &Item, partial: &mut Option<Partial>) -> Result<S
     Ok(Saved { path: target, size: part.got, sha256: hex(part.sha256.finish().as_ref()) })
 }
 
-/// Fills the buffer; true at the end of the body. An error comes with the bytes before it.
-fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> (usize, io::Result<bool>) {
+/// Fills the buffer; true at the end of the body. An error comes with the bytes before it. `got` grows with each read:
+/// a slow line takes long to fill a buffer.
+fn fill(stream: &mut impl Read, buffer: &mut [u8], got: &AtomicU64) -> (usize, io::Result<bool>) {
     let mut filled = 0;
     while filled < buffer.len() {
         match stream.read(&mut buffer[filled..]) {
             Ok(0) => return (filled, Ok(true)),
-            Ok(read) => filled += read,
+            Ok(read) => {
+                filled += read;
+                got.fetch_add(read as u64, Ordering::Relaxed);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return (filled, Err(error)),
         }
@@ -265,11 +279,11 @@ fn judge(head: &Head, got: u64, stamp: Option<&str>, item: &Item) -> Result<Body
         400..500 => return Err((Kind::Refused, format!("refuses the link (HTTP {status})"))),
         _ => return Err((Kind::Passing, format!("gave no file (HTTP {status})"))),
     }
-    let exact = stated.is_some() && head.length == stated;
+    let whole = if status == 206 { head.range.map(|(_, whole)| whole) } else { head.length };
+    let exact = stated.is_some() && whole == stated;
     if head.html && !names_html(&item.name) && !exact {
         return Err((Kind::Refused, "sent an HTML page instead of the file".to_owned()));
     }
-    let whole = if status == 206 { head.range.map(|(_, whole)| whole) } else { head.length };
     if let (Some(whole), Some(stated)) = (whole, stated)
         && whole != stated
     {
@@ -417,9 +431,14 @@ mod tests {
         }
         let mut buffer = [0; 4];
         let mut drip = Drip(6, false);
-        assert!(matches!(fill(&mut drip, &mut buffer), (4, Ok(false))));
-        assert!(matches!(fill(&mut drip, &mut buffer), (2, Ok(true))));
-        assert!(matches!(fill(&mut Drip(3, true), &mut buffer), (3, Err(_))), "what came before the error counts");
+        let got = AtomicU64::new(0);
+        assert!(matches!(fill(&mut drip, &mut buffer, &got), (4, Ok(false))));
+        assert!(matches!(fill(&mut drip, &mut buffer, &got), (2, Ok(true))));
+        assert_eq!(got.load(Ordering::Relaxed), 6);
+        assert!(
+            matches!(fill(&mut Drip(3, true), &mut buffer, &got), (3, Err(_))),
+            "what came before the error counts"
+        );
     }
 
     #[test]

@@ -38,6 +38,9 @@ const BODY_LIMIT: u64 = 16 * 1024 * 1024;
 /// Redirects followed for one GET.
 const REDIRECTS: usize = 5;
 
+/// The most bytes of a redirect's page that are read.
+const REDIRECT_BODY: u64 = 16 * 1024;
+
 /// Idle connections kept for one host: as many as downloads run at once.
 const WARM: usize = 16;
 
@@ -200,7 +203,7 @@ impl Http {
     fn open(&self, request: &Request, limit: Option<u64>) -> Result<Stream, Fault> {
         let mut url = request.url.clone();
         for hop in 0..=REDIRECTS {
-            let stream = self.open_once(request, &url, limit).map_err(|mut fault| {
+            let mut stream = self.open_once(request, &url, limit).map_err(|mut fault| {
                 if hop > 0 && fault.kind == Kind::Policy {
                     // The service named that address, not the user.
                     fault.kind = Kind::Redirect;
@@ -218,6 +221,8 @@ impl Http {
                             "check the address",
                         )
                     })?;
+                    // A connection is used again only when its answer was read. A long page is not worth it.
+                    drop(std::io::copy(&mut (&mut stream).take(REDIRECT_BODY), &mut std::io::sink()));
                     url = next;
                 }
                 _ => return Ok(stream),

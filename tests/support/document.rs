@@ -5,8 +5,23 @@ use serde_json::Value;
 const KEYS: [&str; 10] =
     ["schema", "provider", "outcome", "exit_code", "adopted", "build", "failure", "steps", "artifacts", "error"];
 const SEVERAL: [&str; 6] = ["schema", "provider", "outcome", "exit_code", "builds", "error"];
-/// What single verbs of Jenkins add, in the order in which they do.
-const MORE: [&str; 8] = ["inputs", "parameters", "config", "token", "passed", "failed", "skipped", "failures"];
+/// What single verbs add at the end, in the order in which they do.
+const MORE: [&str; 14] = [
+    "inputs",
+    "parameters",
+    "config",
+    "token",
+    "passed",
+    "failed",
+    "skipped",
+    "failures",
+    "tests",
+    "links",
+    "logs",
+    "apps",
+    "workflows",
+    "caches",
+];
 const BUILD: [&str; 12] = [
     "id",
     "number",
@@ -59,9 +74,7 @@ pub(crate) fn check(document: &Value) {
             assert_eq!(document["outcome"], "running");
             wanted.push("next_look_seconds");
         }
-        if document["provider"] == "jenkins" {
-            wanted.extend(MORE.iter().filter(|key| document.get(**key).is_some()));
-        }
+        wanted.extend(MORE.iter().filter(|key| document.get(**key).is_some()));
         keys(document, &wanted);
         nullable(&document["build"], &BUILD);
         nullable(&document["failure"], &FAILURE);

@@ -31,12 +31,13 @@ pub(crate) fn normal(text: &str) -> String {
     out
 }
 
-/// The forms in which a secret can leak: raw, percent-encoded, in a JSON string, and in base64 wherever it stands in
+/// The forms in which a secret can leak: raw, percent-encoded, in a JSON string, in XML, and in base64 wherever it stands in
 /// the encoded text.
 pub(crate) fn forms(secret: &str) -> Vec<String> {
     let mut forms = vec![secret.to_owned(), utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string()];
     let quoted = serde_json::to_string(secret).unwrap();
     forms.push(quoted[1..quoted.len() - 1].to_owned());
+    forms.push(quick_xml::escape::escape(secret).into_owned());
     forms.extend([STANDARD.encode(secret), URL_SAFE.encode(secret)]);
     for before in 0..3 {
         // The characters in the middle do not depend on what stands around the secret.

@@ -46,14 +46,7 @@ struct BuildLinks<'a> {
 impl BuildLinks<'_> {
     fn look(&mut self) -> Result<(), Miss> {
         let (_, newer) = self.client.offers(self.id)?;
-        for (n, offer) in self.offers.iter_mut().enumerate() {
-            let same = |other: &&Offer| {
-                other.artifact.name == offer.artifact.name && other.artifact.kind == offer.artifact.kind
-            };
-            if let Some(other) = newer.get(n).filter(same) {
-                offer.renew(other);
-            }
-        }
+        Offer::renew(self.offers, newer);
         self.seen = self.clock.now();
         Ok(())
     }
@@ -120,8 +113,8 @@ pub(super) fn fetch(
 ) -> Result<(), Failure> {
     let report = &context.report;
     let seen = context.clock.now();
-    if let Err(miss) = client.add_sums(id, &mut offers) {
-        report.line(&format!("{}; only the sizes are checked", miss.failure));
+    if let Err(failure) = insist(&*context.clock, || client.add_sums(id, &mut offers)) {
+        report.line(&format!("{failure}; only the sizes are checked"));
     }
     document.artifacts = offers.iter().map(|offer| offer.artifact.clone()).collect();
     let mut names: Vec<String> = chosen.iter().map(|n| download::safe(&offers[*n].artifact.name)).collect();

@@ -41,7 +41,7 @@ pub(super) fn run(args: &LogsArgs, context: &Context, publication: &mut Publicat
             Some(dir) => {
                 fs::create_dir_all(dir).with_context(|| format!("the folder {}", dir.display()))?;
                 let name = format!("{:02}-{}.log", n + 1, download::safe(&step.name).replace(' ', "-"));
-                save(&client, step, &dir.join(name), &context.report)?
+                save(&client, step, &dir.join(name), context)?
             }
             None => print(&client, step, chosen.len() > 1, &context.report)?,
         };
@@ -130,10 +130,15 @@ fn add(text: &mut String, report: &Report, piece: &[u8], ends: bool) {
 }
 
 /// Saves a log: its bytes as they are, known secrets masked.
-fn save(client: &Client, step: &StepLog, path: &Path, report: &Report) -> Result<Written, Failure> {
+fn save(client: &Client, step: &StepLog, path: &Path, context: &Context) -> Result<Written, Failure> {
+    let report = &context.report;
     let what = || format!("the log file {}", path.display());
     let failed = |error: io::Error| Failure::new(Code::Local, what(), error.to_string());
-    let mut file = BufWriter::new(crate::report::temporary_beside(path).map_err(failed)?);
+    let file = crate::report::temporary_beside(path).map_err(failed)?;
+    let half = file.path().to_owned();
+    // The process may be ended while it is stuck in a connect. A log that has its name by now is not there any more.
+    context.interrupt.on_raise(move || drop(fs::remove_file(half)));
+    let mut file = BufWriter::new(file);
     let mut lines = Lines::new(PIECE);
     let mut bytes = 0;
     let found = client.read_log(step, &mut |chunk| {

@@ -13,6 +13,9 @@ use crate::model::Outcome;
 /// A difference between the end that was asked for and the one given that needs no word.
 const SLACK: Duration = Duration::from_secs(60);
 
+/// A time stamp with a year of five digits cannot be written; nobody wants a link for a century.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 pub(super) fn run(args: &ShareArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
     publication.documents = placeholders(std::slice::from_ref(&args.build))?;
     let document = &mut publication.documents[0];
@@ -22,6 +25,12 @@ pub(super) fn run(args: &ShareArgs, context: &Context, publication: &mut Publica
         // What everybody may open is named, not guessed.
         return Err(Failure::usage("--match", "not given")
             .hint("name the artifacts to share, e.g. --match '*.ipa'")
+            .into());
+    }
+    if args.expires.is_zero() || args.expires > LONGEST {
+        let given = humantime::format_duration(args.expires);
+        return Err(Failure::usage(format!("--expires {given}"), "a link must end in the time to come")
+            .hint("write it like 12h, 7d or 1y")
             .into());
     }
     let client = client(&args.connection, &args.output, context)?;

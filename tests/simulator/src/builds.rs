@@ -300,9 +300,10 @@ impl Artifact {
         Self { plan: plan.clone(), ids: (ids.uuid(), ids.uuid()), content, sum: OnceLock::new() }
     }
 
-    /// Size as the service tells it.
-    pub(crate) fn declared_size(&self) -> u64 {
-        self.plan.declared_size.unwrap_or_else(|| self.content.len())
+    /// Size as the service tells it, if it does.
+    pub(crate) fn declared_size(&self) -> Option<u64> {
+        let size = self.plan.declared_size.unwrap_or_else(|| self.content.len());
+        (!self.plan.no_size).then_some(size)
     }
 
     /// The real sum, if the artifact is small enough to have one.

@@ -242,6 +242,8 @@ pub struct Links {
     pub direct: bool,
     /// Status for a v3 link that is too old or used up.
     pub expired_status: u16,
+    /// The longest life of a public link in simulated seconds; one that is asked to live longer gets this.
+    pub longest_public_seconds: Option<f64>,
 }
 
 impl Default for Links {
@@ -254,6 +256,7 @@ impl Default for Links {
             redirect_status: 302,
             direct: false,
             expired_status: 403,
+            longest_public_seconds: None,
         }
     }
 }

@@ -137,6 +137,8 @@ pub struct ArtifactPlan {
     pub text: Option<String>,
     /// Size the service tells, if it is not the real one.
     pub declared_size: Option<u64>,
+    /// The service tells no size.
+    pub no_size: bool,
     /// Sum the service tells in legacy answers, if it is not the real one; empty means none.
     pub md5: Option<String>,
     /// Version shown by v3 and legacy.
@@ -255,6 +257,7 @@ impl Default for ArtifactPlan {
             seed: 1,
             text: None,
             declared_size: None,
+            no_size: false,
             md5: None,
             version_name: None,
             version_code: None,

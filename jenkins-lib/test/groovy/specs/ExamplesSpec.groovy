@@ -176,6 +176,9 @@ class ExamplesSpec extends Specification {
         then:
         new File(jenkins.workspace, 'app').list().any { it.endsWith('.ipa') }
         jenkins.console.any { it ==~ /.*\.ipa: \d+ bytes, sha256 [0-9a-f]{64}/ }
+        new File(jenkins.workspace, 'tests/codemagic.xml').text.contains('<testcase ')
+        jenkins.called('junit')*.text('testResults') == ['tests/codemagic.xml']
+        jenkins.called('archiveArtifacts')*.text('artifacts') == ['app/*']
     }
 
     def 'fan-out: one line for each build, and each has its own variables'() {

@@ -4,12 +4,15 @@ import lab.Jenkins
 import lab.Shell
 import lab.Simulator
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
+import org.w3c.dom.Element
 import spock.lang.AutoCleanup
 import spock.lang.Shared
 import spock.lang.Specification
 import spock.lang.Unroll
 
+import java.security.MessageDigest
 import java.util.concurrent.FutureTask
+import javax.xml.parsers.DocumentBuilderFactory
 
 /** The steps with the real binary, run by a real shell, against the simulator. */
 class RealBinarySpec extends Specification {
@@ -499,6 +502,45 @@ exec '$Simulator.binary' "\$@"
         jenkins.result == 'SUCCESS'
         simulator.builds*.id == [jenkins.returned.id]
         jenkins.console.count { it.contains('codemagic trigger') } == 2
+    }
+
+    def 'brings files and test results home: each with its path, size and sha256'() {
+        given:
+        simulator.control('POST', 'plan', [
+            artifacts: [[name: 'ios/app.ipa', type: 'ipa', size: 300000], [name: 'app.ipa', type: 'ipa', size: 7, seed: 2], [name: 'notes.txt', text: 'x']],
+            steps: [[name: 'Unit tests', seconds: 5, tests: [passed: 3, failed: 1, skipped: 1]]],
+        ])
+
+        when:
+        step("triggerCodemagic(wait: true, artifacts: '*.ipa', artifactsDir: 'out', junit: 'reports/tests.xml')")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        List<Map> files = jenkins.returned.artifacts.findAll { it.path }
+        files*.path == ['out/app.ipa', 'out/app-2.ipa']
+        files.every { Map file ->
+            byte[] bytes = new File(jenkins.workspace, file.path).bytes
+            file.size == bytes.length && file.md5 == sum('MD5', bytes) && file.sha256 == sum('SHA-256', bytes)
+        }
+        jenkins.returned.result.tests == [passed: 3, failed: 1, errored: 0, skipped: 1, junit: 'reports/tests.xml']
+
+        and:
+        Element report = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(new File(jenkins.workspace, 'reports/tests.xml')).documentElement
+        ['tests', 'failures', 'errors', 'skipped'].collect { report.getAttribute(it) } == ['5', '1', '0', '1']
+        report.getElementsByTagName('testcase').length == 5
+    }
+
+    private static String sum(String kind, byte[] bytes) {
+        MessageDigest.getInstance(kind).digest(bytes).encodeHex()
+    }
+
+    def 'the test results of a build that ended before are there as well'() {
+        when:
+        jenkins.run("node { def build = triggerCodemagic(wait: true); return waitForCodemagic(build.id, junit: 'tests.xml') }")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        new File(jenkins.workspace, 'tests.xml').text.contains('<testsuites tests="12" failures="0" errors="0" skipped="0">')
     }
 
     def 'downloads artifacts of a build that has ended'() {

@@ -59,6 +59,8 @@ fn public_url(world: &mut World, (build, at): Place, request: &Request) -> Respo
     if expires <= world.now() {
         return legacy_error(400, "expiresAt must be in the future");
     }
+    let longest = world.config.links.longest_public_seconds.map_or(NEVER, |s| world.now().plus(micros(s)));
+    let expires = expires.min(longest);
     let artifact = compact(&world.builds[build].artifacts[at].ids.0);
     let grant = Grant { artifact, expires, nonce: world.ids.next(), public: true };
     let url = links::public(&world.addresses.api, &grant);

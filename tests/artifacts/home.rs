@@ -1,0 +1,147 @@
+//! `--artifacts` and `--junit` on `trigger` and `wait`: the whole round in one process.
+
+use std::fs;
+
+use cibridge_simulator::{ArtifactPlan, Fault, Plan};
+use serde_json::json;
+
+use super::{ended, file, files, leaving, listed};
+use crate::support::{Call, simulator, started};
+
+/// A call that follows builds, with their artifacts to be laid into `files`.
+fn home(call: Call, arguments: &str) -> Call {
+    let dir = files(&call);
+    call.env("CIBRIDGE_POLL_INTERVAL", "20ms").env("CIBRIDGE_ARTIFACTS_DIR", dir.to_str().unwrap()).args(arguments)
+}
+
+#[test]
+fn one_call_starts_follows_and_fetches() {
+    let sim = leaving([file("out/Demo.ipa", 300_000), file("Demo.apk", 1000)]).start().unwrap();
+    let call = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.ipa");
+    let xml = call.folder().join("reports/tests.xml");
+    let done = call.arg("--junit").arg(&xml).run();
+    done.code(0).prints("BUILD\n");
+    assert_eq!(listed(&files(&done.call)), ["Demo.ipa"]);
+    done.says("Codemagic build 1 succeeded after 5 min\n")
+        .says("/files/Demo.ipa (300.0 kB)\n")
+        .says("12 tests: 12 passed, 0 failed, 0 errored, 0 skipped; written to ");
+    let document = done.document();
+    let real = sim.builds()[0].artifacts[0].clone();
+    let bytes = fs::read(files(&done.call).join("Demo.ipa")).unwrap();
+    assert_eq!(
+        document["artifacts"],
+        json!([
+            {"name": "out/Demo.ipa", "type": "ipa", "size": 300_000,
+             "path": files(&done.call).join("Demo.ipa"), "md5": real.md5, "sha256": super::sha256(&bytes)},
+            {"name": "Demo.apk", "type": "ipa", "size": 1000, "path": null,
+             "md5": sim.builds()[0].artifacts[1].md5, "sha256": null},
+        ])
+    );
+    assert_eq!(document["tests"], json!({"passed": 12, "failed": 0, "errored": 0, "skipped": 0, "junit": xml}));
+    assert!(fs::read_to_string(xml).unwrap().contains("<testsuites tests=\"12\""));
+    assert_eq!(sim.counters().leaked_credentials, 0);
+}
+
+/// What cannot be had at the end is refused at the start: no build, no minutes.
+#[test]
+fn wishes_are_checked_before_the_start() {
+    let sim = simulator().start().unwrap();
+    for arguments in ["--artifacts *.ipa", "--junit tests.xml"] {
+        let done = Call::to(&sim, "codemagic trigger").args(arguments).run();
+        done.code(2).says("--artifacts and --junit: there is nothing to bring home without --wait");
+    }
+    let call = Call::to(&sim, "codemagic trigger --wait --artifacts *.ipa");
+    let taken = call.file("taken", "");
+    call.arg("--artifacts-dir").arg(taken.join("x")).run().code(16).says("cibridge: error: the folder ");
+    let call = Call::to(&sim, "codemagic trigger --wait");
+    let folder = call.folder().to_owned();
+    call.arg("--junit").arg(folder).run().code(16).says("cibridge: error: the JUnit file ").says("it is a folder");
+    assert_eq!(sim.requests().len(), 0);
+}
+
+/// A build shows its artifacts a little after its end.
+#[test]
+fn artifacts_that_are_late_are_waited_for() {
+    let late =
+        |seconds| Plan { artifacts: vec![file("Demo.ipa", 1000)], artifacts_late_seconds: seconds, ..Plan::default() };
+    let sim = simulator().plan(late(1.0)).start().unwrap();
+    let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *").run();
+    done.code(0);
+    assert_eq!(listed(&files(&done.call)), ["Demo.ipa"]);
+
+    // It succeeded, and yet what was wished for is not there.
+    let sim = leaving([file("Demo.ipa", 1000)]).start().unwrap();
+    let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.aab").run();
+    done.code(11).says("none is like *.aab\nhint: there are Demo.ipa (ipa); with --allow-none this is no error\n");
+    assert_eq!(done.document()["outcome"], "refused");
+    let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.aab --allow-none").run();
+    done.code(0).says("is like *.aab\n");
+}
+
+/// A failed build's code is never hidden; what it left may say why.
+#[test]
+fn a_failed_build_gives_what_is_there_and_keeps_its_code() {
+    let failing =
+        Plan { artifacts: vec![ArtifactPlan::text("why.log", "log", "why")], ..Plan::failing("Build ipa", "no\n") };
+    let sim = simulator().plan(failing).start().unwrap();
+    let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *").run();
+    done.code(1);
+    assert_eq!(listed(&files(&done.call)), ["why.log"]);
+
+    let sim = simulator().plan(Plan::failing("Build ipa", "no\n")).start().unwrap();
+    let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.ipa").run();
+    done.code(1).says("no artifact of build BUILD is like *.ipa\n");
+
+    let sim = simulator()
+        .plan(Plan { artifacts: vec![file("a.ipa", 10)], ..Plan::failing("Build ipa", "no\n") })
+        .start()
+        .unwrap();
+    sim.fault(Fault::status(403).path("/artifacts/").always());
+    let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.ipa").run();
+    done.code(1).says("downloading a.ipa: 127.0.0.1 refuses the link (HTTP 403)");
+    assert_eq!(done.document()["outcome"], "failed");
+    assert!(done.document()["error"]["message"].as_str().unwrap().contains("a.ipa"));
+}
+
+/// A good build whose file does not come home is no good end of the call.
+#[test]
+fn a_good_build_whose_file_is_lost_ends_with_that_code() {
+    let sim = leaving([file("Demo.ipa", 1000)]).start().unwrap();
+    sim.fault(Fault::status(403).path("/artifacts/").always());
+    let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.ipa").run();
+    done.code(10);
+    assert_eq!(done.document()["outcome"], "refused");
+    assert_eq!(done.document()["build"]["status"], "finished", "the build itself is told as it ended");
+}
+
+#[test]
+fn a_cancelled_build_leaves_nothing_to_fetch() {
+    let sim = simulator().plan(Plan::ending("canceled")).start().unwrap();
+    let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts * --junit t.xml").run();
+    done.code(4);
+    assert!(!files(&done.call).exists());
+}
+
+/// Several builds may leave files of the same names.
+#[test]
+fn each_of_several_builds_gets_a_folder_of_its_own() {
+    let sim = leaving([file("Demo.ipa", 1000)]).start().unwrap();
+    let ids = [ended(&sim), started(&sim)];
+    let call = ids.iter().fold(Call::to(&sim, "codemagic wait"), Call::arg);
+    let xml = call.folder().join("tests.xml");
+    let done = home(call, "--artifacts *").arg("--junit").arg(&xml).run();
+    done.code(0);
+    let mut folders = ids.clone();
+    folders.sort();
+    assert_eq!(listed(&files(&done.call)), folders);
+    let document = done.document();
+    for (n, id) in ids.iter().enumerate() {
+        let path = files(&done.call).join(id).join("Demo.ipa");
+        assert_eq!(fs::metadata(&path).unwrap().len(), 1000);
+        assert_eq!(document["builds"][n]["artifacts"][0]["path"], path.to_str().unwrap());
+    }
+    let xml = fs::read_to_string(xml).unwrap();
+    for name in ["Codemagic build 1 Run unit tests.demo_test_dart", "Codemagic build 2 Run unit tests.demo_test_dart"] {
+        assert!(xml.contains(name), "{xml}");
+    }
+}
