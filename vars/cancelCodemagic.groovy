@@ -1,9 +1,9 @@
 // Cancels a build on Codemagic. The help page is cancelCodemagic.txt.
 
 Map call(Map given = [:], String build) {
-    Map takes = cibridge.connection()
-    cibridge.check('cancelCodemagic', given, takes)
-    cibridge.checkId('cancelCodemagic', build)
+    Map takes = cibridgeArguments.connection()
+    cibridgeArguments.check('cancelCodemagic', given, takes)
+    cibridgeArguments.checkId('cancelCodemagic', build)
     return cibridge.perform(
         step: 'cancelCodemagic',
         command: 'cancel',

@@ -11,7 +11,7 @@ Map trigger(Map task) {
     // Made once, here: however often the call below is repeated, there is one build.
     String key = task.given.idempotencyKey ?: env.CIBRIDGE_IDEMPOTENCY_KEY ?: 'jenkins-' + UUID.randomUUID().toString()
     Map answer = shortly(task + [given: task.given + [wait: false, idempotencyKey: key]], null)
-    if (answer.exitCode != 0 || answer.outcome == 'dry_run' || !cibridge.isOn(task.given.wait)) {
+    if (answer.exitCode != 0 || answer.outcome == 'dry_run' || !cibridgeArguments.isOn(task.given.wait)) {
         return answer
     }
     return follow(task, answer.id, false)
@@ -22,7 +22,7 @@ Map follow(Map task, String id, boolean callback) {
     refuseResults(task)
     Map state = [begun: System.currentTimeMillis(), limit: milliseconds(task), woken: false]
     Map answer = callback ? called(task, id, state) : looks(task, id, state, 30, 1, 3600)
-    return task.quiet ? answer : cibridge.judge(task, answer)
+    return task.quiet ? answer : cibridgeOutcome.judge(task, answer)
 }
 
 /** Waits for the callback; a slow look beside it, because a build that is cancelled or cut off never calls. */
@@ -58,7 +58,7 @@ Map called(Map task, String id, Map state) {
 /** Looks until the build has ended; pauses are in seconds. An abort cancels the build and passes. */
 Map looks(Map task, String id, Map state, int first, int least, int most) {
     Map look = [
-        step: task.step, command: 'wait', given: task.given, takes: cibridge.following() + cibridge.connection(), quiet: true,
+        step: task.step, command: 'wait', given: task.given, takes: cibridgeArguments.following() + cibridgeArguments.connection(), quiet: true,
         environment: ['CIBRIDGE_BUILD=' + id, 'CIBRIDGE_ONCE=true', 'CIBRIDGE_TIMEOUT=']
     ]
     int pause = first
@@ -124,17 +124,17 @@ Map both(Map task, Map then) {
 
 Map cancelling(Map task, String id) {
     return [
-        step: task.step, command: 'cancel', given: task.given, takes: cibridge.connection(), quiet: true, keeps: keeps(task),
+        step: task.step, command: 'cancel', given: task.given, takes: cibridgeArguments.connection(), quiet: true, keeps: keeps(task),
         environment: ['CIBRIDGE_BUILD=' + id]
     ]
 }
 
 boolean keeps(Map task) {
-    return cibridge.isOn(task.given.noCancel == null ? env.CIBRIDGE_NO_CANCEL : task.given.noCancel)
+    return cibridgeArguments.isOn(task.given.noCancel == null ? env.CIBRIDGE_NO_CANCEL : task.given.noCancel)
 }
 
 void refuseResults(Map task) {
-    String name = cibridge.firstOf(task.given, ['artifacts', 'artifactsDir', 'junit'])
+    String name = cibridgeArguments.firstOf(task.given, ['artifacts', 'artifactsDir', 'junit'])
     if (name) {
         error("${task.step}: ${name} needs a workspace, and there is none outside a node. " +
             'Leave it out here, and fetch the files inside a node afterwards: codemagicArtifacts(build.id).')
@@ -147,7 +147,7 @@ Map timedOut(Map answer, Map task) {
     String done = answer.cancelled == null ? 'it was left alone' : answer.cancelled ? 'it was cancelled' : 'it could not be cancelled and may go on'
     Map result = answer.result + [
         outcome: 'timed_out', exit_code: 6,
-        error: [message: "${cibridge.titleOf(answer)}: passed the limit of ${task.given.timeout ?: 'CIBRIDGE_TIMEOUT'}; ${done}".toString(),
+        error: [message: "${cibridgeOutcome.titleOf(answer)}: passed the limit of ${task.given.timeout ?: 'CIBRIDGE_TIMEOUT'}; ${done}".toString(),
                 hint: 'raise timeout, or look why it takes longer than before']
     ]
     return answer + [outcome: 'timed_out', exitCode: 6, result: result]

@@ -4,7 +4,7 @@ import com.cloudbees.groovy.cps.NonCPS
 
 Map call(Map given = [:]) {
     Map takes = arguments()
-    cibridge.check('triggerJenkins', given, takes)
+    cibridgeArguments.check('triggerJenkins', given, takes)
     String job = given.job == null ? '' : given.job.toString()
     if (!job) {
         error("triggerJenkins: no job to start. Give job: its full name, as in 'folder/app', or the address of its page.")
@@ -18,7 +18,7 @@ Map call(Map given = [:]) {
         command: 'jenkins',
         given: given,
         takes: takes,
-        request: given.parameters ? cibridge.plain(given.parameters) : null,
+        request: given.parameters ? cibridgeArguments.plain(given.parameters) : null,
         requestIn: 'CIBRIDGE_PARAMS_FROM',
         environment: ['CIBRIDGE_JOB=' + job, 'CIBRIDGE_PARAM_FILE=' + filesOf(given.files)]
     )

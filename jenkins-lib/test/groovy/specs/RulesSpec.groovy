@@ -16,7 +16,7 @@ class RulesSpec extends Specification {
     static final File REPOSITORY = new File(System.getProperty('repository')).canonicalFile
     static final File VARS = new File(REPOSITORY, 'vars')
     static final List<String> FILES = VARS.list().findAll { it.endsWith('.groovy') }*.replace('.groovy', '').sort()
-    static final List<String> STEPS = FILES - ['cibridge', 'cibridgeWait']
+    static final List<String> STEPS = FILES.findAll { !it.startsWith('cibridge') }
     static final List<String> ALL_METHODS = FILES.collectMany { new Source(new File(VARS, "${it}.groovy")).methods }
 
     @Unroll
@@ -157,7 +157,7 @@ class RulesSpec extends Specification {
         Jenkins jenkins = new Jenkins(sandbox: false)
         try {
             Map own = jenkins.call(step, 'arguments')
-            return (own ?: [:]) + (step == 'triggerJenkins' ? [:] : jenkins.call('cibridge', 'connection'))
+            return (own ?: [:]) + (step == 'triggerJenkins' ? [:] : jenkins.call('cibridgeArguments', 'connection'))
         } finally {
             jenkins.close()
         }
