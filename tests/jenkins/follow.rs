@@ -5,6 +5,8 @@ use cibridge_simulator::{
     Listener, Restart, Simulator,
 };
 
+use serde_json::json;
+
 use super::{Call, Run, built, config, simulator};
 
 /// A controller with one pipeline whose builds do this.
@@ -210,4 +212,44 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(std::time::Instant::now() < end, "{what} did not come about");
         std::thread::park_timeout(std::time::Duration::from_millis(2));
     }
+}
+
+/// For a pipeline that holds no executor while it waits.
+#[test]
+fn one_look_tells_when_the_next_is_worth_while_and_a_signal_leaves_the_build_alone() {
+    let plan = JenkinsPlan {
+        estimated_seconds: Some(900.0),
+        ..JenkinsPlan::steps([JenkinsStep::text("one\n"), JenkinsStep::hold()])
+    };
+    let sim =
+        built(JenkinsConfig::with_jobs([JenkinsJob::multibranch("repo", &["feature/x"])]).plan(plan)).start().unwrap();
+    let look = |named: &[&str]| {
+        let call = Call::new(&sim, &[&["wait", "--once", "--json"], named].concat());
+        call.without("CIBRIDGE_POLL_INTERVAL").run().ends(0).json()
+    };
+    let started = Call::new(&sim, &["trigger", "repo", "--branch", "feature/x", "--delay", "5s"]).run().ends(0);
+    let item = started.stdout.trim().to_owned();
+    let queued = look(&[&item]);
+    assert_eq!((&queued["outcome"], &queued["next_look_seconds"]), (&"running".into(), &30.into()));
+    let id = sim.jenkins_runs()[0].queue_id;
+    until("the hold", || {
+        look(&[&item]);
+        sim.jenkins_runs()[0].state == "held"
+    });
+    // The item is forgotten, and the build of the branch is found by its id.
+    sim.forget_jenkins_item(id);
+    let running = look(&[&item, "--job", "repo", "--branch", "feature/x"]);
+    assert_eq!(running["build"]["id"], "repo/feature%2Fx#1");
+    let next = running["next_look_seconds"].as_u64().unwrap();
+    assert!((400..=600).contains(&next), "not before it can be done: {next}");
+    // Whoever looks again and again has not given up on the build when one look is ended.
+    sim.fault(
+        serde_json::from_value(json!({"kind": "hang", "listener": "jenkins", "max_ms": 60_000, "times": 0})).unwrap(),
+    );
+    let before = sim.requests().len();
+    let child = Call::new(&sim, &["wait", "--once", "repo/feature%2Fx#1"]).spawn();
+    until("a look that hangs", || sim.requests().len() > before);
+    std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    Run::new(child.wait_with_output().unwrap()).ends(143).says("ended by SIGTERM; it was left alone");
+    assert_eq!(sim.jenkins_runs()[0].stops, 0);
 }
