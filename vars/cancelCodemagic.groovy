@@ -6,7 +6,7 @@ Map call(Map given = [:], String build) {
     cibridgeArguments.checkId('cancelCodemagic', build)
     return cibridge.perform(
         step: 'cancelCodemagic',
-        command: 'cancel',
+        command: 'codemagic cancel',
         given: given,
         takes: takes,
         environment: ['CIBRIDGE_BUILD=' + build]

@@ -15,19 +15,20 @@ import org.jenkinsci.plugins.credentialsbinding.impl.CredentialNotFoundException
  * Runs one command for a step and returns its result as a plain map.
  *
  * task.step         name of the step; every message begins with it
- * task.command      'trigger', 'wait', 'cancel', 'artifacts' (of Codemagic) or 'jenkins' (starts a job there)
+ * task.command      the command of the binary, as in 'codemagic trigger'
  * task.given        the arguments as the caller wrote them, already checked
  * task.takes        the arguments the step knows: name -> [is: kind] or [is: kind, env: variable of the binary]
  * task.request      the request document for the binary, or null
  * task.requestIn    the variable that names the request's file to the binary; CIBRIDGE_REQUEST otherwise
  * task.quiet        true returns what went wrong (exitCode) instead of failing the stage; `judge` does that later
  * task.environment  further NAME=value entries for the binary
+ * task.seen         a map that gets the answer before anything else can go wrong, or null
  */
 Map perform(Map task) {
     if (!env.NODE_NAME) {
         error("${task.step}: no agent here to run cibridge on. Put the step inside node { } or give the stage an agent.")
     }
-    return task.command == 'jenkins' ? withJenkinsToken(task) : withCodemagicKey(task)
+    return task.command.startsWith('jenkins') ? withJenkinsToken(task) : withCodemagicKey(task)
 }
 
 /** Binds the key, unless one is bound already and no other one is named. */
@@ -89,7 +90,11 @@ Map launch(Map task) {
         if (result == null || result.exit_code != code) {
             error("${task.step}: ${cibridgeOutcome.unfinished(binary, unix, code, result, env.NODE_NAME)}")
         }
-        return cibridgeOutcome.settle(task, code, result)
+        Map answer = cibridgeOutcome.settle(task, code, result)
+        if (task.seen != null) {
+            task.seen.answer = answer
+        }
+        return answer
     } finally {
         // A folder that cannot be removed must not hide how the call ended; an abort here still aborts.
         catchError(message: 'cibridge: folder not removed', buildResult: 'SUCCESS', stageResult: 'SUCCESS', catchInterruptions: false) {
@@ -102,29 +107,38 @@ Map launch(Map task) {
 
 /** The shell texts. `exec` leaves one process for Jenkins to signal when the build is aborted. */
 int shell(boolean unix, String command) {
-    if (command == 'wait') {
-        return unix ?
-            sh(label: 'cibridge codemagic wait', encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" codemagic wait "$CIBRIDGE_BUILD"') :
-            bat(label: 'cibridge codemagic wait', encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" codemagic wait "%CIBRIDGE_BUILD%"')
+    String label = 'cibridge ' + command
+    switch (command) {
+        case 'codemagic trigger':
+            return unix ?
+                sh(label: label, encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" codemagic trigger') :
+                bat(label: label, encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" codemagic trigger')
+        case 'codemagic wait':
+            return unix ?
+                sh(label: label, encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" codemagic wait "$CIBRIDGE_BUILD"') :
+                bat(label: label, encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" codemagic wait "%CIBRIDGE_BUILD%"')
+        case 'codemagic cancel':
+            return unix ?
+                sh(label: label, encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" codemagic cancel "$CIBRIDGE_BUILD"') :
+                bat(label: label, encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" codemagic cancel "%CIBRIDGE_BUILD%"')
+        case 'codemagic artifacts':
+            return unix ?
+                sh(label: label, encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" codemagic artifacts "$CIBRIDGE_BUILD"') :
+                bat(label: label, encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" codemagic artifacts "%CIBRIDGE_BUILD%"')
+        case 'jenkins trigger':
+            return unix ?
+                sh(label: label, encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" jenkins trigger "$CIBRIDGE_JOB"') :
+                bat(label: label, encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" jenkins trigger "%CIBRIDGE_JOB%"')
+        case 'jenkins wait':
+            return unix ?
+                sh(label: label, encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" jenkins wait "$CIBRIDGE_BUILD"') :
+                bat(label: label, encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" jenkins wait "%CIBRIDGE_BUILD%"')
+        case 'jenkins stop':
+            return unix ?
+                sh(label: label, encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" jenkins stop "$CIBRIDGE_BUILD"') :
+                bat(label: label, encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" jenkins stop "%CIBRIDGE_BUILD%"')
     }
-    if (command == 'cancel') {
-        return unix ?
-            sh(label: 'cibridge codemagic cancel', encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" codemagic cancel "$CIBRIDGE_BUILD"') :
-            bat(label: 'cibridge codemagic cancel', encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" codemagic cancel "%CIBRIDGE_BUILD%"')
-    }
-    if (command == 'artifacts') {
-        return unix ?
-            sh(label: 'cibridge codemagic artifacts', encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" codemagic artifacts "$CIBRIDGE_BUILD"') :
-            bat(label: 'cibridge codemagic artifacts', encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" codemagic artifacts "%CIBRIDGE_BUILD%"')
-    }
-    if (command == 'jenkins') {
-        return unix ?
-            sh(label: 'cibridge jenkins trigger', encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" jenkins trigger "$CIBRIDGE_JOB"') :
-            bat(label: 'cibridge jenkins trigger', encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" jenkins trigger "%CIBRIDGE_JOB%"')
-    }
-    return unix ?
-        sh(label: 'cibridge codemagic trigger', encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" codemagic trigger') :
-        bat(label: 'cibridge codemagic trigger', encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" codemagic trigger')
+    error("cibridge: there is no shell text for '${command}'")
 }
 
 /** The environment of the binary, as withEnv takes it. An empty value takes the variable away. */

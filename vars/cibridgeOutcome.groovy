@@ -22,10 +22,7 @@ Map parse(String text) {
 /** Turns exit code and result document into a returned map, an unstable stage or a failed one. */
 Map settle(Map task, int code, Map result) {
     Map answer = answerOf(code, result)
-    if (cibridgeArguments.isOn(task.given.description) && answer.url) {
-        String page = "${titleOf(answer)}: ${answer.url}"
-        currentBuild.description = currentBuild.description ? "${currentBuild.description}\n${page}" : page
-    }
+    describe(task, answer)
     if (code == 0) {
         if (cibridgeArguments.isOn(task.given.wait) && answer.outcome == 'started') {
             error("${task.step}: build ${answer.id} was started, but the cibridge on ${env.NODE_NAME} cannot wait for it. " +
@@ -34,6 +31,14 @@ Map settle(Map task, int code, Map result) {
         return answer
     }
     return task.quiet ? answer : judge(task, answer)
+}
+
+/** Adds the page of the build to the description, where that is wanted. */
+void describe(Map task, Map answer) {
+    if (cibridgeArguments.isOn(task.given.description) && answer.url) {
+        String page = "${titleOf(answer)}: ${answer.url}"
+        currentBuild.description = currentBuild.description ? "${currentBuild.description}\n${page}" : page
+    }
 }
 
 /** Returns an answer, or makes the stage unstable or failed by it. */

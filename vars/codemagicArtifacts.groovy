@@ -8,7 +8,7 @@ Map call(Map given = [:], String build) {
     cibridgeArguments.checkId('codemagicArtifacts', build)
     return cibridge.perform(
         step: 'codemagicArtifacts',
-        command: 'artifacts',
+        command: 'codemagic artifacts',
         given: given,
         takes: takes,
         environment: ['CIBRIDGE_BUILD=' + build]

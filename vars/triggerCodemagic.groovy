@@ -21,7 +21,7 @@ Map task(Map given, Map takes) {
     if (!request.branch && !request.tag) {
         error('triggerCodemagic: neither branch nor tag has a value. Give one of them or set CODEMAGIC_BRANCH or CODEMAGIC_TAG.')
     }
-    return [step: 'triggerCodemagic', command: 'trigger', given: given, takes: takes, request: request]
+    return [step: 'triggerCodemagic', command: 'codemagic trigger', given: given, takes: takes, request: request]
 }
 
 /** On the agent at hand, or without holding one. */

@@ -7,11 +7,11 @@ Map call(Map given = [:], String build) {
     cibridgeArguments.check('waitForCodemagic', given, takes)
     cibridgeArguments.checkId('waitForCodemagic', build)
     Map task = [
-        step: 'waitForCodemagic', command: 'wait', given: given, takes: takes,
+        step: 'waitForCodemagic', command: 'codemagic wait', given: given, takes: takes,
         environment: ['CIBRIDGE_BUILD=' + build, 'CIBRIDGE_ONCE=']
     ]
     if (!env.NODE_NAME) {
-        return cibridgeWait.follow(task, build, cibridgeArguments.isOn(given.callback))
+        return cibridgeWait.watch(task, build, cibridgeArguments.isOn(given.callback))
     }
     if (cibridgeArguments.isOn(given.callback)) {
         error('waitForCodemagic: callback waits without an agent, so it stands outside of node { }, or in a stage with agent none.')

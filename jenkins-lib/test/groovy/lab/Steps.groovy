@@ -125,22 +125,58 @@ class Steps {
         ["$binding.variable=$secret".toString()]
     }
 
-    /** Answered at once when a test says how; else the branch stands still and the next one runs. */
+    /** Answered at once when a test says how; else the branch stands still and another one runs. */
     private Outcome ask(StepCall call) {
-        if (jenkins.answers.contains(call.text('id'))) {
-            return done()
+        jenkins.answers.contains(call.text('id')) ? done() : park(innermostParallel(), null, Long.MAX_VALUE)
+    }
+
+    /** A step has ended: its branch goes on when it is its turn, and after a `sleep` when that is over. */
+    Outcome turn(Outcome ended, StepCall call) {
+        Long end = call.name == 'sleep' && ended.abnormal == null ? jenkins.now + (call['time'] as long) * 1000 : jenkins.now
+        int at = innermostParallel()
+        if (at < 0) {
+            jenkins.pass(end)
+            return ended
         }
-        int at = jenkins.open.findLastIndexOf { it.call?.name == 'parallel' }
-        assert at >= 0 && jenkins.open[at].memory.waiting: "nobody answers the input ${call.text('id')}"
+        park(at, ended, end)
+    }
+
+    private int innermostParallel() {
+        jenkins.open.findLastIndexOf { it.call?.name == 'parallel' }
+    }
+
+    /** Puts the running branch aside, until `wake` at least, and goes on with the one that is next. */
+    private Outcome park(int at, Outcome ended, long wake) {
+        assert at >= 0: 'nobody answers the input'
         Frame frame = jenkins.open[at]
         List above = new ArrayList(jenkins.open.subList(at + 1, jenkins.open.size()))
         while (jenkins.open.size() > at) {
             jenkins.open.pop()
         }
-        frame.memory.parked << [branch: frame.memory.branch, program: frame.program, frames: above]
-        frame.memory.branch = frame.memory.waiting.remove(0)
-        jenkins.open(frame, frame.memory.branches[frame.memory.branch])
-        null
+        frame.memory.parked << [branch: frame.memory.branch, program: frame.program, frames: above, ended: ended, wake: wake]
+        next(frame)
+    }
+
+    /** Begins the next branch, or goes on with the one that wakes first. */
+    private Outcome next(Frame frame) {
+        if (frame.memory.waiting) {
+            frame.memory.branch = frame.memory.waiting.remove(0)
+            jenkins.open(frame, frame.memory.branches[frame.memory.branch])
+            return null
+        }
+        Map first = frame.memory.parked.min { it.wake }
+        assert first.wake < Long.MAX_VALUE: 'nobody answers the input'
+        jenkins.pass(first.wake)
+        resume(frame, first)
+        first.ended as Outcome
+    }
+
+    private void resume(Frame frame, Map parked) {
+        frame.memory.parked.remove(parked)
+        frame.memory.branch = parked.branch
+        frame.program = parked.program
+        jenkins.open.add(frame)
+        jenkins.open.addAll(parked.frames)
     }
 
     private Outcome openBlock(StepCall call) {
@@ -222,22 +258,12 @@ class Steps {
             case 'parallel':
                 frame.memory.results[frame.memory.branch] = outcome
                 boolean ended = frame.call['failFast'] && frame.memory.results.values().any { it.abnormal != null }
-                if (frame.memory.waiting && !ended) {
-                    frame.memory.branch = frame.memory.waiting.remove(0)
-                    jenkins.open(frame, frame.memory.branches[frame.memory.branch])
-                    return null
-                }
-                if (frame.memory.parked) {
-                    // A question that nobody answered is ended by the other branch, or not at all.
-                    Map parked = frame.memory.parked.remove(0)
-                    if (!ended) {
-                        throw new AssertionError("nobody answers the input" as Object)
-                    }
-                    frame.memory.branch = parked.branch
-                    frame.program = parked.program
-                    jenkins.open.add(frame)
-                    jenkins.open.addAll(parked.frames)
+                if (ended && frame.memory.parked) {
+                    resume(frame, frame.memory.parked[0])
                     return new Outcome(null, new FlowInterruptedException())
+                }
+                if (!ended && (frame.memory.waiting || frame.memory.parked)) {
+                    return next(frame)
                 }
                 Throwable first = frame.memory.results.values()*.abnormal.find { it != null }
                 return first == null ? done(frame.memory.results.collectEntries { name, one -> [(name): one.normal] }) : new Outcome(null, first)
