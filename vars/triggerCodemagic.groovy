@@ -21,6 +21,9 @@ Map task(Map given, Map takes) {
     if (!request.branch && !request.tag) {
         error('triggerCodemagic: neither branch nor tag has a value. Give one of them or set CODEMAGIC_BRANCH or CODEMAGIC_TAG.')
     }
+    if (env.CHANGE_BRANCH && request.branch == env.BRANCH_NAME && request.branch != env.CHANGE_BRANCH) {
+        error("triggerCodemagic: branch '${request.branch}' is what Jenkins calls this pull request, and no branch of the repository. Give branch: env.CHANGE_BRANCH.")
+    }
     return [step: 'triggerCodemagic', command: 'codemagic trigger', given: given, takes: takes, request: request]
 }
 

@@ -19,7 +19,7 @@ class Steps {
         input: ['id', 'message', 'ok'],
         catchError: ['message', 'buildResult', 'stageResult', 'catchInterruptions'], parallel: ['branches'],
         pipeline: [], agent: ['label'], environment: [], options: [], parameters: [], triggers: [], tools: [], stages: [], steps: [], script: [], post: [],
-        when: [], always: [], success: [], unsuccessful: [], failure: [], aborted: [], cleanup: [],
+        matrix: [], axes: [], axis: [], name: ['name'], values: ['values'], when: [], always: [], success: [], unsuccessful: [], failure: [], aborted: [], cleanup: [],
     ]
     private static final List<String> NOT_RUN = ['options', 'parameters', 'triggers', 'tools', 'when']
     private static final Map<String, List<String>> POST = [
@@ -76,6 +76,14 @@ class Steps {
                 jenkins.open.last().memory.post = call.body
                 return done()
             case 'when': return done()
+            case 'name':
+                jenkins.open.last().memory.axis = call.text('name')
+                return done()
+            case 'values':
+                List alternatives = (call['values'] as List).collect { "${jenkins.open.last().memory.axis}=$it".toString() }
+                Map matrix = jenkins.open.reverse().find { it.call?.name == 'matrix' }.memory
+                matrix.cells = (matrix.cells ?: [[]]).collectMany { List cell -> alternatives.collect { cell + it } }
+                return done()
             default: return openBlock(call)
         }
     }
@@ -194,6 +202,14 @@ class Steps {
                 body.resolveStrategy = Closure.DELEGATE_FIRST
                 frame.memory.assignments = assignments
                 break
+            case 'stages':
+                // One after the other, where Jenkins runs the cells of a matrix side by side.
+                Map around = jenkins.open.last().memory
+                if (around.cells) {
+                    frame.memory.cells = new ArrayList(around.cells)
+                    frame.overrides = frame.memory.cells.remove(0)
+                }
+                break
             case 'parallel':
                 Map branches = call.arguments.findAll { it.value instanceof Closure }
                 frame.memory.waiting = branches.keySet() as List
@@ -231,6 +247,11 @@ class Steps {
             case 'post':
                 return thrown == null ? frame.memory.instead : outcome
             case ['steps', 'stages']:
+                if (thrown == null && frame.memory.cells) {
+                    frame.overrides = frame.memory.cells.remove(0)
+                    jenkins.open(frame, frame.call.body)
+                    return null
+                }
                 // What follows may be a post part: the block around it fails at its own end.
                 if (thrown != null) {
                     jenkins.open.last().memory.instead = outcome

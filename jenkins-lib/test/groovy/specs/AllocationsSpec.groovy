@@ -123,7 +123,7 @@ class AllocationsSpec extends Specification {
         where:
         seconds | past     | most
         900     | []       | 24
-        3600    | []       | 38
+        3600    | []       | 39
         3600    | RECORDED | 26
     }
 
