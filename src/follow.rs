@@ -21,6 +21,12 @@ const REFUSALS: u32 = 3;
 /// Misses in a row after which a single look is left to a later call.
 const ENOUGH_MISSES: u32 = 3;
 
+/// The shortest pause between single looks: each of them costs its caller an agent.
+const BETWEEN_CALLS: Duration = Duration::from_secs(30);
+
+/// The part of its age by which the end of a build may be noticed late where nothing tells when it comes.
+const LATE_BY: u32 = 10;
+
 /// The first pause after a miss; it doubles up to the second one.
 const AFTER_MISS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
@@ -195,9 +201,25 @@ impl<R: Remote> Watch<R> {
                 self.next_beat = now + HEARTBEAT;
             } else if self.limits.once && (self.misses == 0 && self.sighting.is_some() || self.misses >= ENOUGH_MISSES)
             {
-                self.end = Some(End::GoesOn(self.next_look.saturating_sub(now)));
+                self.end = Some(End::GoesOn(self.next_call(now)));
             }
         }
+    }
+
+    /// The pause until another single look is worth while: not before the build can be done, seldom where that is
+    /// unknown, and in time for the limits.
+    fn next_call(&self, now: Duration) -> Duration {
+        let (run, queued) = self.age(now);
+        let foreseen = run.zip(self.usual()).is_some_and(|(run, usual)| run <= usual.mul_f64(1.25));
+        let patience =
+            if foreseen || self.pace.fixed.is_some() { Duration::ZERO } else { run.unwrap_or(queued) / LATE_BY };
+        let planned = match self.remote.pause() {
+            // A pause of its own is that of somebody who stays.
+            Some(_) => self.pace.pause(self.view(now)),
+            None => self.next_look.saturating_sub(now),
+        };
+        let pause = planned.max(patience).max(BETWEEN_CALLS);
+        self.deadline(now).map_or(pause, |(at, _)| pause.min(at.saturating_sub(now).max(Duration::from_secs(1))))
     }
 
     fn look(&mut self, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {

@@ -258,6 +258,30 @@ fn one_look_says_when_the_next_is_worth_while_and_keeps_the_limits() {
 }
 
 #[test]
+fn the_pause_between_single_looks_costs_few_agents_and_keeps_the_limits() {
+    let usual = Usual::of(&[Duration::from_secs(900)]);
+    // (usual, limit of the run, seconds that it has run) -> the pause
+    for (usual, limit, at, least, most) in [
+        (usual, None, 20, 480, 520),
+        (usual, None, 860, 30, 32),
+        (None, None, 60, 30, 30),
+        (None, None, 1800, 180, 182),
+        (usual, None, 3000, 300, 302),
+        (usual, Some(120), 20, 98, 100),
+        (None, Some(1810), 1800, 8, 10),
+    ] {
+        let clock = Jump::default();
+        clock.now.set(Duration::from_secs(at));
+        let mut build = script(&clock, 0, 10_000);
+        build.usual = usual;
+        let limits = Limits { once: true, run: limit.map(Duration::from_secs), ..patient() };
+        let (ends, _) = run(vec![build], &limits, false, &clock);
+        let End::GoesOn(next) = &ends[0] else { panic!("{:?}", ends[0]) };
+        assert!((least..=most).contains(&next.as_secs()), "{usual:?} {limit:?} {at}: {next:?}");
+    }
+}
+
+#[test]
 fn a_build_with_history_costs_few_requests_and_one_that_fails_early_is_noticed_on_the_way() {
     for (run_for, ended) in [(900, Code::Success), (200, Code::Failed)] {
         let clock = Jump::default();

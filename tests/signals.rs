@@ -126,6 +126,18 @@ fn while_an_answer_is_awaited() {
     });
 }
 
+/// Whoever looks again and again has not given up on the build when one look is ended, by a lost agent for instance.
+#[test]
+fn a_single_look_that_is_ended_leaves_the_build_alone() {
+    let sim = holding();
+    let id = started(&sim);
+    sim.fault(Fault::new(FaultKind::Hang { max_ms: 60_000 }).on("GET", "/api/*/builds/*").always());
+    let running = Call::to(&sim, "codemagic wait --once").arg(&id).spawn();
+    assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests().iter().any(|r| r.fault.is_some())));
+    stop(running, "TERM").code(143).says("ended by SIGTERM; it was left alone\n");
+    assert_eq!(sim.counters().cancels, 0);
+}
+
 /// The start is on its way, the answer is not there yet: the build is found by its label, and cancelled.
 #[test]
 fn while_the_start_is_in_flight() {

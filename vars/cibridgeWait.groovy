@@ -1,43 +1,95 @@
-// Follows a build on Codemagic without holding an executor: short calls on an agent, and `sleep` on the controller
-// between them. Nothing but plain locals is kept, so it goes on after a restart of the controller.
+// Waits for a build without holding an executor: short calls on an agent, and `sleep` on the controller between them.
+// Nothing but plain values is kept, so it goes on after a restart of the controller.
 
 import com.cloudbees.groovy.cps.NonCPS
 import hudson.AbortException
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /** Starts the build of the task on an agent and, with `wait`, follows it from here. */
-Map trigger(Map task) {
-    refuseResults(task)
-    // Made once, here: however often the call below is repeated, there is one build.
-    String key = task.given.idempotencyKey ?: env.CIBRIDGE_IDEMPOTENCY_KEY ?: 'jenkins-' + UUID.randomUUID().toString()
-    Map answer = shortly(task + [given: task.given + [wait: false, idempotencyKey: key]], null)
-    if (answer.exitCode != 0 || answer.outcome == 'dry_run' || !cibridge.isOn(task.given.wait)) {
-        return answer
+Map trigger(Map plain) {
+    Map task = plain + key(plain)
+    refuse(task)
+    milliseconds(task)
+    Map seen = [:]
+    Map answer = null
+    try {
+        answer = shortly(starting(task, seen), null)
+    } catch (FlowInterruptedException interrupted) {
+        // Once the binary has ended, nobody else knows of the build.
+        if (seen.answer?.id && cibridgeArguments.isOn(task.given.wait)) {
+            abandon(task, begin(task, seen.answer))
+        }
+        throw interrupted
     }
-    return follow(task, answer.id, false)
+    if (answer.exitCode == 0 && answer.outcome == 'started' && cibridgeArguments.isOn(task.given.wait)) {
+        return follow(task, begin(task, answer), false)
+    }
+    cibridgeOutcome.describe(task, answer)
+    return task.quiet ? answer : cibridgeOutcome.judge(task, answer)
 }
 
-/** Follows a build to its end, and with `callback` sleeps until Codemagic says that it is time to look. */
-Map follow(Map task, String id, boolean callback) {
-    refuseResults(task)
-    Map state = [begun: System.currentTimeMillis(), limit: milliseconds(task), woken: false]
-    Map answer = callback ? called(task, id, state) : looks(task, id, state, 30, 1, 3600)
-    return task.quiet ? answer : cibridge.judge(task, answer)
+/**
+ * The key by which a start that is repeated, because its agent was lost, takes over the build that it started before.
+ * Made once, here, and kept over a restart; `own` when the caller gave it.
+ */
+Map key(Map task) {
+    String given = task.given.idempotencyKey ?: env.CIBRIDGE_IDEMPOTENCY_KEY
+    return [key: given ?: 'jenkins-' + UUID.randomUUID().toString(), own: given != null]
+}
+
+/** Follows a build that is known by its id alone. */
+Map watch(Map task, String id, boolean callback) {
+    refuse(task)
+    return follow(task, begin(task, [id: id]), callback)
+}
+
+/** Follows a build to its end, and with `callback` sleeps until it says itself that it is time to look. */
+Map follow(Map task, Map state, boolean callback) {
+    Map answer = callback ? called(task, state) : looks(task, state, 30, 1, 3600)
+    return task.quiet ? answer : cibridgeOutcome.judge(task, answer)
+}
+
+/**
+ * What is known while it is waited for.
+ *
+ * state.build      the build as the binary is told it; state.name for people
+ * state.begun      when following began, and state.limit when it ends, in milliseconds; a limit of 0 is none
+ * state.described  whether the page of the build is in the description already
+ * state.keep       whether it is left alone when nobody waits for it any longer
+ */
+Map begin(Map task, Map answer) {
+    boolean jenkins = isJenkins(task)
+    Map state = [
+        build: jenkins ? answer.url : answer.id, name: answer.result ? cibridgeOutcome.titleOf(answer) : 'Codemagic build ' + answer.id,
+        begun: System.currentTimeMillis(), limit: milliseconds(task), described: false, woken: false,
+        // A start that Jenkins folded into one that waited already is somebody else's as well.
+        keep: keeps(task) || jenkins && answer.result.adopted == true && !task.own && !(answer.tries > 1),
+    ]
+    describe(task, state, answer)
+    return state
+}
+
+/** The description gets the page once, when there is one: a queue item of Jenkins has none that lasts. */
+void describe(Map task, Map state, Map answer) {
+    if (!state.described && answer.url && !answer.id.startsWith('queue/')) {
+        cibridgeOutcome.describe(task, answer)
+        state.described = true
+    }
 }
 
 /** Waits for the callback; a slow look beside it, because a build that is cancelled or cut off never calls. */
-Map called(Map task, String id, Map state) {
+Map called(Map task, Map state) {
     Map seen = [answer: null]
     try {
         parallel(
             failFast: true,
             callback: {
-                input(id: 'Codemagic-' + id, message: "Codemagic build ${id} goes on. It answers this question itself when it is done.", ok: 'Look at it now')
+                input(id: 'Codemagic-' + state.build, message: "${state.name} goes on. It answers this question itself when it is done.", ok: 'Look at it now')
                 state.woken = true
                 error("${task.step}: Codemagic called back")
             },
             look: {
-                seen.answer = looks(task, id, state, 600, 600, 600)
+                seen.answer = looks(task, state, 600, 600, 600)
                 error("${task.step}: the build has ended")
             }
         )
@@ -50,94 +102,137 @@ Map called(Map task, String id, Map state) {
     if (seen.answer == null) {
         // The script that called is a step of the build, so its end is near.
         state.woken = false
-        seen.answer = looks(task, id, state, 5, 5, 30)
+        seen.answer = looks(task, state, 5, 5, 30)
     }
     return seen.answer
 }
 
 /** Looks until the build has ended; pauses are in seconds. An abort cancels the build and passes. */
-Map looks(Map task, String id, Map state, int first, int least, int most) {
-    Map look = [
-        step: task.step, command: 'wait', given: task.given, takes: cibridge.following() + cibridge.connection(), quiet: true,
-        environment: ['CIBRIDGE_BUILD=' + id, 'CIBRIDGE_ONCE=true', 'CIBRIDGE_TIMEOUT=']
-    ]
+Map looks(Map task, Map state, int first, int least, int most) {
     int pause = first
     try {
         while (true) {
             sleep(time: untilLimit(state, pause), unit: 'SECONDS')
             boolean late = state.limit > 0 && System.currentTimeMillis() - state.begun >= state.limit
-            Map answer = shortly(look, late ? cancelling(task, id) : null)
+            Map answer = shortly(looking(task, state), late ? ending(task, state) : null)
+            describe(task, state, answer)
             if (answer.outcome != 'running') {
                 return answer
             }
             if (late) {
                 return timedOut(answer, task)
             }
+            if (isJenkins(task)) {
+                // First it was a queue item, then it is a build.
+                state.build = answer.url
+                state.name = cibridgeOutcome.titleOf(answer)
+            }
             pause = Math.min(Math.max(answer.result.next_look_seconds ?: 30, least), most)
         }
     } catch (FlowInterruptedException interrupted) {
         // Where the callback came first, it is that which ends the looks.
         if (!state.woken) {
-            abandon(task, id)
+            abandon(task, state)
         }
         throw interrupted
     }
 }
 
 /** Nobody waits for the build any longer: it is cancelled, and if that is impossible the log says so. */
-void abandon(Map task, String id) {
-    if (keeps(task)) {
-        echo("${task.step}: aborted; Codemagic build ${id} is left alone (noCancel)")
+void abandon(Map task, Map state) {
+    if (state.keep) {
+        echo("${task.step}: aborted; ${state.name} is left alone")
         return
     }
-    echo("${task.step}: aborted; cancelling Codemagic build ${id}")
-    catchError(message: "${task.step}: Codemagic build ${id} could not be cancelled and may still run:", buildResult: 'SUCCESS', stageResult: 'SUCCESS', catchInterruptions: false) {
-        shortly(cancelling(task, id) + [quiet: false], null)
+    echo("${task.step}: aborted; cancelling ${state.name}")
+    catchError(message: "${task.step}: ${state.name} could not be cancelled and may still run:", buildResult: 'SUCCESS', stageResult: 'SUCCESS', catchInterruptions: false) {
+        shortly(ending(task, state) + [quiet: false], null)
     }
 }
 
 /** One call on an agent, again on another one when that is lost. `then` follows a call that found the build running. */
 Map shortly(Map task, Map then) {
     Map answer = null
+    Map state = [tries: 0]
     String label = task.given.agentLabel
     retry(count: 3, conditions: [agent(), nonresumable()]) {
         if (label) {
             node(label) {
-                answer = both(task, then)
+                answer = both(task, state, then)
             }
         } else {
             node {
-                answer = both(task, then)
+                answer = both(task, state, then)
             }
         }
     }
     return answer
 }
 
-Map both(Map task, Map then) {
-    Map answer = cibridge.perform(task)
+Map both(Map task, Map state, Map then) {
+    state.tries = state.tries + 1
+    Map answer = cibridge.perform(state.tries > 1 && task.again ? task + [environment: task.again] : task)
+    answer.tries = state.tries
     if (then && answer.outcome == 'running') {
-        answer.cancelled = then.keeps ? null : cibridge.perform(then).exitCode == 0
+        answer.cancelled = then.keep ? null : cibridge.perform(then).exitCode == 0
     }
     return answer
 }
 
-Map cancelling(Map task, String id) {
+/** The start. A job on Jenkins needs a parameter to carry a key: the first start does without, a second one must have it. */
+Map starting(Map task, Map seen) {
+    List others = task.environment ?: []
+    String key = 'CIBRIDGE_IDEMPOTENCY_KEY=' + task.key
+    String first = isJenkins(task) && !task.own ? 'CIBRIDGE_MARKER=' + task.key : key
+    return task + [given: task.given + [wait: false, description: false], quiet: true, seen: seen, environment: others + [first], again: others + [key]]
+}
+
+/** One look at the build, with the arguments that say how it is followed. */
+Map looking(Map task, Map state) {
     return [
-        step: task.step, command: 'cancel', given: task.given, takes: cibridge.connection(), quiet: true, keeps: keeps(task),
-        environment: ['CIBRIDGE_BUILD=' + id]
+        step: task.step, command: isJenkins(task) ? 'jenkins wait' : 'codemagic wait', given: task.given + [wait: false, description: false],
+        takes: isJenkins(task) ? task.takes : cibridgeArguments.following() + cibridgeArguments.connection(), quiet: true,
+        environment: place(task, state) + ['CIBRIDGE_ONCE=true', 'CIBRIDGE_TIMEOUT=']
     ]
 }
 
-boolean keeps(Map task) {
-    return cibridge.isOn(task.given.noCancel == null ? env.CIBRIDGE_NO_CANCEL : task.given.noCancel)
+/** The end of a build that nobody waits for. */
+Map ending(Map task, Map state) {
+    return [
+        step: task.step, command: isJenkins(task) ? 'jenkins stop' : 'codemagic cancel', given: task.given + [wait: false, description: false],
+        takes: isJenkins(task) ? task.takes : cibridgeArguments.connection(), quiet: true, keep: state.keep,
+        environment: place(task, state)
+    ]
 }
 
-void refuseResults(Map task) {
-    String name = cibridge.firstOf(task.given, ['artifacts', 'artifactsDir', 'junit'])
+/** Where the build is; the job finds one whose queue item Jenkins has forgotten. */
+@NonCPS
+List place(Map task, Map state) {
+    return (isJenkins(task) ? task.environment : []) + ['CIBRIDGE_BUILD=' + state.build]
+}
+
+@NonCPS
+boolean isJenkins(Map task) {
+    return task.command.startsWith('jenkins')
+}
+
+boolean keeps(Map task) {
+    return cibridgeArguments.isOn(task.given.noCancel == null ? env.CIBRIDGE_NO_CANCEL : task.given.noCancel)
+}
+
+/** What only an agent that is held can give. */
+void refuse(Map task) {
+    String name = cibridgeArguments.firstOf(task.given, ['artifacts', 'artifactsDir', 'junit'])
     if (name) {
         error("${task.step}: ${name} needs a workspace, and there is none outside a node. " +
             'Leave it out here, and fetch the files inside a node afterwards: codemagicArtifacts(build.id).')
+    }
+    if (task.given.files) {
+        error("${task.step}: files needs a workspace, and there is none outside a node. Put the step inside node { }.")
+    }
+    if (cibridgeArguments.isOn(task.given.console)) {
+        error("${task.step}: console shows the log from an agent that is held, and outside a node none is. " +
+            'Leave it out here, the log is on the page of the build; or put the step inside node { }.')
     }
 }
 
@@ -147,7 +242,7 @@ Map timedOut(Map answer, Map task) {
     String done = answer.cancelled == null ? 'it was left alone' : answer.cancelled ? 'it was cancelled' : 'it could not be cancelled and may go on'
     Map result = answer.result + [
         outcome: 'timed_out', exit_code: 6,
-        error: [message: "${cibridge.titleOf(answer)}: passed the limit of ${task.given.timeout ?: 'CIBRIDGE_TIMEOUT'}; ${done}".toString(),
+        error: [message: "${cibridgeOutcome.titleOf(answer)}: passed the limit of ${task.given.timeout ?: 'CIBRIDGE_TIMEOUT'}; ${done}".toString(),
                 hint: 'raise timeout, or look why it takes longer than before']
     ]
     return answer + [outcome: 'timed_out', exitCode: 6, result: result]

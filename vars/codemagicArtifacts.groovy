@@ -3,12 +3,12 @@
 import com.cloudbees.groovy.cps.NonCPS
 
 Map call(Map given = [:], String build) {
-    Map takes = arguments() + cibridge.connection()
-    cibridge.check('codemagicArtifacts', given, takes)
-    cibridge.checkId('codemagicArtifacts', build)
+    Map takes = arguments() + cibridgeArguments.connection()
+    cibridgeArguments.check('codemagicArtifacts', given, takes)
+    cibridgeArguments.checkId('codemagicArtifacts', build)
     return cibridge.perform(
         step: 'codemagicArtifacts',
-        command: 'artifacts',
+        command: 'codemagic artifacts',
         given: given,
         takes: takes,
         environment: ['CIBRIDGE_BUILD=' + build]

@@ -4,8 +4,8 @@ import com.cloudbees.groovy.cps.NonCPS
 import hudson.AbortException
 
 Map call(Map given = [:]) {
-    Map takes = arguments() + cibridge.connection()
-    cibridge.check('triggerCodemagic', given, takes)
+    Map takes = arguments() + cibridgeArguments.connection()
+    cibridgeArguments.check('triggerCodemagic', given, takes)
     return given.builds == null ? follow(task(given, takes)) : runAll(given, takes)
 }
 
@@ -21,12 +21,15 @@ Map task(Map given, Map takes) {
     if (!request.branch && !request.tag) {
         error('triggerCodemagic: neither branch nor tag has a value. Give one of them or set CODEMAGIC_BRANCH or CODEMAGIC_TAG.')
     }
-    return [step: 'triggerCodemagic', command: 'trigger', given: given, takes: takes, request: request]
+    if (env.CHANGE_BRANCH && request.branch == env.BRANCH_NAME && request.branch != env.CHANGE_BRANCH) {
+        error("triggerCodemagic: branch '${request.branch}' is what Jenkins calls this pull request, and no branch of the repository. Give branch: env.CHANGE_BRANCH.")
+    }
+    return [step: 'triggerCodemagic', command: 'codemagic trigger', given: given, takes: takes, request: request]
 }
 
 /** On the agent at hand, or without holding one. */
 Map follow(Map task) {
-    boolean away = !env.NODE_NAME && (cibridge.isOn(task.given.wait) || task.given.agentLabel)
+    boolean away = !env.NODE_NAME && (cibridgeArguments.isOn(task.given.wait) || task.given.agentLabel)
     return away ? cibridgeWait.trigger(task) : cibridge.perform(task)
 }
 
@@ -39,15 +42,15 @@ Map runAll(Map given, Map takes) {
     List tasks = []
     for (int n = 0; n < given.builds.size(); n++) {
         Map one = given.builds[n]
-        String stray = cibridge.firstOf(one, ['builds', 'concurrency', 'failFast', 'propagate'])
+        String stray = cibridgeArguments.firstOf(one, ['builds', 'concurrency', 'failFast', 'propagate'])
         if (stray) {
             error("triggerCodemagic: builds[${n}]: ${stray} is about all builds, so it stands beside builds.")
         }
-        cibridge.check("triggerCodemagic: builds[${n}]", one, takes)
+        cibridgeArguments.check("triggerCodemagic: builds[${n}]", one, takes)
         tasks << task(merged(given, one, n), takes) + [quiet: true]
     }
     Map state = [next: 0, broken: false, answers: [:]]
-    boolean failFast = cibridge.isOn(given.failFast)
+    boolean failFast = cibridgeArguments.isOn(given.failFast)
     Map lanes = [failFast: failFast]
     for (int lane = 1; lane <= Math.min(number.toInteger(), tasks.size()); lane++) {
         lanes['lane ' + lane] = { runLane(tasks, state, failFast) }
@@ -62,7 +65,7 @@ Map runAll(Map given, Map takes) {
             throw ended
         }
     }
-    return cibridge.judgeAll([step: 'triggerCodemagic', given: given], inOrder(state, tasks.size()))
+    return cibridgeOutcome.judgeAll([step: 'triggerCodemagic', given: given], inOrder(state, tasks.size()))
 }
 
 /** Takes the next build until there is none. Between two steps only one lane runs, so each is taken once. */
@@ -72,7 +75,7 @@ void runLane(List tasks, Map state, boolean failFast) {
         state.next = n + 1
         Map answer = follow(tasks[n])
         state.answers['build ' + n] = answer
-        echo("triggerCodemagic: ${n + 1} of ${tasks.size()}: ${cibridge.lineOf(answer)}")
+        echo("triggerCodemagic: ${n + 1} of ${tasks.size()}: ${cibridgeOutcome.lineOf(answer)}")
         if (failFast && answer.exitCode != 0 && answer.exitCode != 3) {
             state.broken = true
             error("triggerCodemagic: ${n + 1} of ${tasks.size()} ended badly, so the others are cancelled (failFast)")
@@ -137,7 +140,7 @@ Map arguments() {
         // Whether to follow it, and for how long.
         wait             : [is: 'flag', env: 'CIBRIDGE_WAIT'],
         propagate        : [is: 'flag'],
-    ] + cibridge.following() + cibridge.results() + [
+    ] + cibridgeArguments.following() + cibridgeArguments.results() + [
         // Several at once.
         builds           : [is: 'maps'],
         concurrency      : [is: 'text'],
@@ -152,17 +155,17 @@ Map arguments() {
 Map request(Map given, String appId, String workflowId, String branch, String tag) {
     boolean ownRef = given.containsKey('branch') || given.containsKey('tag')
     Map environment = filled(
-        variables: cibridge.textsOf(given.variables),
-        groups: cibridge.textListOf(given.groups),
-        software_versions: cibridge.textsOf(given.softwareVersions)
+        variables: cibridgeArguments.textsOf(given.variables),
+        groups: cibridgeArguments.textListOf(given.groups),
+        software_versions: cibridgeArguments.textsOf(given.softwareVersions)
     )
     return filled(
-        app_id: cibridge.textOf(given.containsKey('appId') ? given.appId : appId),
-        workflow_id: cibridge.textOf(given.containsKey('workflowId') ? given.workflowId : workflowId),
-        branch: cibridge.textOf(ownRef ? given.branch : branch),
-        tag: cibridge.textOf(ownRef ? given.tag : tag),
-        labels: cibridge.textListOf(given.labels),
-        inputs: cibridge.plain(given.inputs),
+        app_id: cibridgeArguments.textOf(given.containsKey('appId') ? given.appId : appId),
+        workflow_id: cibridgeArguments.textOf(given.containsKey('workflowId') ? given.workflowId : workflowId),
+        branch: cibridgeArguments.textOf(ownRef ? given.branch : branch),
+        tag: cibridgeArguments.textOf(ownRef ? given.tag : tag),
+        labels: cibridgeArguments.textListOf(given.labels),
+        inputs: cibridgeArguments.plain(given.inputs),
         environment: environment
     )
 }

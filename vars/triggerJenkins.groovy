@@ -4,7 +4,7 @@ import com.cloudbees.groovy.cps.NonCPS
 
 Map call(Map given = [:]) {
     Map takes = arguments()
-    cibridge.check('triggerJenkins', given, takes)
+    cibridgeArguments.check('triggerJenkins', given, takes)
     String job = given.job == null ? '' : given.job.toString()
     if (!job) {
         error("triggerJenkins: no job to start. Give job: its full name, as in 'folder/app', or the address of its page.")
@@ -13,15 +13,13 @@ Map call(Map given = [:]) {
     if (!job.matches('[^-"\\r\\n][^"\\r\\n]*')) {
         error("triggerJenkins: '${job}' cannot be a job: a quotation mark, a line break or a hyphen at its beginning is in it.")
     }
-    return cibridge.perform(
-        step: 'triggerJenkins',
-        command: 'jenkins',
-        given: given,
-        takes: takes,
-        request: given.parameters ? cibridge.plain(given.parameters) : null,
-        requestIn: 'CIBRIDGE_PARAMS_FROM',
+    Map task = [
+        step: 'triggerJenkins', command: 'jenkins trigger', given: given, takes: takes,
+        request: given.parameters ? cibridgeArguments.plain(given.parameters) : null, requestIn: 'CIBRIDGE_PARAMS_FROM',
         environment: ['CIBRIDGE_JOB=' + job, 'CIBRIDGE_PARAM_FILE=' + filesOf(given.files)]
-    )
+    ]
+    boolean away = !env.NODE_NAME && (cibridgeArguments.isOn(given.wait) || given.agentLabel)
+    return away ? cibridgeWait.trigger(task) : cibridge.perform(task)
 }
 
 @NonCPS
@@ -33,6 +31,7 @@ Map arguments() {
         branch        : [is: 'text', env: 'CIBRIDGE_BRANCH'],
         parameters    : [is: 'texts'],
         files         : [is: 'texts'],
+        idempotencyKey: [is: 'text', env: 'CIBRIDGE_IDEMPOTENCY_KEY'],
         markerParam   : [is: 'text', env: 'CIBRIDGE_MARKER_PARAM'],
         delay         : [is: 'text', env: 'CIBRIDGE_DELAY'],
         cause         : [is: 'text', env: 'CIBRIDGE_CAUSE'],
@@ -49,6 +48,7 @@ Map arguments() {
         noCancel      : [is: 'flag', env: 'CIBRIDGE_NO_CANCEL'],
         logLines      : [is: 'text', env: 'CIBRIDGE_LOG_LINES'],
         pollInterval  : [is: 'text', env: 'CIBRIDGE_POLL_INTERVAL'],
+        agentLabel    : [is: 'text'],
         description   : [is: 'flag'],
         // How to reach it.
         credentialsId : [is: 'text'],

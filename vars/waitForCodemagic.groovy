@@ -3,17 +3,17 @@
 import com.cloudbees.groovy.cps.NonCPS
 
 Map call(Map given = [:], String build) {
-    Map takes = arguments() + cibridge.connection()
-    cibridge.check('waitForCodemagic', given, takes)
-    cibridge.checkId('waitForCodemagic', build)
+    Map takes = arguments() + cibridgeArguments.connection()
+    cibridgeArguments.check('waitForCodemagic', given, takes)
+    cibridgeArguments.checkId('waitForCodemagic', build)
     Map task = [
-        step: 'waitForCodemagic', command: 'wait', given: given, takes: takes,
+        step: 'waitForCodemagic', command: 'codemagic wait', given: given, takes: takes,
         environment: ['CIBRIDGE_BUILD=' + build, 'CIBRIDGE_ONCE=']
     ]
     if (!env.NODE_NAME) {
-        return cibridgeWait.follow(task, build, cibridge.isOn(given.callback))
+        return cibridgeWait.watch(task, build, cibridgeArguments.isOn(given.callback))
     }
-    if (cibridge.isOn(given.callback)) {
+    if (cibridgeArguments.isOn(given.callback)) {
         error('waitForCodemagic: callback waits without an agent, so it stands outside of node { }, or in a stage with agent none.')
     }
     return cibridge.perform(task)
@@ -24,7 +24,7 @@ Map arguments() {
     return [
         callback   : [is: 'flag'],
         propagate  : [is: 'flag'],
-    ] + cibridge.following() + cibridge.results() + [
+    ] + cibridgeArguments.following() + cibridgeArguments.results() + [
         description: [is: 'flag'],
     ]
 }

@@ -193,7 +193,7 @@ pub struct WaitArgs {
     #[arg(long, env = "CIBRIDGE_FAIL_FAST", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub fail_fast: bool,
 
-    /// Look once; a build that goes on is no failure, and the document says when the next look is worth while
+    /// Look once: a build that goes on is no failure, the document says when the next look is worth while, and a signal leaves the build alone
     #[arg(long, env = "CIBRIDGE_ONCE", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub once: bool,
 

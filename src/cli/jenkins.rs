@@ -144,6 +144,14 @@ pub struct JenkinsTriggerArgs {
     #[arg(long, value_name = "NAME", env = "CIBRIDGE_MARKER_PARAM", hide_env_values = true)]
     pub marker_param: Option<String>,
 
+    /// The value for that parameter, instead of one made up here
+    #[arg(long, value_name = "TEXT", env = "CIBRIDGE_MARKER", hide_env_values = true)]
+    pub marker: Option<String>,
+
+    /// Make the call repeatable: a build whose marker parameter has this value already is taken over, not started again
+    #[arg(long, value_name = "KEY", env = "CIBRIDGE_IDEMPOTENCY_KEY", hide_env_values = true)]
+    pub idempotency_key: Option<String>,
+
     /// How long the build waits in the queue at least; the job's quiet period otherwise
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_DELAY", hide_env_values = true, value_parser = duration)]
     pub delay: Option<Duration>,
@@ -196,11 +204,15 @@ pub struct JenkinsWaitArgs {
     #[arg(long, value_name = "JOB", env = "CIBRIDGE_JOB", hide_env_values = true)]
     pub job: Option<String>,
 
+    /// The branch, if that is a multibranch job
+    #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH", hide_env_values = true)]
+    pub branch: Option<String>,
+
     /// Stop the other builds as soon as one ends badly
     #[arg(long, env = "CIBRIDGE_FAIL_FAST", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub fail_fast: bool,
 
-    /// Look once; a build that goes on is no failure, and the document says when the next look is worth while
+    /// Look once: a build that goes on is no failure, the document says when the next look is worth while, and a signal leaves the build alone
     #[arg(long, env = "CIBRIDGE_ONCE", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub once: bool,
 
@@ -255,6 +267,10 @@ pub struct StopArgs {
     /// The job of the queue items: by it a build is found whose item Jenkins has forgotten
     #[arg(long, value_name = "JOB", env = "CIBRIDGE_JOB", hide_env_values = true)]
     pub job: Option<String>,
+
+    /// The branch, if that is a multibranch job
+    #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH", hide_env_values = true)]
+    pub branch: Option<String>,
 
     /// How long a build may take to end after each of stop, term and kill
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_STOP_WAIT", hide_env_values = true, default_value = "30s", value_parser = duration)]

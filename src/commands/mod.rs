@@ -188,6 +188,18 @@ fn failure(error: &anyhow::Error) -> Failure {
     })
 }
 
+/// Refuses an idempotency key that a label or parameter cannot carry, or that nobody can have meant.
+fn check_key(key: &str) -> Result<(), Failure> {
+    if key.trim().is_empty() || key.len() > 200 || key.contains(char::is_control) {
+        return Err(Failure::usage(
+            format!("the idempotency key {key:?}"),
+            "is empty, longer than 200 bytes or holds control characters",
+        )
+        .hint("in Jenkins, env.BUILD_TAG is a good one"));
+    }
+    Ok(())
+}
+
 /// Asks again while the fault is a passing one and a few tries are left.
 fn insist<T>(clock: &dyn Clock, mut ask: impl FnMut() -> Result<T, Miss>) -> Result<T, Failure> {
     let mut attempt = 0;

@@ -17,7 +17,7 @@ use crate::retry;
 use crate::secret::Secret;
 
 /// How many of the newest builds are searched for one whose start was not answered.
-const SEARCHED: u32 = 30;
+const SEARCHED: u32 = 100;
 
 /// A start to send.
 #[derive(Debug, Clone, Default)]
@@ -167,8 +167,8 @@ impl Client {
         if response.status == 405 { Ok(()) } else { Err(self.miss(&what, &subject, &response)) }
     }
 
-    /// The queue item of the build that a start without an answer made, if it made one. `None` as well when several
-    /// could be it.
+    /// The queue item of the build that a start without an answer made, or that has the marker already: the first of
+    /// several. Without a marker, `None` as well when several could be it.
     pub fn find_started(&self, start: &Start, trace: &Trace) -> Result<Option<u64>, Miss> {
         let actions = "actions[parameters[name,value],causes[userId,note]]";
         let path = format!("/queue/api/json?tree={}", brackets(&format!("items[id,inQueueSince,task[url],{actions}]")));
@@ -188,7 +188,8 @@ impl Client {
         found.extend(ours.filter_map(|build| number(build, "queueId")));
         found.sort_unstable();
         found.dedup();
-        Ok(if found.len() == 1 { found.pop() } else { None })
+        // A marker is ours in whatever build it stands; a build that somebody ran again has it as well.
+        Ok(if found.len() == 1 || trace.marker.is_some() { found.first().copied() } else { None })
     }
 
     /// Whether an item or build can only be the one of this start: its marker, else user, time and every value.

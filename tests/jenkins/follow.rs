@@ -1,8 +1,9 @@
 //! `wait`, and `trigger --wait`: results, restarts, limits, and what a signal does.
 
-use cibridge_simulator::{JenkinsMove, JenkinsPlan, JenkinsStep, Restart};
+use cibridge_simulator::{JenkinsConfig, JenkinsJob, JenkinsMove, JenkinsPlan, JenkinsStep, Restart};
+use serde_json::json;
 
-use super::{Call, built, config, planned};
+use super::{Call, built, config, fault, planned};
 use crate::support::until;
 
 #[test]
@@ -76,5 +77,43 @@ fn a_limit_that_passes_stops_the_build() {
         .run()
         .ends(6)
         .says("left alone");
+    assert_eq!(sim.jenkins_runs()[0].stops, 0);
+}
+
+/// For a pipeline that holds no executor while it waits.
+#[test]
+fn one_look_tells_when_the_next_is_worth_while_and_a_signal_leaves_the_build_alone() {
+    let plan = JenkinsPlan {
+        estimated_seconds: Some(900.0),
+        ..JenkinsPlan::steps([JenkinsStep::text("one\n"), JenkinsStep::hold()])
+    };
+    let sim =
+        built(JenkinsConfig::with_jobs([JenkinsJob::multibranch("repo", &["feature/x"])]).plan(plan)).start().unwrap();
+    let look = |named: &[&str]| {
+        let call = Call::new(&sim, &[&["wait", "--once", "--json"], named].concat());
+        call.without("CIBRIDGE_POLL_INTERVAL").run().ends(0).json()
+    };
+    let started = Call::new(&sim, &["trigger", "repo", "--branch", "feature/x", "--delay", "5s"]).run().ends(0);
+    let item = started.stdout.trim().to_owned();
+    let queued = look(&[&item]);
+    assert_eq!((&queued["outcome"], &queued["next_look_seconds"]), (&"running".into(), &30.into()));
+    let id = sim.jenkins_runs()[0].queue_id;
+    until("the hold", || {
+        look(&[&item]);
+        sim.jenkins_runs()[0].state == "held"
+    });
+    // The item is forgotten, and the build of the branch is found by its id.
+    sim.forget_jenkins_item(id);
+    let running = look(&[&item, "--job", "repo", "--branch", "feature/x"]);
+    assert_eq!(running["build"]["id"], "repo/feature%2Fx#1");
+    let next = running["next_look_seconds"].as_u64().unwrap();
+    assert!((400..=600).contains(&next), "not before it can be done: {next}");
+    // Whoever looks again and again has not given up on the build when one look is ended.
+    sim.fault(fault(&json!({"kind": "hang", "listener": "jenkins", "max_ms": 60_000, "times": 0})));
+    let before = sim.requests().len();
+    let child = Call::new(&sim, &["wait", "--once", "repo/feature%2Fx#1"]).spawn();
+    until("a look that hangs", || sim.requests().len() > before);
+    child.terminate();
+    child.wait().ends(143).says("ended by SIGTERM; it was left alone");
     assert_eq!(sim.jenkins_runs()[0].stops, 0);
 }

@@ -298,3 +298,41 @@ fn what_was_turned_away_at_the_door_is_sent_again() {
     Call::new(&sim, &["trigger", "plain", "--no-validate"]).run().ends(0);
     only(&sim);
 }
+
+#[test]
+fn an_idempotency_key_takes_over_the_build_that_carries_it() {
+    let sim = simulator();
+    let start = |job: &str, more: &[&str]| Call::new(&sim, &[&["trigger", job, "--json"], more].concat()).run();
+    let first = start("marked", &["--idempotency-key", "release 1"]).ends(0).json();
+    assert_eq!((&first["adopted"], first["build"]["id"].as_str()), (&false.into(), Some("queue/item/1")));
+    // In the queue, and as a build.
+    for _ in 0..2 {
+        let run = start("marked", &["--idempotency-key", "release 1"]).ends(0).says("is there already: taking it over");
+        assert_eq!((&run.json()["adopted"], &run.json()["build"]["id"]), (&true.into(), &first["build"]["id"]));
+        sim.move_jenkins_run(1, JenkinsMove::End);
+    }
+    assert_eq!(only(&sim).parameters["CIBRIDGE_ID"], "release 1");
+    start("marked", &["--idempotency-key", "release 2"]).ends(0);
+    assert_eq!(sim.jenkins_runs().len(), 2);
+    // Followed, it is ours.
+    let run = start("marked", &["--idempotency-key", "release 1", "--wait"]).ends(0);
+    assert_eq!(run.json()["build"]["id"], "marked#1");
+    assert_eq!(sim.jenkins_runs().len(), 2);
+}
+
+#[test]
+fn an_idempotency_key_that_nothing_can_carry_starts_nothing() {
+    let sim = simulator();
+    for (more, code, part) in [
+        (&["plain", "--idempotency-key", "k"][..], 12, "the job has no parameter that could carry the idempotency key"),
+        (&["marked", "--idempotency-key", "k", "--param", "CIBRIDGE_ID=mine"], 12, "no parameter that could carry"),
+        (&["marked", "--idempotency-key", " "], 2, "is empty, longer than 200 bytes"),
+    ] {
+        Call::new(&sim, &[&["trigger"], more].concat()).run().ends(code).says(part);
+    }
+    assert!(sim.jenkins_runs().is_empty());
+    // A marker is only for those jobs that can have one.
+    Call::new(&sim, &["trigger", "plain", "--marker", "m-1"]).run().ends(0);
+    Call::new(&sim, &["trigger", "params", "--marker", "m-1", "--marker-param", "S"]).run().ends(0);
+    assert_eq!(sim.jenkins_runs()[1].parameters["S"], "m-1");
+}

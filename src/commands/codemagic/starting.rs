@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::super::Context;
+use super::super::{Context, check_key};
 use crate::clock;
 use crate::codemagic::{Api, Client, Filter, StartError, StartRequest};
 use crate::error::{Code, Failure};
@@ -36,13 +36,7 @@ pub(super) fn unique_label() -> String {
 
 /// The label that stands for an idempotency key.
 pub(super) fn key_label(key: &str) -> Result<String, Failure> {
-    if key.trim().is_empty() || key.len() > 200 || key.contains(char::is_control) {
-        return Err(Failure::usage(
-            format!("the idempotency key {key:?}"),
-            "is empty, longer than 200 bytes or holds control characters",
-        )
-        .hint("in Jenkins, env.BUILD_TAG is a good one"));
-    }
+    check_key(key)?;
     Ok(format!("cibridge-key={key}"))
 }
 

@@ -67,7 +67,7 @@ pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Publi
     publication.documents.push(Document { build: Some(build), adopted: started.adopted, ..Document::new(PROVIDER) });
     publication.publish_early(&context.report);
     if let Some(code) = context.clock.interrupted() {
-        watching::interrupted(&client, &args.follow, code, context, &mut publication.documents[0]);
+        watching::interrupted(&client, args.follow.no_cancel, code, context, &mut publication.documents[0]);
         return Ok(publication.worst());
     }
     if args.wait {

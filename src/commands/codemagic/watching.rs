@@ -108,9 +108,6 @@ pub(super) struct Mode {
     pub(super) once: bool,
 }
 
-/// The shortest pause between single looks: each of them costs its caller an agent.
-const ONCE_AT_MOST: Duration = Duration::from_secs(30);
-
 /// Follows the builds of all documents of `publication` to their ends, and gives the worst one's code.
 ///
 /// A build that has no end when following ends is cancelled, unless the user
@@ -166,7 +163,7 @@ pub(super) fn run(
         }
         document.steps = std::mem::take(&mut watch.steps);
         let end = watch.end.take().unwrap_or(End::Abandoned);
-        conclude(client, args, end, watch.usual(), context, document);
+        conclude(client, args, end, once, watch.usual(), context, document);
     }
     publication.worst()
 }
@@ -176,6 +173,7 @@ fn conclude(
     client: &Client,
     args: &FollowArgs,
     end: End,
+    once: bool,
     usual: Option<Duration>,
     context: &Context,
     document: &mut Document,
@@ -213,7 +211,6 @@ fn conclude(
         }
         End::Lost(failure) => failure,
         End::GoesOn(next) => {
-            let next = next.max(ONCE_AT_MOST);
             let age = build.run_seconds.or(build.queued_seconds).unwrap_or_default();
             let step = document.steps.iter().find(|step| step.status == "running").map(|step| step.name.clone());
             let running = build.run_seconds.is_some();
@@ -222,7 +219,8 @@ fn conclude(
             document.next_look_seconds = Some(next.as_secs());
             return document.end(Outcome::Running, Code::Success);
         }
-        End::Interrupted(code) => return interrupted(client, args, code, context, document),
+        // Whoever looks again and again still follows the build when one look is ended: by a lost agent, for instance.
+        End::Interrupted(code) => return interrupted(client, once || args.no_cancel, code, context, document),
         End::Abandoned => {
             let done = cancel(client, args, &build.id, context);
             ended(Code::Cancelled, format!("another build ended badly; {done}"))
@@ -269,10 +267,10 @@ fn remote_end(client: &Client, args: &FollowArgs, code: Code, context: &Context,
 }
 
 /// The last act of a process that a signal ends: cancel first, one line, then exit.
-pub(super) fn interrupted(client: &Client, args: &FollowArgs, code: Code, context: &Context, document: &mut Document) {
+pub(super) fn interrupted(client: &Client, keep: bool, code: Code, context: &Context, document: &mut Document) {
     let build = document.build.clone().unwrap_or_default();
     let signal = if code == Code::Interrupted { "SIGINT" } else { "SIGTERM" };
-    let done = if args.no_cancel {
+    let done = if keep {
         "it was left alone".to_owned()
     } else {
         match client.last_words(LAST_WORDS).cancel(&build.id) {

@@ -250,6 +250,15 @@ fn reach_job(
     ))
 }
 
+/// The job that queue items belong to, by which the build is found of one that Jenkins has forgotten.
+fn job_of_items(job: Option<&str>, branch: Option<&str>) -> Result<Option<JobPath>, Failure> {
+    let job = job.map(parse).transpose()?.map(|place| place.job);
+    Ok(match (job, branch) {
+        (Some(job), Some(branch)) => Some(job.branch(branch)),
+        (job, _) => job,
+    })
+}
+
 /// A client and the build that a command is about, found through its queue item if that is what was named.
 fn reach_build(
     build: &str,

@@ -5,7 +5,7 @@ use super::{Reached, reach, watching};
 use crate::cli::StopArgs;
 use crate::commands::{Context, Publication, insist};
 use crate::error::{Code, Failure};
-use crate::jenkins::{BuildName, Client, JobPath, Place, parse};
+use crate::jenkins::{BuildName, Client, JobPath, Place};
 use crate::model::Outcome;
 
 pub(super) fn run(args: &StopArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
@@ -13,7 +13,7 @@ pub(super) fn run(args: &StopArgs, context: &Context, publication: &mut Publicat
     let Reached { client, places } = reach(&named, &args.connection, &args.output, context)?;
     publication.documents = documents(&client, &places, &named)?;
     publication.several = named.len() > 1;
-    let job = args.job.as_deref().map(parse).transpose()?.map(|place| place.job);
+    let job = super::job_of_items(args.job.as_deref(), args.branch.as_deref())?;
     let mut first = None;
     for ((document, place), text) in publication.documents.iter_mut().zip(&places).zip(&named) {
         match stop(&client, place, job.as_ref(), args, context) {

@@ -10,9 +10,9 @@ use super::artifacts::Wishes;
 use super::remote::{BuildRemote, LogFollow};
 use super::{PROVIDER, reach_job, starting, watching};
 use crate::cli::{self, JenkinsTriggerArgs};
-use crate::commands::{Context, Publication, insist, secret_file};
+use crate::commands::{Context, Publication, check_key, insist, secret_file};
 use crate::error::{Code, Failure};
-use crate::jenkins::{Client, Job, JobPath, Login, Start, Trace, Value, nearest, validate};
+use crate::jenkins::{Client, Job, JobPath, Login, Start, Started, Trace, Value, nearest, validate};
 use crate::model::{Build, Document, Outcome};
 use crate::report::Log;
 use crate::secret::Secret;
@@ -39,7 +39,21 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
         marker = marker.or_else(|| declares(MARKER).then(|| MARKER.to_owned()));
     }
     let marker = marker.filter(|name| values.iter().all(|(own, _)| own != name));
-    let marker = marker.map(|name| (name, format!("cibridge-{:016x}", fastrand::u64(..))));
+    let key = args.idempotency_key.as_deref();
+    if let Some(key) = key {
+        check_key(key)?;
+        if marker.is_none() {
+            let why = "the job has no parameter that could carry the idempotency key";
+            return Err(Failure::new(Code::Refused, format!("starting {shown}"), why)
+                .hint(
+                    "give the job a string parameter CIBRIDGE_ID, or name another one that is free with --marker-param",
+                )
+                .into());
+        }
+    }
+    let value =
+        key.or(args.marker.as_deref()).map_or_else(|| format!("cibridge-{:016x}", fastrand::u64(..)), str::to_owned);
+    let marker = marker.map(|name| (name, value));
     values.extend(marker.clone().map(|(name, value)| (name, Value::Text(value))));
     if let Some(known) = &known {
         validate(known, &shown, &mut values)?;
@@ -59,7 +73,18 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
     }
     let next_build = known.map_or(0, |known| known.next_build);
     let trace = Trace { marker, since: client.controller_time(), next_build };
-    let started = starting::start(&client, &start, &trace, context).map_err(|failure| {
+    let there = match key {
+        Some(_) => insist(&*context.clock, || client.find_started(&start, &trace))?,
+        None => None,
+    };
+    if there.is_some() {
+        context.report.line("A build with this idempotency key is there already: taking it over");
+    }
+    let started = match there {
+        Some(queue_id) => Ok(Started { queue_id, joined: false }),
+        None => starting::start(&client, &start, &trace, context),
+    };
+    let started = started.map_err(|failure| {
         // A signal that came while nothing was started leaves nothing to stop.
         let signal = context.clock.interrupted().filter(|_| failure.code != Code::Unknown);
         match signal {
@@ -99,13 +124,19 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
         status: "queued".to_owned(),
         ..Build::default()
     };
-    publication.documents.push(Document { build: Some(build), adopted: started.joined, ..Document::new(PROVIDER) });
+    publication.documents.push(Document {
+        build: Some(build),
+        adopted: started.joined || there.is_some(),
+        ..Document::new(PROVIDER)
+    });
     publication.publish()?;
     let mut remote = BuildRemote::new(&client, &*context.clock, args.follow.on_input);
     remote.queue_id = Some(started.queue_id);
     remote.job = Some(job);
+    // What waited already is somebody else's, unless it carries our key.
+    let keep = started.joined && key.is_none();
     if let Some(code) = context.clock.interrupted() {
-        let keep = args.follow.no_cancel || started.joined;
+        let keep = args.follow.no_cancel || keep;
         watching::interrupted(&remote, keep, code, context, &mut publication.documents[0]);
         return Ok(publication.worst());
     }
@@ -118,7 +149,7 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
     }
     remote.description = args.cause.clone().filter(|_| start.job_token.is_none());
     remote.log = args.console.then(|| LogFollow::new(Log::new(&context.report, false, false), 0));
-    let mode = watching::Mode { home: Some(&home), ..Default::default() };
+    let mode = watching::Mode { keep, home: Some(&home), ..Default::default() };
     Ok(watching::run(vec![remote], &args.follow, mode, context, publication))
 }
 

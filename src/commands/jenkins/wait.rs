@@ -6,7 +6,7 @@ use super::{PROVIDER, Reached, no_build, reach, watching};
 use crate::cli::JenkinsWaitArgs;
 use crate::commands::{Context, Publication};
 use crate::error::Code;
-use crate::jenkins::{BuildName, Client, JobPath, Place, parse};
+use crate::jenkins::{BuildName, Client, JobPath, Place};
 use crate::model::{Build, Document};
 use crate::report::Log;
 
@@ -16,7 +16,7 @@ pub(super) fn run(args: &JenkinsWaitArgs, context: &Context, publication: &mut P
     let Reached { client, places } = reach(&named, &args.connection, &args.output, context)?;
     publication.documents = documents(&client, &places, &named)?;
     publication.several = named.len() > 1;
-    let job = args.job.as_deref().map(parse).transpose()?.map(|place| place.job);
+    let job = super::job_of_items(args.job.as_deref(), args.branch.as_deref())?;
     let remotes = places.into_iter().map(|place| {
         let mut remote = remote(&client, context, place, job.clone());
         remote.on_input = args.follow.on_input;

@@ -18,8 +18,8 @@ use crate::report::words;
 /// How long Jenkins may not know a build or item at first.
 const UNKNOWN: Duration = Duration::from_secs(10);
 
-/// When a next look is worth while for somebody who comes back for it: long before Jenkins forgets a queue item.
-const NEXT_LOOK: Duration = Duration::from_secs(30);
+/// The longest pause between single looks at a queue item: Jenkins forgets it five minutes after it left the queue.
+const ITEM_IS_KNOWN: Duration = Duration::from_secs(240);
 
 /// The time that stopping may take when a signal ends the process: Jenkins gives five seconds.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -87,7 +87,8 @@ pub(super) fn run(
                 context.report.line(&format!("--from {} shows what comes after this", log.offset));
             }
         }
-        let keep = keep || args.no_cancel || document.adopted;
+        // Whoever looks again and again still follows the build when one look is ended: by a lost agent, for instance.
+        let keep = keep || args.no_cancel || once && matches!(end, End::Interrupted(_));
         conclude(&watch.remote, args, keep, end, context, document);
         let BuildRemote { client, job, number, .. } = &watch.remote;
         if let (Some(home), Some(job), Some(number)) = (home, job, number) {
@@ -129,12 +130,13 @@ fn conclude(
                 .hint("raise --timeout, --queue-timeout or --run-timeout, or look why it takes longer than before")
         }
         End::Lost(failure) => failure,
-        End::GoesOn(_) => {
+        End::GoesOn(next) => {
+            let next = if remote.number.is_none() { next.min(ITEM_IS_KNOWN) } else { next };
             let running = build.run_seconds.is_some();
             let age = Duration::from_secs(build.run_seconds.or(build.queued_seconds).unwrap_or_default());
             let step = document.steps.iter().find(|step| step.status == "running").map(|step| step.name.clone());
             report.event(&format!("{what}: "), &Event::Heartbeat { running, step, age, usual: None });
-            document.next_look_seconds = Some(NEXT_LOOK.as_secs());
+            document.next_look_seconds = Some(next.as_secs());
             return document.end(Outcome::Running, Code::Success);
         }
         End::Interrupted(code) => return interrupted(remote, keep, code, context, document),

@@ -51,9 +51,15 @@ class Jenkins implements Closeable {
     Map<String, Object> faults = [:]
     /** The ids of the questions (`input`) that somebody answers. */
     List<String> answers = []
+    /** Gets the seconds that a `sleep` takes: time passes in no time, and what else has a clock can follow. */
+    Closure passing = { double seconds -> }
+    /** At how many of the steps the program is saved; a pipeline of thousands of steps takes minutes otherwise. */
+    int savedEvery = 1
     File varsFolder = new File(System.getProperty('repository'), 'vars')
 
     // What a test reads.
+    /** The controller's clock, in milliseconds since 1970; sandboxed code reads this one. */
+    long now = 1_700_000_000_000L
     String result = 'SUCCESS'
     Throwable failure
     Object returned
@@ -168,6 +174,14 @@ class Jenkins implements Closeable {
         frames
     }
 
+    /** Moves the clock on to this moment. */
+    void pass(long until) {
+        if (until > now) {
+            passing((until - now) / 1000d)
+            now = until
+        }
+    }
+
     void print(Object text) {
         console.addAll(text.toString().readLines())
     }
@@ -224,6 +238,9 @@ class Jenkins implements Closeable {
             if (top.program.resumable) {
                 StepCall call = survive(reached.normal as StepCall)
                 next = start(call)
+                if (next != null) {
+                    next = steps.turn(next, call)
+                }
             } else {
                 frames.pop()
                 if (!frames) {
@@ -240,6 +257,9 @@ class Jenkins implements Closeable {
     /** Writes the suspended program out and goes on with what can be read back. */
     private StepCall survive(StepCall call) {
         calls << call
+        if (calls.size() % savedEvery != 0) {
+            return call
+        }
         ByteArrayOutputStream bytes = new ByteArrayOutputStream()
         try {
             new ObjectOutputStream(bytes).withStream { it.writeObject([frames, call, scripts.WorkflowScript.binding.variables]) }

@@ -8,7 +8,7 @@ class StepCall implements Serializable {
     static final Map<String, String> DEFAULT_ARGUMENT = [
         sh: 'script', bat: 'script', echo: 'message', error: 'message', unstable: 'message', readFile: 'file', fileExists: 'file',
         dir: 'path', node: 'label', stage: 'name', withEnv: 'overrides', withCredentials: 'bindings', sleep: 'time', timeout: 'time',
-        retry: 'count', agent: 'label', archiveArtifacts: 'artifacts', parallel: 'branches', expression: 'expression', junit: 'testResults',
+        retry: 'count', agent: 'label', archiveArtifacts: 'artifacts', parallel: 'branches', expression: 'expression', junit: 'testResults', name: 'name', values: 'values',
     ]
 
     final String name
@@ -20,6 +20,9 @@ class StepCall implements Serializable {
         List values = given as List
         if (values && values.last() instanceof Closure) {
             body = values.pop()
+        }
+        if (name == 'values') {
+            values = [values]
         }
         if (values.size() > 1) {
             throw new IllegalArgumentException("Expected named arguments but got $values for step $name")

@@ -19,7 +19,7 @@ class Steps {
         input: ['id', 'message', 'ok'],
         catchError: ['message', 'buildResult', 'stageResult', 'catchInterruptions'], parallel: ['branches'],
         pipeline: [], agent: ['label'], environment: [], options: [], parameters: [], triggers: [], tools: [], stages: [], steps: [], script: [], post: [],
-        when: [], always: [], success: [], unsuccessful: [], failure: [], aborted: [], cleanup: [],
+        matrix: [], axes: [], axis: [], name: ['name'], values: ['values'], when: [], always: [], success: [], unsuccessful: [], failure: [], aborted: [], cleanup: [],
     ]
     private static final List<String> NOT_RUN = ['options', 'parameters', 'triggers', 'tools', 'when']
     private static final Map<String, List<String>> POST = [
@@ -76,6 +76,14 @@ class Steps {
                 jenkins.open.last().memory.post = call.body
                 return done()
             case 'when': return done()
+            case 'name':
+                jenkins.open.last().memory.axis = call.text('name')
+                return done()
+            case 'values':
+                List alternatives = (call['values'] as List).collect { "${jenkins.open.last().memory.axis}=$it".toString() }
+                Map matrix = jenkins.open.reverse().find { it.call?.name == 'matrix' }.memory
+                matrix.cells = (matrix.cells ?: [[]]).collectMany { List cell -> alternatives.collect { cell + it } }
+                return done()
             default: return openBlock(call)
         }
     }
@@ -125,22 +133,58 @@ class Steps {
         ["$binding.variable=$secret".toString()]
     }
 
-    /** Answered at once when a test says how; else the branch stands still and the next one runs. */
+    /** Answered at once when a test says how; else the branch stands still and another one runs. */
     private Outcome ask(StepCall call) {
-        if (jenkins.answers.contains(call.text('id'))) {
-            return done()
+        jenkins.answers.contains(call.text('id')) ? done() : park(innermostParallel(), null, Long.MAX_VALUE)
+    }
+
+    /** A step has ended: its branch goes on when it is its turn, and after a `sleep` when that is over. */
+    Outcome turn(Outcome ended, StepCall call) {
+        Long end = call.name == 'sleep' && ended.abnormal == null ? jenkins.now + (call['time'] as long) * 1000 : jenkins.now
+        int at = innermostParallel()
+        if (at < 0) {
+            jenkins.pass(end)
+            return ended
         }
-        int at = jenkins.open.findLastIndexOf { it.call?.name == 'parallel' }
-        assert at >= 0 && jenkins.open[at].memory.waiting: "nobody answers the input ${call.text('id')}"
+        park(at, ended, end)
+    }
+
+    private int innermostParallel() {
+        jenkins.open.findLastIndexOf { it.call?.name == 'parallel' }
+    }
+
+    /** Puts the running branch aside, until `wake` at least, and goes on with the one that is next. */
+    private Outcome park(int at, Outcome ended, long wake) {
+        assert at >= 0: 'nobody answers the input'
         Frame frame = jenkins.open[at]
         List above = new ArrayList(jenkins.open.subList(at + 1, jenkins.open.size()))
         while (jenkins.open.size() > at) {
             jenkins.open.pop()
         }
-        frame.memory.parked << [branch: frame.memory.branch, program: frame.program, frames: above]
-        frame.memory.branch = frame.memory.waiting.remove(0)
-        jenkins.open(frame, frame.memory.branches[frame.memory.branch])
-        null
+        frame.memory.parked << [branch: frame.memory.branch, program: frame.program, frames: above, ended: ended, wake: wake]
+        next(frame)
+    }
+
+    /** Begins the next branch, or goes on with the one that wakes first. */
+    private Outcome next(Frame frame) {
+        if (frame.memory.waiting) {
+            frame.memory.branch = frame.memory.waiting.remove(0)
+            jenkins.open(frame, frame.memory.branches[frame.memory.branch])
+            return null
+        }
+        Map first = frame.memory.parked.min { it.wake }
+        assert first.wake < Long.MAX_VALUE: 'nobody answers the input'
+        jenkins.pass(first.wake)
+        resume(frame, first)
+        first.ended as Outcome
+    }
+
+    private void resume(Frame frame, Map parked) {
+        frame.memory.parked.remove(parked)
+        frame.memory.branch = parked.branch
+        frame.program = parked.program
+        jenkins.open.add(frame)
+        jenkins.open.addAll(parked.frames)
     }
 
     private Outcome openBlock(StepCall call) {
@@ -157,6 +201,14 @@ class Steps {
                 body.delegate = assignments
                 body.resolveStrategy = Closure.DELEGATE_FIRST
                 frame.memory.assignments = assignments
+                break
+            case 'stages':
+                // One after the other, where Jenkins runs the cells of a matrix side by side.
+                Map around = jenkins.open.last().memory
+                if (around.cells) {
+                    frame.memory.cells = new ArrayList(around.cells)
+                    frame.overrides = frame.memory.cells.remove(0)
+                }
                 break
             case 'parallel':
                 Map branches = call.arguments.findAll { it.value instanceof Closure }
@@ -195,6 +247,11 @@ class Steps {
             case 'post':
                 return thrown == null ? frame.memory.instead : outcome
             case ['steps', 'stages']:
+                if (thrown == null && frame.memory.cells) {
+                    frame.overrides = frame.memory.cells.remove(0)
+                    jenkins.open(frame, frame.call.body)
+                    return null
+                }
                 // What follows may be a post part: the block around it fails at its own end.
                 if (thrown != null) {
                     jenkins.open.last().memory.instead = outcome
@@ -222,22 +279,12 @@ class Steps {
             case 'parallel':
                 frame.memory.results[frame.memory.branch] = outcome
                 boolean ended = frame.call['failFast'] && frame.memory.results.values().any { it.abnormal != null }
-                if (frame.memory.waiting && !ended) {
-                    frame.memory.branch = frame.memory.waiting.remove(0)
-                    jenkins.open(frame, frame.memory.branches[frame.memory.branch])
-                    return null
-                }
-                if (frame.memory.parked) {
-                    // A question that nobody answered is ended by the other branch, or not at all.
-                    Map parked = frame.memory.parked.remove(0)
-                    if (!ended) {
-                        throw new AssertionError("nobody answers the input" as Object)
-                    }
-                    frame.memory.branch = parked.branch
-                    frame.program = parked.program
-                    jenkins.open.add(frame)
-                    jenkins.open.addAll(parked.frames)
+                if (ended && frame.memory.parked) {
+                    resume(frame, frame.memory.parked[0])
                     return new Outcome(null, new FlowInterruptedException())
+                }
+                if (!ended && (frame.memory.waiting || frame.memory.parked)) {
+                    return next(frame)
                 }
                 Throwable first = frame.memory.results.values()*.abnormal.find { it != null }
                 return first == null ? done(frame.memory.results.collectEntries { name, one -> [(name): one.normal] }) : new Outcome(null, first)

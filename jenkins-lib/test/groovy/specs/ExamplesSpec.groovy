@@ -16,34 +16,38 @@ class ExamplesSpec extends Specification {
     /** Example -> number of builds it starts. */
     static final Map<String, Integer> STARTS = [
         'cancel-on-abort': 1, 'codemagic-page-after': 1, 'credentials': 3, 'declarative': 1, 'release-tag': 1, 'scripted': 1,
-        'no-executor': 1, 'callback': 1, 'fan-out': 4, 'archive': 1, 'remote-jenkins': 0, 'retry': 1,
+        'no-executor': 1, 'callback': 1, 'fan-out': 4, 'archive': 1, 'remote-jenkins': 0, 'retry': 1, 'remote-jenkins-no-executor': 0, 'matrix': 2,
+        'multibranch': 1, 'tolerant': 1, 'white-label': 50,
     ]
-
-    /** What the binary says of a job on another controller; RealBinarySpec starts a real one. */
-    static final Map REMOTE = [schema: 1, provider: 'jenkins', outcome: 'success', exit_code: 0, build: [id: 'team/deploy#7', number: 7, url: 'https://ci.example.com/job/team/job/deploy/7/']]
+    /** The controller that the examples name. */
+    static final String ELSEWHERE = 'https://ci.example.com'
 
     @Shared
     @AutoCleanup
-    Simulator simulator = new Simulator(['--app', APP, '--workflow', 'ios-release', '--key', KEY, '--speed', '1000'])
+    Simulator simulator = new Simulator(['--app', APP, '--key', KEY, '--speed', '1000', '--jenkins-port', '0'] + ['ios-release', 'android-release', 'pull-request'].collectMany { ['--workflow', it] })
 
     @AutoCleanup
     Jenkins jenkins
 
     def setup() {
         simulator.reset()
+        List<Map> parameters = ['CHANNEL', 'CIBRIDGE_ID'].collect { [name: it, kind: 'string', default: ''] } + [[name: 'DRY_RUN', kind: 'boolean', default: false]]
+        simulator.control('POST', 'jenkins/job', [name: 'team/deploy', kind: 'pipeline', parameters: parameters])
     }
 
     private Jenkins run(String example, Map settings = [:]) {
         jenkins = new Jenkins([
-            shell: { Shell call -> call.script.contains(' jenkins ') ? call.answer(REMOTE) : call.script.contains('codemagic') ? call.execute() : 0 },
+            shell: { Shell call -> call.script.contains('CIBRIDGE_BIN') ? call.execute() : 0 },
             credentials: ['codemagic-api-key', 'codemagic-mobile-team', 'sentry-token'].collectEntries { [(it): [kind: 'string', secret: it == 'sentry-token' ? 'sentry-secret' : KEY]] }
-                + ['jenkins-api-token': [kind: 'usernamePassword', user: 'robot', secret: 'remote-secret']],
+                + ['jenkins-api-token': [kind: 'usernamePassword', user: simulator.ready.jenkins_user, secret: simulator.ready.jenkins_token]],
+            savedEvery: example == 'white-label' ? 97 : 1,
             params: [RELEASE: 'v1.0.0', COMMIT: ''],
             buildEnvironment: [
                 CIBRIDGE_BIN: Simulator.binary, CODEMAGIC_API_URL: simulator.ready.v3, CODEMAGIC_LEGACY_API_URL: simulator.ready.legacy, CIBRIDGE_POLL_INTERVAL: '5ms',
+                BRANCH_NAME: 'main',
             ],
         ] + settings)
-        jenkins.run(new File(FOLDER, "${example}.Jenkinsfile").getText('UTF-8'))
+        jenkins.run(new File(FOLDER, "${example}.Jenkinsfile").getText('UTF-8').replace(ELSEWHERE, simulator.ready.jenkins))
     }
 
     def 'every example is tested'() {
@@ -202,5 +206,96 @@ class ExamplesSpec extends Specification {
         simulator.builds[0].request.variables.JENKINS_BUILD_URL == 'https://jenkins.example.com/job/mobile/7/'
         jenkins.called('input')*.text('id') == ["Codemagic-${simulator.builds[0].id}".toString()]
         yaml.contains('cibridge jenkins input "$JENKINS_BUILD_URL" "Codemagic-$CM_BUILD_ID" --proceed')
+    }
+
+    def 'matrix: a build for each platform, and no agent is held'() {
+        when:
+        run('matrix')
+
+        then:
+        simulator.builds*.request*.workflow_id.sort() == ['android-release', 'ios-release']
+        jenkins.calls*.name.findAll { it in ['node', 'sleep'] }.take(3) == ['node', 'sleep', 'node']
+    }
+
+    def 'multibranch: a pull request is built from its branch'() {
+        when:
+        run('multibranch')
+
+        then:
+        simulator.builds[0].request.subMap('branch', 'workflow_id') == [branch: 'main', workflow_id: 'ios-release']
+
+        when:
+        jenkins.close()
+        simulator.reset()
+        run('multibranch', [agentEnvironment: [PATH: System.getenv('PATH'), CHANGE_ID: '12', CHANGE_BRANCH: 'feature/ü $x', GIT_COMMIT: 'c0ffee']])
+
+        then:
+        jenkins.result == 'SUCCESS'
+        simulator.builds[0].request.subMap('branch', 'workflow_id') == [branch: 'feature/ü $x', workflow_id: 'pull-request']
+        simulator.builds[0].labels.contains('pr-12')
+    }
+
+    def 'multibranch: a branch that is built at another commit than this one is cancelled'() {
+        given:
+        simulator.control('POST', 'plan', [hold: 'Build ipa'])
+
+        when:
+        run('multibranch', [agentEnvironment: [PATH: System.getenv('PATH'), GIT_COMMIT: 'c0ffee' * 6 + 'c0ff']])
+
+        then:
+        jenkins.result == 'FAILURE'
+        jenkins.failure.message.contains('the branch moved')
+        simulator.builds[0].cancels == 1
+    }
+
+    def 'tolerant: a failed app makes the pipeline unstable, and the rest goes on'() {
+        given:
+        simulator.control('POST', 'plan', [steps: [[name: 'Build ipa', status: 'failed']]])
+
+        when:
+        run('tolerant')
+
+        then:
+        jenkins.result == 'UNSTABLE'
+        jenkins.called('sh')*.text('script') == ['exec "$CIBRIDGE_BIN" codemagic trigger', 'make web']
+        jenkins.console.any { it.contains("triggerCodemagic: Codemagic build 1 failed in step 'Build ipa'") }
+    }
+
+    def 'white-label: fifty builds, eight at a time, without an agent in the pauses'() {
+        given: 'one of them fails, and each takes a minute of the clock that the pauses move'
+        simulator.control('POST', 'advance', [mode: 'manual'])
+        simulator.control('POST', 'plan', [times: 1, steps: [[name: 'Build ipa', status: 'failed', seconds: 60]]])
+        simulator.control('POST', 'plan', [steps: [[name: 'Build ipa', seconds: 60]]])
+        int most = 0
+
+        when:
+        run('white-label', [passing: { double seconds ->
+            most = Math.max(most, simulator.builds.count { !it.finished_at })
+            simulator.control('POST', 'advance', [seconds: seconds])
+        }])
+
+        then:
+        most == 8
+        jenkins.result == 'UNSTABLE'
+        simulator.builds*.request*.variables*.CUSTOMER.toSet() == (1..50).collect { "customer-$it".toString() }.toSet()
+        jenkins.console.count { it ==~ /triggerCodemagic: \d+ of 50: Codemagic build .*/ } == 50
+        jenkins.console.any { it ==~ /WARNING: No app for customer-\d+/ }
+    }
+
+    def 'remote-jenkins-no-executor: no agent is held, and a second run takes over the same build'() {
+        when:
+        run('remote-jenkins-no-executor')
+
+        then:
+        jenkins.calls*.name.findAll { it in ['node', 'sleep'] }.take(3) == ['node', 'sleep', 'node']
+        jenkins.buildProperties.description.startsWith('Jenkins build team/deploy#1: ')
+
+        when:
+        jenkins.close()
+        run('remote-jenkins-no-executor')
+
+        then:
+        jenkins.result == 'SUCCESS'
+        simulator.control('GET', 'jenkins/runs').runs*.parameters*.subMap('CHANNEL', 'CIBRIDGE_ID') == [[CHANNEL: 'beta', CIBRIDGE_ID: 'jenkins-mobile-7']]
     }
 }

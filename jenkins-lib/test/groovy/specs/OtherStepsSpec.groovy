@@ -73,9 +73,28 @@ class OtherStepsSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'SUCCESS'
-        branches == ['a']
-        jenkins.returned.builds*.outcome == ['failed', 'not_started', 'not_started']
+        branches == ['a', 'b']
+        jenkins.returned.builds*.outcome == ['failed', 'success', 'not_started']
         jenkins.returned.subMap('outcome', 'exitCode') == [outcome: 'failed', exitCode: 1]
+    }
+
+    def 'several builds: failFast cancels those that run'() {
+        given: 'b goes on while a fails'
+        jenkins.shell = { Shell call ->
+            seen << call
+            String id = call.script.contains('trigger') ? 'id-' + new JsonSlurper().parse(new File(call.environment.CIBRIDGE_REQUEST)).branch : call.environment.CIBRIDGE_BUILD
+            Map look = id == 'id-a' ? [outcome: 'failed', exit_code: 1] : [outcome: 'running', next_look_seconds: 60]
+            call.answer(document((call.script.contains('wait') ? look : call.script.contains('cancel') ? [outcome: 'success'] : [:]) + [build: BUILD + [id: id]]))
+        }
+
+        when:
+        jenkins.run("return triggerCodemagic($COMMON, builds: [[branch: 'a'], [branch: 'b'], [branch: 'c']], failFast: true, concurrency: 2, propagate: false)")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        jenkins.returned.builds*.outcome == ['failed', 'cancelled', 'not_started']
+        seen.findAll { it.script.contains('cancel') }*.environment*.CIBRIDGE_BUILD == ['id-b']
+        jenkins.console.contains('triggerCodemagic: 1 of 3 ended badly, so the others are cancelled (failFast)') == false
     }
 
     def 'several builds: a refused call fails whatever propagate says, and the others go on'() {

@@ -16,7 +16,7 @@ class RulesSpec extends Specification {
     static final File REPOSITORY = new File(System.getProperty('repository')).canonicalFile
     static final File VARS = new File(REPOSITORY, 'vars')
     static final List<String> FILES = VARS.list().findAll { it.endsWith('.groovy') }*.replace('.groovy', '').sort()
-    static final List<String> STEPS = FILES - ['cibridge', 'cibridgeWait']
+    static final List<String> STEPS = FILES.findAll { !it.startsWith('cibridge') }
     static final List<String> ALL_METHODS = FILES.collectMany { new Source(new File(VARS, "${it}.groovy")).methods }
 
     @Unroll
@@ -86,6 +86,45 @@ class RulesSpec extends Specification {
     }
 
     @Unroll
+    def 'the help of #step says what happens without an argument, and what comes back'() {
+        given:
+        List<String> parts = new File(VARS, "${step}.txt").getText('UTF-8').split('\nWhat it returns') as List
+        Map<String, String> described = parts[0].split(/(?m)^  (?=\w+ {2,}\S)/).drop(1).collectEntries { [(it.find(/^\w+/)): it.split('\n\n')[0]] }
+
+        expect:
+        described.findAll { !(it.value =~ /Default:|There is no default/) }.keySet().empty
+        parts[1].findAll(/(?m)^  (\w+) {2,}\S/) { it[1] } == RETURNED
+
+        where:
+        step << STEPS
+    }
+
+    @Unroll
+    def 'the examples in the help of #step run'() {
+        given:
+        List<String> examples = new File(VARS, "${step}.txt").getText('UTF-8').findAll(/(?m)^    (?:$step|script).*\n(?: {8,}.*\n|    }\n)*/)
+        List<Map> seen = []
+        Jenkins jenkins = new Jenkins(
+            buildEnvironment: [CODEMAGIC_APP_ID: 'a', CODEMAGIC_WORKFLOW: 'w', CODEMAGIC_BRANCH: 'b', CODEMAGIC_BUILD_ID: '6a941a0014bf8ccd332f2844'],
+            params: [ID: '6a941a0014bf8ccd332f2844'], shell: { lab.Shell call -> seen << call.environment; call.answer(LibrarySpecification.document(outcome: 'success')) })
+        jenkins.credentials.putAll('other-key': [kind: 'string', secret: 'x'], 'jenkins-api-token': [kind: 'usernamePassword', user: 'u', secret: 'x'])
+
+        when:
+        examples.each { jenkins.run((it.contains("def build") ? "" : "Map build = [id: params.ID]\n") + "node {\n$it}") }
+
+        then:
+        examples.size() >= 2
+        jenkins.result == 'SUCCESS'
+        seen.size() == examples.size()
+
+        cleanup:
+        jenkins.close()
+
+        where:
+        step << STEPS
+    }
+
+    @Unroll
     def 'the help of #name reads well, whatever formatter the controller has'() {
         given:
         String page = new File(VARS, "${name}.txt").getText('UTF-8')
@@ -107,9 +146,9 @@ class RulesSpec extends Specification {
         FILES.every { it ==~ /[a-z][A-Za-z0-9]*/ }
     }
 
-    def 'the returned map is in the help of the step that says what it is'() {
+    def 'no file is longer than 500 lines'() {
         expect:
-        RETURNED.every { new File(VARS, 'triggerCodemagic.txt').text.split('\nWhat it returns')[1].contains("\n  $it ") }
+        (VARS.listFiles() as List).findAll { it.readLines().size() > 500 } == []
     }
 
     def 'the required version is no newer than this one'() {
@@ -157,7 +196,7 @@ class RulesSpec extends Specification {
         Jenkins jenkins = new Jenkins(sandbox: false)
         try {
             Map own = jenkins.call(step, 'arguments')
-            return (own ?: [:]) + (step == 'triggerJenkins' ? [:] : jenkins.call('cibridge', 'connection'))
+            return (own ?: [:]) + (step == 'triggerJenkins' ? [:] : jenkins.call('cibridgeArguments', 'connection'))
         } finally {
             jenkins.close()
         }

@@ -152,6 +152,24 @@ class TriggerCodemagicSpec extends LibrarySpecification {
     }
 
     @Unroll
+    def 'the name that Jenkins gives a pull request is no branch (#branch)'() {
+        given:
+        jenkins.buildEnvironment.putAll(CODEMAGIC_APP_ID: 'a', CODEMAGIC_WORKFLOW: 'w', BRANCH_NAME: 'PR-12', CHANGE_ID: '12', CHANGE_BRANCH: 'feature/x')
+
+        when:
+        step("triggerCodemagic(branch: '$branch')")
+
+        then:
+        refused ? complaint == "triggerCodemagic: branch 'PR-12' is what Jenkins calls this pull request, and no branch of the repository. Give branch: env.CHANGE_BRANCH." :
+            requested().branch == branch
+
+        where:
+        branch      | refused
+        'PR-12'     | true
+        'feature/x' | false
+    }
+
+    @Unroll
     def 'an unknown argument is answered with the nearest known one: #wrong'() {
         when:
         step("triggerCodemagic($wrong: 'x', workflowId: 'w')")

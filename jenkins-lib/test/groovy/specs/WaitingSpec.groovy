@@ -140,17 +140,16 @@ class WaitingSpec extends LibrarySpecification {
     def 'a passed time limit cancels the build (propagate: #propagate, noCancel: #noCancel)'() {
         given:
         looks = [running(3600)]
-        jenkins.faults.sleep = { StepCall call -> Thread.sleep(60); null }
 
         when:
-        jenkins.run("return $TRIGGER, timeout: '50ms', propagate: $propagate, noCancel: $noCancel)")
+        jenkins.run("return $TRIGGER, timeout: '20m', propagate: $propagate, noCancel: $noCancel)")
 
-        then:
-        pauses == [1]
-        verbs == ['trigger', 'wait'] + (noCancel ? [] : ['cancel'])
+        then: 'the second look is the last one, at the limit'
+        pauses == [30, 1170]
+        verbs == ['trigger', 'wait', 'wait'] + (noCancel ? [] : ['cancel'])
         seen[1].environment.CIBRIDGE_TIMEOUT == null
         if (propagate) {
-            assert complaint.startsWith("triggerCodemagic: Codemagic build $BUILD.id: passed the limit of 50ms; it was ${noCancel ? 'left alone' : 'cancelled'}")
+            assert complaint.startsWith("triggerCodemagic: Codemagic build $BUILD.id: passed the limit of 20m; it was ${noCancel ? 'left alone' : 'cancelled'}")
         } else {
             assert jenkins.returned.subMap('outcome', 'exitCode') == [outcome: 'timed_out', exitCode: 6]
         }
@@ -162,14 +161,14 @@ class WaitingSpec extends LibrarySpecification {
     @Unroll
     def 'reads the time limit as the binary does: #text'() {
         given:
-        looks = [running(100_000), [outcome: 'success']]
+        looks = [running(100_000)]
 
         when:
         jenkins.run("waitForCodemagic('$BUILD.id', timeout: '$text')")
 
         then:
-        jenkins.result == (seconds ? 'SUCCESS' : 'FAILURE')
-        pauses == (seconds ? [Math.min(30, seconds), seconds] : [])
+        complaint.contains(seconds ? "passed the limit of $text; it was cancelled" : "timeout: '$text' is not a time")
+        pauses.sum(0) == seconds
 
         where:
         text     | seconds
@@ -178,8 +177,8 @@ class WaitingSpec extends LibrarySpecification {
         '30m'    | 1800
         '1h'     | 3600
         '1m 30s' | 90
-        'soon'   | null
-        '10 parsecs' | null
+        'soon'   | 0
+        '10 parsecs' | 0
     }
 
     @Unroll
@@ -208,6 +207,54 @@ class WaitingSpec extends LibrarySpecification {
         3    | 'unstable'     | 'UNSTABLE' | 'is unstable'
         4    | 'cancelled'    | 'FAILURE'  | 'was cancelled'
         7    | 'wrong_commit' | 'FAILURE'  | 'is of another commit'
+    }
+
+    def 'a time limit that cannot be read starts nothing'() {
+        when:
+        jenkins.run("$TRIGGER, timeout: 'soon')")
+
+        then:
+        complaint == "triggerCodemagic: timeout: 'soon' is not a time. Write it like 90s, 30m or 1h."
+        seen.empty
+    }
+
+    def 'the page of the build stands in the description once, and from the start'() {
+        given:
+        looks = [running(240), running(45), [outcome: 'success', build: BUILD + [number: 8]]]
+        jenkins.faults.sleep = { StepCall call -> assert jenkins.buildProperties.description; null }
+
+        when:
+        jenkins.run("$TRIGGER, description: true)")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        jenkins.buildProperties.description == "Codemagic build $BUILD.id: $PAGE"
+    }
+
+    def 'an abort between the start and the first pause cancels the build'() {
+        given:
+        jenkins.faults.deleteDir = { StepCall call -> verbs.size() == 1 ? new FlowInterruptedException() : null }
+
+        when:
+        jenkins.run("$TRIGGER)")
+
+        then:
+        jenkins.result == 'ABORTED'
+        verbs == ['trigger', 'cancel']
+        seen[1].environment.CIBRIDGE_BUILD == BUILD.id
+    }
+
+    def 'an agent that is lost three times in one call is no agent to wait for'() {
+        given:
+        looks = [running(60)]
+        lost = [2, 3, 4]
+
+        when:
+        jenkins.run("$TRIGGER)")
+
+        then:
+        jenkins.result == 'ABORTED'
+        verbs == ['trigger', 'wait', 'wait', 'wait', 'cancel']
     }
 
     def 'a refused start fails at once'() {
@@ -261,7 +308,7 @@ class WaitingSpec extends LibrarySpecification {
         jenkins.result == 'SUCCESS'
         jenkins.returned.number == 8
         verbs == ['wait', 'wait']
-        pauses == [5, 30]
+        pauses == [600, 5, 30]
     }
 
     def 'a build that never calls back is noticed by the slow looks'() {
