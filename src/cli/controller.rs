@@ -1,12 +1,12 @@
-//! Arguments about reaching a Jenkins controller.
+//! Arguments that several Jenkins verbs share: reaching the controller, following its builds, bringing their files home.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
 
-use super::duration;
+use super::{DownloadArgs, duration};
 
 /// How to reach the controller.
 #[derive(Debug, Clone, Args)]
@@ -55,4 +55,74 @@ pub struct JenkinsConnectionArgs {
     /// Allow plain http to other machines
     #[arg(long, env = "CIBRIDGE_ALLOW_HTTP", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub allow_http: bool,
+}
+
+/// What to do when a build asks a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnInput {
+    /// Say so, and wait on
+    Wait,
+    /// Stop the build, and end with code 1
+    Fail,
+    /// Proceed, with the default values
+    Proceed,
+    /// Abort
+    Abort,
+}
+
+/// How builds are followed.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Following")]
+pub struct JenkinsFollowArgs {
+    /// Longest time that the build may be queued; past it the queue item is cancelled
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_QUEUE_TIMEOUT", hide_env_values = true, value_parser = duration)]
+    pub queue_timeout: Option<Duration>,
+
+    /// Longest time that the build may run; past it the build is stopped
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_RUN_TIMEOUT", hide_env_values = true, value_parser = duration)]
+    pub run_timeout: Option<Duration>,
+
+    /// Longest time to follow altogether; past it the build is stopped
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_TIMEOUT", hide_env_values = true, value_parser = duration)]
+    pub timeout: Option<Duration>,
+
+    /// Leave the build alone when a limit passes or a signal ends this program
+    #[arg(long, env = "CIBRIDGE_NO_CANCEL", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub no_cancel: bool,
+
+    /// What to do when the build asks a person
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHAT",
+        env = "CIBRIDGE_ON_INPUT",
+        hide_env_values = true,
+        default_value = "wait"
+    )]
+    pub on_input: OnInput,
+
+    /// Lines of a failed build's log to show
+    #[arg(long, value_name = "N", env = "CIBRIDGE_LOG_LINES", hide_env_values = true, default_value_t = 50)]
+    pub log_lines: usize,
+
+    /// Look at the build this often
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_POLL_INTERVAL", hide_env_values = true, value_parser = duration)]
+    pub poll_interval: Option<Duration>,
+}
+
+/// What to bring home after a build.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Results")]
+pub struct JenkinsCollectArgs {
+    /// Download what the build archived under such names or paths, e.g. *.ipa [env: CIBRIDGE_ARTIFACTS, one a line]
+    #[arg(long, value_name = "GLOB")]
+    pub artifacts: Vec<String>,
+
+    /// The folder for the files; with several builds each gets a folder of its own in it
+    #[arg(long, value_name = "DIR", env = "CIBRIDGE_ARTIFACTS_DIR", hide_env_values = true, default_value = ".")]
+    pub artifacts_dir: PathBuf,
+
+    /// How to download.
+    #[command(flatten)]
+    pub download: DownloadArgs,
 }

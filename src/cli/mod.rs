@@ -19,15 +19,14 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 pub use codemagic::{
     ApiArg, BuildArgs, BuildsArgs, CheckArgs, CodemagicCommand, ConnectionArgs, TriggerArgs, WaitArgs,
 };
-pub use controller::JenkinsConnectionArgs;
+pub use controller::{JenkinsCollectArgs, JenkinsConnectionArgs, JenkinsFollowArgs, OnInput};
 pub use files::{
     AppsArgs, ArtifactsArgs, CachesArgs, CollectArgs, DownloadArgs, LogsArgs, ShareArgs, TestsArgs, WorkflowsArgs,
 };
 pub use following::FollowArgs;
 pub use jenkins::{
     ConfigArgs, ConsoleArgs, InputArgs, JenkinsArtifactsArgs, JenkinsBuildArgs, JenkinsBuildsArgs, JenkinsCheckArgs,
-    JenkinsCollectArgs, JenkinsCommand, JenkinsFollowArgs, JenkinsTriggerArgs, JenkinsWaitArgs, JobArgs, OnInput,
-    RevokeArgs, StopArgs, TokenArgs, TokenCommand,
+    JenkinsCommand, JenkinsTriggerArgs, JenkinsWaitArgs, JobArgs, RevokeArgs, StopArgs, TokenArgs, TokenCommand,
 };
 
 use crate::error::Failure;
