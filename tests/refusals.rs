@@ -158,7 +158,7 @@ fn a_request_file_is_refused_by_the_name_of_its_fault() {
         ("[]", "it is no JSON object"),
         (r#"{"workflow": "x"}"#, "unknown field `workflow`"),
         (r#"{"environment": {"vars": {}}}"#, "unknown field `vars`"),
-        (r#"{"labels": "x"}"#, "invalid type: string \"x\", expected a sequence"),
+        (r#"{"labels": "x"}"#, "`labels` is no list of texts"),
         (r#"{"environment": {"variables": {"N": 1}}}"#, "variable `N`: is 1, not text"),
         (r#"{"environment": {"software_versions": {"xcode": 16}}}"#, "software version `xcode`: is 16, not text"),
         (r#"{"inputs": {"": "x"}}"#, "input ``: is no text"),

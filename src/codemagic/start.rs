@@ -1,6 +1,5 @@
 //! The request that starts a build, and what can be said against it before it is sent.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::error::Failure;
@@ -8,8 +7,7 @@ use crate::error::Failure;
 /// What to build. The fields are those of v3's `POST /apps/{app_id}/builds`, and the app's id.
 ///
 /// Codemagic has no field for a commit: the head of the branch or tag at fetch time is built.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct StartRequest {
     /// The app: the part after `/app/` in its page's address.
     pub app_id: Option<String>,
@@ -30,8 +28,7 @@ pub struct StartRequest {
 }
 
 /// The environment of a build.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Environment {
     /// Variables; they win over the app's and the team's.
     pub variables: Map<String, Value>,
@@ -44,19 +41,35 @@ pub struct Environment {
 impl StartRequest {
     /// Reads a request from JSON text. Unknown keys are refused by name.
     pub fn from_json(text: &str, source: &str) -> Result<Self, Failure> {
-        // A list would be read as well, as the fields in their order.
-        let whole: Result<Value, _> = serde_json::from_str(text);
-        let list = whole.is_ok_and(|request| !request.is_object() || request["environment"].is_array());
-        let why = if list {
-            "it is no JSON object".to_owned()
-        } else {
-            match serde_json::from_str(text) {
-                Ok(request) => return Ok(request),
-                Err(error) => error.to_string(),
-            }
+        Self::read(text).map_err(|why| {
+            Failure::usage(format!("the request {source}"), why)
+                .hint("the keys are those of the v3 API: app_id, workflow_id, branch or tag, labels, instance_type, inputs, environment")
+        })
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        let Value::Object(whole) = serde_json::from_str(text).map_err(|error| error.to_string())? else {
+            return Err("it is no JSON object".to_owned());
         };
-        Err(Failure::usage(format!("the request {source}"), why)
-            .hint("the keys are those of the v3 API: app_id, workflow_id, branch or tag, labels, instance_type, inputs, environment"))
+        let mut fields = Fields(whole);
+        let mut environment = Fields(fields.object("environment")?);
+        let request = Self {
+            app_id: fields.text("app_id")?,
+            workflow_id: fields.text("workflow_id")?,
+            branch: fields.text("branch")?,
+            tag: fields.text("tag")?,
+            labels: fields.texts("labels")?,
+            instance_type: fields.text("instance_type")?,
+            inputs: fields.object("inputs")?,
+            environment: Environment {
+                variables: environment.object("variables")?,
+                groups: environment.texts("groups")?,
+                software_versions: environment.object("software_versions")?,
+            },
+        };
+        environment.all_known()?;
+        fields.all_known()?;
+        Ok(request)
     }
 
     /// Refuses a request that Codemagic would refuse, or would take and then fail on.
@@ -162,6 +175,43 @@ impl StartRequest {
     }
 }
 
+/// The fields of a JSON object, each taken once. Null counts as not given.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.shift_remove(name).filter(|value| !value.is_null())
+    }
+
+    fn text(&mut self, name: &str) -> Result<Option<String>, String> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(format!("`{name}` is no text")),
+        }
+    }
+
+    fn texts(&mut self, name: &str) -> Result<Vec<String>, String> {
+        let none = || format!("`{name}` is no list of texts");
+        let Some(list) = self.take(name) else { return Ok(Vec::new()) };
+        let entries = list.as_array().ok_or_else(none)?;
+        entries.iter().map(|entry| entry.as_str().map(str::to_owned).ok_or_else(none)).collect()
+    }
+
+    fn object(&mut self, name: &str) -> Result<Map<String, Value>, String> {
+        match self.take(name) {
+            None => Ok(Map::new()),
+            Some(Value::Object(object)) => Ok(object),
+            Some(_) => Err(format!("`{name}` is no JSON object")),
+        }
+    }
+
+    /// Refuses what nobody took.
+    fn all_known(&self) -> Result<(), String> {
+        self.0.keys().next().map_or(Ok(()), |name| Err(format!("unknown field `{name}`")))
+    }
+}
+
 /// Refuses an app id that cannot be one.
 pub fn app_id_fault(app_id: &str) -> Result<(), Failure> {
     if app_id.is_empty() || app_id.contains(|c: char| c.is_whitespace() || c.is_control() || "/?#".contains(c)) {
@@ -218,10 +268,22 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_no_request() {
-        for text in ["[]", r#"["60a0b1c2d3e4f56789abcdef"]"#, "null", r#"{"environment": []}"#] {
-            assert_eq!(StartRequest::from_json(text, "r.json").unwrap_err().why, "it is no JSON object", "{text}");
+    fn what_has_the_wrong_kind_is_refused_by_name() {
+        for (text, why) in [
+            ("[]", "it is no JSON object"),
+            (r#"["60a0b1c2d3e4f56789abcdef"]"#, "it is no JSON object"),
+            ("null", "it is no JSON object"),
+            (r#"{"environment": []}"#, "`environment` is no JSON object"),
+            (r#"{"app_id": 7}"#, "`app_id` is no text"),
+            (r#"{"labels": "one"}"#, "`labels` is no list of texts"),
+            (r#"{"environment": {"groups": [1]}}"#, "`groups` is no list of texts"),
+            (r#"{"inputs": "a=b"}"#, "`inputs` is no JSON object"),
+            (r#"{"app_id": "#, "EOF while parsing a value at line 1 column 11"),
+        ] {
+            assert_eq!(StartRequest::from_json(text, "r.json").unwrap_err().why, why, "{text}");
         }
+        let nulls = StartRequest::from_json(r#"{"branch": null, "labels": null, "environment": null}"#, "r.json");
+        assert_eq!(nulls, Ok(StartRequest::default()));
     }
 
     #[test]
