@@ -4,6 +4,7 @@
 //! result document, console lines and an exit code.
 
 mod codemagic;
+mod fetching;
 mod jenkins;
 
 use std::fs;
@@ -15,7 +16,7 @@ use anyhow::Context as _;
 use crate::cli::{Cli, OutputArgs, System};
 use crate::clock::{Clock, Interrupt};
 use crate::error::{Code, Failure, Miss};
-use crate::model::{Document, Outcome, SCHEMA, Several, severity};
+use crate::model::{Document, Outcome, Phase, SCHEMA, Several, Sighting, severity};
 use crate::report::{Report, ResultFile};
 use crate::retry;
 
@@ -242,6 +243,40 @@ fn settle(document: &mut Document, failure: &Failure, report: &Report) {
     } else {
         document.error.get_or_insert(failure.into());
     }
+}
+
+/// Ends each build of a call by itself, told in a line. One that cannot be ended must not keep the others running.
+fn end_each(
+    publication: &mut Publication,
+    report: &Report,
+    end: &mut dyn FnMut(usize, &Document) -> Result<String, Failure>,
+) -> Code {
+    for (n, document) in publication.documents.iter_mut().enumerate() {
+        match end(n, document) {
+            Ok(done) => {
+                report.line(&done);
+                document.end(Outcome::Success, Code::Success);
+            }
+            Err(failure) => {
+                report.failure(&failure);
+                document.fail(&failure);
+            }
+        }
+    }
+    publication.worst()
+}
+
+/// Notes in `document` where a build stands that was looked at once.
+fn note_look(seen: Sighting, output: &OutputArgs, report: &Report, document: &mut Document) {
+    match seen.phase {
+        Phase::Ended(code) => document.end(Outcome::of(code), code),
+        Phase::Queued | Phase::Running => document.end(Outcome::Running, Code::Success),
+    }
+    if !output.json {
+        report.data(&format!("{} {} {}", seen.build.id, seen.build.status, seen.build.url));
+    }
+    document.build = Some(seen.build);
+    document.artifacts = seen.artifacts;
 }
 
 /// Reads a secret from a file that nobody but its owner can use. A line end after it does not count.

@@ -2,7 +2,7 @@
 
 use super::{client, collecting, insist, placeholders};
 use crate::cli::{self, ArtifactsArgs};
-use crate::commands::{Context, Publication};
+use crate::commands::{Context, Publication, fetching};
 use crate::error::Code;
 use crate::model::{Outcome, Phase};
 
@@ -22,9 +22,9 @@ pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut Pub
     }
     document.build = Some(seen.build);
     document.artifacts = seen.artifacts;
-    let chosen = collecting::choose(&offers, &globs, &types);
+    let chosen = fetching::choose(&document.artifacts, &globs, &types);
     if chosen.is_empty() && !args.download.allow_none {
-        return Err(collecting::nothing(&id, &offers, &globs, &types).into());
+        return Err(collecting::nothing(&id, &document.artifacts, &[&globs, &types]).into());
     }
     if args.list {
         // Without its sum an artifact is still worth listing.

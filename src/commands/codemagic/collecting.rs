@@ -7,17 +7,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::super::{Context, Publication, settle, writable};
+use super::super::{Context, Publication, fetching, settle, writable};
 use super::{insist, watching};
 use crate::cli::{self, CollectArgs, DownloadArgs};
 use crate::clock::Clock;
 use crate::codemagic::{Client, Offer};
-use crate::download::{self, Haul, Item, Links, Room, Tries};
+use crate::download::{Links, Tries};
 use crate::error::{Code, Failure, Miss};
 use crate::http::Request;
 use crate::junit::{self, Counts};
-use crate::model::{Document, Outcome, TestSuite, Verdict};
-use crate::report::{self, Report};
+use crate::model::{Artifact, Document, Outcome, TestSuite, Verdict};
+use crate::report;
 
 /// How long a link of v3 is taken for fresh. Its life is not documented; the links of one look serve the many small
 /// files that are fetched within seconds of it.
@@ -28,9 +28,6 @@ const LATE_LOOKS: u32 = 5;
 
 /// The pause between them.
 const LATE_PAUSE: Duration = Duration::from_secs(2);
-
-/// Artifacts named in the message that there is no such one.
-const NAMED: usize = 20;
 
 /// The links of the chosen artifacts of a build.
 struct BuildLinks<'a> {
@@ -69,92 +66,28 @@ impl Links for BuildLinks<'_> {
     }
 }
 
-/// The numbers of the artifacts that are wanted: those with one of the names, and of one of the types.
-pub(super) fn choose(offers: &[Offer], globs: &[String], types: &[String]) -> Vec<usize> {
-    let named = |name: &str| {
-        // A name may hold a path; people mean its end.
-        let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-        globs.is_empty() || globs.iter().any(|glob| [name, last].iter().any(|name| fast_glob::glob_match(glob, name)))
-    };
-    let wanted = |offer: &Offer| {
-        let kind = &offer.artifact.kind;
-        let of_type = types.is_empty() || types.iter().any(|wanted| wanted.eq_ignore_ascii_case(kind));
-        of_type && named(&offer.artifact.name)
-    };
-    (0..offers.len()).filter(|n| wanted(&offers[*n])).collect()
-}
-
 /// The failure of choosing nothing, with what there is.
-pub(super) fn nothing(id: &str, offers: &[Offer], globs: &[String], types: &[String]) -> Failure {
-    let what = format!("the artifacts of build {id}");
-    if offers.is_empty() {
-        return Failure::new(Code::NotFound, what, "there are none")
-            .hint("does the workflow list them under `artifacts:`? With --allow-none this is no error");
-    }
-    let wanted: Vec<&str> = globs.iter().chain(types).map(String::as_str).collect();
-    let mut there: Vec<String> =
-        offers.iter().take(NAMED).map(|offer| format!("{} ({})", offer.artifact.name, offer.artifact.kind)).collect();
-    if offers.len() > NAMED {
-        there.push(format!("{} more", offers.len() - NAMED));
-    }
-    Failure::new(Code::NotFound, what, format!("none is like {}", wanted.join(" or ")))
-        .hint(format!("there are {}; with --allow-none this is no error", there.join(", ")))
+pub(super) fn nothing(id: &str, there: &[Artifact], wanted: &[&[String]]) -> Failure {
+    fetching::nothing(id, there, wanted, "does the workflow list them under `artifacts:`?")
 }
 
-/// Downloads the chosen artifacts into `dir`, and notes in `document` where each lies.
+/// Downloads the chosen artifacts into a folder, and notes in `document` where each lies.
 pub(super) fn fetch(
     client: &Client,
     id: &str,
     mut offers: Vec<Offer>,
     chosen: &[usize],
-    (dir, jobs): (&Path, u8),
+    place: (&Path, u8),
     context: &Context,
     document: &mut Document,
 ) -> Result<(), Failure> {
-    let report = &context.report;
     let seen = context.clock.now();
     if let Err(failure) = insist(&*context.clock, || client.add_sums(id, &mut offers)) {
-        report.line(&format!("{failure}; only the sizes are checked"));
+        context.report.line(&format!("{failure}; only the sizes are checked"));
     }
     document.artifacts = offers.iter().map(|offer| offer.artifact.clone()).collect();
-    let mut names: Vec<String> = chosen.iter().map(|n| download::safe(&offers[*n].artifact.name)).collect();
-    download::distinct(&mut names);
-    let items: Vec<Item> = chosen
-        .iter()
-        .zip(names)
-        .map(|(n, name)| Item { name, size: offers[*n].artifact.size, md5: offers[*n].artifact.md5.clone() })
-        .collect();
     let mut links = BuildLinks { client, clock: &*context.clock, id, offers: &mut offers, chosen, seen };
-    let room = Room {
-        http: &client.downloads(),
-        dir,
-        jobs: jobs.into(),
-        clock: &*context.clock,
-        interrupt: &context.interrupt,
-        beat: Report::beat(),
-    };
-    let Haul { files, mut failures } =
-        download::download(&items, &mut links, &room, &mut |event| report.transfer(&event));
-    let (mut count, mut bytes) = (0, 0);
-    for (n, saved) in chosen.iter().zip(files) {
-        let Some(saved) = saved else { continue };
-        (count, bytes) = (count + 1, bytes + saved.size);
-        let artifact = &mut document.artifacts[*n];
-        artifact.path = Some(saved.path.display().to_string());
-        artifact.size = Some(saved.size);
-        artifact.sha256 = Some(saved.sha256);
-    }
-    if failures.is_empty() {
-        let took = report::words(context.clock.now().saturating_sub(seen));
-        let files = if count == 1 { "artifact" } else { "artifacts" };
-        report.line(&format!("{count} {files}, {} in {took}", report::size(bytes)));
-        return Ok(());
-    }
-    let first = failures.remove(0);
-    for failure in &failures {
-        report.failure(failure);
-    }
-    Err(first)
+    fetching::fetch(&client.downloads(), &mut links, chosen, place, context, document)
 }
 
 /// What `trigger` and `wait` are to bring home.
@@ -253,8 +186,8 @@ fn collect(
 ) -> Result<(), Failure> {
     let clock = &*context.clock;
     for look in 1.. {
-        let (_, offers) = insist(clock, || client.offers(id))?;
-        let chosen = choose(&offers, &wishes.globs, &[]);
+        let (seen, offers) = insist(clock, || client.offers(id))?;
+        let chosen = fetching::choose(&seen.artifacts, &wishes.globs, &[]);
         if !chosen.is_empty() {
             return fetch(client, id, offers, &chosen, (dir, wishes.download.jobs), context, document);
         }
@@ -263,7 +196,7 @@ fn collect(
             return Ok(());
         }
         if look == LATE_LOOKS {
-            return Err(nothing(id, &offers, &wishes.globs, &[]));
+            return Err(nothing(id, &seen.artifacts, &[&wishes.globs]));
         }
         clock.sleep(wishes.pause);
         if let Some(code) = clock.interrupted() {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{client, collecting, insist, placeholders};
 use crate::cli::{self, ShareArgs};
-use crate::commands::{Context, Publication};
+use crate::commands::{Context, Publication, fetching};
 use crate::error::{Code, Failure};
 use crate::model::Outcome;
 
@@ -36,9 +36,9 @@ pub(super) fn run(args: &ShareArgs, context: &Context, publication: &mut Publica
     let client = client(&args.connection, &args.output, context)?;
     let (seen, mut offers) = insist(&*context.clock, || client.offers(&id))?;
     document.build = Some(seen.build);
-    let chosen = collecting::choose(&offers, &globs, &[]);
+    let chosen = fetching::choose(&seen.artifacts, &globs, &[]);
     if chosen.is_empty() {
-        return Err(collecting::nothing(&id, &offers, &globs, &[]).into());
+        return Err(collecting::nothing(&id, &seen.artifacts, &[&globs]).into());
     }
     insist(&*context.clock, || client.add_sums(&id, &mut offers))?;
     document.artifacts = offers.iter().map(|offer| offer.artifact.clone()).collect();

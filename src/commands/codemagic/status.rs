@@ -2,9 +2,8 @@
 
 use super::{client, insist, placeholders};
 use crate::cli::BuildArgs;
-use crate::commands::{Context, Publication};
+use crate::commands::{Context, Publication, note_look};
 use crate::error::Code;
-use crate::model::{Outcome, Phase};
 
 pub(super) fn run(args: &BuildArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
     publication.documents = placeholders(&args.builds)?;
@@ -14,15 +13,7 @@ pub(super) fn run(args: &BuildArgs, context: &Context, publication: &mut Publica
         let id = document.build.as_ref().map(|build| build.id.clone()).unwrap_or_default();
         let seen = insist(&*context.clock, || client.look(&id))?;
         document.steps = insist(&*context.clock, || client.steps(&id)).unwrap_or_default();
-        match seen.phase {
-            Phase::Ended(code) => document.end(Outcome::of(code), code),
-            Phase::Queued | Phase::Running => document.end(Outcome::Running, Code::Success),
-        }
-        if !args.output.json {
-            context.report.data(&format!("{} {} {}", seen.build.id, seen.build.status, seen.build.url));
-        }
-        document.build = Some(seen.build);
-        document.artifacts = seen.artifacts;
+        note_look(seen, &args.output, &context.report, document);
     }
     Ok(publication.worst())
 }

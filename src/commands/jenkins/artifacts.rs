@@ -4,16 +4,12 @@ use std::path::Path;
 
 use super::{PROVIDER, reach_build};
 use crate::cli::{self, JenkinsArtifactsArgs, JenkinsCollectArgs};
-use crate::commands::{Context, Publication, insist, settle, writable};
-use crate::download::{self, Haul, Item, Links, Room, Tries};
+use crate::commands::{Context, Publication, fetching, insist, settle, writable};
+use crate::download::{self, Links, Tries};
 use crate::error::{Code, Failure, Miss};
 use crate::http::Request;
 use crate::jenkins::{BuildName, Client, JobPath};
 use crate::model::{Artifact, Document, Outcome, Phase};
-use crate::report::{self, Report};
-
-/// Artifacts named in the message that there is no such one.
-const NAMED: usize = 20;
 
 /// The links of a build's artifacts, which last.
 struct BuildLinks<'a> {
@@ -50,7 +46,7 @@ pub(super) fn run(
         ..Document::new(PROVIDER)
     });
     let document = &mut publication.documents[0];
-    let chosen = choose(&document.artifacts, &globs);
+    let chosen = fetching::choose(&document.artifacts, &globs, &[]);
     if chosen.is_empty() {
         if !args.download.allow_none {
             return Err(nothing(&job, number, &document.artifacts, &globs).into());
@@ -70,63 +66,22 @@ pub(super) fn run(
     Ok(publication.worst())
 }
 
-/// The numbers of the artifacts with such names or paths; all of them without a glob.
-fn choose(artifacts: &[Artifact], globs: &[String]) -> Vec<usize> {
-    let wanted = |path: &str| {
-        // People mean the name, or the whole path.
-        let last = path.rsplit('/').next().unwrap_or_default();
-        globs.is_empty() || globs.iter().any(|glob| [path, last].iter().any(|text| fast_glob::glob_match(glob, text)))
-    };
-    (0..artifacts.len()).filter(|n| wanted(&artifacts[*n].name)).collect()
-}
-
-/// Downloads the chosen artifacts into `dir`, and notes in `document` where each lies.
+/// Downloads the chosen artifacts into a folder, and notes in `document` where each lies.
 fn fetch(
     (client, job, number): (&Client, &JobPath, u64),
     chosen: &[usize],
-    (dir, jobs): (&Path, u8),
+    place: (&Path, u8),
     context: &Context,
     document: &mut Document,
 ) -> Result<(), Failure> {
-    let report = &context.report;
-    let began = context.clock.now();
-    let there = &document.artifacts;
-    let mut names: Vec<String> = chosen.iter().map(|n| download::safe(&there[*n].name)).collect();
-    download::distinct(&mut names);
-    let item = |(n, name): (&usize, String)| Item { name, size: None, md5: there[*n].md5.clone() };
-    let items: Vec<Item> = chosen.iter().zip(names).map(item).collect();
-    let paths = chosen.iter().map(|n| there[*n].name.clone()).collect();
+    let paths = chosen.iter().map(|n| document.artifacts[*n].name.clone()).collect();
     let mut links = BuildLinks { client, job, number, paths };
-    let room = Room {
-        http: &client.downloads(),
-        dir,
-        jobs: jobs.into(),
-        clock: &*context.clock,
-        interrupt: &context.interrupt,
-        beat: Report::beat(),
-    };
-    let Haul { files, mut failures } =
-        download::download(&items, &mut links, &room, &mut |event| report.transfer(&event));
-    let (mut count, mut bytes) = (0, 0);
-    for (n, saved) in chosen.iter().zip(files) {
-        let Some(saved) = saved else { continue };
-        (count, bytes) = (count + 1, bytes + saved.size);
-        let artifact = &mut document.artifacts[*n];
-        artifact.path = Some(saved.path.display().to_string());
-        artifact.size = Some(saved.size);
-        artifact.sha256 = Some(saved.sha256);
-    }
-    if failures.is_empty() {
-        let took = report::words(context.clock.now().saturating_sub(began));
-        let files = if count == 1 { "artifact" } else { "artifacts" };
-        report.line(&format!("{count} {files}, {} in {took}", report::size(bytes)));
-        return Ok(());
-    }
-    let first = failures.remove(0);
-    for failure in &failures {
-        report.failure(failure);
-    }
-    Err(first)
+    fetching::fetch(&client.downloads(), &mut links, chosen, place, context, document)
+}
+
+/// The failure of choosing nothing, with what there is.
+fn nothing(job: &JobPath, number: u64, there: &[Artifact], globs: &[String]) -> Failure {
+    fetching::nothing(&format!("{job}#{number}"), there, &[globs], "does the job archive them (archiveArtifacts)?")
 }
 
 /// What `trigger` and `wait` are to bring home.
@@ -163,7 +118,7 @@ impl<'a> Wishes<'a> {
         if self.are_none() || !good && document.outcome != Outcome::Failed {
             return;
         }
-        let chosen = choose(&document.artifacts, &self.globs);
+        let chosen = fetching::choose(&document.artifacts, &self.globs, &[]);
         let mut dir = self.args.artifacts_dir.clone();
         if several {
             dir.push(download::safe(&format!("{job}-{number}").replace(['/', '\\'], "-")));
@@ -181,19 +136,4 @@ impl<'a> Wishes<'a> {
             settle(document, &failure, &context.report);
         }
     }
-}
-
-/// The failure of choosing nothing, with what there is.
-fn nothing(job: &JobPath, number: u64, there: &[Artifact], globs: &[String]) -> Failure {
-    let what = format!("the artifacts of build {job}#{number}");
-    if there.is_empty() {
-        return Failure::new(Code::NotFound, what, "there are none")
-            .hint("does the job archive them (archiveArtifacts)? With --allow-none this is no error");
-    }
-    let mut listed = there.iter().take(NAMED).map(|artifact| artifact.name.clone()).collect::<Vec<_>>();
-    if there.len() > NAMED {
-        listed.push(format!("{} more", there.len() - NAMED));
-    }
-    Failure::new(Code::NotFound, what, format!("none is like {}", globs.join(" or ")))
-        .hint(format!("there are {}; with --allow-none this is no error", listed.join(", ")))
 }

@@ -3,11 +3,10 @@
 use super::wait::{documents, remote};
 use super::{Reached, reach};
 use crate::cli::JenkinsBuildsArgs;
-use crate::commands::{Context, Publication, insist};
+use crate::commands::{Context, Publication, insist, note_look};
 use crate::error::Code;
 use crate::follow::Remote as _;
 use crate::jenkins::parse;
-use crate::model::{Outcome, Phase};
 
 pub(super) fn run(args: &JenkinsBuildsArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
     let named: Vec<&str> = args.builds.iter().map(String::as_str).collect();
@@ -20,15 +19,7 @@ pub(super) fn run(args: &JenkinsBuildsArgs, context: &Context, publication: &mut
         let seen = insist(&*context.clock, || remote.look())?;
         remote.notes().iter().for_each(|note| context.report.line(note));
         document.steps = insist(&*context.clock, || remote.steps()).unwrap_or_default();
-        match seen.phase {
-            Phase::Ended(code) => document.end(Outcome::of(code), code),
-            Phase::Queued | Phase::Running => document.end(Outcome::Running, Code::Success),
-        }
-        if !args.output.json {
-            context.report.data(&format!("{} {} {}", seen.build.id, seen.build.status, seen.build.url));
-        }
-        document.build = Some(seen.build);
-        document.artifacts = seen.artifacts;
+        note_look(seen, &args.output, &context.report, document);
     }
     Ok(publication.worst())
 }

@@ -3,10 +3,9 @@
 use super::wait::documents;
 use super::{Reached, reach, watching};
 use crate::cli::StopArgs;
-use crate::commands::{Context, Publication, insist};
+use crate::commands::{Context, Publication, end_each, insist};
 use crate::error::{Code, Failure};
 use crate::jenkins::{BuildName, Client, JobPath, Place};
-use crate::model::Outcome;
 
 pub(super) fn run(args: &StopArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
     let named: Vec<&str> = args.builds.iter().map(String::as_str).collect();
@@ -14,25 +13,9 @@ pub(super) fn run(args: &StopArgs, context: &Context, publication: &mut Publicat
     publication.documents = documents(&client, &places, &named)?;
     publication.several = named.len() > 1;
     let job = super::job_of_items(args.job.as_deref(), args.branch.as_deref())?;
-    let mut first = None;
-    for ((document, place), text) in publication.documents.iter_mut().zip(&places).zip(&named) {
-        match stop(&client, place, job.as_ref(), args, context) {
-            Ok(done) => {
-                context.report.line(&format!("{text}: {done}"));
-                document.end(Outcome::Success, Code::Success);
-            }
-            // One wrong name must not keep the others running.
-            Err(failure) => {
-                context.report.failure(&failure);
-                document.fail(&failure);
-                first.get_or_insert(failure);
-            }
-        }
-    }
-    if let (Some(failure), false) = (first, publication.several) {
-        publication.call.fail(&failure);
-    }
-    Ok(publication.worst())
+    Ok(end_each(publication, &context.report, &mut |n, _| {
+        Ok(format!("{}: {}", named[n], stop(&client, &places[n], job.as_ref(), args, context)?))
+    }))
 }
 
 fn stop(
