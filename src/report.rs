@@ -251,6 +251,7 @@ impl Log {
 pub fn words(duration: Duration) -> String {
     let seconds = (duration + Duration::from_millis(500)).as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0) if !duration.is_zero() => "under 1 s".to_owned(),
         (0, 0, seconds) => format!("{seconds} s"),
         (0, minutes, 0) => format!("{minutes} min"),
         (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
@@ -355,6 +356,21 @@ pub fn folder(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_said_as_people_say_them() {
+        for (millis, said) in [
+            (0, "0 s"),
+            (250, "under 1 s"),
+            (500, "1 s"),
+            (59_600, "1 min"),
+            (312_000, "5 min 12 s"),
+            (3_600_000, "1 h"),
+            (3_780_000, "1 h 3 min"),
+        ] {
+            assert_eq!(words(Duration::from_millis(millis)), said);
+        }
+    }
 
     #[test]
     fn remote_text_cannot_steer_a_terminal() {

@@ -4,8 +4,8 @@
 # of downloads of LARGE bytes) and their ratios; asserts nothing.
 set -eu
 RUNS=${RUNS:-40}
-DOWNLOADS=${DOWNLOADS:-7}
-LARGE=${LARGE:-536870912}
+DOWNLOADS=${DOWNLOADS:-5}
+LARGE=${LARGE:-268435456}
 command -v curl >/dev/null || { echo "missing: curl, e.g. apt-get install curl" >&2; exit 1; }
 command -v python3 >/dev/null || { echo "missing: python3" >&2; exit 1; }
 work=$(mktemp -d)
