@@ -71,7 +71,12 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
     if args.cause.is_some() && start.job_token.is_none() && !args.wait {
         context.report.line("note: Jenkins keeps --cause only for starts by a job's token, and with --wait it is written on the build's page");
     }
-    let next_build = known.map_or(0, |known| known.next_build);
+    let next_build = match known {
+        Some(known) => known.next_build,
+        // Without validation too an earlier build must not be taken for the one of this start.
+        None if marker.is_none() && start.job_token.is_none() => client.job(&start.job).map_or(0, |job| job.next_build),
+        None => 0,
+    };
     let trace = Trace { marker, since: client.controller_time(), next_build };
     let there = match key {
         Some(_) => insist(&*context.clock, || client.find_started(&start, &trace))?,
