@@ -137,6 +137,8 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
     publication.publish()?;
     let mut remote = BuildRemote::new(&client, &*context.clock, args.follow.on_input);
     remote.queue_id = Some(started.queue_id);
+    // One that was there already may be of any age.
+    remote.oldest = if there.is_some() { 0 } else { next_build };
     remote.job = Some(job);
     // What waited already is somebody else's, unless it carries our key.
     let keep = started.joined && key.is_none();
