@@ -66,7 +66,7 @@ pub struct JenkinsTriggerArgs {
     #[arg(long, value_name = "FILE", env = "CIBRIDGE_PARAMS_FROM", hide_env_values = true)]
     pub params_from: Option<PathBuf>,
 
-    /// Do not ask for the job's parameters before the start, and send everything as it is
+    /// Do not check the values against the job's parameters before the start, and send everything as it is
     #[arg(long, env = "CIBRIDGE_NO_VALIDATE", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub no_validate: bool,
 

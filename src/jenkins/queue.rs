@@ -67,12 +67,15 @@ impl Client {
     }
 
     /// Looks for the build, or the item, behind the id of an item that Jenkins does not show any more.
-    pub fn recover(&self, job: &JobPath, id: u64) -> Result<Recovery, Miss> {
+    ///
+    /// A controller that was killed counts its items from the beginning: builds before number `oldest` may have the
+    /// same id, and are older than the item. Without that knowledge (0) the newest build counts.
+    pub fn recover(&self, job: &JobPath, id: u64, oldest: u64) -> Result<Recovery, Miss> {
         let tree = brackets(&format!("builds[number,queueId]{{0,{SEARCHED}}}"));
         let path = format!("{}/api/json?tree={tree}", job.path());
         let found = self.json(&format!("looking for the build of queue item {id}"), &format!("job {job}"), &path)?;
-        let own = objects(&found, "builds").find(|build| number(build, "queueId") == Some(id));
-        if let Some(build) = own.and_then(|build| number(build, "number")) {
+        let own = objects(&found, "builds").filter(|build| number(build, "queueId") == Some(id));
+        if let Some(build) = own.filter_map(|build| number(build, "number")).find(|build| *build >= oldest) {
             return Ok(Recovery::Build(build));
         }
         let path = format!("/queue/api/json?tree={}", brackets("items[id]"));

@@ -67,6 +67,13 @@ pub struct Trace {
     pub next_build: u64,
 }
 
+impl Trace {
+    /// Whether it tells the build of a start from an earlier one.
+    pub fn leads_anywhere(&self) -> bool {
+        self.marker.is_some() || self.next_build > 0
+    }
+}
+
 /// A duration as Jenkins wants a delay: in whole seconds and with the unit, because a bare number is milliseconds.
 pub fn delay(duration: Duration) -> String {
     format!("{}sec", duration.as_millis().div_ceil(1000))
@@ -170,6 +177,9 @@ impl Client {
     /// The queue item of the build that a start without an answer made, or that has the marker already: the first of
     /// several. Without a marker, `None` as well when several could be it.
     pub fn find_started(&self, start: &Start, trace: &Trace) -> Result<Option<u64>, Miss> {
+        if !trace.leads_anywhere() {
+            return Ok(None);
+        }
         let actions = "actions[parameters[name,value],causes[userId,note]]";
         let path = format!("/queue/api/json?tree={}", brackets(&format!("items[id,inQueueSince,task[url],{actions}]")));
         let queue = self.json("reading the queue", "the queue", &path)?;

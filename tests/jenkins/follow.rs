@@ -3,7 +3,7 @@
 use cibridge_simulator::{JenkinsConfig, JenkinsJob, JenkinsMove, JenkinsPlan, JenkinsStep, Restart};
 use serde_json::json;
 
-use super::{Call, built, config, fault, planned};
+use super::{Call, built, config, ended, fault, planned};
 use crate::support::until;
 
 #[test]
@@ -43,6 +43,22 @@ fn a_restart_is_survived_in_the_queue_and_in_the_build() {
     run.says("starting up or restarting (HTTP 503)").says("the controller was restarted meanwhile");
     Call::new(&sim, &["wait", &item, "--job", "pipe"]).run().ends(0).says("its build was found by the item's id");
     Call::new(&sim, &["wait", &item]).run().ends(11).says("name its job with --job");
+}
+
+/// A controller that was killed counts its queue items from the beginning, so an older build may have the same id.
+#[test]
+fn an_item_that_a_restart_lost_is_not_taken_for_an_older_build() {
+    let older = JenkinsPlan { build_patch: json!({"queueId": 2}), ..JenkinsPlan::default() };
+    let sim = planned(JenkinsPlan { hold_queue: true, ..JenkinsPlan::default() });
+    sim.jenkins_plan(older.times(1));
+    ended(&sim);
+    let child = Call::new(&sim, &["trigger", "pipe", "--wait"]).spawn();
+    let looks = || sim.requests_to("GET", "/queue/item/2/").len();
+    until("two looks", || looks() > 1);
+    sim.restart_jenkins(Restart { lose_queue: true, ..Restart::default() });
+    child.wait().ends(11).says("the controller was restarted and the queued item was lost with it");
+    // Whoever knows the item only gets the newest build that has its id.
+    Call::new(&sim, &["wait", "queue/item/2", "--job", "pipe"]).run().ends(0).says("Jenkins build pipe #1");
 }
 
 #[test]

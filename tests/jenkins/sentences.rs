@@ -167,6 +167,10 @@ fn waiting(sim: &Simulator) {
     sim.start_jenkins_build("plain");
 }
 
+fn built_before(sim: &Simulator) {
+    Call::new(sim, &["trigger", "plain", "--wait"]).run().ends(0);
+}
+
 fn forgotten(sim: &Simulator) {
     let id = sim.start_jenkins_build("plain");
     sim.cancel_jenkins_item(id);
@@ -311,7 +315,14 @@ fn refusals() -> Vec<Row> {
         row("500: an exception", status).status("GET", 500, &[("X-Jenkins", "2.516.2")], OOPS),
         row("502: a start that arrived", start).fault(json!({"kind": "page", "page": "gateway", "method": "POST", "act": true})),
         row("504: a start that arrived", start).fault(json!({"kind": "status", "status": 504, "body": "", "method": "POST", "act": true})),
-        row("504: a start that nobody knows of", start).fault(json!({"kind": "status", "status": 504, "body": "", "method": "POST"})),
+        // A build of the same by the same user, a moment before, is not the one.
+        row("504: a start that nobody knows of", start)
+            .fault(json!({"kind": "status", "status": 504, "body": "", "method": "POST", "nth": 2}))
+            .after(built_before),
+        // Nothing tells its build from others, so nothing is guessed.
+        row("504: a start of a job of which nothing is known", start)
+            .fault(json!({"kind": "status", "status": 504, "body": "", "method": "POST", "act": true}))
+            .fault(json!({"kind": "status", "status": 403, "path": "/job/plain/api/json", "times": 1})),
         row("500 that is not Jenkins': a start that arrived", start)
             .fault(json!({"kind": "status", "status": 500, "body": "", "method": "POST", "act": true})),
         row("504: a look", status).status("GET", 504, &[], ""),

@@ -162,9 +162,8 @@ fn a_delay_has_its_unit_and_a_cause_is_kept() {
     assert_eq!(sim.jenkins_runs()[3].description.as_deref(), Some("release 7"));
 }
 
-/// What is known before the start is asked once, so that a whole round is few requests.
 #[test]
-fn a_start_costs_two_requests_and_one_without_validation() {
+fn a_start_costs_two_requests_and_one_by_what_sees_nothing() {
     let sim = simulator();
     let count = |arguments: &[&str]| {
         let before = sim.requests().len();
@@ -172,7 +171,8 @@ fn a_start_costs_two_requests_and_one_without_validation() {
         sim.requests().len() - before
     };
     assert_eq!(count(&["trigger", "plain"]), 2);
-    assert_eq!(count(&["trigger", "pipe", "--no-validate"]), 1);
+    assert_eq!(count(&["trigger", "pipe", "--no-validate"]), 2);
+    assert_eq!(count(&["trigger", "marked", "--no-validate", "--marker-param", "CIBRIDGE_ID"]), 1);
 }
 
 #[test]

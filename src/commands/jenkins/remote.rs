@@ -53,6 +53,8 @@ pub(super) struct BuildRemote<'a> {
     pub(super) queue_id: Option<u64>,
     pub(super) build: Option<BuildName>,
     pub(super) number: Option<u64>,
+    /// The number that the build has at least; 0 when that is not known.
+    pub(super) oldest: u64,
     pub(super) is_pipeline: bool,
     pub(super) log: Option<LogFollow>,
     pub(super) on_input: OnInput,
@@ -82,6 +84,7 @@ impl<'a> BuildRemote<'a> {
             queue_id: None,
             build: None,
             number: None,
+            oldest: 0,
             is_pipeline: false,
             log: None,
             on_input,
@@ -154,7 +157,7 @@ impl<'a> BuildRemote<'a> {
                 .hint("name its job with --job: the build is found by the item's id then"),
             ));
         };
-        match self.client.recover(job, id)? {
+        match self.client.recover(job, id, self.oldest)? {
             Recovery::Build(number) => {
                 self.notes.push(format!("the queue item {id} is gone; its build was found by the item's id"));
                 Ok(Ok(number))

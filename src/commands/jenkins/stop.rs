@@ -34,7 +34,7 @@ fn stop(
                 return Ok("it was cancelled in the queue".to_owned());
             }
             // It left meanwhile: then there is a build to stop.
-            insist(clock, || watching::build_of(client, id, job, clock))?.ok_or_else(|| unknown(id))?
+            insist(clock, || watching::build_of(client, id, (job, 0), clock))?.ok_or_else(|| unknown(id))?
         }
         (None, None) => return Err(super::no_build("the argument")),
     };

@@ -71,7 +71,12 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
     if args.cause.is_some() && start.job_token.is_none() && !args.wait {
         context.report.line("note: Jenkins keeps --cause only for starts by a job's token, and with --wait it is written on the build's page");
     }
-    let next_build = known.map_or(0, |known| known.next_build);
+    let next_build = match known {
+        Some(known) => known.next_build,
+        // Without validation too an earlier build must not be taken for the one of this start.
+        None if marker.is_none() && start.job_token.is_none() => client.job(&start.job).map_or(0, |job| job.next_build),
+        None => 0,
+    };
     let trace = Trace { marker, since: client.controller_time(), next_build };
     let there = match key {
         Some(_) => insist(&*context.clock, || client.find_started(&start, &trace))?,
@@ -132,6 +137,8 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
     publication.publish()?;
     let mut remote = BuildRemote::new(&client, &*context.clock, args.follow.on_input);
     remote.queue_id = Some(started.queue_id);
+    // One that was there already may be of any age.
+    remote.oldest = if there.is_some() { 0 } else { next_build };
     remote.job = Some(job);
     // What waited already is somebody else's, unless it carries our key.
     let keep = started.joined && key.is_none();

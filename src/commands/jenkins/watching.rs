@@ -208,7 +208,7 @@ fn ask_to_stop(client: &Client, remote: &BuildRemote) -> Result<&'static str, Mi
         if client.cancel_item(id)? {
             return Ok("it was cancelled in the queue");
         }
-        target = build_of(client, id, remote.job.as_ref(), remote.clock)?;
+        target = build_of(client, id, (remote.job.as_ref(), remote.oldest), remote.clock)?;
     }
     match target {
         Some((job, number)) => client.stop_build(&job, number, Severity::Stop).map(|()| "it was told to stop"),
@@ -221,14 +221,14 @@ fn ask_to_stop(client: &Client, remote: &BuildRemote) -> Result<&'static str, Mi
 pub(super) fn build_of(
     client: &Client,
     id: u64,
-    job: Option<&JobPath>,
+    (job, oldest): (Option<&JobPath>, u64),
     clock: &dyn Clock,
 ) -> Result<Option<(JobPath, u64)>, Miss> {
     let until = clock.now() + MAKING;
     loop {
         let Some(item) = client.item(id)? else {
             let Some(job) = job else { return Ok(None) };
-            return Ok(match client.recover(job, id)? {
+            return Ok(match client.recover(job, id, oldest)? {
                 Recovery::Build(number) => Some((job.clone(), number)),
                 Recovery::Queued | Recovery::Gone => None,
             });
