@@ -145,6 +145,16 @@ void abandon(Map task, Map state) {
         return
     }
     echo("${task.step}: aborted; cancelling ${state.name}")
+    try {
+        cancel(task, state)
+    } catch (FlowInterruptedException again) {
+        // `parallel(failFast: true)` interrupts once more what the abort has interrupted already.
+        cancel(task, state)
+        throw again
+    }
+}
+
+void cancel(Map task, Map state) {
     catchError(message: "${task.step}: ${state.name} could not be cancelled and may still run:", buildResult: 'SUCCESS', stageResult: 'SUCCESS', catchInterruptions: false) {
         shortly(ending(task, state) + [quiet: false], null)
     }

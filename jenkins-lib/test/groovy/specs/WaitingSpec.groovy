@@ -337,6 +337,20 @@ class WaitingSpec extends LibrarySpecification {
         verbs == ['cancel']
     }
 
+    def 'an abort that comes twice, from parallel as well, cancels the build all the same'() {
+        given: 'the second one meets the call that cancels'
+        jenkins.faults.sleep = new FlowInterruptedException()
+        int calls = 0
+        jenkins.faults.node = { StepCall call -> ++calls == 1 ? new FlowInterruptedException() : null }
+
+        when:
+        jenkins.run("waitForCodemagic('$BUILD.id', callback: true)")
+
+        then:
+        jenkins.result == 'ABORTED'
+        verbs == ['cancel']
+    }
+
     def 'a look that goes wrong beside the callback fails the stage'() {
         given:
         answering(outcome: 'refused', exit_code: 10, error: [message: 'the key was refused', hint: null])
