@@ -235,7 +235,8 @@ void refuse(Map task) {
     String name = cibridgeArguments.firstOf(task.given, ['artifacts', 'artifactsDir', 'junit'])
     if (name) {
         error("${task.step}: ${name} needs a workspace, and there is none outside a node. " +
-            'Leave it out here, and fetch the files inside a node afterwards: codemagicArtifacts(build.id).')
+            'Leave it out here, and fetch the files inside a node afterwards: ' +
+            (isJenkins(task) ? 'cibridge jenkins artifacts.' : 'codemagicArtifacts(build.id).'))
     }
     if (task.given.files) {
         error("${task.step}: files needs a workspace, and there is none outside a node. Put the step inside node { }.")

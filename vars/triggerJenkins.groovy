@@ -41,6 +41,8 @@ Map arguments() {
         wait          : [is: 'flag', env: 'CIBRIDGE_WAIT'],
         propagate     : [is: 'flag'],
         console       : [is: 'flag', env: 'CIBRIDGE_CONSOLE'],
+        artifacts     : [is: 'list', env: 'CIBRIDGE_ARTIFACTS'],
+        artifactsDir  : [is: 'text', env: 'CIBRIDGE_ARTIFACTS_DIR'],
         onInput       : [is: 'text', env: 'CIBRIDGE_ON_INPUT'],
         queueTimeout  : [is: 'text', env: 'CIBRIDGE_QUEUE_TIMEOUT'],
         runTimeout    : [is: 'text', env: 'CIBRIDGE_RUN_TIMEOUT'],

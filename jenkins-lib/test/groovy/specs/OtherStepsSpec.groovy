@@ -204,7 +204,7 @@ class OtherStepsSpec extends LibrarySpecification {
 
         when:
         step('''triggerJenkins(url: 'http://127.0.0.1:1', job: 'team/my app', branch: 'feature/x', parameters: [TEXT: 'a "b" $c', CLEAN: true, N: 7],
-            files: [APK: 'out/app.apk', MAP: 'out/m a p.txt'], wait: true, console: true, onInput: 'fail', description: true)''')
+            files: [APK: 'out/app.apk', MAP: 'out/m a p.txt'], wait: true, console: true, onInput: 'fail', description: true, artifacts: ['*.ipa', 'a b/*'], artifactsDir: 'got')''')
 
         then:
         jenkins.result == 'SUCCESS'
@@ -212,9 +212,10 @@ class OtherStepsSpec extends LibrarySpecification {
         new JsonSlurper().parseText(jenkins.called('writeFile')[0].text('text')) == [TEXT: 'a "b" $c', CLEAN: true, N: 7]
         Map environment = binary.environment
         environment.CIBRIDGE_PARAMS_FROM.endsWith('/request.json')
-        environment.subMap('CIBRIDGE_JENKINS_URL', 'CIBRIDGE_JOB', 'CIBRIDGE_BRANCH', 'CIBRIDGE_PARAM_FILE', 'CIBRIDGE_WAIT', 'CIBRIDGE_CONSOLE', 'CIBRIDGE_ON_INPUT', 'JENKINS_USER_ID', 'JENKINS_API_TOKEN') == [
+        environment.subMap('CIBRIDGE_JENKINS_URL', 'CIBRIDGE_JOB', 'CIBRIDGE_BRANCH', 'CIBRIDGE_PARAM_FILE', 'CIBRIDGE_WAIT', 'CIBRIDGE_CONSOLE', 'CIBRIDGE_ON_INPUT', 'CIBRIDGE_ARTIFACTS', 'CIBRIDGE_ARTIFACTS_DIR', 'JENKINS_USER_ID', 'JENKINS_API_TOKEN') == [
             CIBRIDGE_JENKINS_URL: 'http://127.0.0.1:1', CIBRIDGE_JOB: 'team/my app', CIBRIDGE_BRANCH: 'feature/x',
             CIBRIDGE_PARAM_FILE: 'APK=out/app.apk\nMAP=out/m a p.txt', CIBRIDGE_WAIT: 'true', CIBRIDGE_CONSOLE: 'true', CIBRIDGE_ON_INPUT: 'fail',
+            CIBRIDGE_ARTIFACTS: '*.ipa\na b/*', CIBRIDGE_ARTIFACTS_DIR: 'got',
             JENKINS_USER_ID: 'robot', JENKINS_API_TOKEN: 'token-0123456789',
         ]
         !environment.containsKey('CIBRIDGE_REQUEST')

@@ -196,6 +196,7 @@ class WaitingForJenkinsSpec extends LibrarySpecification {
         argument              | why
         "files: [A: 'a.txt']" | 'needs a workspace, and there is none outside a node.'
         'console: true'       | 'shows the log from an agent that is held, and outside a node none is.'
+        "artifacts: '*.ipa'"  | 'needs a workspace, and there is none outside a node. Leave it out here, and fetch the files inside a node afterwards: cibridge jenkins artifacts.'
     }
 
     def 'outside a node a start alone asks for an agent'() {
