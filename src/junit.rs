@@ -1,6 +1,7 @@
 //! Test results as XML, in the shape that Jenkins' `junit` step reads. Pure: results in, bytes out.
 
 use std::io;
+use std::time::Duration;
 
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
@@ -67,17 +68,22 @@ fn write_suite(writer: &mut Writer<Vec<u8>>, suite: &TestSuite) -> io::Result<()
     let mut attributes = vec![("name", printable(&suite.name))];
     attributes.extend(Counts::of(&suite.cases).attributes());
     attributes.extend(suite.at.clone().map(|at| ("timestamp", at)));
-    let known: Option<f64> = suite.cases.iter().map(|case| case.seconds).sum();
-    attributes.extend(known.filter(|_| !suite.cases.is_empty()).map(|seconds| ("time", format!("{seconds:.3}"))));
+    let took: Option<Duration> = suite.cases.iter().map(|case| case.took).sum();
+    attributes.extend(took.filter(|_| !suite.cases.is_empty()).map(|took| ("time", seconds(took))));
     let class = class(suite);
     let element = writer.create_element("testsuite").with_attributes(pairs(&attributes));
     element.write_inner_content(|writer| suite.cases.iter().try_for_each(|case| write_case(writer, case, &class)))?;
     Ok(())
 }
 
+/// Seconds with three decimals.
+fn seconds(took: Duration) -> String {
+    format!("{}.{:03}", took.as_secs(), took.subsec_millis())
+}
+
 fn write_case(writer: &mut Writer<Vec<u8>>, case: &TestCase, class: &str) -> io::Result<()> {
     let mut attributes = vec![("classname", class.to_owned()), ("name", printable(&case.name))];
-    attributes.extend(case.seconds.map(|seconds| ("time", format!("{seconds:.3}"))));
+    attributes.extend(case.took.map(|took| ("time", seconds(took))));
     let element = writer.create_element("testcase").with_attributes(pairs(&attributes));
     let inner = match case.verdict {
         Verdict::Passed => return element.write_empty().map(drop),
@@ -126,8 +132,8 @@ fn printable(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn case(name: &str, verdict: Verdict, message: Option<&str>, seconds: Option<f64>) -> TestCase {
-        TestCase { name: name.into(), verdict, message: message.map(str::to_owned), seconds }
+    fn case(name: &str, verdict: Verdict, message: Option<&str>, took: Option<Duration>) -> TestCase {
+        TestCase { name: name.into(), verdict, message: message.map(str::to_owned), took }
     }
 
     #[test]
@@ -137,8 +143,13 @@ mod tests {
             group: "Unit <tests>".into(),
             at: Some("2021-02-01T14:33:45".into()),
             cases: vec![
-                case("says \"<&>'\" ]]>", Verdict::Passed, None, Some(0.25)),
-                case("bro\u{1b}[31mken\u{0}\u{fffe}", Verdict::Failed, Some("Expected: <3>\n  Actual: <4>"), Some(1.0)),
+                case("says \"<&>'\" ]]>", Verdict::Passed, None, Some(Duration::from_millis(250))),
+                case(
+                    "bro\u{1b}[31mken\u{0}\u{fffe}",
+                    Verdict::Failed,
+                    Some("Expected: <3>\n  Actual: <4>"),
+                    Some(Duration::from_secs(1)),
+                ),
                 case("crashed", Verdict::Errored, Some("one line"), None),
                 case("left out", Verdict::Skipped, None, None),
             ],

@@ -196,8 +196,8 @@ pub struct TestCase {
     pub verdict: Verdict,
     /// What was said about a bad end, or why it was skipped.
     pub message: Option<String>,
-    /// Seconds it took.
-    pub seconds: Option<f64>,
+    /// How long it took.
+    pub took: Option<Duration>,
 }
 
 /// Tests of one file or class.

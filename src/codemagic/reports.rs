@@ -3,6 +3,8 @@
 //! In all answers seen so far every test has an id, a name and the status `success`. The counts beside them tell that
 //! `failed`, `errored` and `skipped` exist; what such a test carries is not known, so the likely names are tried.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::client::Client;
@@ -58,7 +60,7 @@ fn case(test: &Value) -> TestCase {
         name: text(test, &["name", "title"]).unwrap_or_else(|| "unnamed test".to_owned()),
         verdict,
         message,
-        seconds: test.get("time").and_then(Value::as_f64).filter(|seconds| seconds.is_finite() && *seconds >= 0.0),
+        took: test.get("time").and_then(Value::as_f64).and_then(|time| Duration::try_from_secs_f64(time).ok()),
     }
 }
 

@@ -35,7 +35,7 @@ fn results_of_all_steps_are_read_and_odd_ones_hide_nothing() {
             ("unnamed test", Verdict::Errored, Some("its status is \"\"")),
         ]
     );
-    assert_eq!(found[1].cases[1].seconds, Some(1.5));
+    assert_eq!(found[1].cases[1].took, Some(Duration::from_millis(1500)));
     let counts = Counts::of(found.iter().flat_map(|suite| &suite.cases));
     assert_eq!(counts, Counts { passed: 3, failed: 1, errored: 3, skipped: 1 });
 }

@@ -25,17 +25,19 @@ pub fn size(bytes: u64) -> String {
     if bytes < 1000 {
         return format!("{bytes} bytes");
     }
-    let mut value = bytes as f64 / 1000.0;
     let mut units = UNITS.iter();
     let mut unit = units.next().copied().unwrap_or_default();
+    // In tenths of the unit, so that 999.96 is not shown as 1000.0 of the smaller one.
+    let mut tenth = 100;
+    let tenths = |tenth: u64| bytes.saturating_add(tenth / 2) / tenth;
     for larger in units {
-        // 999.96 would be shown as 1000.0.
-        if value < 999.95 {
+        if tenths(tenth) < 10_000 {
             break;
         }
-        (value, unit) = (value / 1000.0, larger);
+        (tenth, unit) = (tenth * 1000, larger);
     }
-    format!("{value:.1} {unit}")
+    let tenths = tenths(tenth);
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
 /// How far a download is: `12.3 MB of 27.0 MB (45 %), 3.2 MB/s, 5 s left, 1 of 3 files`.
@@ -87,7 +89,9 @@ mod tests {
             (4_970_018, "5.0 MB"),
             (999_949_999, "999.9 MB"),
             (999_999_999, "1.0 GB"),
+            (999_950, "1.0 MB"),
             (5_000_000_000, "5.0 GB"),
+            (u64::MAX, "18446.7 PB"),
         ] {
             assert_eq!(size(bytes), said);
         }
