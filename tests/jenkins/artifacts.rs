@@ -201,3 +201,14 @@ fn several_builds_get_a_folder_each() {
     assert_eq!(names(folder.path()), ["pipe-1", "pipe-2"]);
     assert_eq!(names(&folder.path().join("pipe-2")), ["app.bin"]);
 }
+
+/// Jenkins states no sizes; it dates its files, and so tells an empty one from an answer without anything in it.
+#[test]
+fn an_empty_file_is_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = planned(JenkinsPlan::default().artifact(JenkinsArtifact::text("empty.txt", "")));
+    ended(&sim);
+    let call = Call::new(&sim, &["artifacts", "pipe#1", "--dir"]).arg(folder.path());
+    call.run().ends(0).says("1 artifact, 0 bytes in ");
+    assert_eq!(fs::metadata(folder.path().join("empty.txt")).unwrap().len(), 0);
+}
