@@ -150,7 +150,6 @@ fn links_that_never_work_are_given_up() {
     ]);
 }
 
-/// Links of one look serve files that are fetched within seconds; one that waited longer gets a fresh one.
 #[test]
 fn redirects_are_followed_with_the_path_as_it_is() {
     for status in [301, 302, 303, 307, 308] {

@@ -257,3 +257,82 @@ pub(super) fn note_tests(suites: &[TestSuite], junit: Option<&Path>, document: &
     });
     document.more.insert("tests".to_owned(), tests);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::time::SystemTime;
+
+    use cibridge_simulator::{DEFAULT_APP, Simulator, StartRequest, Target};
+
+    use super::*;
+    use crate::clock::Interrupt;
+    use crate::codemagic::Endpoints;
+    use crate::http::{Credential, Http, Options, Url};
+    use crate::secret::Secret;
+
+    /// A clock that a test sets.
+    #[derive(Default)]
+    struct Hand(Cell<Duration>);
+
+    impl Clock for Hand {
+        fn now(&self) -> Duration {
+            self.0.get()
+        }
+        fn wall(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + self.now()
+        }
+        fn sleep(&self, pause: Duration) {
+            self.0.set(self.now() + pause);
+        }
+        fn interrupted(&self) -> Option<Code> {
+            None
+        }
+    }
+
+    #[test]
+    fn links_of_one_look_serve_files_that_are_fetched_soon_and_each_further_try_gets_a_fresh_one() {
+        let sim = Simulator::start().unwrap();
+        let start =
+            StartRequest { app_id: DEFAULT_APP.into(), workflow_id: "ios-release".into(), ..StartRequest::default() };
+        let id = sim.start_build(start);
+        sim.advance_build(&id, &Target::End);
+        let minute = Duration::from_secs(60);
+        let options = Options {
+            ca_cert: None,
+            client_cert: None,
+            client_key: None,
+            keep_idle: minute,
+            connect_timeout: minute,
+            answer_timeout: minute,
+            allow_http: false,
+        };
+        let (v3, legacy) = (Url::parse(sim.v3_url()).unwrap(), Url::parse(sim.legacy_url()).unwrap());
+        let key = Credential { origin: v3.origin(), header: "x-auth-token".into(), value: Secret::new(sim.key()) };
+        let http = Http::new(options, vec![key], Interrupt::default(), None);
+        let clock = Rc::new(Hand::default());
+        let client = Client::new(http, Endpoints { v3, legacy }, Rc::clone(&clock) as Rc<dyn Clock>);
+        let (_, mut offers) = client.offers(&id).unwrap();
+        client.add_sums(&id, &mut offers).unwrap();
+        let mut links = BuildLinks {
+            client: &client,
+            clock: &*clock,
+            id: &id,
+            offers: &mut offers,
+            chosen: &[1, 0],
+            seen: clock.now(),
+        };
+        let looks = || sim.requests_to("GET", "/api/v3/builds/").len();
+        let mut link = |n, made, refused| links.fresh(n, Tries { made, refused }).unwrap().url.to_string();
+        let first = link(0, 0, 0);
+        clock.sleep(FRESH);
+        assert_eq!((link(0, 0, 0) == first, looks()), (true, 1), "the same for a while");
+        clock.sleep(Duration::from_secs(1));
+        let second = link(0, 0, 0);
+        assert_eq!((second == first, looks()), (false, 2), "it has waited for its turn too long");
+        assert_ne!(link(0, 1, 1), second);
+        assert_eq!(looks(), 3, "each further try");
+        assert!(link(1, 2, 2).ends_with("/Demo.ipa"), "at last the one that lasts");
+    }
+}
