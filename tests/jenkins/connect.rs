@@ -118,6 +118,23 @@ fn headers_for_an_access_proxy_go_along_and_are_not_told() {
     }
 }
 
+/// Two headers of one name are none: servers take the first, the last or refuse both.
+#[test]
+fn two_proofs_in_one_header_are_refused() {
+    let sim = simulator();
+    let basic = "Authorization: Basic s3cr3t";
+    let both = Call::new(&sim, &["check", "--header", basic]).run().ends(2).says("there is one Authorization header");
+    assert!(!both.stderr.contains("s3cr3t"), "{both}");
+    let bearer = Call::anonymous(&sim, &["check", "--header", basic]).env("CIBRIDGE_BEARER_TOKEN", "x-token");
+    bearer.run().ends(2).says("there is one Authorization header");
+    assert!(sim.requests().is_empty());
+    let alone = format!("authorization: Bearer {JENKINS_TOKEN}");
+    Call::anonymous(&sim, &["check", "plain", "--header", &alone])
+        .run()
+        .ends(0)
+        .says("the credentials are valid: user dev");
+}
+
 #[test]
 fn a_password_gets_one_crumb_for_the_whole_call_and_another_when_its_session_ends() {
     let plan = || JenkinsPlan::steps([JenkinsStep::hold()]);

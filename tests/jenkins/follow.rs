@@ -61,6 +61,22 @@ fn an_item_that_a_restart_lost_is_not_taken_for_an_older_build() {
     Call::new(&sim, &["wait", "queue/item/2", "--job", "pipe"]).run().ends(0).says("Jenkins build pipe #1");
 }
 
+/// A full disk or a folder that is gone must not leave a build alone.
+#[test]
+fn a_result_file_that_cannot_be_written_any_more_ends_no_wait() {
+    let sim = planned(JenkinsPlan::default());
+    sim.fault(fault(&json!({"kind": "delay", "delay_ms": 300, "method": "POST", "listener": "jenkins"})));
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    let result = inner.join("result.json");
+    let child =
+        Call::new(&sim, &["trigger", "pipe", "--wait"]).env("CIBRIDGE_RESULT_FILE", result.to_str().unwrap()).spawn();
+    assert!(sim.wait_for_requests("POST", "/job/pipe/build", 1));
+    std::fs::remove_dir(&inner).unwrap();
+    child.wait().ends(16).says("the result file ").says("Jenkins build pipe #1 succeeded");
+}
+
 #[test]
 fn a_signal_cancels_the_item_or_stops_the_build() {
     for hold_queue in [true, false] {

@@ -158,15 +158,16 @@ fn credentials(
         None => cli::variable("JENKINS_API_TOKEN"),
     };
     let user = connection.user.as_deref().map(str::trim).filter(|user| !user.is_empty());
+    let in_header = all.iter().any(|credential| credential.header == "authorization");
+    if [token.is_some(), bearer.is_some(), in_header].iter().filter(|given| **given).count() > 1 {
+        return Err(Failure::usage(
+            "the credentials",
+            "more than one of API token, bearer token and --header Authorization is given, and there is one Authorization header",
+        )
+        .hint("give one of them; a proxy's token may fit into another --header")
+        .into());
+    }
     let login = match (user, token, bearer) {
-        (_, Some(_), Some(_)) => {
-            return Err(Failure::usage(
-                "the credentials",
-                "an API token and a bearer token are given, and there is one Authorization header",
-            )
-            .hint("give one of them; a proxy's token may fit into a --header")
-            .into());
-        }
         (None, Some(_), None) => {
             return Err(Failure::usage("the credentials", "an API token is given without its user")
                 .hint("set JENKINS_USER_ID, or give --user")
@@ -196,7 +197,7 @@ fn credentials(
                 Login::Password(user.to_owned())
             }
         }
-        (_, None, Some(token)) => {
+        (_, _, Some(token)) => {
             report.hide(&Secret::new(token.clone()));
             all.push(credential("authorization".to_owned(), Secret::new(format!("Bearer {token}"))));
             Login::Bearer

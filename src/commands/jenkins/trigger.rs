@@ -134,7 +134,7 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
         adopted: started.joined || there.is_some(),
         ..Document::new(PROVIDER)
     });
-    publication.publish()?;
+    publication.publish_early(&context.report);
     let mut remote = BuildRemote::new(&client, &*context.clock, args.follow.on_input);
     remote.queue_id = Some(started.queue_id);
     // One that was there already may be of any age.

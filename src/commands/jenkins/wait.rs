@@ -24,7 +24,7 @@ pub(super) fn run(args: &JenkinsWaitArgs, context: &Context, publication: &mut P
         remote
     });
     let remotes = remotes.collect();
-    publication.publish()?;
+    publication.publish_early(&context.report);
     let mode = watching::Mode { fail_fast: args.fail_fast, once: args.once, home: Some(&home), keep: false };
     Ok(watching::run(remotes, &args.follow, mode, context, publication))
 }
