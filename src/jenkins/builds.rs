@@ -46,6 +46,8 @@ pub struct BuildView {
     pub sighting: Sighting,
     /// Whether it is a Pipeline, which can be terminated and killed.
     pub is_pipeline: bool,
+    /// Whether it goes on, and nobody has interrupted it: a Pipeline that is just being made does not hear a stop.
+    pub is_undisturbed: bool,
     /// Whether it has no result though nothing works on it: it is just being made, or its record is damaged.
     pub is_idle: bool,
     /// How long such builds take, as Jenkins estimates it.
@@ -237,6 +239,9 @@ fn view(wire: &Value, job: &JobPath, job_page: &str, now: u64) -> BuildView {
         number: own_number,
         is_idle: result.is_none() && in_progress == Some(false),
         sighting: Sighting { artifacts: artifacts(wire), build, phase, known },
+        is_undisturbed: running
+            && !objects(wire, "actions")
+                .any(|action| str(action, "_class").is_some_and(|class| class.ends_with("InterruptedBuildAction"))),
         is_pipeline: str(wire, "_class").is_some_and(|class| class.ends_with("WorkflowRun")),
         estimate: number(wire, "estimatedDuration").filter(|millis| *millis > 0).map(Duration::from_millis),
         questions: asked.filter_map(question).collect(),

@@ -1,6 +1,8 @@
 //! Starts: the job in every form, its parameters, who may start it, and one build per call.
 
-use cibridge_simulator::{JenkinsJob, JenkinsMove, JenkinsParameter, ParameterKind, Restart, Simulator};
+use cibridge_simulator::{
+    JenkinsJob, JenkinsMove, JenkinsParameter, JenkinsPlan, JenkinsStep, ParameterKind, Restart, Simulator,
+};
 use serde_json::json;
 
 use super::{Call, built, config, fault, simulator};
@@ -280,6 +282,23 @@ fn an_earlier_build_of_the_same_is_not_taken_for_this_one() {
     ));
     let run = Call::new(&sim, &["trigger", "plain"]).run().ends(0).says("its user, time and parameters (queue item 2)");
     assert_eq!((run.document["build"]["id"].as_str(), sim.jenkins_runs().len()), (Some("queue/item/2"), 2));
+}
+
+/// A start that is still on its way when a signal ends the program arrives in the end, and its build is stopped.
+#[test]
+fn a_start_that_arrives_after_the_signal_is_found_and_stopped() {
+    let sim = built(config().plan(JenkinsPlan::steps([JenkinsStep::hold()]))).start().unwrap();
+    let post = ["trigger", "pipe", "--no-validate"];
+    sim.fault(fault(&json!({"kind": "hang", "max_ms": 60_000, "listener": "jenkins", "method": "POST"})));
+    let child = Call::new(&sim, &post).spawn();
+    assert!(sim.wait_for_requests("POST", "/job/pipe/build", 1));
+    child.terminate();
+    assert!(sim.wait_for_requests("GET", "/queue/api/json", 1));
+    // The simulator does not act on what hangs, so the same start comes from elsewhere.
+    Call::new(&sim, &post).run().ends(0);
+    child.wait().ends(143).says("The build was started: it was found by its user, time and parameters");
+    let run = only(&sim);
+    assert!(run.state == "cancelled" || run.stops == 1, "{run:?}");
 }
 
 /// Nothing was read of a connection that is refused, so the start is sent again.

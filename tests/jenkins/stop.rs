@@ -5,6 +5,7 @@ use cibridge_simulator::{
 };
 
 use super::{Call, built, ended, planned, under_way};
+use crate::support::until;
 
 fn holding(stop: JenkinsStop) -> JenkinsPlan {
     JenkinsPlan::steps([JenkinsStep::text("begun\n"), JenkinsStep::hold()]).stop(stop)
@@ -86,6 +87,23 @@ fn a_build_that_is_just_being_made_is_waited_for() {
     }
     stop(&sim, &[&format!("queue/item/{id}")]).run().ends(0).says("it was stopped (ABORTED)");
     assert_eq!(told(&sim), (1, 0, 0));
+}
+
+/// While a Pipeline is being made Jenkins takes a stop and forgets it; the build itself tells whether it was heard.
+#[test]
+fn a_stop_that_was_not_heard_is_sent_again() {
+    let deaf = || holding(JenkinsStop { lost: 2, ..JenkinsStop::default() });
+    let sim = planned(deaf());
+    under_way(&sim);
+    let patient = stop(&sim, &["pipe#1"]).env("CIBRIDGE_STOP_WAIT", "20s");
+    patient.run().ends(0).says("pipe#1: it was stopped (ABORTED)");
+    assert_eq!(told(&sim), (3, 0, 0));
+    let sim = planned(deaf());
+    let child = Call::new(&sim, &["trigger", "pipe", "--wait"]).spawn();
+    until("the hold", || sim.jenkins_runs().first().is_some_and(|run| run.state == "held"));
+    child.terminate();
+    child.wait().ends(143).says("it was told to stop");
+    assert_eq!(told(&sim), (3, 0, 0));
 }
 
 #[test]

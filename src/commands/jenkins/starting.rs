@@ -7,14 +7,18 @@
 use std::time::Duration;
 
 use super::super::Context;
+use crate::clock;
 use crate::error::{Code, Failure};
 use crate::jenkins::{Client, Start, StartError, Started, Trace};
 
 /// Pauses before each search for a build whose start was not answered: one that waits for a restart as well.
 const SEARCHES: [u64; 6] = [1, 2, 4, 8, 15, 30];
 
-/// The same, all together, when a signal ended the process.
+/// The time for searching, and for each request of it, when a signal ended the process.
 const LAST_SEARCH: Duration = Duration::from_millis(1500);
+
+/// The pause between two such searches.
+const LAST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Starts the build, or finds the one that an unanswered start made.
 pub(super) fn start(client: &Client, start: &Start, trace: &Trace, context: &Context) -> Result<Started, Failure> {
@@ -38,15 +42,22 @@ fn settle(
         context.report.line(&format!("{cause}; looking whether the build was started"));
     }
     let mut trouble = None;
-    for pause in SEARCHES.into_iter().filter(|_| trace.leads_anywhere()) {
-        clock.sleep(Duration::from_secs(pause));
-        let signalled = clock.interrupted().is_some();
-        let found = if signalled {
-            client.last_words(LAST_SEARCH).find_started(start, trace)
-        } else {
-            client.find_started(start, trace)
-        };
-        match found {
+    let mut pauses = SEARCHES.into_iter().filter(|_| trace.leads_anywhere());
+    // After a signal there is no time for pauses, but the start may be on its way still.
+    let mut last = None;
+    loop {
+        match &last {
+            None => {
+                let Some(pause) = pauses.next() else { break };
+                clock.sleep(Duration::from_secs(pause));
+                if clock.interrupted().is_some() {
+                    last = Some((clock.now() + LAST_SEARCH, client.last_words(LAST_SEARCH)));
+                }
+            }
+            Some((until, _)) if clock.now() + LAST_PAUSE >= *until => break,
+            Some(_) => clock::wait(LAST_PAUSE),
+        }
+        match last.as_ref().map_or(client, |(_, last)| last).find_started(start, trace) {
             Ok(Some(queue_id)) => {
                 let by = if trace.marker.is_some() { "its marker" } else { "its user, time and parameters" };
                 context.report.line(&format!("The build was started: it was found by {by} (queue item {queue_id})"));
@@ -54,9 +65,6 @@ fn settle(
             }
             Ok(None) => trouble = None,
             Err(miss) => trouble = Some(miss.failure),
-        }
-        if signalled {
-            break;
         }
     }
     let searched = match trouble {

@@ -28,6 +28,9 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 const MAKING: Duration = Duration::from_secs(2);
 const MAKING_PAUSE: Duration = Duration::from_millis(200);
 
+/// How often a build that does not hear is told to stop again, when a signal ends the process.
+const REPEATS: u32 = 6;
+
 /// How long a build may take to end after each of stop, term and kill, when a limit passed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -201,7 +204,8 @@ pub(super) fn interrupted(remote: &BuildRemote, keep: bool, code: Code, context:
     context.report.failure(&failure);
 }
 
-/// One request to stop: the queue item is cancelled, or the build that came of it is stopped.
+/// Asks to stop: the queue item is cancelled, or the build that came of it is stopped. A Pipeline that is just being
+/// made takes the request and forgets it, so it is asked until it shows that it heard.
 fn ask_to_stop(client: &Client, remote: &BuildRemote) -> Result<&'static str, Miss> {
     let mut target = remote.job.clone().zip(remote.number);
     if let (None, Some(id)) = (&target, remote.queue_id) {
@@ -211,7 +215,17 @@ fn ask_to_stop(client: &Client, remote: &BuildRemote) -> Result<&'static str, Mi
         target = build_of(client, id, (remote.job.as_ref(), remote.oldest), remote.clock)?;
     }
     match target {
-        Some((job, number)) => client.stop_build(&job, number, Severity::Stop).map(|()| "it was told to stop"),
+        Some((job, number)) => {
+            client.stop_build(&job, number, Severity::Stop)?;
+            for _ in 0..REPEATS {
+                match client.build(&job, &BuildName::Number(number)) {
+                    Ok(seen) if seen.is_pipeline && seen.is_undisturbed => clock::wait(MAKING_PAUSE),
+                    _ => break,
+                }
+                client.stop_build(&job, number, Severity::Stop)?;
+            }
+            Ok("it was told to stop")
+        }
         None => Err(Miss::lasting(Failure::new(Code::NotFound, "the build", "it is neither queued nor known"))),
     }
 }
@@ -285,13 +299,18 @@ pub(super) fn escalate(
         let mut pause = Duration::from_millis(250);
         loop {
             clock.sleep(pause.min(until.saturating_sub(clock.now())));
-            let seen = look()?.sighting;
+            let view = look()?;
+            let seen = view.sighting;
             if matches!(seen.phase, Phase::Ended(_)) {
                 let hard = ["", " by term", " by kill; its processes may go on"][index];
                 return Ok(format!("it was stopped{hard} ({})", seen.build.status));
             }
             if clock.now() >= until || clock.interrupted().is_some() {
                 break;
+            }
+            if index == 0 && view.is_pipeline && view.is_undisturbed {
+                // It did not hear: it is just being made.
+                insist(clock, || client.stop_build(job, number, *severity))?;
             }
             pause = (pause * 2).min(Duration::from_secs(2));
         }

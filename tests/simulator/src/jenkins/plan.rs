@@ -375,6 +375,8 @@ impl JenkinsTest {
 pub struct JenkinsStop {
     /// Time from the request to the end.
     pub seconds: f64,
+    /// So many requests to `stop` are taken and forgotten, as while a Pipeline is being made.
+    pub lost: u32,
     /// `stop` changes nothing.
     pub ignores_stop: bool,
     /// `term` changes nothing.
@@ -391,6 +393,7 @@ impl Default for JenkinsStop {
     fn default() -> Self {
         Self {
             seconds: 1.0,
+            lost: 0,
             ignores_stop: false,
             ignores_term: false,
             ignores_kill: false,

@@ -134,6 +134,8 @@ pub(crate) struct Run {
     step_node: Option<u32>,
     pub(crate) orders: Orders,
     pub(crate) aborted_by: Option<String>,
+    /// Who interrupted it, whether or not it heeds that.
+    pub(crate) interrupted_by: Option<String>,
     pub(crate) description: Option<String>,
     /// The build was deleted.
     pub(crate) deleted: bool,
@@ -195,6 +197,7 @@ impl Run {
             step_node: None,
             orders: Orders::default(),
             aborted_by: None,
+            interrupted_by: None,
             description: plan.description.clone(),
             deleted: false,
             plan,
@@ -400,9 +403,10 @@ impl Run {
             Ending::Kill => (&mut self.orders.kills, stop.ignores_kill, "Hard kill!\n"),
         };
         *count += 1;
-        if !self.in_progress {
+        if !self.in_progress || how == Ending::Gently && *count <= stop.lost {
             return;
         }
+        self.interrupted_by = Some(user.to_owned());
         let again = self.aborted_by.is_some();
         if self.pipeline() && !self.plan.bare_console {
             let by = if again || how == Ending::Kill { String::new() } else { format!("Aborted by {user}\n") };

@@ -245,7 +245,8 @@ impl Jenkins {
             }
             actions.push(json!({}));
             actions.push(json!({"_class": "org.jenkinsci.plugins.workflow.job.views.FlowGraphAction"}));
-        } else if let Some(user) = &run.aborted_by {
+        }
+        if let Some(user) = &run.interrupted_by {
             actions.push(json!({
                 "_class": "jenkins.model.InterruptedBuildAction",
                 "causes": [{
