@@ -104,6 +104,12 @@ fn a_stop_that_was_not_heard_is_sent_again() {
     child.terminate();
     child.wait().ends(143).says("it was told to stop");
     assert_eq!(told(&sim), (3, 0, 0));
+    // There is no time to try for ever.
+    let sim = planned(holding(JenkinsStop { lost: 99, ..JenkinsStop::default() }));
+    let child = Call::new(&sim, &["trigger", "pipe", "--wait"]).spawn();
+    until("the hold", || sim.jenkins_runs().first().is_some_and(|run| run.state == "held"));
+    child.terminate();
+    child.wait().ends(143).says("it could not be stopped and may go on (it does not hear that it is to stop)");
 }
 
 #[test]

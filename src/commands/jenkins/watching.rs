@@ -220,11 +220,11 @@ fn ask_to_stop(client: &Client, remote: &BuildRemote) -> Result<&'static str, Mi
             for _ in 0..REPEATS {
                 match client.build(&job, &BuildName::Number(number)) {
                     Ok(seen) if seen.is_pipeline && seen.is_undisturbed => clock::wait(MAKING_PAUSE),
-                    _ => break,
+                    _ => return Ok("it was told to stop"),
                 }
                 client.stop_build(&job, number, Severity::Stop)?;
             }
-            Ok("it was told to stop")
+            Err(Miss::lasting(Failure::new(Code::TimedOut, "the build", "it does not hear that it is to stop")))
         }
         None => Err(Miss::lasting(Failure::new(Code::NotFound, "the build", "it is neither queued nor known"))),
     }
