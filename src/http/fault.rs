@@ -67,6 +67,7 @@ impl Fault {
     /// Reads ureq's error. `proxy` is the proxy in use, without its credentials.
     pub(super) fn new(error: ureq::Error, url: &Url, proxy: Option<&str>, sent: bool) -> Self {
         let host = url.host();
+        let sent = sent && !is_unread(&error);
         let (kind, why, hint) = match error {
             ureq::Error::Timeout(stage) => timeout(stage, host),
             ureq::Error::ConnectProxyFailed(why) => proxy_refused(&why),
@@ -118,6 +119,31 @@ impl Fault {
 }
 
 type Told = (Kind, String, Option<String>);
+
+/// Whether the server refused the handshake for our certificate. In TLS 1.3 it says so after it was sent a request,
+/// which it has not read then.
+fn is_unread(error: &ureq::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    let error = match error {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()),
+        _ => None,
+    };
+    matches!(
+        error,
+        Some(TlsError::AlertReceived(
+            Alert::CertificateRequired
+                | Alert::HandshakeFailure
+                | Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA
+                | Alert::AccessDenied
+        ))
+    )
+}
 
 fn timeout(stage: ureq::Timeout, host: &str) -> Told {
     let (kind, why) = match stage {
