@@ -105,6 +105,12 @@ int severity(Object code) {
     return code == null ? 0 : known.containsKey(code) ? known[code] : 7
 }
 
+/** The answer for a build that was cancelled here, because another one of several ended badly. */
+@NonCPS
+Map ended(Map state) {
+    return [id: state.build, url: null, number: null, outcome: 'cancelled', exitCode: 4, status: null, commit: null, artifacts: [], result: [:]]
+}
+
 /** The build's name in a sentence. */
 @NonCPS
 String titleOf(Map answer) {

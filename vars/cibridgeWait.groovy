@@ -107,11 +107,19 @@ Map called(Map task, Map state) {
     return seen.answer
 }
 
-/** Looks until the build has ended; pauses are in seconds. An abort cancels the build and passes. */
+/** Looks until the build has ended or need not be waited for any more; pauses are in seconds. An abort cancels the build and passes. */
 Map looks(Map task, Map state, int first, int least, int most) {
     int pause = first
     try {
         while (true) {
+            // Jenkins loses the interruption by failFast for a branch that is between two steps.
+            if (state.woken) {
+                return null
+            }
+            if (task.fleet?.broken) {
+                abandon(task, state)
+                return cibridgeOutcome.ended(state)
+            }
             sleep(time: untilLimit(state, pause), unit: 'SECONDS')
             boolean late = state.limit > 0 && System.currentTimeMillis() - state.begun >= state.limit
             Map answer = shortly(looking(task, state), late ? ending(task, state) : null)

@@ -39,6 +39,7 @@ Map runAll(Map given, Map takes) {
     if (!number.matches('[1-9][0-9]{0,3}')) {
         error("triggerCodemagic: concurrency must be a whole number from 1, not '${number}'.")
     }
+    Map state = [next: 0, broken: false, answers: [:]]
     List tasks = []
     for (int n = 0; n < given.builds.size(); n++) {
         Map one = given.builds[n]
@@ -47,9 +48,8 @@ Map runAll(Map given, Map takes) {
             error("triggerCodemagic: builds[${n}]: ${stray} is about all builds, so it stands beside builds.")
         }
         cibridgeArguments.check("triggerCodemagic: builds[${n}]", one, takes)
-        tasks << task(merged(given, one, n), takes) + [quiet: true]
+        tasks << task(merged(given, one, n), takes) + [quiet: true, fleet: state]
     }
-    Map state = [next: 0, broken: false, answers: [:]]
     boolean failFast = cibridgeArguments.isOn(given.failFast)
     Map lanes = [failFast: failFast]
     for (int lane = 1; lane <= Math.min(number.toInteger(), tasks.size()); lane++) {
@@ -76,7 +76,7 @@ void runLane(List tasks, Map state, boolean failFast) {
         Map answer = follow(tasks[n])
         state.answers['build ' + n] = answer
         echo("triggerCodemagic: ${n + 1} of ${tasks.size()}: ${cibridgeOutcome.lineOf(answer)}")
-        if (failFast && answer.exitCode != 0 && answer.exitCode != 3) {
+        if (failFast && !state.broken && answer.exitCode != 0 && answer.exitCode != 3) {
             state.broken = true
             error("triggerCodemagic: ${n + 1} of ${tasks.size()} ended badly, so the others are cancelled (failFast)")
         }

@@ -53,6 +53,8 @@ class Jenkins implements Closeable {
     List<String> answers = []
     /** Gets the seconds that a `sleep` takes: time passes in no time, and what else has a clock can follow. */
     Closure passing = { double seconds -> }
+    /** How many branches do not notice that failFast interrupts them: Jenkins loses that for one that is between two steps. */
+    int interruptionsLost = 0
     /** At how many of the steps the program is saved; a pipeline of thousands of steps takes minutes otherwise. */
     int savedEvery = 1
     File varsFolder = new File(System.getProperty('repository'), 'vars')

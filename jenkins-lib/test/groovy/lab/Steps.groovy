@@ -280,8 +280,9 @@ class Steps {
                 frame.memory.results[frame.memory.branch] = outcome
                 boolean ended = frame.call['failFast'] && frame.memory.results.values().any { it.abnormal != null }
                 if (ended && frame.memory.parked) {
-                    resume(frame, frame.memory.parked[0])
-                    return new Outcome(null, new FlowInterruptedException())
+                    Map other = frame.memory.parked[0]
+                    resume(frame, other)
+                    return jenkins.interruptionsLost-- > 0 ? other.ended as Outcome : new Outcome(null, new FlowInterruptedException())
                 }
                 if (!ended && (frame.memory.waiting || frame.memory.parked)) {
                     return next(frame)

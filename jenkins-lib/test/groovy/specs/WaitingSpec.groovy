@@ -311,6 +311,21 @@ class WaitingSpec extends LibrarySpecification {
         pauses == [600, 5, 30]
     }
 
+    def 'a callback that the looks do not notice ends them before the next pause'() {
+        given:
+        jenkins.answers << "Codemagic-$BUILD.id".toString()
+        jenkins.interruptionsLost = 1
+        looks = [running(500), running(500), [outcome: 'success', build: BUILD + [number: 8]]]
+
+        when:
+        jenkins.run("return waitForCodemagic('$BUILD.id', callback: true)")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        jenkins.returned.number == 8
+        pauses == [600, 5, 30]
+    }
+
     def 'a build that never calls back is noticed by the slow looks'() {
         given:
         looks = [running(40), [outcome: 'failed', exit_code: 1, build: BUILD + [number: 8]]]
