@@ -10,11 +10,10 @@ GNU  := x86_64-unknown-linux-gnu
 
 # The musl standard library: rustup's, or a sysroot folder that MUSL_SYSROOT names (a rustup layout made elsewhere).
 MUSL_SYSROOT ?=
-# Nothing unwinds in the release profile; equal runs of instructions are kept once, which LLVM does by itself only on ARM
-# at this level; and relative relocations have a short form (musl 1.2.4 and newer reads it, Rust's own since 1.93).
-# Together a fifth less file, at the same speed.
+# Nothing unwinds in the release profile (see src/unwinder.rs), and relative relocations have a short form (musl 1.2.4
+# and newer reads it, Rust's own since 1.93): a fifth less file.
 MUSL_FLAGS := -C force-unwind-tables=no -C link-arg=-Wl,-T,.cargo/no-unwind-tables.ld -C link-arg=-Wl,--no-eh-frame-hdr \
-  -C llvm-args=--enable-machine-outliner -C link-arg=-Wl,-z,pack-relative-relocs
+  -C link-arg=-Wl,-z,pack-relative-relocs
 export CFLAGS_x86_64_unknown_linux_musl := -fno-asynchronous-unwind-tables -fno-unwind-tables
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS := $(MUSL_FLAGS) $(if $(MUSL_SYSROOT),--sysroot $(MUSL_SYSROOT))
 ifneq ($(MUSL_SYSROOT),)

@@ -65,7 +65,7 @@ fn an_item_that_a_restart_lost_is_not_taken_for_an_older_build() {
 #[test]
 fn a_result_file_that_cannot_be_written_any_more_ends_no_wait() {
     let sim = planned(JenkinsPlan::default());
-    sim.fault(fault(&json!({"kind": "delay", "delay_ms": 300, "method": "POST", "listener": "jenkins"})));
+    sim.fault(fault(&json!({"kind": "delay", "delay_ms": 2000, "method": "POST", "listener": "jenkins"})));
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("inner");
     std::fs::create_dir(&inner).unwrap();
@@ -73,7 +73,7 @@ fn a_result_file_that_cannot_be_written_any_more_ends_no_wait() {
     let child =
         Call::new(&sim, &["trigger", "pipe", "--wait"]).env("CIBRIDGE_RESULT_FILE", result.to_str().unwrap()).spawn();
     assert!(sim.wait_for_requests("POST", "/job/pipe/build", 1));
-    std::fs::remove_dir(&inner).unwrap();
+    std::fs::remove_dir_all(&inner).unwrap();
     child.wait().ends(16).says("the result file ").says("Jenkins build pipe #1 succeeded");
 }
 

@@ -1,7 +1,13 @@
 //! Starts: the job in every form, its parameters, who may start it, and one build per call.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use cibridge_simulator::{
-    JenkinsJob, JenkinsMove, JenkinsParameter, JenkinsPlan, JenkinsStep, ParameterKind, Restart, Simulator,
+    JENKINS_TOKEN, JENKINS_USER, JenkinsJob, JenkinsMove, JenkinsParameter, JenkinsPlan, JenkinsStep, ParameterKind,
+    Restart, Simulator,
 };
 use serde_json::json;
 
@@ -288,14 +294,20 @@ fn an_earlier_build_of_the_same_is_not_taken_for_this_one() {
 #[test]
 fn a_start_that_arrives_after_the_signal_is_found_and_stopped() {
     let sim = built(config().plan(JenkinsPlan::steps([JenkinsStep::hold()]))).start().unwrap();
-    let post = ["trigger", "pipe", "--no-validate"];
     sim.fault(fault(&json!({"kind": "hang", "max_ms": 60_000, "listener": "jenkins", "method": "POST"})));
-    let child = Call::new(&sim, &post).spawn();
+    let child = Call::new(&sim, &["trigger", "pipe", "--no-validate"]).spawn();
     assert!(sim.wait_for_requests("POST", "/job/pipe/build", 1));
     child.terminate();
     assert!(sim.wait_for_requests("GET", "/queue/api/json", 1));
     // The simulator does not act on what hangs, so the same start comes from elsewhere.
-    Call::new(&sim, &post).run().ends(0);
+    let address = sim.jenkins_url().trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    let login = STANDARD.encode(format!("{JENKINS_USER}:{JENKINS_TOKEN}"));
+    let mut socket = TcpStream::connect(address).unwrap();
+    let head = format!("POST /jenkins/job/pipe/build HTTP/1.1\r\nhost: x\r\nauthorization: Basic {login}\r\n");
+    socket.write_all(format!("{head}content-length: 0\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     child.wait().ends(143).says("The build was started: it was found by its user, time and parameters");
     let run = only(&sim);
     assert!(run.state == "cancelled" || run.stops == 1, "{run:?}");

@@ -5,13 +5,12 @@ use cibridge_simulator::{
 };
 
 use super::{Call, built, ended, planned, under_way};
-use crate::support::until;
+use crate::support::{together, until};
 
 fn holding(stop: JenkinsStop) -> JenkinsPlan {
     JenkinsPlan::steps([JenkinsStep::text("begun\n"), JenkinsStep::hold()]).stop(stop)
 }
 
-/// A pause is only ever waited out with a build that does not end: whatever does is seen at once.
 fn stop(sim: &Simulator, named: &[&str]) -> Call {
     Call::new(sim, &[&["stop"], named].concat())
 }
@@ -26,23 +25,26 @@ fn told(sim: &Simulator) -> (u32, u32, u32) {
 fn a_build_is_stopped_as_gently_as_it_goes() {
     let nothing_helps = JenkinsStop { ignores_kill: true, ..JenkinsStop::stubborn() };
     let ignores_stop = JenkinsStop { ignores_stop: true, ..JenkinsStop::default() };
-    for (manner, wait, code, part, counts) in [
-        (JenkinsStop::default(), "30s", 0, "pipe#1: it was stopped (ABORTED)", (1, 0, 0)),
-        (ignores_stop, "2s", 0, "it was stopped by term (ABORTED)", (1, 1, 0)),
-        (JenkinsStop::stubborn(), "2s", 0, "by kill; its processes may go on (ABORTED)", (1, 1, 1)),
-        (nothing_helps, "200ms", 6, "it was told to stop and has not ended", (1, 1, 1)),
-    ] {
-        let sim = planned(holding(manner));
+    let rungs = [
+        (JenkinsStop::default(), 0, "pipe#1: it was stopped (ABORTED)", (1, 0, 0)),
+        (ignores_stop, 0, "it was stopped by term (ABORTED)", (1, 1, 0)),
+        (JenkinsStop::stubborn(), 0, "by kill; its processes may go on (ABORTED)", (1, 1, 1)),
+        (nothing_helps, 6, "it was told to stop and has not ended", (1, 1, 1)),
+    ];
+    // Each look brings a build that heeds a step further; several must fit into the wait of a rung.
+    let waiting = |sim: &Simulator| stop(sim, &["pipe#1"]).env("CIBRIDGE_STOP_WAIT", "3s");
+    together(&rungs, |(manner, code, part, counts)| {
+        let sim = planned(holding(manner.clone()));
         under_way(&sim);
-        let run = stop(&sim, &["pipe#1"]).env("CIBRIDGE_STOP_WAIT", wait).run().ends(code).says(part);
-        assert_eq!(told(&sim), counts, "{run}");
+        let run = waiting(&sim).run().ends(*code).says(part);
+        assert_eq!(told(&sim), *counts, "{run}");
         assert_eq!(run.stderr.contains("does not end; sending term"), counts.1 > 0, "{run}");
-    }
+    });
     // Only a Pipeline can be terminated and killed.
     let config = JenkinsConfig::with_jobs([JenkinsJob::freestyle("pipe")]).plan(holding(JenkinsStop::stubborn()));
     let sim = built(config).start().unwrap();
     under_way(&sim);
-    stop(&sim, &["pipe#1"]).env("CIBRIDGE_STOP_WAIT", "200ms").run().ends(6);
+    waiting(&sim).run().ends(6);
     assert_eq!(told(&sim), (1, 0, 0));
 }
 
@@ -96,8 +98,7 @@ fn a_stop_that_was_not_heard_is_sent_again() {
     let deaf = || holding(JenkinsStop { lost: 2, ..JenkinsStop::default() });
     let sim = planned(deaf());
     under_way(&sim);
-    let patient = stop(&sim, &["pipe#1"]).env("CIBRIDGE_STOP_WAIT", "20s");
-    patient.run().ends(0).says("pipe#1: it was stopped (ABORTED)");
+    stop(&sim, &["pipe#1"]).run().ends(0).says("pipe#1: it was stopped (ABORTED)");
     assert_eq!(told(&sim), (3, 0, 0));
     let sim = planned(deaf());
     let child = Call::new(&sim, &["trigger", "pipe", "--wait"]).spawn();
