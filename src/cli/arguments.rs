@@ -1,0 +1,312 @@
+//! Arguments as data: the notation in which the tables of this room are written, and the one loop that tells clap.
+//!
+//! A declaration in one of the three macros makes the public type with its fields, a constant table of [`Row`]s, and
+//! the reader of clap's answer. What every argument shares is said once, in [`argument`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{FalseyValueParser, PossibleValue, PossibleValuesParser, ValueParser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+/// One line of a table: an argument, a group of arguments, or a command.
+pub struct Row {
+    /// How help shows it: `--limit <N>`, `-v, --verbose`, `--clear [<ID>]`, `<JOB>`, `[APP]`, `<BUILD>...`; for a
+    /// command its name, for a group nothing. It is clap's id as well.
+    pub notation: &'static str,
+    /// The help text.
+    pub help: &'static str,
+    /// What the type of the field says.
+    pub kind: Kind,
+    /// What else holds.
+    pub rules: &'static [Rule],
+}
+
+/// What a value is, or what stands below a row.
+pub enum Kind {
+    /// A flag without a value; its variable is off when it holds `0`, `n`, `no`, `f`, `false` or `off`.
+    Switch,
+    /// Any text.
+    Text,
+    /// Any text, several times.
+    Texts,
+    /// A path.
+    Path,
+    /// A duration such as `30m`.
+    Duration,
+    /// A whole number from 0.
+    Number,
+    /// One of these words, each with its help.
+    Words(&'static [(&'static str, &'static str)]),
+    /// Arguments, and the heading that help shows over them if they have one of their own.
+    Group(&'static [Row], Option<&'static str>),
+    /// Commands, of which one must be given.
+    Commands(&'static [Row]),
+}
+
+/// What holds for an argument besides its notation and kind.
+pub enum Rule {
+    /// The environment variable that stands in for the flag.
+    Env(&'static str),
+    /// The value without flag and variable.
+    Default(&'static str),
+    /// The value of a flag that is given without one.
+    Missing(&'static str),
+    /// The number lies between these two, or is one of them.
+    Within(i64, i64),
+    /// The text is one of these words.
+    OneOf(&'static [&'static str]),
+    /// The argument of this notation must be given too.
+    Requires(&'static str),
+    /// The argument of this notation must not be given.
+    Conflicts(&'static str),
+}
+
+/// A type that can be a field of a declaration.
+pub trait Field: Sized {
+    /// What it says of the argument.
+    const KIND: Kind;
+
+    /// The value of the argument with this notation, or of a whole group.
+    fn read(matches: &ArgMatches, notation: &'static str) -> Self;
+}
+
+/// Declares groups of arguments: `field: Type = "notation" Rule(…)…,` for each argument, `field: Type,` for a group.
+macro_rules! arguments {
+    ($(
+        $(#[doc = $doc:literal])+
+        $(#[heading = $heading:literal])?
+        pub struct $name:ident {$(
+            #[doc = $help:literal]
+            pub $field:ident: $type:ty $(= $notation:literal $($rule:ident($($value:tt)*))*)?,
+        )+}
+    )+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone)]
+        pub struct $name {$(
+            #[doc = $help]
+            pub $field: $type,
+        )+}
+
+        impl $crate::cli::arguments::Field for $name {
+            const KIND: $crate::cli::arguments::Kind = $crate::cli::arguments::Kind::Group(&[$(
+                $crate::cli::arguments::Row {
+                    notation: concat!($($notation)?),
+                    help: $help,
+                    kind: <$type as $crate::cli::arguments::Field>::KIND,
+                    rules: &[$($($crate::cli::arguments::Rule::$rule($($value)*)),*)?],
+                }
+            ),+], [$(Some($heading),)? None][0]);
+
+            fn read(matches: &clap::ArgMatches, _: &'static str) -> Self {
+                Self {$($field: $crate::cli::arguments::Field::read(matches, concat!($($notation)?)),)+}
+            }
+        }
+    )+};
+}
+
+/// Declares the commands of one level: `Variant(Arguments) = "name",` for each.
+macro_rules! commands {
+    (
+        $(#[doc = $doc:literal])+
+        pub enum $name:ident {$(
+            #[doc = $help:literal]
+            $variant:ident($type:ty) = $verb:literal,
+        )+}
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Debug)]
+        pub enum $name {$(
+            #[doc = $help]
+            $variant($type),
+        )+}
+
+        impl $crate::cli::arguments::Field for $name {
+            const KIND: $crate::cli::arguments::Kind = $crate::cli::arguments::Kind::Commands(&[$(
+                $crate::cli::arguments::Row {
+                    notation: $verb,
+                    help: $help,
+                    kind: <$type as $crate::cli::arguments::Field>::KIND,
+                    rules: &[],
+                }
+            ),+]);
+
+            fn read(matches: &clap::ArgMatches, _: &'static str) -> Self {
+                match matches.subcommand() {
+                    $(Some(($verb, matches)) => Self::$variant($crate::cli::arguments::Field::read(matches, "")),)+
+                    _ => unreachable!("clap lets only commands of the table through"),
+                }
+            }
+        }
+    };
+}
+
+/// Declares a choice: `Variant = "word",` for each.
+macro_rules! words {
+    (
+        $(#[doc = $doc:literal])+
+        pub enum $name:ident {$(
+            #[doc = $help:literal]
+            $variant:ident = $word:literal,
+        )+}
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {$(
+            #[doc = $help]
+            $variant,
+        )+}
+
+        impl $crate::cli::arguments::Field for $name {
+            const KIND: $crate::cli::arguments::Kind =
+                $crate::cli::arguments::Kind::Words(&[$(($word, $help)),+]);
+
+            fn read(matches: &clap::ArgMatches, notation: &'static str) -> Self {
+                match <String as $crate::cli::arguments::Field>::read(matches, notation).as_str() {
+                    $($word => Self::$variant,)+
+                    _ => unreachable!("clap lets only words of the table through"),
+                }
+            }
+        }
+    };
+}
+
+pub(super) use {arguments, commands, words};
+
+/// The command with what a row says: its arguments, or the commands below it.
+pub fn add(command: Command, row: &Row, heading: Option<&'static str>) -> Command {
+    match row.kind {
+        Kind::Group(rows, own) => rows.iter().fold(command, |command, row| add(command, row, own.or(heading))),
+        Kind::Commands(rows) => {
+            let command = command.subcommand_required(true).arg_required_else_help(true);
+            rows.iter().fold(command, |command, row| command.subcommand(self::command(row)))
+        }
+        _ => command.arg(argument(row, heading)),
+    }
+}
+
+/// The command that a row describes, with everything below it.
+pub fn command(row: &Row) -> Command {
+    add(Command::new(row.notation).about(row.help.trim()), row, None)
+}
+
+/// clap's argument for a row.
+fn argument(row: &Row, heading: Option<&'static str>) -> Arg {
+    let mut argument = Arg::new(row.notation).help(row.help.trim()).help_heading(heading).hide_env_values(true);
+    for word in row.notation.split(' ') {
+        argument = if let Some(long) = word.strip_prefix("--") {
+            argument.long(long)
+        } else if let Some(short) = word.strip_prefix('-') {
+            argument.short(short.chars().next())
+        } else {
+            let is_positional = word == row.notation;
+            let named = argument.value_name(word.trim_matches(['<', '>', '[', ']', '.']));
+            let named = if word.ends_with("...") { named.num_args(1..) } else { named };
+            named.required(is_positional && word.starts_with('<'))
+        };
+    }
+    argument = match row.kind {
+        Kind::Switch => argument.action(ArgAction::SetTrue).value_parser(FalseyValueParser::new()),
+        Kind::Texts => argument.action(ArgAction::Append),
+        Kind::Path => argument.value_parser(ValueParser::path_buf()),
+        Kind::Duration => argument.value_parser(duration),
+        Kind::Number => argument.value_parser(|text: &str| text.parse::<u64>()),
+        Kind::Words(words) => argument.value_parser(PossibleValuesParser::new(
+            words.iter().map(|(word, help)| PossibleValue::new(*word).help(help.trim())),
+        )),
+        Kind::Text | Kind::Group(..) | Kind::Commands(_) => argument,
+    };
+    row.rules.iter().fold(argument, |argument, rule| match *rule {
+        Rule::Env(name) if is_empty(name) => argument,
+        Rule::Env(name) => argument.env(name),
+        Rule::Default(value) => argument.default_value(value),
+        Rule::Missing(value) => argument.num_args(0..=1).default_missing_value(value),
+        Rule::Within(least, most) => argument.value_parser(move |text: &str| within(text, least, most)),
+        Rule::OneOf(words) => argument.value_parser(PossibleValuesParser::new(words)),
+        Rule::Requires(notation) => argument.requires(notation),
+        Rule::Conflicts(notation) => argument.conflicts_with(notation),
+    })
+}
+
+/// Whether a variable is set to nothing: it counts as not set, as Jenkins leaves unset parameters.
+fn is_empty(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| value.to_string_lossy().trim().is_empty())
+}
+
+/// Reads a number between two others.
+fn within(text: &str, least: i64, most: i64) -> Result<u64, String> {
+    let number = text.parse::<i64>().map_err(|error| error.to_string())?;
+    u64::try_from(number)
+        .ok()
+        .filter(|_| (least..=most).contains(&number))
+        .ok_or_else(|| format!("{number} is not in {least}..={most}"))
+}
+
+/// Reads a duration such as `90s`, `30m` or `1h 30m`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.trim().parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 90s, 30m or 1h"))
+}
+
+/// Fields whose type is a value: the kind, how it is read, and the same without a value. What a row requires or gives
+/// a default is always there.
+macro_rules! fields {
+    ($($type:ty: $kind:ident, $read:expr;)+) => {$(
+        impl Field for Option<$type> {
+            const KIND: Kind = Kind::$kind;
+
+            fn read(matches: &ArgMatches, notation: &'static str) -> Self {
+                $read(matches, notation)
+            }
+        }
+
+        impl Field for $type {
+            const KIND: Kind = Kind::$kind;
+
+            fn read(matches: &ArgMatches, notation: &'static str) -> Self {
+                $read(matches, notation).unwrap_or_default()
+            }
+        }
+    )+};
+}
+
+fields! {
+    bool: Switch, |matches: &ArgMatches, notation| matches.get_one(notation).copied();
+    String: Text, |matches: &ArgMatches, notation| matches.get_one(notation).cloned();
+    PathBuf: Path, |matches: &ArgMatches, notation| matches.get_one(notation).cloned();
+    Duration: Duration, |matches: &ArgMatches, notation| matches.get_one(notation).copied();
+    u64: Number, |matches: &ArgMatches, notation| matches.get_one(notation).copied();
+    usize: Number, |matches, notation| u64::read(matches, notation).try_into().ok();
+    u8: Number, |matches, notation| u64::read(matches, notation).try_into().ok();
+}
+
+impl Field for Vec<String> {
+    const KIND: Kind = Kind::Texts;
+
+    fn read(matches: &ArgMatches, notation: &'static str) -> Self {
+        matches.get_many(notation).into_iter().flatten().cloned().collect()
+    }
+}
+
+impl<T: Field> Field for Box<T> {
+    const KIND: Kind = T::KIND;
+
+    fn read(matches: &ArgMatches, notation: &'static str) -> Self {
+        Self::new(T::read(matches, notation))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_with_and_without_units() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("50ms"), Ok(Duration::from_millis(50)));
+        assert!(duration("soon").is_err());
+    }
+}
