@@ -11,15 +11,22 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// One line of a table: an argument, a group of arguments, or a command.
 pub struct Row {
-    /// How help shows it: `--limit <N>`, `-v, --verbose`, `--clear [<ID>]`, `<JOB>`, `[APP]`, `<BUILD>...`; for a
-    /// command its name, for a group nothing. It is clap's id as well.
-    pub notation: &'static str,
-    /// The help text.
-    pub help: &'static str,
+    /// What is written down of it, one thing a line: a pointer to each would double the table.
+    ///
+    /// First the notation, which is how help shows the argument and clap's id as well: `--limit <N>`, `-v, --verbose`,
+    /// `--clear [<ID>]`, `<JOB>`, `[APP]`, `<BUILD>...`; for a command its name, for a group nothing. Then lines of a
+    /// key, a blank and a text:
+    ///
+    /// - `Help`: the help text,
+    /// - `Env`: the environment variable that stands in for the flag,
+    /// - `Default`: the value without flag and variable,
+    /// - `Missing`: the value of a flag that is given without one,
+    /// - `UpTo`: the greatest number, of numbers from 1,
+    /// - `OneOf`: the only values, with blanks between them,
+    /// - `Requires` and `Conflicts`: the notation of an argument that must or must not be given too.
+    pub text: &'static str,
     /// What the type of the field says.
     pub kind: Kind,
-    /// What else holds.
-    pub rules: &'static [Rule],
 }
 
 /// What a value is, or what stands below a row.
@@ -37,29 +44,19 @@ pub enum Kind {
     /// A whole number from 0.
     Number,
     /// One of these words, each with its help.
-    Words(&'static [(&'static str, &'static str)]),
-    /// Arguments, and the heading that help shows over them if they have one of their own.
-    Group(&'static [Row], Option<&'static str>),
+    Words(&'static &'static [(&'static str, &'static str)]),
+    /// Arguments that belong together.
+    Group(&'static Group),
     /// Commands, of which one must be given.
-    Commands(&'static [Row]),
+    Commands(&'static &'static [Row]),
 }
 
-/// What holds for an argument besides its notation and kind.
-pub enum Rule {
-    /// The environment variable that stands in for the flag.
-    Env(&'static str),
-    /// The value without flag and variable.
-    Default(&'static str),
-    /// The value of a flag that is given without one.
-    Missing(&'static str),
-    /// The number lies between these two, or is one of them.
-    Within(i64, i64),
-    /// The text is one of these words.
-    OneOf(&'static [&'static str]),
-    /// The argument of this notation must be given too.
-    Requires(&'static str),
-    /// The argument of this notation must not be given.
-    Conflicts(&'static str),
+/// Arguments that belong together.
+pub struct Group {
+    /// The heading that help shows over them, if they have one of their own.
+    pub heading: Option<&'static str>,
+    /// One for each field.
+    pub rows: &'static [Row],
 }
 
 /// A type that can be a field of a declaration.
@@ -78,7 +75,7 @@ macro_rules! arguments {
         $(#[heading = $heading:literal])?
         pub struct $name:ident {$(
             #[doc = $help:literal]
-            pub $field:ident: $type:ty $(= $notation:literal $($rule:ident($($value:tt)*))*)?,
+            pub $field:ident: $type:ty $(= $notation:literal $($key:ident($value:literal))*)?,
         )+}
     )+) => {$(
         $(#[doc = $doc])+
@@ -89,14 +86,14 @@ macro_rules! arguments {
         )+}
 
         impl $crate::cli::arguments::Field for $name {
-            const KIND: $crate::cli::arguments::Kind = $crate::cli::arguments::Kind::Group(&[$(
-                $crate::cli::arguments::Row {
-                    notation: concat!($($notation)?),
-                    help: $help,
-                    kind: <$type as $crate::cli::arguments::Field>::KIND,
-                    rules: &[$($($crate::cli::arguments::Rule::$rule($($value)*)),*)?],
-                }
-            ),+], [$(Some($heading),)? None][0]);
+            const KIND: $crate::cli::arguments::Kind =
+                $crate::cli::arguments::Kind::Group(&$crate::cli::arguments::Group {
+                    heading: [$(Some($heading),)? None][0],
+                    rows: &[$($crate::cli::arguments::Row {
+                        text: concat!($($notation, "\nHelp", $help $(, "\n", stringify!($key), " ", $value)*)?),
+                        kind: <$type as $crate::cli::arguments::Field>::KIND,
+                    }),+],
+                });
 
             fn read(matches: &clap::ArgMatches, _: &'static str) -> Self {
                 Self {$($field: $crate::cli::arguments::Field::read(matches, concat!($($notation)?)),)+}
@@ -122,14 +119,12 @@ macro_rules! commands {
         )+}
 
         impl $crate::cli::arguments::Field for $name {
-            const KIND: $crate::cli::arguments::Kind = $crate::cli::arguments::Kind::Commands(&[$(
-                $crate::cli::arguments::Row {
-                    notation: $verb,
-                    help: $help,
+            const KIND: $crate::cli::arguments::Kind = $crate::cli::arguments::Kind::Commands(
+                const { &(&[$($crate::cli::arguments::Row {
+                    text: concat!($verb, "\nHelp", $help),
                     kind: <$type as $crate::cli::arguments::Field>::KIND,
-                    rules: &[],
-                }
-            ),+]);
+                }),+] as &[_]) },
+            );
 
             fn read(matches: &clap::ArgMatches, _: &'static str) -> Self {
                 match matches.subcommand() {
@@ -159,7 +154,7 @@ macro_rules! words {
 
         impl $crate::cli::arguments::Field for $name {
             const KIND: $crate::cli::arguments::Kind =
-                $crate::cli::arguments::Kind::Words(&[$(($word, $help)),+]);
+                $crate::cli::arguments::Kind::Words(const { &(&[$(($word, $help)),+] as &[_]) });
 
             fn read(matches: &clap::ArgMatches, notation: &'static str) -> Self {
                 match <String as $crate::cli::arguments::Field>::read(matches, notation).as_str() {
@@ -173,35 +168,40 @@ macro_rules! words {
 
 pub(super) use {arguments, commands, words};
 
-/// The command with what a row says: its arguments, or the commands below it.
-pub fn add(command: Command, row: &Row, heading: Option<&'static str>) -> Command {
+/// The command that a row describes, with everything below it.
+pub fn command(row: &Row) -> Command {
+    let (name, about) = row.text.split_once("\nHelp ").unwrap_or_default();
+    add(Command::new(name).about(about), row, None)
+}
+
+/// The command with the argument that a row describes, or with what stands below the row.
+fn add(command: Command, row: &Row, heading: Option<&'static str>) -> Command {
     match row.kind {
-        Kind::Group(rows, own) => rows.iter().fold(command, |command, row| add(command, row, own.or(heading))),
+        Kind::Group(group) => {
+            group.rows.iter().fold(command, |command, row| add(command, row, group.heading.or(heading)))
+        }
         Kind::Commands(rows) => {
             let command = command.subcommand_required(true).arg_required_else_help(true);
             rows.iter().fold(command, |command, row| command.subcommand(self::command(row)))
         }
-        _ => command.arg(argument(row, heading)),
+        _ => command.arg(argument(row).help_heading(heading)),
     }
 }
 
-/// The command that a row describes, with everything below it.
-pub fn command(row: &Row) -> Command {
-    add(Command::new(row.notation).about(row.help.trim()), row, None)
-}
-
 /// clap's argument for a row.
-fn argument(row: &Row, heading: Option<&'static str>) -> Arg {
-    let mut argument = Arg::new(row.notation).help(row.help.trim()).help_heading(heading).hide_env_values(true);
-    for word in row.notation.split(' ') {
+fn argument(row: &Row) -> Arg {
+    let mut lines = row.text.split('\n');
+    let notation = lines.next().unwrap_or_default();
+    let mut argument = Arg::new(notation).hide_env_values(true);
+    for word in notation.split(' ') {
         argument = if let Some(long) = word.strip_prefix("--") {
             argument.long(long)
         } else if let Some(short) = word.strip_prefix('-') {
             argument.short(short.chars().next())
         } else {
-            let is_positional = word == row.notation;
             let named = argument.value_name(word.trim_matches(['<', '>', '[', ']', '.']));
             let named = if word.ends_with("...") { named.num_args(1..) } else { named };
+            let is_positional = word == notation;
             named.required(is_positional && word.starts_with('<'))
         };
     }
@@ -216,15 +216,17 @@ fn argument(row: &Row, heading: Option<&'static str>) -> Arg {
         )),
         Kind::Text | Kind::Group(..) | Kind::Commands(_) => argument,
     };
-    row.rules.iter().fold(argument, |argument, rule| match *rule {
-        Rule::Env(name) if is_empty(name) => argument,
-        Rule::Env(name) => argument.env(name),
-        Rule::Default(value) => argument.default_value(value),
-        Rule::Missing(value) => argument.num_args(0..=1).default_missing_value(value),
-        Rule::Within(least, most) => argument.value_parser(move |text: &str| within(text, least, most)),
-        Rule::OneOf(words) => argument.value_parser(PossibleValuesParser::new(words)),
-        Rule::Requires(notation) => argument.requires(notation),
-        Rule::Conflicts(notation) => argument.conflicts_with(notation),
+    lines.filter_map(|line| line.split_once(' ')).fold(argument, |argument, (key, text)| match key {
+        "Help" => argument.help(text),
+        "Env" if is_empty(text) => argument,
+        "Env" => argument.env(text),
+        "Default" => argument.default_value(text),
+        "Missing" => argument.num_args(0..=1).default_missing_value(text),
+        "UpTo" => argument.value_parser(move |number: &str| up_to(text, number)),
+        "OneOf" => argument.value_parser(PossibleValuesParser::new(text.split(' '))),
+        "Requires" => argument.requires(text),
+        "Conflicts" => argument.conflicts_with(text),
+        _ => unreachable!("no row has a key {key}"),
     })
 }
 
@@ -233,13 +235,13 @@ fn is_empty(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| value.to_string_lossy().trim().is_empty())
 }
 
-/// Reads a number between two others.
-fn within(text: &str, least: i64, most: i64) -> Result<u64, String> {
+/// Reads a number from 1 to a greatest one.
+fn up_to(greatest: &str, text: &str) -> Result<u64, String> {
     let number = text.parse::<i64>().map_err(|error| error.to_string())?;
-    u64::try_from(number)
-        .ok()
-        .filter(|_| (least..=most).contains(&number))
-        .ok_or_else(|| format!("{number} is not in {least}..={most}"))
+    if number < 1 || greatest.parse().is_ok_and(|greatest: i64| greatest < number) {
+        return Err(format!("{number} is not in 1..={greatest}"));
+    }
+    Ok(number.unsigned_abs())
 }
 
 /// Reads a duration such as `90s`, `30m` or `1h 30m`; a bare number is seconds.

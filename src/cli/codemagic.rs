@@ -196,7 +196,7 @@ arguments! {
         pub labels: Vec<String> = "--label <LABEL>",
 
         /// Only builds in this state
-        pub status: Option<String> = "--status <STATE>" Env("CIBRIDGE_STATUS") OneOf(&["queued", "building", "finished", "failed", "canceled", "timeout", "skipped"]),
+        pub status: Option<String> = "--status <STATE>" Env("CIBRIDGE_STATUS") OneOf("queued building finished failed canceled timeout skipped"),
 
         /// The most builds to list
         pub limit: usize = "--limit <N>" Env("CIBRIDGE_LIMIT") Default("20"),

@@ -11,7 +11,7 @@ arguments! {
     /// How files are downloaded.
     pub struct DownloadArgs {
         /// Files to download at once
-        pub jobs: u8 = "--jobs <N>" Env("CIBRIDGE_JOBS") Default("4") Within(1, 16),
+        pub jobs: u8 = "--jobs <N>" Env("CIBRIDGE_JOBS") Default("4") UpTo("16"),
 
         /// Take it for no error when there is no such artifact
         pub allow_none: bool = "--allow-none" Env("CIBRIDGE_ALLOW_NONE"),

@@ -74,12 +74,8 @@ pub enum Parsed {
 }
 
 /// The root of all tables.
-const ROOT: Row = Row {
-    notation: "cibridge",
-    help: "Start, follow and collect builds of another CI system",
-    kind: System::KIND,
-    rules: &[],
-};
+const ROOT: Row =
+    Row { text: "cibridge\nHelp Start, follow and collect builds of another CI system", kind: System::KIND };
 
 const EXIT_CODES: &str = "Exit codes: 0 success, 1 failed, 2 usage, 3 unstable, 4 cancelled, 5 skipped, \
     6 own time limit, 7 wrong commit, 10 credentials, 11 not found, 12 refused, 13 unavailable, 14 no connection, \
