@@ -91,10 +91,8 @@ pub enum End {
     Abandoned,
 }
 
-/// One build that is followed.
-pub struct Watch<R> {
-    /// The build behind it.
-    pub remote: R,
+/// One build that is followed. The loop sees its remote as a `dyn Remote`, so it is compiled once for all of them.
+pub struct Watch<R: ?Sized> {
     limits: Limits,
     pace: Pace,
     pressure: Pressure,
@@ -110,6 +108,8 @@ pub struct Watch<R> {
     next_beat: Duration,
     misses: u32,
     refusals: u32,
+    /// The build behind it; last, because only the last field can be of unknown size.
+    pub remote: R,
 }
 
 impl<R: Remote> Watch<R> {
@@ -117,7 +117,6 @@ impl<R: Remote> Watch<R> {
     pub fn new(remote: R, limits: Limits, pace: Pace, clock: &dyn Clock, first_look: Duration) -> Self {
         let now = clock.now();
         Self {
-            remote,
             limits,
             pace,
             pressure: Pressure::default(),
@@ -130,6 +129,7 @@ impl<R: Remote> Watch<R> {
             next_beat: now + HEARTBEAT,
             misses: 0,
             refusals: 0,
+            remote,
         }
     }
 
@@ -137,7 +137,9 @@ impl<R: Remote> Watch<R> {
     pub fn usual(&self) -> Option<Duration> {
         self.pace.usual.map(Usual::typical)
     }
+}
 
+impl Watch<dyn Remote + '_> {
     /// How long the build has run or been queued by now: what the service said, and the time since.
     fn age(&self, now: Duration) -> (Option<Duration>, Duration) {
         let since = now.saturating_sub(self.seen_at);
@@ -210,7 +212,7 @@ impl<R: Remote> Watch<R> {
     /// unknown, and in time for the limits.
     fn next_call(&self, now: Duration) -> Duration {
         let (run, queued) = self.age(now);
-        let foreseen = run.zip(self.usual()).is_some_and(|(run, usual)| run <= usual.mul_f64(1.25));
+        let foreseen = run.zip(self.pace.usual).is_some_and(|(run, usual)| run <= usual.typical().mul_f64(1.25));
         let patience =
             if foreseen || self.pace.fixed.is_some() { Duration::ZERO } else { run.unwrap_or(queued) / LATE_BY };
         let planned = match self.remote.pause() {
@@ -374,17 +376,19 @@ pub fn follow<R: Remote>(
                 .for_each(|watch| watch.end = Some(End::Interrupted(code)));
         }
         let now = clock.now();
-        let Some(next) = (0..watches.len()).filter(|n| watches[*n].end.is_none()).min_by_key(|n| watches[*n].due(now))
+        let Some(next) = (0..watches.len())
+            .filter(|n| watches[*n].end.is_none())
+            .min_by_key(|n| Watch::<dyn Remote>::due(&watches[*n], now))
         else {
             return;
         };
-        let due = watches[next].due(now);
+        let due = Watch::<dyn Remote>::due(&watches[next], now);
         if due > now {
             clock.sleep(due.saturating_sub(now));
             continue;
         }
         let mut events = Vec::new();
-        watches[next].advance(clock, &mut |event| events.push(event));
+        Watch::<dyn Remote>::advance(&mut watches[next], clock, &mut |event| events.push(event));
         for event in events {
             emit(next, &watches[next], event);
         }
