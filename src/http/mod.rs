@@ -175,7 +175,11 @@ impl Http {
     pub fn send(&self, request: &Request) -> Result<Response, Fault> {
         let mut stream = self.open(request, Some(BODY_LIMIT))?;
         let mut bytes = Vec::new();
-        if let Err(error) = (&mut stream).take(BODY_LIMIT + 1).read_to_end(&mut bytes) {
+        let read = (&mut stream).take(BODY_LIMIT + 1).read_to_end(&mut bytes);
+        // A refusal is one by its status, also when what it says about itself is cut off.
+        if let Err(error) = read
+            && !(400..500).contains(&stream.status)
+        {
             return Err(stream.fault(error));
         }
         if bytes.len() as u64 > BODY_LIMIT {
