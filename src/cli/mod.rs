@@ -158,4 +158,44 @@ mod tests {
             system.get_subcommands().filter(|command| command.get_name() != "help").for_each(check);
         }
     }
+
+    #[test]
+    fn what_a_row_says_holds() {
+        let said = |line: &str| match parse(line.split(' ').map(OsString::from)) {
+            Ok(Parsed::Work(cli)) => format!("{:?}", cli.system),
+            Ok(Parsed::Text(text)) => text,
+            Err(failure) => failure.to_string(),
+        };
+        for (line, part) in [
+            ("cibridge codemagic artifacts", "were not provided: <BUILD>"),
+            ("cibridge codemagic wait", "were not provided: <BUILD>..."),
+            ("cibridge codemagic wait a b", r#"builds: ["a", "b"]"#),
+            ("cibridge codemagic workflows", "app_id: None"),
+            ("cibridge codemagic apps -v", "json: false, result_file: None, verbose: true"),
+            ("cibridge codemagic apps --json --json", "'--json' cannot be used multiple times"),
+            ("cibridge codemagic apps --ca-cert", "a value is required for '--ca-cert <FILE>' but none was supplied"),
+            ("cibridge codemagic artifacts b", r#"dir: ".", list: false, download: DownloadArgs { jobs: 4,"#),
+            ("cibridge codemagic artifacts b --jobs 16", "jobs: 16"),
+            ("cibridge codemagic artifacts b --jobs 17", "'17' for '--jobs <N>': 17 is not in 1..=16"),
+            ("cibridge codemagic artifacts b --jobs 0", "'0' for '--jobs <N>': 0 is not in 1..=16"),
+            ("cibridge codemagic builds --limit=-1", "'-1' for '--limit <N>': invalid digit found in string"),
+            ("cibridge codemagic builds --status queued", r#"status: Some("queued")"#),
+            ("cibridge codemagic builds --status queue", "[possible values: queued, building, finished, "),
+            ("cibridge codemagic wait b --timeout 1m", "timeout: Some(60s)"),
+            ("cibridge codemagic wait b --timeout soon", "write it like 90s, 30m or 1h"),
+            ("cibridge codemagic trigger --label a --label b", r#"labels: ["a", "b"]"#),
+            ("cibridge codemagic trigger --api legacy", "api: Legacy"),
+            ("cibridge codemagic trigger --api v4", "'v4' for '--api <API>' [possible values: v3, legacy]"),
+            ("cibridge codemagic caches a", "clear: None"),
+            ("cibridge codemagic caches a --clear", r#"clear: Some("all")"#),
+            ("cibridge codemagic caches a --clear c", r#"clear: Some("c")"#),
+            ("cibridge jenkins check --client-key k", "were not provided: --client-cert <FILE>"),
+            ("cibridge jenkins input b --proceed --abort", "'--proceed' cannot be used with '--abort'"),
+            ("cibridge jenkins token rotate --help", "Connection:\n      --url <URL>"),
+            ("cibridge jenkins token create --version", "cibridge-jenkins-token-create 0."),
+        ] {
+            let said = said(line);
+            assert!(said.contains(part), "{line}: {said}");
+        }
+    }
 }
