@@ -26,6 +26,8 @@ mod report;
 mod retry;
 mod secret;
 mod signals;
+#[cfg(all(target_env = "musl", panic = "abort"))]
+mod unwinder;
 
 use std::process::ExitCode;
 use std::rc::Rc;
