@@ -68,7 +68,8 @@ pub trait Field: Sized {
     fn read(matches: &ArgMatches, notation: &'static str) -> Self;
 }
 
-/// Declares groups of arguments: `field: Type = "notation" Rule(…)…,` for each argument, `field: Type,` for a group.
+/// Declares groups of arguments: `pub field: Type = "notation" Key("text") Key("text"),` for each argument, with the
+/// keys of [`Row::text`]; `pub field: Type,` for a group within the group.
 macro_rules! arguments {
     ($(
         $(#[doc = $doc:literal])+

@@ -77,10 +77,12 @@ pub enum Parsed {
 const ROOT: Row =
     Row { text: "cibridge\nHelp Start, follow and collect builds of another CI system", kind: System::KIND };
 
+/// What the help of the program itself ends with.
 const EXIT_CODES: &str = "Exit codes: 0 success, 1 failed, 2 usage, 3 unstable, 4 cancelled, 5 skipped, \
     6 own time limit, 7 wrong commit, 10 credentials, 11 not found, 12 refused, 13 unavailable, 14 no connection, \
     15 outcome unknown, 16 local fault, 130/143 ended by a signal.";
 
+/// The whole command line, as clap needs it.
 fn definition() -> clap::Command {
     arguments::command(&ROOT)
         .version(env!("CARGO_PKG_VERSION"))
