@@ -263,7 +263,7 @@ fn an_answer_that_is_lost_makes_no_second_build() {
         ("marked", json!({"kind": "cut", "at": "before_answer", "act": true})),
         ("plain", json!({"kind": "cut", "at": "answer", "bytes": 9})),
         ("plain", json!({"kind": "cut", "at": "answer", "bytes": 40})),
-        ("marked", json!({"kind": "hang", "max_ms": 3000, "act": true})),
+        ("marked", json!({"kind": "hang", "max_ms": 10_000, "act": true})),
         ("plain", json!({"kind": "raw", "text": "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "act": true})),
         ("params", json!({"kind": "wrong_json", "shape": "text"})),
     ];
@@ -272,7 +272,7 @@ fn an_answer_that_is_lost_makes_no_second_build() {
         (trouble["listener"], trouble["method"]) = (json!("jenkins"), json!("POST"));
         let sim = built(config()).fault(fault(&trouble)).start().unwrap();
         let found = if *job == "marked" { "its marker" } else { "its user, time and parameters" };
-        Call::new(&sim, &["trigger", job, "--answer-timeout", "500ms"]).run().ends(0).says(found);
+        Call::new(&sim, &["trigger", job, "--answer-timeout", "2s"]).run().ends(0).says(found);
         assert_eq!(only(&sim).job, *job);
         assert_eq!(sim.requests().iter().filter(|request| request.method == "POST").count(), 1, "{trouble}");
     });

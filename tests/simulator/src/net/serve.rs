@@ -11,6 +11,7 @@ use crate::record::{ConnectionRecord, RequestRecord};
 use crate::world::{Shared, World};
 use crate::{api, http};
 use rustls::ServerConfig;
+use socket2::{Domain, Socket, Type};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -20,6 +21,9 @@ use std::time::Duration;
 
 /// Longest time for a handshake, and for a client to send what it announced.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Connections that may wait to be accepted, as the standard library has it.
+const BACKLOG: i32 = 128;
 
 /// A listening socket and its open connections.
 pub(crate) struct Door {
@@ -86,10 +90,13 @@ pub(crate) fn listen(
                 for guest in theirs.lock().values() {
                     let _ = guest.stream.shutdown(Shutdown::Both);
                 }
+                let Some(held) = hold(address, &shared) else { return };
                 shared.set_port(Port::Closed);
                 shared.wait_for_port();
-                let Some(again) = open_again(address, &shared) else { return };
-                socket = again;
+                if held.listen(BACKLOG).is_err() {
+                    return;
+                }
+                socket = held.into();
                 shared.set_port(Port::Open);
                 continue;
             }
@@ -101,10 +108,17 @@ pub(crate) fn listen(
     Ok(Door { address, thread: Some(thread), open })
 }
 
-/// Takes a port a second time; somebody else's connection may hold it for a moment.
-fn open_again(address: SocketAddr, shared: &Shared) -> Option<TcpListener> {
+/// Takes a port again without listening: connections to it are refused, and nobody else gets it meanwhile. Somebody
+/// else's connection may have it for a moment.
+fn hold(address: SocketAddr, shared: &Shared) -> Option<Socket> {
+    let take = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        Ok::<_, io::Error>(socket)
+    };
     while !shared.stopped() {
-        if let Ok(socket) = TcpListener::bind(address) {
+        if let Ok(socket) = take() {
             return Some(socket);
         }
         shared.pause(Duration::from_millis(5));
