@@ -3,223 +3,277 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::OutputArgs;
-use super::arguments::{arguments, commands, words};
+use clap::{Args, Subcommand, ValueEnum};
+
 use super::files::{AppsArgs, ArtifactsArgs, CachesArgs, CollectArgs, LogsArgs, ShareArgs, TestsArgs, WorkflowsArgs};
 use super::following::FollowArgs;
+use super::{OutputArgs, duration};
 
-commands! {
-    /// What can be done with Codemagic builds.
-    pub enum CodemagicCommand {
-        /// Start a build, and with --wait follow it to its end
-        Trigger(Box<TriggerArgs>) = "trigger",
-        /// Follow builds to their end
-        Wait(WaitArgs) = "wait",
-        /// Show where builds stand
-        Status(BuildArgs) = "status",
-        /// Cancel builds
-        Cancel(BuildArgs) = "cancel",
-        /// List the newest builds
-        Builds(BuildsArgs) = "builds",
-        /// Download or list a build's artifacts
-        Artifacts(ArtifactsArgs) = "artifacts",
-        /// Print or save the logs of a build's steps
-        Logs(LogsArgs) = "logs",
-        /// Show a build's test results, or write them as JUnit XML
-        Tests(TestsArgs) = "tests",
-        /// Make links to artifacts that anyone may open for a while
-        Share(ShareArgs) = "share",
-        /// List the apps that the key can see
-        Apps(AppsArgs) = "apps",
-        /// List the workflows of an app
-        Workflows(WorkflowsArgs) = "workflows",
-        /// List or clear the build caches of an app
-        Caches(CachesArgs) = "caches",
-        /// Check the key, the app, the workflow, both addresses, proxy and certificates
-        Check(CheckArgs) = "check",
-    }
+/// What can be done with Codemagic builds.
+#[derive(Debug, Subcommand)]
+pub enum CodemagicCommand {
+    /// Start a build, and with --wait follow it to its end
+    Trigger(Box<TriggerArgs>),
+    /// Follow builds to their end
+    Wait(WaitArgs),
+    /// Show where builds stand
+    Status(BuildArgs),
+    /// Cancel builds
+    Cancel(BuildArgs),
+    /// List the newest builds
+    Builds(BuildsArgs),
+    /// Download or list a build's artifacts
+    Artifacts(ArtifactsArgs),
+    /// Print or save the logs of a build's steps
+    Logs(LogsArgs),
+    /// Show a build's test results, or write them as JUnit XML
+    Tests(TestsArgs),
+    /// Make links to artifacts that anyone may open for a while
+    Share(ShareArgs),
+    /// List the apps that the key can see
+    Apps(AppsArgs),
+    /// List the workflows of an app
+    Workflows(WorkflowsArgs),
+    /// List or clear the build caches of an app
+    Caches(CachesArgs),
+    /// Check the key, the app, the workflow, both addresses, proxy and certificates
+    Check(CheckArgs),
 }
 
-words! {
-    /// Which API starts the build.
-    pub enum ApiArg {
-        /// The current API
-        V3 = "v3",
-        /// The old one, for accounts where v3 is not available
-        Legacy = "legacy",
-    }
+/// Which API starts the build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ApiArg {
+    /// The current API
+    V3,
+    /// The old one, for accounts where v3 is not available
+    Legacy,
 }
 
-arguments! {
+/// How to reach Codemagic.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct ConnectionArgs {
+    /// Read the API key from a file that only its owner can read, instead of the environment variable CODEMAGIC_API_KEY
+    #[arg(long, value_name = "FILE", env = "CODEMAGIC_API_KEY_FILE")]
+    pub api_key_file: Option<PathBuf>,
+
+    /// The v3 API's address
+    #[arg(long, value_name = "URL", env = "CODEMAGIC_API_URL", default_value = "https://codemagic.io/api/v3")]
+    pub api_url: String,
+
+    /// The legacy API's address
+    #[arg(long, value_name = "URL", env = "CODEMAGIC_LEGACY_API_URL", default_value = "https://api.codemagic.io")]
+    pub legacy_api_url: String,
+
+    /// Trust the certificates in this PEM file as well
+    #[arg(long, value_name = "FILE", env = "CIBRIDGE_CA_CERT")]
+    pub ca_cert: Option<PathBuf>,
+
+    /// Longest time to connect
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_CONNECT_TIMEOUT", default_value = "15s", value_parser = duration)]
+    pub connect_timeout: Duration,
+
+    /// Longest time to wait for an answer
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_ANSWER_TIMEOUT", default_value = "60s", value_parser = duration)]
+    pub answer_timeout: Duration,
+
+    /// Allow plain http to other machines
+    #[arg(long, env = "CIBRIDGE_ALLOW_HTTP")]
+    pub allow_http: bool,
+}
+
+/// Arguments of `codemagic trigger`.
+///
+/// The four values that Jenkinsfiles set as environment variables are read by the command, not by clap: a flag wins
+/// over `--request`, and `--request` over the environment.
+#[derive(Debug, Args)]
+pub struct TriggerArgs {
+    /// The app: the part after /app/ in its page's address [env: CODEMAGIC_APP_ID]
+    #[arg(long, value_name = "ID")]
+    pub app_id: Option<String>,
+
+    /// The workflow's key in codemagic.yaml or its Workflow Editor id, not its display name [env: CODEMAGIC_WORKFLOW]
+    #[arg(long, value_name = "ID")]
+    pub workflow: Option<String>,
+
+    /// The branch to build [env: CODEMAGIC_BRANCH]
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<String>,
+
+    /// The tag to build, instead of a branch [env: CODEMAGIC_TAG]
+    #[arg(long, value_name = "NAME")]
+    pub tag: Option<String>,
+
+    /// A variable for the build; repeat it for more [env: CIBRIDGE_VAR, one a line]
+    #[arg(long = "var", value_name = "NAME=TEXT")]
+    pub variables: Vec<String>,
+
+    /// A variable for the build with the value that it has here; the value is masked in all output [env: CIBRIDGE_VAR_FROM_ENV, one a line]
+    #[arg(long, value_name = "NAME")]
+    pub var_from_env: Vec<String>,
+
+    /// A variable group to add [env: CIBRIDGE_GROUP, one a line]
+    #[arg(long = "group", value_name = "NAME")]
+    pub groups: Vec<String>,
+
+    /// A software version, e.g. xcode=16.0 [env: CIBRIDGE_SOFTWARE, one a line]
+    #[arg(long, value_name = "NAME=VERSION")]
+    pub software: Vec<String>,
+
+    /// A label for the build [env: CIBRIDGE_LABEL, one a line]
+    #[arg(long = "label", value_name = "LABEL")]
+    pub labels: Vec<String>,
+
+    /// The machine type, e.g. mac_mini_m2
+    #[arg(long, value_name = "TYPE", env = "CIBRIDGE_INSTANCE_TYPE")]
+    pub instance_type: Option<String>,
+
+    /// An input of the workflow: NAME=TEXT, or NAME:=JSON for numbers and booleans [env: CIBRIDGE_INPUT, one a line]
+    #[arg(long = "input", value_name = "NAME=TEXT")]
+    pub inputs: Vec<String>,
+
+    /// Read the request as JSON from a file, or from stdin for `-`; flags win over it
+    #[arg(long, value_name = "FILE", env = "CIBRIDGE_REQUEST")]
+    pub request: Option<PathBuf>,
+
+    /// The API that starts the build
+    #[arg(long, value_enum, env = "CIBRIDGE_API", default_value = "v3")]
+    pub api: ApiArg,
+
+    /// Follow the build to its end, and end with a code that says how it ended
+    #[arg(long, env = "CIBRIDGE_WAIT")]
+    pub wait: bool,
+
+    /// Take over the build that already carries this key, if there is one, instead of starting another
+    #[arg(long, value_name = "KEY", env = "CIBRIDGE_IDEMPOTENCY_KEY")]
+    pub idempotency_key: Option<String>,
+
+    /// Print the request with the key masked, and send nothing
+    #[arg(long, env = "CIBRIDGE_DRY_RUN")]
+    pub dry_run: bool,
+
+    /// How to follow.
+    #[command(flatten)]
+    pub follow: FollowArgs,
+
+    /// What to bring home.
+    #[command(flatten)]
+    pub collect: CollectArgs,
+
     /// How to reach Codemagic.
-    #[heading = "Connection"]
-    pub struct ConnectionArgs {
-        /// Read the API key from a file that only its owner can read, instead of the environment variable CODEMAGIC_API_KEY
-        pub api_key_file: Option<PathBuf> = "--api-key-file <FILE>" Env("CODEMAGIC_API_KEY_FILE"),
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 
-        /// The v3 API's address
-        pub api_url: String = "--api-url <URL>" Env("CODEMAGIC_API_URL") Default("https://codemagic.io/api/v3"),
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
 
-        /// The legacy API's address
-        pub legacy_api_url: String = "--legacy-api-url <URL>" Env("CODEMAGIC_LEGACY_API_URL") Default("https://api.codemagic.io"),
+/// Arguments of `codemagic wait`.
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    /// The builds' ids or pages
+    #[arg(value_name = "BUILD", required = true)]
+    pub builds: Vec<String>,
 
-        /// Trust the certificates in this PEM file as well
-        pub ca_cert: Option<PathBuf> = "--ca-cert <FILE>" Env("CIBRIDGE_CA_CERT"),
+    /// Cancel the other builds as soon as one ends badly
+    #[arg(long, env = "CIBRIDGE_FAIL_FAST")]
+    pub fail_fast: bool,
 
-        /// Longest time to connect
-        pub connect_timeout: Duration = "--connect-timeout <TIME>" Env("CIBRIDGE_CONNECT_TIMEOUT") Default("15s"),
+    /// Look once: a build that goes on is no failure, the document says when the next look is worth while, and a signal leaves the build alone
+    #[arg(long, env = "CIBRIDGE_ONCE")]
+    pub once: bool,
 
-        /// Longest time to wait for an answer
-        pub answer_timeout: Duration = "--answer-timeout <TIME>" Env("CIBRIDGE_ANSWER_TIMEOUT") Default("60s"),
+    /// How to follow.
+    #[command(flatten)]
+    pub follow: FollowArgs,
 
-        /// Allow plain http to other machines
-        pub allow_http: bool = "--allow-http" Env("CIBRIDGE_ALLOW_HTTP"),
-    }
+    /// What to bring home.
+    #[command(flatten)]
+    pub collect: CollectArgs,
 
-    /// Arguments of `codemagic trigger`.
-    ///
-    /// The four values that Jenkinsfiles set as environment variables are read by the command, not by clap: a flag wins
-    /// over `--request`, and `--request` over the environment.
-    pub struct TriggerArgs {
-        /// The app: the part after /app/ in its page's address [env: CODEMAGIC_APP_ID]
-        pub app_id: Option<String> = "--app-id <ID>",
+    /// How to reach Codemagic.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 
-        /// The workflow's key in codemagic.yaml or its Workflow Editor id, not its display name [env: CODEMAGIC_WORKFLOW]
-        pub workflow: Option<String> = "--workflow <ID>",
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
 
-        /// The branch to build [env: CODEMAGIC_BRANCH]
-        pub branch: Option<String> = "--branch <NAME>",
+/// Arguments of `codemagic status` and `codemagic cancel`.
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// The builds' ids or pages
+    #[arg(value_name = "BUILD", required = true)]
+    pub builds: Vec<String>,
 
-        /// The tag to build, instead of a branch [env: CODEMAGIC_TAG]
-        pub tag: Option<String> = "--tag <NAME>",
+    /// How to reach Codemagic.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 
-        /// A variable for the build; repeat it for more [env: CIBRIDGE_VAR, one a line]
-        pub variables: Vec<String> = "--var <NAME=TEXT>",
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
 
-        /// A variable for the build with the value that it has here; the value is masked in all output [env: CIBRIDGE_VAR_FROM_ENV, one a line]
-        pub var_from_env: Vec<String> = "--var-from-env <NAME>",
+/// Arguments of `codemagic builds`.
+#[derive(Debug, Args)]
+pub struct BuildsArgs {
+    /// Only builds of this app [env: CODEMAGIC_APP_ID]
+    #[arg(long, value_name = "ID")]
+    pub app_id: Option<String>,
 
-        /// A variable group to add [env: CIBRIDGE_GROUP, one a line]
-        pub groups: Vec<String> = "--group <NAME>",
+    /// Only builds of this workflow
+    #[arg(long, value_name = "ID", env = "CIBRIDGE_WORKFLOW")]
+    pub workflow: Option<String>,
 
-        /// A software version, e.g. xcode=16.0 [env: CIBRIDGE_SOFTWARE, one a line]
-        pub software: Vec<String> = "--software <NAME=VERSION>",
+    /// Only builds of this branch
+    #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH")]
+    pub branch: Option<String>,
 
-        /// A label for the build [env: CIBRIDGE_LABEL, one a line]
-        pub labels: Vec<String> = "--label <LABEL>",
+    /// Only builds of this tag
+    #[arg(long, value_name = "NAME", env = "CIBRIDGE_TAG")]
+    pub tag: Option<String>,
 
-        /// The machine type, e.g. mac_mini_m2
-        pub instance_type: Option<String> = "--instance-type <TYPE>" Env("CIBRIDGE_INSTANCE_TYPE"),
+    /// Only builds with this label; repeat it for builds that have several [env: CIBRIDGE_LABEL, one a line]
+    #[arg(long = "label", value_name = "LABEL")]
+    pub labels: Vec<String>,
 
-        /// An input of the workflow: NAME=TEXT, or NAME:=JSON for numbers and booleans [env: CIBRIDGE_INPUT, one a line]
-        pub inputs: Vec<String> = "--input <NAME=TEXT>",
+    /// Only builds in this state
+    #[arg(long, value_name = "STATE", env = "CIBRIDGE_STATUS",
+          value_parser = ["queued", "building", "finished", "failed", "canceled", "timeout", "skipped"])]
+    pub status: Option<String>,
 
-        /// Read the request as JSON from a file, or from stdin for `-`; flags win over it
-        pub request: Option<PathBuf> = "--request <FILE>" Env("CIBRIDGE_REQUEST"),
+    /// The most builds to list
+    #[arg(long, value_name = "N", env = "CIBRIDGE_LIMIT", default_value_t = 20)]
+    pub limit: usize,
 
-        /// The API that starts the build
-        pub api: ApiArg = "--api <API>" Env("CIBRIDGE_API") Default("v3"),
+    /// How to reach Codemagic.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 
-        /// Follow the build to its end, and end with a code that says how it ended
-        pub wait: bool = "--wait" Env("CIBRIDGE_WAIT"),
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
 
-        /// Take over the build that already carries this key, if there is one, instead of starting another
-        pub idempotency_key: Option<String> = "--idempotency-key <KEY>" Env("CIBRIDGE_IDEMPOTENCY_KEY"),
+/// Arguments of `codemagic check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The app that must be visible [env: CODEMAGIC_APP_ID]
+    #[arg(long, value_name = "ID")]
+    pub app_id: Option<String>,
 
-        /// Print the request with the key masked, and send nothing
-        pub dry_run: bool = "--dry-run" Env("CIBRIDGE_DRY_RUN"),
+    /// The workflow that the app must have [env: CODEMAGIC_WORKFLOW]
+    #[arg(long, value_name = "ID")]
+    pub workflow: Option<String>,
 
-        /// How to follow.
-        pub follow: FollowArgs,
+    /// How to reach Codemagic.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 
-        /// What to bring home.
-        pub collect: CollectArgs,
-
-        /// How to reach Codemagic.
-        pub connection: ConnectionArgs,
-
-        /// How to report.
-        pub output: OutputArgs,
-    }
-
-    /// Arguments of `codemagic wait`.
-    pub struct WaitArgs {
-        /// The builds' ids or pages
-        pub builds: Vec<String> = "<BUILD>...",
-
-        /// Cancel the other builds as soon as one ends badly
-        pub fail_fast: bool = "--fail-fast" Env("CIBRIDGE_FAIL_FAST"),
-
-        /// Look once: a build that goes on is no failure, the document says when the next look is worth while, and a signal leaves the build alone
-        pub once: bool = "--once" Env("CIBRIDGE_ONCE"),
-
-        /// How to follow.
-        pub follow: FollowArgs,
-
-        /// What to bring home.
-        pub collect: CollectArgs,
-
-        /// How to reach Codemagic.
-        pub connection: ConnectionArgs,
-
-        /// How to report.
-        pub output: OutputArgs,
-    }
-
-    /// Arguments of `codemagic status` and `codemagic cancel`.
-    pub struct BuildArgs {
-        /// The builds' ids or pages
-        pub builds: Vec<String> = "<BUILD>...",
-
-        /// How to reach Codemagic.
-        pub connection: ConnectionArgs,
-
-        /// How to report.
-        pub output: OutputArgs,
-    }
-
-    /// Arguments of `codemagic builds`.
-    pub struct BuildsArgs {
-        /// Only builds of this app [env: CODEMAGIC_APP_ID]
-        pub app_id: Option<String> = "--app-id <ID>",
-
-        /// Only builds of this workflow
-        pub workflow: Option<String> = "--workflow <ID>" Env("CIBRIDGE_WORKFLOW"),
-
-        /// Only builds of this branch
-        pub branch: Option<String> = "--branch <NAME>" Env("CIBRIDGE_BRANCH"),
-
-        /// Only builds of this tag
-        pub tag: Option<String> = "--tag <NAME>" Env("CIBRIDGE_TAG"),
-
-        /// Only builds with this label; repeat it for builds that have several [env: CIBRIDGE_LABEL, one a line]
-        pub labels: Vec<String> = "--label <LABEL>",
-
-        /// Only builds in this state
-        pub status: Option<String> = "--status <STATE>" Env("CIBRIDGE_STATUS") OneOf("queued building finished failed canceled timeout skipped"),
-
-        /// The most builds to list
-        pub limit: usize = "--limit <N>" Env("CIBRIDGE_LIMIT") Default("20"),
-
-        /// How to reach Codemagic.
-        pub connection: ConnectionArgs,
-
-        /// How to report.
-        pub output: OutputArgs,
-    }
-
-    /// Arguments of `codemagic check`.
-    pub struct CheckArgs {
-        /// The app that must be visible [env: CODEMAGIC_APP_ID]
-        pub app_id: Option<String> = "--app-id <ID>",
-
-        /// The workflow that the app must have [env: CODEMAGIC_WORKFLOW]
-        pub workflow: Option<String> = "--workflow <ID>",
-
-        /// How to reach Codemagic.
-        pub connection: ConnectionArgs,
-
-        /// How to report.
-        pub output: OutputArgs,
-    }
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }

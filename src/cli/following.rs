@@ -2,34 +2,43 @@
 
 use std::time::Duration;
 
-use super::arguments::arguments;
+use clap::Args;
 
-arguments! {
-    /// How builds are followed.
-    #[heading = "Following"]
-    pub struct FollowArgs {
-        /// Longest time that the build may be queued; past it the build is cancelled
-        pub queue_timeout: Option<Duration> = "--queue-timeout <TIME>" Env("CIBRIDGE_QUEUE_TIMEOUT"),
+use super::duration;
 
-        /// Longest time that the build may run; past it the build is cancelled
-        pub run_timeout: Option<Duration> = "--run-timeout <TIME>" Env("CIBRIDGE_RUN_TIMEOUT"),
+/// How builds are followed.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Following")]
+pub struct FollowArgs {
+    /// Longest time that the build may be queued; past it the build is cancelled
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_QUEUE_TIMEOUT", value_parser = duration)]
+    pub queue_timeout: Option<Duration>,
 
-        /// Longest time to follow altogether; past it the build is cancelled
-        pub timeout: Option<Duration> = "--timeout <TIME>" Env("CIBRIDGE_TIMEOUT"),
+    /// Longest time that the build may run; past it the build is cancelled
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_RUN_TIMEOUT", value_parser = duration)]
+    pub run_timeout: Option<Duration>,
 
-        /// Leave the build alone when a limit passes or a signal ends this program
-        pub no_cancel: bool = "--no-cancel" Env("CIBRIDGE_NO_CANCEL"),
+    /// Longest time to follow altogether; past it the build is cancelled
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_TIMEOUT", value_parser = duration)]
+    pub timeout: Option<Duration>,
 
-        /// Cancel the build, and end with code 7, if it is of another commit than this one
-        pub expect_commit: Option<String> = "--expect-commit <SHA>" Env("CIBRIDGE_EXPECT_COMMIT"),
+    /// Leave the build alone when a limit passes or a signal ends this program
+    #[arg(long, env = "CIBRIDGE_NO_CANCEL")]
+    pub no_cancel: bool,
 
-        /// End with code 3 when a step failed that the build ignored
-        pub fail_on_step_failure: bool = "--fail-on-step-failure" Env("CIBRIDGE_FAIL_ON_STEP_FAILURE"),
+    /// Cancel the build, and end with code 7, if it is of another commit than this one
+    #[arg(long, value_name = "SHA", env = "CIBRIDGE_EXPECT_COMMIT")]
+    pub expect_commit: Option<String>,
 
-        /// Lines of a failed step's log to show
-        pub log_lines: usize = "--log-lines <N>" Env("CIBRIDGE_LOG_LINES") Default("50"),
+    /// End with code 3 when a step failed that the build ignored
+    #[arg(long, env = "CIBRIDGE_FAIL_ON_STEP_FAILURE")]
+    pub fail_on_step_failure: bool,
 
-        /// Look at the build this often, instead of as often as its usual duration and the rate limit suggest
-        pub poll_interval: Option<Duration> = "--poll-interval <TIME>" Env("CIBRIDGE_POLL_INTERVAL"),
-    }
+    /// Lines of a failed step's log to show
+    #[arg(long, value_name = "N", env = "CIBRIDGE_LOG_LINES", default_value_t = 50)]
+    pub log_lines: usize,
+
+    /// Look at the build this often, instead of as often as its usual duration and the rate limit suggest
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_POLL_INTERVAL", value_parser = duration)]
+    pub poll_interval: Option<Duration>,
 }

@@ -2,7 +2,6 @@
 
 #![expect(clippy::doc_markdown, reason = "the comments of arguments are help texts for a terminal, not Markdown")]
 
-mod arguments;
 mod codemagic;
 mod controller;
 mod files;
@@ -11,8 +10,11 @@ mod jenkins;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::builder::{FalseyValueParser, Resettable};
 use clap::error::{ContextKind, ErrorKind};
+use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use codemagic::{
     ApiArg, BuildArgs, BuildsArgs, CheckArgs, CodemagicCommand, ConnectionArgs, TriggerArgs, WaitArgs,
@@ -28,41 +30,51 @@ pub use jenkins::{
 };
 
 use crate::error::Failure;
-use arguments::{Field as _, Row, arguments, commands};
 
-/// The command line, read.
-#[derive(Debug)]
+/// Start, follow and collect builds of another CI system.
+#[derive(Debug, Parser)]
+#[command(name = "cibridge", version, propagate_version = true, max_term_width = 110)]
+#[command(
+    after_help = "Exit codes: 0 success, 1 failed, 2 usage, 3 unstable, 4 cancelled, 5 skipped, 6 own time limit, \
+    7 wrong commit, 10 credentials, 11 not found, 12 refused, 13 unavailable, 14 no connection, 15 outcome unknown, \
+    16 local fault, 130/143 ended by a signal."
+)]
 pub struct Cli {
     /// What to do.
+    #[command(subcommand)]
     pub system: System,
 }
 
-commands! {
-    /// The CI system to talk to.
-    pub enum System {
-        /// Builds on codemagic.io
-        Codemagic(CodemagicCommand) = "codemagic",
-        /// Jobs on a Jenkins controller
-        Jenkins(JenkinsCommand) = "jenkins",
-    }
+/// The CI system to talk to.
+#[derive(Debug, Subcommand)]
+pub enum System {
+    /// Builds on codemagic.io
+    #[command(subcommand)]
+    Codemagic(CodemagicCommand),
+    /// Jobs on a Jenkins controller
+    #[command(subcommand)]
+    Jenkins(JenkinsCommand),
 }
 
-arguments! {
-    /// How a call reports.
-    #[heading = "Output"]
-    pub struct OutputArgs {
-        /// Print exactly one JSON document on stdout
-        pub json: bool = "--json" Env("CIBRIDGE_JSON"),
+/// How a call reports.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Print exactly one JSON document on stdout
+    #[arg(long, env = "CIBRIDGE_JSON")]
+    pub json: bool,
 
-        /// Keep that document in a file, replaced atomically as soon as the build's id is known and again at the end
-        pub result_file: Option<PathBuf> = "--result-file <PATH>" Env("CIBRIDGE_RESULT_FILE"),
+    /// Keep that document in a file, replaced atomically as soon as the build's id is known and again at the end
+    #[arg(long, value_name = "PATH", env = "CIBRIDGE_RESULT_FILE")]
+    pub result_file: Option<PathBuf>,
 
-        /// Show each request with its status and time
-        pub verbose: bool = "-v, --verbose" Env("CIBRIDGE_VERBOSE"),
+    /// Show each request with its status and time
+    #[arg(long, short, env = "CIBRIDGE_VERBOSE")]
+    pub verbose: bool,
 
-        /// Refuse to run when this program is older than X.Y.Z
-        pub require_version: Option<String> = "--require-version <X.Y.Z>" Env("CIBRIDGE_REQUIRE_VERSION"),
-    }
+    /// Refuse to run when this program is older than X.Y.Z
+    #[arg(long, value_name = "X.Y.Z", env = "CIBRIDGE_REQUIRE_VERSION")]
+    pub require_version: Option<String>,
 }
 
 /// What the command line asked for instead of work.
@@ -73,33 +85,34 @@ pub enum Parsed {
     Text(String),
 }
 
-/// The root of all tables.
-const ROOT: Row =
-    Row { text: "cibridge\nHelp Start, follow and collect builds of another CI system", kind: System::KIND };
-
-/// What the help of the program itself ends with.
-const EXIT_CODES: &str = "Exit codes: 0 success, 1 failed, 2 usage, 3 unstable, 4 cancelled, 5 skipped, \
-    6 own time limit, 7 wrong commit, 10 credentials, 11 not found, 12 refused, 13 unavailable, 14 no connection, \
-    15 outcome unknown, 16 local fault, 130/143 ended by a signal.";
-
-/// The whole command line, as clap needs it.
-fn definition() -> clap::Command {
-    arguments::command(&ROOT)
-        .version(env!("CARGO_PKG_VERSION"))
-        .propagate_version(true)
-        .max_term_width(110)
-        .after_help(EXIT_CODES)
-}
-
 /// Reads the command line and the environment. Fails with code 2.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Failure> {
-    match definition().try_get_matches_from(arguments) {
-        Ok(matches) => Ok(Parsed::Work(Box::new(Cli { system: System::read(&matches, "") }))),
+    let result =
+        completed(Cli::command()).try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    match result {
+        Ok(cli) => Ok(Parsed::Work(Box::new(cli))),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             Ok(Parsed::Text(error.to_string()))
         }
         Err(error) => Err(usage(&error)),
     }
+}
+
+/// The command with what holds for all arguments: help does not show what a variable holds, a variable that is set to
+/// nothing counts as not set, and that of a switch may say `0`, `no`, `off` or `false`.
+fn completed(command: clap::Command) -> clap::Command {
+    let is_empty = |argument: &clap::Arg| {
+        argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.to_string_lossy().trim().is_empty())
+    };
+    let complete = |argument: clap::Arg| {
+        let argument = if is_empty(&argument) { argument.env(Resettable::Reset) } else { argument };
+        match argument.get_action() {
+            ArgAction::SetTrue => argument.value_parser(FalseyValueParser::new()),
+            _ => argument,
+        }
+        .hide_env_values(true)
+    };
+    command.mut_args(complete).mut_subcommands(completed)
 }
 
 /// clap's error in the shape of all others: one line, and a hint.
@@ -133,6 +146,14 @@ pub fn repeated(flags: &[String], name: &str) -> Vec<String> {
     flags.to_vec()
 }
 
+/// Reads a duration such as `90s`, `30m` or `1h 30m`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.trim().parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 90s, 30m or 1h"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,7 +174,7 @@ mod tests {
             }
             command.get_subcommands().for_each(check);
         }
-        let mut command = definition();
+        let mut command = Cli::command();
         command.build();
         command.clone().debug_assert();
         for system in command.get_subcommands().filter(|command| command.get_name() != "help") {
@@ -162,7 +183,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_row_says_holds() {
+    fn durations_are_read_with_and_without_units() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("50ms"), Ok(Duration::from_millis(50)));
+        assert!(duration("soon").is_err());
+    }
+
+    #[test]
+    fn what_an_argument_says_holds() {
         let said = |line: &str| match parse(line.split(' ').map(OsString::from)) {
             Ok(Parsed::Work(cli)) => format!("{:?}", cli.system),
             Ok(Parsed::Text(text)) => text,
