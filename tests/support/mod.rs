@@ -289,6 +289,23 @@ impl Running {
     }
 }
 
+/// Whether a signal (`INT`, `HUP`, `TERM`) does nothing here: what the tests were started to ignore (below `nohup`, or
+/// in the background of a script), the program is started to ignore as well.
+pub(crate) fn is_ignored(name: &str) -> bool {
+    let number = match name {
+        "HUP" => 1,
+        "INT" => 2,
+        _ => 15,
+    };
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    let ignored = mask.unwrap_or_default() & (1 << (number - 1)) != 0;
+    if ignored {
+        println!("skipped: SIG{name} is ignored here");
+    }
+    ignored
+}
+
 /// Sends a signal to a process.
 pub(crate) fn signal(id: u32, name: &str) {
     let script = format!("kill -{name} {id}");
