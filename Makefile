@@ -29,6 +29,9 @@ export CC_x86_64_unknown_linux_musl ?= $(shell command -v musl-gcc || echo cc)
 RELEASE := $(if $(filter $(GNU),$(TARGET)),CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+crt-static") \
   $(CARGO) build --locked --release --target $(TARGET)
 
+# Bytes that the musl binary may have: it is copied to many agents.
+LIMIT := 2200000
+
 BIN := target/$(TARGET)/release/cibridge
 SIM := target/$(TARGET)/release/cibridge-simulator
 
@@ -44,7 +47,8 @@ build: tools-rust ## Build the static binary
 static:
 	@! readelf -lW $(BIN) | grep -q INTERP || { echo "$(BIN) asks for an interpreter: it is not static" >&2; exit 1; }
 	@! readelf -dW $(BIN) | grep -q NEEDED || { echo "$(BIN) needs shared libraries: it is not static" >&2; exit 1; }
-	@echo "$(BIN): static, $$(stat -c %s $(BIN)) bytes"
+	@size=$$(stat -c %s $(BIN)); echo "$(BIN): static, $$size bytes"; \
+	  [ "$(TARGET)" != $(MUSL) ] || [ $$size -le $(LIMIT) ] || { echo "$(BIN) is larger than $(LIMIT) bytes" >&2; exit 1; }
 
 simulator: tools-rust
 	$(RELEASE) -p cibridge-simulator
