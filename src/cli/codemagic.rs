@@ -3,41 +3,43 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 
+use super::commands::commands;
 use super::files::{AppsArgs, ArtifactsArgs, CachesArgs, CollectArgs, LogsArgs, ShareArgs, TestsArgs, WorkflowsArgs};
 use super::following::FollowArgs;
 use super::{OutputArgs, duration};
 
-/// What can be done with Codemagic builds.
-#[derive(Debug, Subcommand)]
-pub enum CodemagicCommand {
-    /// Start a build, and with --wait follow it to its end
-    Trigger(Box<TriggerArgs>),
-    /// Follow builds to their end
-    Wait(WaitArgs),
-    /// Show where builds stand
-    Status(BuildArgs),
-    /// Cancel builds
-    Cancel(BuildArgs),
-    /// List the newest builds
-    Builds(BuildsArgs),
-    /// Download or list a build's artifacts
-    Artifacts(ArtifactsArgs),
-    /// Print or save the logs of a build's steps
-    Logs(LogsArgs),
-    /// Show a build's test results, or write them as JUnit XML
-    Tests(TestsArgs),
-    /// Make links to artifacts that anyone may open for a while
-    Share(ShareArgs),
-    /// List the apps that the key can see
-    Apps(AppsArgs),
-    /// List the workflows of an app
-    Workflows(WorkflowsArgs),
-    /// List or clear the build caches of an app
-    Caches(CachesArgs),
-    /// Check the key, the app, the workflow, both addresses, proxy and certificates
-    Check(CheckArgs),
+commands! {
+    /// What can be done with Codemagic builds.
+    pub enum CodemagicCommand {
+        /// Start a build, and with --wait follow it to its end
+        Trigger(Box<TriggerArgs>) = "trigger" by Args,
+        /// Follow builds to their end
+        Wait(WaitArgs) = "wait" by Args,
+        /// Show where builds stand
+        Status(BuildArgs) = "status" by Args,
+        /// Cancel builds
+        Cancel(BuildArgs) = "cancel" by Args,
+        /// List the newest builds
+        Builds(BuildsArgs) = "builds" by Args,
+        /// Download or list a build's artifacts
+        Artifacts(ArtifactsArgs) = "artifacts" by Args,
+        /// Print or save the logs of a build's steps
+        Logs(LogsArgs) = "logs" by Args,
+        /// Show a build's test results, or write them as JUnit XML
+        Tests(TestsArgs) = "tests" by Args,
+        /// Make links to artifacts that anyone may open for a while
+        Share(ShareArgs) = "share" by Args,
+        /// List the apps that the key can see
+        Apps(AppsArgs) = "apps" by Args,
+        /// List the workflows of an app
+        Workflows(WorkflowsArgs) = "workflows" by Args,
+        /// List or clear the build caches of an app
+        Caches(CachesArgs) = "caches" by Args,
+        /// Check the key, the app, the workflow, both addresses, proxy and certificates
+        Check(CheckArgs) = "check" by Args,
+    }
 }
 
 /// Which API starts the build.

@@ -3,38 +3,39 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
+use super::commands::commands;
 use super::{DownloadArgs, JenkinsCollectArgs, JenkinsConnectionArgs, JenkinsFollowArgs, OutputArgs, duration};
 
-/// What can be done with a Jenkins controller.
-#[derive(Debug, Subcommand)]
-pub enum JenkinsCommand {
-    /// Start a job, and with --wait follow the build to its end
-    Trigger(Box<JenkinsTriggerArgs>),
-    /// Follow builds or queue items to their end
-    Wait(JenkinsWaitArgs),
-    /// Show where builds or queue items stand
-    Status(JenkinsBuildsArgs),
-    /// Print a build's log without colours, with --follow to its end
-    Console(ConsoleArgs),
-    /// Stop builds, or cancel queue items
-    Stop(StopArgs),
-    /// List what a build asks people, or answer it
-    Input(InputArgs),
-    /// List a job's parameters
-    Params(JobArgs),
-    /// Download what a build archived, or list it
-    Artifacts(JenkinsArtifactsArgs),
-    /// Show a build's test counts and failures
-    Tests(JenkinsBuildArgs),
-    /// Print a job's config.xml, or replace it
-    Config(ConfigArgs),
-    /// Make, revoke or rotate API tokens
-    #[command(subcommand)]
-    Token(TokenCommand),
-    /// Check the controller, the credentials, and what they may do with a job
-    Check(JenkinsCheckArgs),
+commands! {
+    /// What can be done with a Jenkins controller.
+    pub enum JenkinsCommand {
+        /// Start a job, and with --wait follow the build to its end
+        Trigger(Box<JenkinsTriggerArgs>) = "trigger" by Args,
+        /// Follow builds or queue items to their end
+        Wait(JenkinsWaitArgs) = "wait" by Args,
+        /// Show where builds or queue items stand
+        Status(JenkinsBuildsArgs) = "status" by Args,
+        /// Print a build's log without colours, with --follow to its end
+        Console(ConsoleArgs) = "console" by Args,
+        /// Stop builds, or cancel queue items
+        Stop(StopArgs) = "stop" by Args,
+        /// List what a build asks people, or answer it
+        Input(InputArgs) = "input" by Args,
+        /// List a job's parameters
+        Params(JobArgs) = "params" by Args,
+        /// Download what a build archived, or list it
+        Artifacts(JenkinsArtifactsArgs) = "artifacts" by Args,
+        /// Show a build's test counts and failures
+        Tests(JenkinsBuildArgs) = "tests" by Args,
+        /// Print a job's config.xml, or replace it
+        Config(ConfigArgs) = "config" by Args,
+        /// Make, revoke or rotate API tokens
+        Token(TokenCommand) = "token" by Subcommand,
+        /// Check the controller, the credentials, and what they may do with a job
+        Check(JenkinsCheckArgs) = "check" by Args,
+    }
 }
 
 /// Arguments of `jenkins trigger`.
@@ -366,15 +367,16 @@ pub struct ConfigArgs {
     pub output: OutputArgs,
 }
 
-/// What can be done with API tokens.
-#[derive(Debug, Subcommand)]
-pub enum TokenCommand {
-    /// Make a token for the user who asks
-    Create(TokenArgs),
-    /// Make a token, check it, and revoke the one that it replaces
-    Rotate(TokenArgs),
-    /// Revoke a token
-    Revoke(RevokeArgs),
+commands! {
+    /// What can be done with API tokens.
+    pub enum TokenCommand {
+        /// Make a token for the user who asks
+        Create(TokenArgs) = "create" by Args,
+        /// Make a token, check it, and revoke the one that it replaces
+        Rotate(TokenArgs) = "rotate" by Args,
+        /// Revoke a token
+        Revoke(RevokeArgs) = "revoke" by Args,
+    }
 }
 
 /// Arguments of `jenkins token create` and `jenkins token rotate`.

@@ -3,6 +3,7 @@
 #![expect(clippy::doc_markdown, reason = "the comments of arguments are help texts for a terminal, not Markdown")]
 
 mod codemagic;
+mod commands;
 mod controller;
 mod files;
 mod following;
@@ -12,9 +13,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{FalseyValueParser, Resettable};
 use clap::error::{ContextKind, ErrorKind};
-use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser};
 
 pub use codemagic::{
     ApiArg, BuildArgs, BuildsArgs, CheckArgs, CodemagicCommand, ConnectionArgs, TriggerArgs, WaitArgs,
@@ -30,6 +30,7 @@ pub use jenkins::{
 };
 
 use crate::error::Failure;
+use commands::commands;
 
 /// Start, follow and collect builds of another CI system.
 #[derive(Debug, Parser)]
@@ -45,15 +46,14 @@ pub struct Cli {
     pub system: System,
 }
 
-/// The CI system to talk to.
-#[derive(Debug, Subcommand)]
-pub enum System {
-    /// Builds on codemagic.io
-    #[command(subcommand)]
-    Codemagic(CodemagicCommand),
-    /// Jobs on a Jenkins controller
-    #[command(subcommand)]
-    Jenkins(JenkinsCommand),
+commands! {
+    /// The CI system to talk to.
+    pub enum System {
+        /// Builds on codemagic.io
+        Codemagic(CodemagicCommand) = "codemagic" by Subcommand,
+        /// Jobs on a Jenkins controller
+        Jenkins(JenkinsCommand) = "jenkins" by Subcommand,
+    }
 }
 
 /// How a call reports.
@@ -87,8 +87,7 @@ pub enum Parsed {
 
 /// Reads the command line and the environment. Fails with code 2.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Failure> {
-    let result =
-        completed(Cli::command()).try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let result = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     match result {
         Ok(cli) => Ok(Parsed::Work(Box::new(cli))),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
@@ -96,23 +95,6 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Fa
         }
         Err(error) => Err(usage(&error)),
     }
-}
-
-/// The command with what holds for all arguments: help does not show what a variable holds, a variable that is set to
-/// nothing counts as not set, and that of a switch may say `0`, `no`, `off` or `false`.
-fn completed(command: clap::Command) -> clap::Command {
-    let is_empty = |argument: &clap::Arg| {
-        argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.to_string_lossy().trim().is_empty())
-    };
-    let complete = |argument: clap::Arg| {
-        let argument = if is_empty(&argument) { argument.env(Resettable::Reset) } else { argument };
-        match argument.get_action() {
-            ArgAction::SetTrue => argument.value_parser(FalseyValueParser::new()),
-            _ => argument,
-        }
-        .hide_env_values(true)
-    };
-    command.mut_args(complete).mut_subcommands(completed)
 }
 
 /// clap's error in the shape of all others: one line, and a hint.
@@ -222,6 +204,7 @@ mod tests {
             ("cibridge codemagic caches a --clear c", r#"clear: Some("c")"#),
             ("cibridge jenkins check --client-key k", "were not provided: --client-cert <FILE>"),
             ("cibridge jenkins input b --proceed --abort", "'--proceed' cannot be used with '--abort'"),
+            ("cibridge codemagic trigger --help", "Start a build, and with --wait follow it to its end\n\nUsage: "),
             ("cibridge jenkins token rotate --help", "Connection:\n      --url <URL>"),
             ("cibridge jenkins token create --version", "cibridge-jenkins-token-create 0."),
         ] {

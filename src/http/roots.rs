@@ -4,6 +4,7 @@
 //! program. `SSL_CERT_FILE` names the bundle, else the first known place that exists; `--ca-cert` adds to it.
 //! A machine without any bundle (an empty container image) gets the roots compiled into the program.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -97,15 +98,24 @@ fn read(path: &Path, name: &str) -> Result<Vec<Certificate<'static>>, Failure> {
 fn certificates(text: &[u8]) -> Vec<Certificate<'static>> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     const END: &str = "-----END CERTIFICATE-----";
-    let text = String::from_utf8_lossy(text);
-    let mut certs = Vec::new();
-    let mut base64 = Vec::new();
-    for block in text.split(BEGIN).skip(1) {
-        let Some(body) = block.split(END).next() else { continue };
-        base64.clear();
-        base64.extend(body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
-        if let Ok(der) = STANDARD.decode(&base64) {
-            certs.push(Certificate::from_der(&der).to_owned());
+    // The lossy way is slow, and needed for odd comments only.
+    let text = std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed);
+    let (mut certs, mut base64, mut inside) = (Vec::new(), Vec::new(), false);
+    // Line by line, because a bundle is long and is read at every start.
+    for line in text.lines().map(str::trim) {
+        match line {
+            BEGIN => {
+                base64.clear();
+                inside = true;
+            }
+            END if inside => {
+                inside = false;
+                if let Ok(der) = STANDARD.decode(&base64) {
+                    certs.push(Certificate::from_der(&der).to_owned());
+                }
+            }
+            _ if inside => base64.extend_from_slice(line.as_bytes()),
+            _ => {}
         }
     }
     certs
