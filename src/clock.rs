@@ -5,7 +5,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::error::Code;
+use crate::error::ExitCode;
 
 /// Where the program gets time from. Tests inject their own, so that hours take no time.
 pub trait Clock {
@@ -19,7 +19,7 @@ pub trait Clock {
     fn sleep(&self, pause: Duration);
 
     /// The signal that asked the process to end, if one did.
-    fn interrupted(&self) -> Option<Code>;
+    fn interrupted(&self) -> Option<ExitCode>;
 }
 
 /// The request to end the process, shared with the thread that receives signals.
@@ -34,14 +34,14 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    code: Option<Code>,
+    code: Option<ExitCode>,
     closers: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 impl Interrupt {
     /// Asks the process to end with `code`: wakes every sleeper and closes what was registered.
     /// Gives false, and does nothing, when it was asked before: a second signal is a no-op.
-    pub fn raise(&self, code: Code) -> bool {
+    pub fn raise(&self, code: ExitCode) -> bool {
         let closers = {
             let mut state = self.lock();
             if state.code.is_some() {
@@ -58,7 +58,7 @@ impl Interrupt {
     }
 
     /// The code that the process was asked to end with.
-    pub fn code(&self) -> Option<Code> {
+    pub fn code(&self) -> Option<ExitCode> {
         self.lock().code
     }
 
@@ -121,9 +121,9 @@ impl Clock for SystemClock {
         }
     }
 
-    fn interrupted(&self) -> Option<Code> {
+    fn interrupted(&self) -> Option<ExitCode> {
         let orphaned = self.parent != 1 && parent() != self.parent;
-        self.interrupt.code().or(orphaned.then_some(Code::Terminated))
+        self.interrupt.code().or(orphaned.then_some(ExitCode::Terminated))
     }
 }
 
@@ -143,9 +143,9 @@ mod tests {
     fn a_raised_interrupt_ends_every_sleep_and_is_raised_once() {
         let interrupt = Interrupt::default();
         let clock = SystemClock::new(interrupt.clone());
-        assert!(interrupt.raise(Code::Terminated));
-        assert!(!interrupt.raise(Code::Interrupted));
+        assert!(interrupt.raise(ExitCode::Terminated));
+        assert!(!interrupt.raise(ExitCode::Interrupted));
         clock.sleep(Duration::from_secs(3600));
-        assert_eq!(clock.interrupted(), Some(Code::Terminated));
+        assert_eq!(clock.interrupted(), Some(ExitCode::Terminated));
     }
 }

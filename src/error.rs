@@ -3,7 +3,6 @@
 //! Plain data: this module must know no HTTP, no provider and no output.
 
 use std::fmt;
-use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -11,7 +10,7 @@ use serde::{Serialize, Serializer};
 /// The process exit codes, a stable interface (README, "Exit codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Code {
+pub enum ExitCode {
     /// Accepted without `--wait`, or the remote build succeeded.
     Success = 0,
     /// The remote build failed, its own time limit included.
@@ -20,8 +19,8 @@ pub enum Code {
     Usage = 2,
     /// The remote build is unstable: Jenkins `UNSTABLE`, Codemagic `warning`.
     Unstable = 3,
-    /// The remote build was cancelled or aborted by somebody else.
-    Cancelled = 4,
+    /// The remote build was canceled or aborted by somebody else.
+    Canceled = 4,
     /// The remote build was skipped or not built.
     Skipped = 5,
     /// Our own time limit passed.
@@ -42,20 +41,20 @@ pub enum Code {
     Unknown = 15,
     /// A local fault: disk, permissions, result file.
     Local = 16,
-    /// Ended by SIGINT after the remote build was cancelled.
+    /// Ended by SIGINT after the remote build was canceled.
     Interrupted = 130,
-    /// Ended by SIGTERM after the remote build was cancelled.
+    /// Ended by SIGTERM after the remote build was canceled.
     Terminated = 143,
 }
 
-impl Code {
+impl ExitCode {
     /// The number that the process ends with.
     pub const fn number(self) -> u8 {
         self as u8
     }
 }
 
-impl Serialize for Code {
+impl Serialize for ExitCode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u8(self.number())
     }
@@ -63,87 +62,102 @@ impl Serialize for Code {
 
 /// Why a call ended without success: what failed, why, and what to do about it.
 ///
-/// `what` and `why` are lower-case fragments without a full stop, so that they read
-/// `cibridge: error: WHAT: WHY`. Neither may hold a secret.
+/// Shown as `cibridge: error: SUBJECT: REASON`, or as the reason alone where there is no subject. Both are one clause in
+/// lower case without a period, and neither may hold a secret.
 ///
-/// The texts stand behind a pointer: almost every function can fail and none often does, so a failure must be cheap
-/// to hand on, in code as in time.
+/// The texts are boxed: nearly every function returns this type and few calls fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure(Box<Texts>);
+pub struct Error(Box<ErrorInner>);
 
-/// What a [`Failure`] says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Texts {
-    /// The exit code of this failure.
-    pub code: Code,
-    /// The thing that failed, e.g. `starting a build of app 60a0…`.
-    pub what: String,
-    /// The reason, in the service's own words where it gave some.
-    pub why: String,
-    /// What the reader can do, a sentence without a full stop.
-    pub hint: Option<String>,
+struct ErrorInner {
+    code: ExitCode,
+    subject: String,
+    reason: String,
+    hint: Option<String>,
 }
 
-impl Deref for Failure {
-    type Target = Texts;
-
-    fn deref(&self) -> &Texts {
-        &self.0
-    }
-}
-
-impl DerefMut for Failure {
-    fn deref_mut(&mut self) -> &mut Texts {
-        &mut self.0
-    }
-}
-
-impl Failure {
-    /// A failure without a hint.
-    pub fn new(code: Code, what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self(Box::new(Texts { code, what: what.into(), why: why.into(), hint: None }))
+impl Error {
+    /// An error about `subject`, e.g. `app 60a0…`, with the reason in the service's own words where it gave some.
+    pub fn new(code: ExitCode, subject: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self(Box::new(ErrorInner { code, subject: subject.into(), reason: reason.into(), hint: None }))
     }
 
-    /// The same failure with what the reader can do about it.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    /// The same thing with another end: `what` stays, the code and the reason are new, the hint goes.
-    pub fn turned(mut self, code: Code, why: impl Into<String>) -> Self {
-        let what = std::mem::take(&mut self.what);
-        Self::new(code, what, why)
+    /// An error whose message needs no subject, e.g. `missing app ID`.
+    pub fn message(code: ExitCode, message: impl Into<String>) -> Self {
+        Self::new(code, "", message)
     }
 
     /// A wrong command line or request: exit code 2.
-    pub fn usage(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::new(Code::Usage, what, why)
+    pub fn usage(subject: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::new(ExitCode::Usage, subject, reason)
+    }
+
+    /// Sets what the reader can do about it.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Replaces the reason.
+    pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
+        self.0.reason = reason.into();
+        self
+    }
+
+    /// Replaces code and reason, keeps the subject and clears the hint.
+    pub fn with_code(mut self, code: ExitCode, reason: impl Into<String>) -> Self {
+        let subject = std::mem::take(&mut self.0.subject);
+        Self::new(code, subject, reason)
+    }
+
+    /// The exit code of the call that this error ends.
+    pub fn code(&self) -> ExitCode {
+        self.0.code
+    }
+
+    /// What failed; empty where the reason says it.
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// Why it failed.
+    pub fn reason(&self) -> &str {
+        &self.0.reason
+    }
+
+    /// What the reader can do about it.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.why)
+        if self.0.subject.is_empty() {
+            f.write_str(&self.0.reason)
+        } else {
+            write!(f, "{}: {}", self.0.subject, self.0.reason)
+        }
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for Error {}
 
-/// Why a look at something remote gave nothing.
+/// A request (a poll, a search, a cancel) that failed.
 #[derive(Debug, Clone)]
-pub struct Miss {
-    /// What it was.
-    pub failure: Failure,
-    /// Whether another try may end differently.
-    pub passing: bool,
+pub struct RequestError {
+    /// What failed and why.
+    pub error: Error,
+    /// Whether another try may succeed.
+    pub retryable: bool,
     /// How long the service asks to wait before that.
-    pub asked: Option<Duration>,
+    pub retry_after: Option<Duration>,
 }
 
-impl Miss {
-    /// A miss that no other try will mend.
-    pub fn lasting(failure: Failure) -> Self {
-        Self { failure, passing: false, asked: None }
+impl RequestError {
+    /// A failure that no other try will mend.
+    pub fn permanent(error: Error) -> Self {
+        Self { error, retryable: false, retry_after: None }
     }
 }

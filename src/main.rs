@@ -12,48 +12,45 @@ mod cli;
 mod clock;
 mod codemagic;
 mod commands;
+mod document;
 mod download;
 mod error;
-mod follow;
 mod http;
 mod jenkins;
 mod json;
-mod junit;
-mod lines;
+mod lifecycle;
 mod model;
-mod pace;
-mod report;
-mod retry;
+mod output;
 mod secret;
 mod signals;
 #[cfg(all(target_env = "musl", panic = "abort"))]
 mod unwinder;
 
-use std::process::ExitCode;
+use std::process;
 use std::rc::Rc;
 
 use clock::{Interrupt, SystemClock};
 use commands::Context;
-use error::Code;
-use report::Report;
+use error::ExitCode;
+use output::Console;
 
-fn main() -> ExitCode {
+fn main() -> process::ExitCode {
     plain_name_lookup();
-    let report = Report::default();
+    let console = Console::default();
     let code = match cli::parse(std::env::args_os()) {
         Ok(cli::Parsed::Text(text)) => {
-            text.trim_end().lines().for_each(|line| report.data(line));
-            Code::Success
+            text.trim_end().lines().for_each(|line| console.data(line));
+            ExitCode::Success
         }
         Ok(cli::Parsed::Work(cli)) => {
             let interrupt = Interrupt::default();
-            signals::watch(&interrupt, give_up(&report));
+            signals::watch(&interrupt, give_up(&console));
             let clock = Rc::new(SystemClock::new(interrupt.clone()));
-            commands::run(&cli, &Context { report, clock, interrupt })
+            commands::run(&cli, &Context { console, clock, interrupt })
         }
-        Err(failure) => commands::refuse(&failure, &report),
+        Err(failure) => commands::refuse(&failure, &console),
     };
-    ExitCode::from(code.number())
+    process::ExitCode::from(code.number())
 }
 
 /// A static glibc loads the name services that `/etc/nsswitch.conf` lists as shared libraries of the machine's own
@@ -77,11 +74,11 @@ fn plain_name_lookup() {}
 
 /// The last resort of a process that was asked to end and is stuck: a name look-up or a connect cannot be interrupted.
 #[expect(clippy::exit, reason = "the main thread is stuck, so nothing else ends the process")]
-fn give_up(report: &Report) -> impl FnOnce(Code) + Send + 'static {
+fn give_up(report: &Console) -> impl FnOnce(ExitCode) + Send + 'static {
     let report = report.clone();
     move |code| {
         report
-            .line("cibridge: error: ended by a signal: no connection for cancelling in time, a remote build may go on");
+            .line("cibridge: error: ended by a signal: no connection for canceling in time, a remote build may go on");
         std::process::exit(i32::from(code.number()))
     }
 }

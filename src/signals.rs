@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::clock::{self, Interrupt};
-use crate::error::Code;
+use crate::error::ExitCode;
 
 /// The time that the process has to cancel its build and to end by itself.
 const GRACE: Duration = Duration::from_millis(4500);
@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_millis(4500);
 /// A signal that is ignored when the process starts stays ignored: Jenkins starts the shell of a step with SIGHUP and
 /// SIGINT ignored, and so does `nohup`.
 #[cfg(unix)]
-pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(Code) + Send + 'static) {
+pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(ExitCode) + Send + 'static) {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
     let ignored = ignored();
@@ -26,7 +26,7 @@ pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(Code) + Send + 'static)
     let interrupt = interrupt.clone();
     std::thread::spawn(move || {
         let Some(signal) = signals.forever().next() else { return };
-        let code = if signal == SIGINT { Code::Interrupted } else { Code::Terminated };
+        let code = if signal == SIGINT { ExitCode::Interrupted } else { ExitCode::Terminated };
         interrupt.raise(code);
         clock::wait(GRACE);
         give_up(code);
@@ -43,14 +43,14 @@ fn ignored() -> u64 {
 
 /// From now on Ctrl+C, and the end of the console, raise `interrupt`.
 #[cfg(windows)]
-pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(Code) + Send + 'static) {
+pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(ExitCode) + Send + 'static) {
     let interrupt = interrupt.clone();
     let mut give_up = Some(give_up);
     drop(ctrlc::set_handler(move || {
-        if interrupt.raise(Code::Interrupted) {
+        if interrupt.raise(ExitCode::Interrupted) {
             clock::wait(GRACE);
             if let Some(give_up) = give_up.take() {
-                give_up(Code::Interrupted);
+                give_up(ExitCode::Interrupted);
             }
         }
     }));

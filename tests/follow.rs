@@ -1,4 +1,4 @@
-//! Following builds: to their true end, through bad answers, with limits; and looking at them, listing, cancelling.
+//! Following builds: to their true end, through bad answers, with limits; and looking at them, listing, canceling.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -76,10 +76,10 @@ fn each_end_has_its_code_and_its_words() {
         (
             "canceled",
             4,
-            "cancelled",
-            "cibridge: error: Codemagic build 1: was cancelled on Codemagic in step Build ipa\n",
+            "canceled",
+            "cibridge: error: Codemagic build 1: was canceled on Codemagic in step Build ipa\n",
         ),
-        ("cancelled", 4, "cancelled", "cibridge: error: Codemagic build 1: was cancelled on Codemagic"),
+        ("canceled", 4, "canceled", "cibridge: error: Codemagic build 1: was canceled on Codemagic"),
         ("skipped", 5, "skipped", "cibridge: error: Codemagic build 1: was skipped\n"),
         (
             "exploded",
@@ -293,7 +293,7 @@ fn each_limit_cancels_the_build() {
             let sim = simulator().advance(Advance::Clock).plan(plan).start().unwrap();
             let call = Call::following(&sim, flags).args(if no_cancel { "--no-cancel" } else { "" });
             let done = call.run();
-            let (end, cancels) = if no_cancel { ("it was left alone", 0) } else { ("it was cancelled", 1) };
+            let (end, cancels) = if no_cancel { ("it was left alone", 0) } else { ("it was canceled", 1) };
             done.code(6).says(&format!("cibridge: error: Codemagic build 1: {sentence}; {end}\nhint: raise --timeout"));
             assert_eq!(done.document()["outcome"], "timed_out");
             assert_eq!(sim.counters().cancels, cancels, "{done}");
@@ -305,12 +305,12 @@ fn each_limit_cancels_the_build() {
 fn a_limit_holds_while_nothing_can_be_read() {
     let sim = simulator().plan(short()).start().unwrap();
     sim.fault(Fault::status(503).on("GET", "").always());
-    Call::following(&sim, "--timeout 500ms").run().code(6).says("it did not end within 500ms; it was cancelled");
+    Call::following(&sim, "--timeout 500ms").run().code(6).says("it did not end within 500ms; it was canceled");
     assert_eq!(sim.counters().cancels, 1);
 }
 
 #[test]
-fn a_build_that_ended_at_the_limit_is_not_cancelled() {
+fn a_build_that_ended_at_the_limit_is_not_canceled() {
     let sim = simulator().advance(Advance::Manual).plan(short()).start().unwrap();
     let running = Call::to(&sim, "codemagic trigger --wait --poll-interval 1h --timeout 1s").spawn();
     assert!(sim.wait_for(Duration::from_secs(10), |state| state.counters().builds_started == 1));
@@ -325,18 +325,18 @@ fn a_cancel_that_fails_is_told() {
         simulator().advance(Advance::Clock).plan(Plan { hold: Some("queued".into()), ..short() }).start().unwrap();
     sim.fault(Fault::status(403).path("/cancel").always());
     Call::following(&sim, "--timeout 300ms").run().code(6).says(
-        "it did not end within 300ms; it could not be cancelled and may go on (the API key may not use build BUILD (HTTP 403",
+        "it did not end within 300ms; it could not be canceled and may go on (the API key may not use build BUILD (HTTP 403",
     );
 }
 
 #[test]
-fn the_wrong_commit_is_cancelled() {
+fn the_wrong_commit_is_canceled() {
     let commit = "c5f94176a1b2c3d4e5f60718293a4b5c6d7e8f90";
     let plan = Plan { commit: Some(commit.into()), hold: Some("building".into()), ..short() };
     let sim = simulator().plan(plan).start().unwrap();
     let done = Call::following(&sim, "--expect-commit 0123456789").run();
     done.code(7).says(
-        "cibridge: error: Codemagic build 1: the branch moved: it builds commit COMMIT, not 0123456789; it was cancelled\n\
+        "cibridge: error: Codemagic build 1: the branch moved: it builds commit COMMIT, not 0123456789; it was canceled\n\
          hint: start it again for the new head, or build a tag, which does not move\n",
     );
     assert!(done.stderr.contains(commit));
@@ -346,7 +346,7 @@ fn the_wrong_commit_is_cancelled() {
         let sim = simulator().plan(Plan { commit: Some(commit.into()), ..short() }).start().unwrap();
         Call::following(&sim, "--expect-commit").args(wanted).run().code(0);
     }
-    // A build that has ended cannot be cancelled, and is the wrong one all the same.
+    // A build that has ended cannot be canceled, and is the wrong one all the same.
     let sim = simulator().plan(Plan { commit: Some(commit.into()), ..short() }).start().unwrap();
     let id = started(&sim);
     sim.advance_build(&id, &Target::End);
@@ -397,10 +397,10 @@ fn the_first_bad_end_cancels_the_others_when_asked() {
         let done = call.args(if fail_fast { "--fail-fast" } else { "" }).run();
         done.code(1);
         assert_eq!(sim.build(&other).unwrap().cancels, u32::from(fail_fast), "{done}");
-        let expected = if fail_fast { "cancelled" } else { "success" };
+        let expected = if fail_fast { "canceled" } else { "success" };
         assert_eq!(done.document()["builds"][1]["outcome"], expected, "{done}");
         if fail_fast {
-            done.says("cibridge: error: Codemagic build 2: another build ended badly; it was cancelled\n");
+            done.says("cibridge: error: Codemagic build 2: another build ended badly; it was canceled\n");
         }
     }
 }
@@ -540,17 +540,17 @@ fn cancel_is_content_with_a_build_that_ended() {
     let sim = simulator().advance(Advance::Manual).plan(short()).start().unwrap();
     let (running, ended) = (started(&sim), started(&sim));
     let cancel = |ids: &[&str]| ids.iter().fold(Call::to(&sim, "codemagic cancel"), Call::arg).run();
-    cancel(&[&running]).code(0).tells("Codemagic build BUILD: cancelled, or ended before\n").prints("");
+    cancel(&[&running]).code(0).tells("Codemagic build BUILD: canceled, or ended before\n").prints("");
     sim.advance(10_000.0);
     // 208, without JSON.
     let done = cancel(&[&ended]);
-    done.code(0).tells("Codemagic build BUILD: cancelled, or ended before\n");
+    done.code(0).tells("Codemagic build BUILD: canceled, or ended before\n");
     assert_eq!(sim.requests().last().unwrap().status, Some(208));
     assert_eq!(done.document()["outcome"], "success");
     let missing = "6a941a0014bf8ccd332f2844";
     cancel(&[missing])
         .code(11)
-        .says("cibridge: error: cancelling build BUILD: build BUILD does not exist, or is hidden");
+        .says("cibridge: error: canceling build BUILD: build BUILD does not exist, or is hidden");
     // One wrong id does not keep the others running.
     let third = started(&sim);
     let done = cancel(&[missing, &third]);

@@ -5,7 +5,6 @@
 mod artifacts;
 mod check;
 mod follow;
-mod house;
 mod jenkins;
 mod once;
 mod proxy;

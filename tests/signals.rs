@@ -38,7 +38,7 @@ fn each_signal_has_its_code() {
         let running = Call::following(&sim, "").spawn();
         running.hear("status: building");
         let done = stop(running, name);
-        done.code(code).says(&format!("cibridge: error: Codemagic build 1: ended by {word}; it was cancelled\n"));
+        done.code(code).says(&format!("cibridge: error: Codemagic build 1: ended by {word}; it was canceled\n"));
         assert_eq!(done.stderr.matches("cibridge: error").count(), 1, "one line\n{done}");
         let document = done.document();
         assert_eq!((&document["outcome"], &document["build"]["status"]), (&"interrupted".into(), &"building".into()));
@@ -51,7 +51,7 @@ fn during_a_long_pause() {
     let sim = holding();
     let running = Call::following(&sim, "").env("CIBRIDGE_POLL_INTERVAL", "1h").spawn();
     running.hear("Codemagic build started");
-    stop(running, "TERM").code(143).says("ended by SIGTERM; it was cancelled");
+    stop(running, "TERM").code(143).says("ended by SIGTERM; it was canceled");
     assert_eq!(sim.counters().cancels, 1);
 }
 
@@ -65,7 +65,7 @@ fn a_build_is_left_alone_when_asked() {
 }
 
 #[test]
-fn several_builds_are_all_cancelled() {
+fn several_builds_are_all_canceled() {
     let sim = holding();
     let ids: Vec<_> = (0..3).map(|_| started(&sim)).collect();
     let running = ids.iter().fold(Call::to(&sim, "codemagic wait --poll-interval 20ms"), Call::arg).spawn();
@@ -85,18 +85,15 @@ fn a_second_signal_changes_nothing() {
     assert!(sim.wait_for_requests("POST", "/cancel", 1));
     running.signal("INT");
     running.signal("TERM");
-    running.finish().code(143).says("ended by SIGTERM; it was cancelled\n");
+    running.finish().code(143).says("ended by SIGTERM; it was canceled\n");
     assert_eq!(sim.counters().cancels, 1);
 }
 
 #[test]
 fn a_cancel_that_fails_is_told() {
     for (fault, part) in [
-        (Fault::status(503), "it could not be cancelled and may go on (Codemagic has trouble (HTTP 503"),
-        (
-            Fault::cut(CutPoint::BeforeAnswer),
-            "it could not be cancelled and may go on (127.0.0.1 closed the connection",
-        ),
+        (Fault::status(503), "it could not be canceled and may go on (Codemagic has trouble (HTTP 503"),
+        (Fault::cut(CutPoint::BeforeAnswer), "it could not be canceled and may go on (127.0.0.1 closed the connection"),
     ] {
         let sim = holding();
         sim.fault(fault.path("/cancel").always());
@@ -115,7 +112,7 @@ fn while_an_answer_is_awaited() {
         sim.fault(hang.clone().on("GET", path).always());
         let running = Call::following(&sim, "").spawn();
         assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests().iter().any(|r| r.fault.is_some())));
-        stop(running, "TERM").code(143).says("it was cancelled");
+        stop(running, "TERM").code(143).says("it was canceled");
         assert_eq!(sim.counters().cancels, 1, "{path}");
     });
 }
@@ -132,7 +129,7 @@ fn a_single_look_that_is_ended_leaves_the_build_alone() {
     assert_eq!(sim.counters().cancels, 0);
 }
 
-/// The start is on its way, the answer is not there yet: the build is found by its label, and cancelled.
+/// The start is on its way, the answer is not there yet: the build is found by its label, and canceled.
 #[test]
 fn while_the_start_is_in_flight() {
     let late = Duration::from_secs(60);
@@ -150,7 +147,7 @@ fn while_the_start_is_in_flight() {
         let done = stop(running, "TERM");
         done.code(143)
             .says("The build was started: it was found by its label\n")
-            .says("ended by SIGTERM; it was cancelled\n");
+            .says("ended by SIGTERM; it was canceled\n");
         assert_eq!((sim.counters().builds_started, sim.counters().cancels), (1, 1));
         assert_eq!(done.document()["build"]["id"], sim.builds()[0].id.as_str());
     });
@@ -163,7 +160,7 @@ fn while_the_start_is_in_flight_and_the_list_lags_behind() {
     sim.fault(Fault::slow(Duration::from_secs(60)).on("POST", "/builds"));
     let running = Call::to(&sim, "codemagic trigger --wait").spawn();
     assert!(sim.wait_for(Duration::from_secs(10), |state| state.counters().builds_started == 1));
-    stop(running, "TERM").code(143).says("ended by SIGTERM; it was cancelled\n");
+    stop(running, "TERM").code(143).says("ended by SIGTERM; it was canceled\n");
     assert_eq!(sim.counters().cancels, 1);
 }
 
@@ -186,7 +183,7 @@ fn while_a_lost_answer_is_searched_for() {
     sim.fault(Fault::cut(CutPoint::BeforeAnswer).acted().on("POST", "/builds"));
     let running = Call::to(&sim, "codemagic trigger --wait").spawn();
     running.hear("looking whether the build was started");
-    stop(running, "TERM").code(143).says("found by its label").says("ended by SIGTERM; it was cancelled");
+    stop(running, "TERM").code(143).says("found by its label").says("ended by SIGTERM; it was canceled");
     assert_eq!((sim.counters().builds_started, sim.counters().cancels), (1, 1));
 }
 
@@ -270,7 +267,7 @@ fn while_a_limit_cancels_the_build() {
         assert!(sim.wait_for(Duration::from_secs(10), |state| {
             state.requests().iter().any(|r| r.fault.is_some() && (r.done || r.fault.as_deref() == Some("hang")))
         }));
-        stop(running, "TERM").says("; it was cancelled");
+        stop(running, "TERM").says("; it was canceled");
         assert!(sim.counters().cancels >= 1);
     }
 }
@@ -285,7 +282,7 @@ fn signals_that_are_ignored_at_the_start_stay_ignored() {
     running.signal("HUP");
     let looks = sim.requests().len();
     assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests().len() > looks + 5), "it goes on");
-    stop(running, "TERM").code(143).says("ended by SIGTERM; it was cancelled");
+    stop(running, "TERM").code(143).says("ended by SIGTERM; it was canceled");
 }
 
 /// Where aborting a step does not reach its processes, this is the only sign; also in the middle of a long pause.
@@ -299,7 +296,7 @@ fn a_lost_parent_cancels_the_build() {
         signal(running.id(), "KILL");
         assert!(sim.wait_for(Duration::from_secs(15), |state| state.counters().cancels == 1));
         let done = running.finish();
-        done.says("it was cancelled");
+        done.says("it was canceled");
         assert_eq!(done.document()["exit_code"], 143);
     });
 }

@@ -73,7 +73,7 @@ pub enum OnInput {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Following")]
 pub struct JenkinsFollowArgs {
-    /// Longest time that the build may be queued; past it the queue item is cancelled
+    /// Longest time that the build may be queued; past it the queue item is canceled
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_QUEUE_TIMEOUT", value_parser = duration)]
     pub queue_timeout: Option<Duration>,
 

@@ -10,15 +10,15 @@ use super::duration;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Following")]
 pub struct FollowArgs {
-    /// Longest time that the build may be queued; past it the build is cancelled
+    /// Longest time that the build may be queued; past it the build is canceled
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_QUEUE_TIMEOUT", value_parser = duration)]
     pub queue_timeout: Option<Duration>,
 
-    /// Longest time that the build may run; past it the build is cancelled
+    /// Longest time that the build may run; past it the build is canceled
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_RUN_TIMEOUT", value_parser = duration)]
     pub run_timeout: Option<Duration>,
 
-    /// Longest time to follow altogether; past it the build is cancelled
+    /// Longest time to follow altogether; past it the build is canceled
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_TIMEOUT", value_parser = duration)]
     pub timeout: Option<Duration>,
 

@@ -29,14 +29,14 @@ pub use jenkins::{
     JenkinsCommand, JenkinsTriggerArgs, JenkinsWaitArgs, JobArgs, RevokeArgs, StopArgs, TokenArgs, TokenCommand,
 };
 
-use crate::error::Failure;
+use crate::error::Error;
 use commands::commands;
 
 /// Start, follow and collect builds of another CI system.
 #[derive(Debug, Parser)]
 #[command(name = "cibridge", version, propagate_version = true, max_term_width = 110)]
 #[command(
-    after_help = "Exit codes: 0 success, 1 failed, 2 usage, 3 unstable, 4 cancelled, 5 skipped, 6 own time limit, \
+    after_help = "Exit codes: 0 success, 1 failed, 2 usage, 3 unstable, 4 canceled, 5 skipped, 6 own time limit, \
     7 wrong commit, 10 credentials, 11 not found, 12 refused, 13 unavailable, 14 no connection, 15 outcome unknown, \
     16 local fault, 130/143 ended by a signal."
 )]
@@ -86,7 +86,7 @@ pub enum Parsed {
 }
 
 /// Reads the command line and the environment. Fails with code 2.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Failure> {
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> {
     let result = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     match result {
         Ok(cli) => Ok(Parsed::Work(Box::new(cli))),
@@ -98,9 +98,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Fa
 }
 
 /// clap's error in the shape of all others: one line, and a hint.
-fn usage(error: &clap::Error) -> Failure {
+fn usage(error: &clap::Error) -> Error {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Failure::usage("the command line", "names no command").hint("`cibridge --help` lists them");
+        return Error::usage("the command line", "names no command").with_hint("`cibridge --help` lists them");
     }
     let text = error.to_string();
     let why = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
@@ -109,8 +109,8 @@ fn usage(error: &clap::Error) -> Failure {
         .iter()
         .find_map(|kind| error.get(*kind))
         .map(|suggested| format!("did you mean `{suggested}`? "));
-    Failure::usage("the command line", why)
-        .hint(format!("{}`--help` after a command lists its arguments", suggestion.unwrap_or_default()))
+    Error::usage("the command line", why)
+        .with_hint(format!("{}`--help` after a command lists its arguments", suggestion.unwrap_or_default()))
 }
 
 /// An environment variable that holds something; an empty one counts as not set, as Jenkins leaves unset parameters.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::client::{Client, below, miss, segment};
 use super::wire::{self, Named};
-use crate::error::Miss;
+use crate::error::RequestError;
 use crate::http::{Method, Request};
 use crate::json::{self, text};
 
@@ -35,7 +35,7 @@ impl Cache {
 
 impl Client {
     /// The ids and names of the apps that the key's user or a team of theirs has.
-    pub fn apps(&self) -> Result<Vec<(String, Option<String>)>, Miss> {
+    pub fn apps(&self) -> Result<Vec<(String, Option<String>)>, RequestError> {
         let mut found: Vec<(String, Option<String>)> = Vec::new();
         self.each_app(&mut |app| {
             // A team's app may be in the user's list as well.
@@ -48,7 +48,7 @@ impl Client {
     }
 
     /// The name of an app, or `None` if neither the user nor a team has it.
-    pub fn app_name(&self, app_id: &str) -> Result<Option<String>, Miss> {
+    pub fn app_name(&self, app_id: &str) -> Result<Option<String>, RequestError> {
         let mut name = None;
         self.each_app(&mut |app| {
             if app.id == app_id {
@@ -60,10 +60,10 @@ impl Client {
     }
 
     /// Hands the apps to `take` until it gives false.
-    fn each_app(&self, take: &mut dyn FnMut(Named) -> bool) -> Result<(), Miss> {
+    fn each_app(&self, take: &mut dyn FnMut(Named) -> bool) -> Result<(), RequestError> {
         let mut paths = vec!["/user/apps".to_owned()];
         for team in self.teams()? {
-            paths.push(format!("/teams/{}/apps", segment("team id", team).map_err(Miss::lasting)?));
+            paths.push(format!("/teams/{}/apps", segment("team id", team).map_err(RequestError::permanent)?));
         }
         for path in paths {
             for page in 1.. {
@@ -83,7 +83,7 @@ impl Client {
     }
 
     /// The ids and names of an app's known workflows.
-    pub fn workflows(&self, app_id: &str) -> Result<Vec<(String, Option<String>)>, Miss> {
+    pub fn workflows(&self, app_id: &str) -> Result<Vec<(String, Option<String>)>, RequestError> {
         let address = segment("app id", app_id)
             .and_then(|app_id| below(&self.endpoints.v3, &format!("/apps/{app_id}/workflows")));
         let (_, answer) = self.read_list("listing workflows", &format!("app {app_id}"), address)?;
@@ -91,7 +91,7 @@ impl Client {
     }
 
     /// The caches of an app.
-    pub fn caches(&self, app_id: &str) -> Result<Vec<Cache>, Miss> {
+    pub fn caches(&self, app_id: &str) -> Result<Vec<Cache>, RequestError> {
         let address = segment("app id", app_id)
             .and_then(|app_id| below(&self.endpoints.legacy, &format!("/apps/{app_id}/caches")));
         let (_, answer) = self.read("listing caches", &format!("app {app_id}"), address)?;
@@ -99,7 +99,7 @@ impl Client {
     }
 
     /// Asks for the removal of one cache of an app, or of all. The service does it later (202).
-    pub fn clear_caches(&self, app_id: &str, cache: Option<&str>) -> Result<(), Miss> {
+    pub fn clear_caches(&self, app_id: &str, cache: Option<&str>) -> Result<(), RequestError> {
         let what = format!("clearing caches of app {app_id}");
         let path = segment("app id", app_id).and_then(|app_id| {
             Ok(match cache {
@@ -107,7 +107,7 @@ impl Client {
                 None => format!("/apps/{app_id}/caches"),
             })
         });
-        let address = path.and_then(|path| below(&self.endpoints.legacy, &path)).map_err(Miss::lasting)?;
+        let address = path.and_then(|path| below(&self.endpoints.legacy, &path)).map_err(RequestError::permanent)?;
         let response = self.exchange(&what, &Request::new(Method::Delete, address))?;
         if response.is_success() && !response.is_html() {
             return Ok(());

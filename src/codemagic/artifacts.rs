@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::client::{Client, below, miss};
 use super::wire;
-use crate::error::{Code, Failure, Miss};
+use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Http, Method, Request, Url};
 use crate::json::{objects, str, text};
-use crate::model::{Artifact, Sighting};
+use crate::model::{Artifact, BuildSnapshot};
 
 /// An artifact with its links.
 #[derive(Debug, Clone)]
@@ -60,21 +60,21 @@ impl Client {
     }
 
     /// A build and its artifacts with fresh links, in one request.
-    pub fn offers(&self, id: &str) -> Result<(Sighting, Vec<Offer>), Miss> {
-        let (build, sighting) = self.build(id)?;
+    pub fn offers(&self, id: &str) -> Result<(BuildSnapshot, Vec<Offer>), RequestError> {
+        let (build, snapshot) = self.build(id)?;
         let links =
             objects(&build, "artifacts").map(|artifact| Url::parse(str(artifact, "short_lived_download_url")?).ok());
-        let offers = sighting.artifacts.iter().zip(links).map(|(artifact, short_lived)| Offer {
+        let offers = snapshot.artifacts.iter().zip(links).map(|(artifact, short_lived)| Offer {
             artifact: artifact.clone(),
             short_lived,
             lasting: None,
         });
         let offers = offers.collect();
-        Ok((sighting, offers))
+        Ok((snapshot, offers))
     }
 
     /// Adds what only the legacy API knows: MD5 sums and lasting links.
-    pub fn add_sums(&self, id: &str, offers: &mut [Offer]) -> Result<(), Miss> {
+    pub fn add_sums(&self, id: &str, offers: &mut [Offer]) -> Result<(), RequestError> {
         let build = self.legacy(&format!("reading the sums of the artifacts of build {id}"), id)?;
         let mut known = wire::legacy_artifacts(&build);
         for offer in offers {
@@ -94,14 +94,14 @@ impl Client {
     }
 
     /// Makes a link to an artifact that anyone may open until about `expires`.
-    pub fn publish(&self, offer: &Offer, expires: SystemTime) -> Result<PublicLink, Miss> {
+    pub fn publish(&self, offer: &Offer, expires: SystemTime) -> Result<PublicLink, RequestError> {
         let name = &offer.artifact.name;
         let what = format!("making a public link to {name}");
         let Some(link) = &offer.lasting else {
             let why = "the legacy API does not list it, and only its links can be made public";
-            return Err(Miss::lasting(Failure::new(Code::NotFound, what, why)));
+            return Err(RequestError::permanent(Error::new(ExitCode::NotFound, what, why)));
         };
-        let address = below(link, "/public-url").map_err(Miss::lasting)?;
+        let address = below(link, "/public-url").map_err(RequestError::permanent)?;
         let seconds = expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let request = Request::new(Method::Post, address).header("accept", "application/json");
         let response = self.exchange(&what, &request.json(&json!({ "expiresAt": seconds })))?;

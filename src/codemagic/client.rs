@@ -6,15 +6,15 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::refusal::refused;
-use super::start::StartRequest;
+use super::errors::refused;
+use super::request::StartRequest;
 use super::wire::{self, Named};
 use crate::clock::Clock;
-use crate::error::{Code, Failure, Miss};
+use crate::error::{Error, ExitCode, RequestError};
+use crate::http::retry::{self, RateLimit};
 use crate::http::{Http, Method, Request, Response, Segment, Url, query};
 use crate::json;
-use crate::model::{Sighting, Step};
-use crate::retry::{self, Budget};
+use crate::model::{BuildSnapshot, Step};
 
 /// Builds in one page of a list; the service's maximum is 100.
 const PAGE: &str = "50";
@@ -41,9 +41,9 @@ pub struct Endpoints {
 #[derive(Debug)]
 pub enum StartError {
     /// Codemagic surely started nothing.
-    NotStarted(Failure),
+    NotStarted(Error),
     /// A build may have been started: the answer was lost, or is none.
-    Unsure(Failure),
+    Ambiguous(Error),
 }
 
 /// Which builds to list. An empty filter lists all.
@@ -69,7 +69,7 @@ pub struct Client {
     pub(super) endpoints: Endpoints,
     pub(super) clock: Rc<dyn Clock>,
     teams: OnceCell<Vec<String>>,
-    budget: Cell<Option<Budget>>,
+    budget: Cell<Option<RateLimit>>,
     /// The legacy API's newest document of a build that has ended, with the build's id.
     ended: RefCell<Option<(String, Rc<Value>)>>,
 }
@@ -81,9 +81,9 @@ impl Client {
     }
 
     /// A client for the last requests of a process that was asked to end: one try each, at most `limit` long.
-    pub fn last_words(&self, limit: Duration) -> Self {
+    pub fn shutdown_client(&self, limit: Duration) -> Self {
         Self {
-            http: self.http.last_words(limit),
+            http: self.http.shutdown_client(limit),
             endpoints: self.endpoints.clone(),
             clock: Rc::clone(&self.clock),
             teams: self.teams.clone(),
@@ -93,7 +93,7 @@ impl Client {
     }
 
     /// What the rate-limit headers of the newest answer left for this key.
-    pub fn budget(&self) -> Option<Budget> {
+    pub fn budget(&self) -> Option<RateLimit> {
         self.budget.get()
     }
 
@@ -103,7 +103,7 @@ impl Client {
     }
 
     /// The request that would start a build, for a look at it.
-    pub fn start_request(&self, api: Api, request: &StartRequest) -> Result<Request, Failure> {
+    pub fn start_request(&self, api: Api, request: &StartRequest) -> Result<Request, Error> {
         let app_id = request.app_id.as_deref().unwrap_or_default();
         Ok(match api {
             Api::V3 => post(&self.endpoints.v3, &format!("/apps/{}/builds", segment("app id", app_id)?))?
@@ -129,15 +129,15 @@ impl Client {
                     (refused(&what, &subject, &response), retry::reset(|name| response.header(name)))
                 }
                 Ok(response) if response.status >= 500 => {
-                    return Err(StartError::Unsure(refused(&what, &subject, &response)));
+                    return Err(StartError::Ambiguous(refused(&what, &subject, &response)));
                 }
                 Ok(response) if response.is_success() && !response.is_html() => {
                     return started_id(&response)
-                        .ok_or_else(|| StartError::Unsure(refused(&what, &subject, &response)));
+                        .ok_or_else(|| StartError::Ambiguous(refused(&what, &subject, &response)));
                 }
                 Ok(response) => return Err(StartError::NotStarted(refused(&what, &subject, &response))),
-                Err(fault) if fault.sent => return Err(StartError::Unsure(fault.into_failure(&what))),
-                Err(fault) if !fault.is_passing() => return Err(StartError::NotStarted(fault.into_failure(&what))),
+                Err(fault) if fault.sent => return Err(StartError::Ambiguous(fault.into_failure(&what))),
+                Err(fault) if !fault.is_retryable() => return Err(StartError::NotStarted(fault.into_failure(&what))),
                 Err(fault) => (fault.into_failure(&what), None),
             };
             match retry::pause(attempt, asked, fastrand::f64()) {
@@ -148,24 +148,24 @@ impl Client {
     }
 
     /// A build as it is now, in one request. Right after a start the service may not know the build yet (404).
-    pub fn look(&self, id: &str) -> Result<Sighting, Miss> {
+    pub fn look(&self, id: &str) -> Result<BuildSnapshot, RequestError> {
         Ok(self.build(id)?.1)
     }
 
     /// v3's document of a build, and what it says.
-    pub(super) fn build(&self, id: &str) -> Result<(Value, Sighting), Miss> {
+    pub(super) fn build(&self, id: &str) -> Result<(Value, BuildSnapshot), RequestError> {
         let (what, subject) = (format!("reading build {id}"), format!("build {id}"));
         let address = segment("build id", id).and_then(|id| below(&self.endpoints.v3, &format!("/builds/{id}")));
         let (response, mut answer) = self.read(&what, &subject, address)?;
         let build = answer["data"].take();
-        match wire::sighting(&build, Self::build_page, self.service_time(&response)) {
-            Some(sighting) => Ok((build, sighting)),
+        match wire::snapshot(&build, Self::build_page, self.service_time(&response)) {
+            Some(snapshot) => Ok((build, snapshot)),
             None => Err(miss(&what, &subject, &response)),
         }
     }
 
     /// The steps of a build, in order; one request a hundred steps.
-    pub fn steps(&self, id: &str) -> Result<Vec<Step>, Miss> {
+    pub fn steps(&self, id: &str) -> Result<Vec<Step>, RequestError> {
         let what = format!("reading the steps of build {id}");
         let mut steps = Vec::new();
         for page in 1.. {
@@ -184,7 +184,7 @@ impl Client {
     /// The newest builds that match, newest first, at most `limit`.
     ///
     /// v3 lists builds by team, so the key's teams are asked one after the other.
-    pub fn builds(&self, filter: &Filter, limit: usize) -> Result<Vec<Sighting>, Miss> {
+    pub fn builds(&self, filter: &Filter, limit: usize) -> Result<Vec<BuildSnapshot>, RequestError> {
         let mut pairs = vec![("page_size", if limit < 50 { limit.to_string() } else { PAGE.to_owned() })];
         let named = [
             ("app_id", &filter.app_id),
@@ -206,7 +206,7 @@ impl Client {
                 let (response, answer) = self.read_list("listing builds", &format!("team {team}"), address)?;
                 let now = self.service_time(&response);
                 let builds = json::entries(&answer["data"]);
-                found.extend(builds.iter().filter_map(|build| wire::sighting(build, Self::build_page, now)));
+                found.extend(builds.iter().filter_map(|build| wire::snapshot(build, Self::build_page, now)));
                 cursor = json::text(&answer, "cursor").filter(|_| !builds.is_empty());
                 if cursor.is_none() {
                     break;
@@ -218,11 +218,11 @@ impl Client {
     }
 
     /// Asks the legacy API to cancel a build. A build that ended already is no error (208).
-    pub fn cancel(&self, id: &str) -> Result<(), Miss> {
-        let what = format!("cancelling build {id}");
+    pub fn cancel(&self, id: &str) -> Result<(), RequestError> {
+        let what = format!("canceling build {id}");
         let address =
             segment("build id", id).and_then(|id| below(&self.endpoints.legacy, &format!("/builds/{id}/cancel")));
-        let post = Request::new(Method::Post, address.map_err(Miss::lasting)?);
+        let post = Request::new(Method::Post, address.map_err(RequestError::permanent)?);
         let response = self.exchange(&what, &post)?;
         // A build that ended already: 208, whose body may be anything, a page as well.
         if response.status == 208 || response.is_success() && !response.is_html() {
@@ -233,7 +233,7 @@ impl Client {
     }
 
     /// What stands between this machine and Codemagic: proxy and roots, one line each.
-    pub fn surroundings(&self) -> Vec<Result<String, Failure>> {
+    pub fn surroundings(&self) -> Vec<Result<String, Error>> {
         let proxy = |url: &Url| match Http::proxy_for(url) {
             Ok(Some(proxy)) => Ok(format!("{} goes through the proxy {proxy}", url.host())),
             Ok(None) => Ok(format!("{} is connected directly, without a proxy", url.host())),
@@ -247,16 +247,17 @@ impl Client {
     }
 
     /// Whether the legacy API answers at all; any answer of its own will do, because `GET /user` is not documented.
-    pub fn legacy_answers(&self) -> Result<(), Miss> {
+    pub fn legacy_answers(&self) -> Result<(), RequestError> {
         let what = "asking the legacy API";
-        let request = Request::new(Method::Get, below(&self.endpoints.legacy, "/user").map_err(Miss::lasting)?);
+        let request =
+            Request::new(Method::Get, below(&self.endpoints.legacy, "/user").map_err(RequestError::permanent)?);
         let response = self.exchange(what, &request)?;
         let own = !response.is_html() && response.status < 500 && !(300..400).contains(&response.status);
         if own && response.status != 401 { Ok(()) } else { Err(miss(what, "the legacy API", &response)) }
     }
 
     /// The names of the key's teams.
-    pub fn team_names(&self) -> Result<Vec<String>, Miss> {
+    pub fn team_names(&self) -> Result<Vec<String>, RequestError> {
         Ok(self.list_teams()?.into_iter().map(|team| team.name.unwrap_or(team.id)).collect())
     }
 
@@ -264,7 +265,7 @@ impl Client {
     /// artifacts. That of a build that has ended is kept, because several things are read from it.
     ///
     /// It holds VNC passwords and the app's variables as well: it is never shown as it is.
-    pub(super) fn legacy(&self, what: &str, id: &str) -> Result<Rc<Value>, Miss> {
+    pub(super) fn legacy(&self, what: &str, id: &str) -> Result<Rc<Value>, RequestError> {
         if let Some((_, build)) = self.ended.borrow().as_ref().filter(|(known, _)| known == id) {
             return Ok(Rc::clone(build));
         }
@@ -282,7 +283,7 @@ impl Client {
     }
 
     /// The ids of the teams that the key's user belongs to.
-    pub(super) fn teams(&self) -> Result<&[String], Miss> {
+    pub(super) fn teams(&self) -> Result<&[String], RequestError> {
         if let Some(teams) = self.teams.get() {
             return Ok(teams);
         }
@@ -290,7 +291,7 @@ impl Client {
         Ok(self.teams.get_or_init(|| teams.into_iter().map(|team| team.id).collect()))
     }
 
-    fn list_teams(&self) -> Result<Vec<Named>, Miss> {
+    fn list_teams(&self) -> Result<Vec<Named>, RequestError> {
         let address = below(&self.endpoints.v3, "/user/teams?page_size=100");
         let (_, answer) = self.read_list("listing the key's teams", "the list of teams", address)?;
         Ok(wire::named(&answer).collect())
@@ -301,9 +302,10 @@ impl Client {
         &self,
         what: &str,
         subject: &str,
-        address: Result<Url, Failure>,
-    ) -> Result<(Response, Value), Miss> {
-        let request = Request::new(Method::Get, address.map_err(Miss::lasting)?).header("accept", "application/json");
+        address: Result<Url, Error>,
+    ) -> Result<(Response, Value), RequestError> {
+        let request =
+            Request::new(Method::Get, address.map_err(RequestError::permanent)?).header("accept", "application/json");
         let response = self.exchange(what, &request)?;
         match serde_json::from_slice::<Value>(&response.body) {
             Ok(answer) if response.is_success() && answer.is_object() => Ok((response, answer)),
@@ -316,21 +318,25 @@ impl Client {
         &self,
         what: &str,
         subject: &str,
-        address: Result<Url, Failure>,
-    ) -> Result<(Response, Value), Miss> {
+        address: Result<Url, Error>,
+    ) -> Result<(Response, Value), RequestError> {
         let (response, answer) = self.read(what, subject, address)?;
         if answer["data"].is_array() { Ok((response, answer)) } else { Err(miss(what, subject, &response)) }
     }
 
-    pub(super) fn exchange(&self, what: &str, request: &Request) -> Result<Response, Miss> {
+    pub(super) fn exchange(&self, what: &str, request: &Request) -> Result<Response, RequestError> {
         match self.http.send(request) {
             Ok(response) => {
-                if let Some(budget) = Budget::read(|name| response.header(name)) {
+                if let Some(budget) = RateLimit::read(|name| response.header(name)) {
                     self.budget.set(Some(budget));
                 }
                 Ok(response)
             }
-            Err(fault) => Err(Miss { passing: fault.is_passing(), asked: None, failure: fault.into_failure(what) }),
+            Err(fault) => Err(RequestError {
+                retryable: fault.is_retryable(),
+                retry_after: None,
+                error: fault.into_failure(what),
+            }),
         }
     }
 
@@ -341,11 +347,11 @@ impl Client {
 }
 
 /// What an unusable answer means for another try.
-pub(super) fn miss(what: &str, subject: &str, response: &Response) -> Miss {
+pub(super) fn miss(what: &str, subject: &str, response: &Response) -> RequestError {
     // A 2xx that is no answer, and any HTML page, come from something in between, which may go away.
-    let passing = retry::is_passing(response.status) || response.is_success() || response.is_html();
-    let asked = retry::reset(|name| response.header(name)).filter(|_| matches!(response.status, 429 | 503));
-    Miss { failure: refused(what, subject, response), passing, asked }
+    let retryable = retry::is_retryable(response.status) || response.is_success() || response.is_html();
+    let retry_after = retry::reset(|name| response.header(name)).filter(|_| matches!(response.status, 429 | 503));
+    RequestError { error: refused(what, subject, response), retryable, retry_after }
 }
 
 /// v3 answers `{"data": {"id": …}}`, the legacy API `{"buildId": …}`.
@@ -355,14 +361,14 @@ fn started_id(response: &Response) -> Option<String> {
     Some(id.to_owned()).filter(|id| Segment::new(id).is_some())
 }
 
-pub(super) fn post(base: &Url, path: &str) -> Result<Request, Failure> {
+pub(super) fn post(base: &Url, path: &str) -> Result<Request, Error> {
     Ok(Request::new(Method::Post, below(base, path)?).header("accept", "application/json"))
 }
 
-pub(super) fn segment<'a>(what: &str, text: &'a str) -> Result<Segment<'a>, Failure> {
-    Segment::new(text).ok_or_else(|| Failure::usage(format!("the {what} {text:?}"), "cannot be one"))
+pub(super) fn segment<'a>(what: &str, text: &'a str) -> Result<Segment<'a>, Error> {
+    Segment::new(text).ok_or_else(|| Error::usage(format!("the {what} {text:?}"), "cannot be one"))
 }
 
-pub(super) fn below(base: &Url, path: &str) -> Result<Url, Failure> {
-    base.below(path).map_err(|why| Failure::new(Code::Usage, "the API's address", why))
+pub(super) fn below(base: &Url, path: &str) -> Result<Url, Error> {
+    base.below(path).map_err(|why| Error::new(ExitCode::Usage, "the API's address", why))
 }

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::client::{Client, below};
 use super::wire;
-use crate::error::{Code, Failure, Miss};
+use crate::error::{Error, ExitCode, RequestError};
+use crate::http::retry::{self, ResumeBudget};
 use crate::http::{Fault, Method, Request, Segment, Stream, Url};
 use crate::json::{objects, str, text};
-use crate::lines::Lines;
 use crate::model::BuildFailure;
-use crate::retry::{self, Growth};
+use crate::output::lines::Lines;
 
 /// The longest line of a log's end that is kept, in bytes.
 const LINE: usize = 4096;
@@ -44,7 +44,7 @@ impl Client {
     /// Why a build failed: the service's message, the failed step and the last `lines` lines of its log.
     ///
     /// Only the three things leave this function: the document holds passwords.
-    pub fn reason(&self, id: &str, lines: usize) -> Result<BuildFailure, Miss> {
+    pub fn reason(&self, id: &str, lines: usize) -> Result<BuildFailure, RequestError> {
         let build = self.legacy(&format!("reading why build {id} failed"), id)?;
         let culprit = ["failed", "canceled"]
             .iter()
@@ -66,7 +66,7 @@ impl Client {
     }
 
     /// The steps of a build with their logs, in order.
-    pub fn step_logs(&self, id: &str) -> Result<Vec<StepLog>, Miss> {
+    pub fn step_logs(&self, id: &str) -> Result<Vec<StepLog>, RequestError> {
         let build = self.legacy(&format!("reading the logs of build {id}"), id)?;
         let step = |action| StepLog {
             id: text(action, "_id").unwrap_or_default(),
@@ -127,11 +127,7 @@ impl Client {
     /// Hands the log of a step to `take` as it comes. False if the service has none.
     ///
     /// A broken connection is opened again, and the log goes on where it broke.
-    pub fn read_log(
-        &self,
-        step: &StepLog,
-        take: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<bool, Failure> {
+    pub fn read_log(&self, step: &StepLog, take: &mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<bool, Error> {
         let mut found = false;
         for part in &step.parts {
             found |= self.read_part(step, part, take)?;
@@ -143,10 +139,10 @@ impl Client {
         &self,
         step: &StepLog,
         url: &Url,
-        take: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<bool, Failure> {
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
         let what = || format!("reading the log of step {}", step.name);
-        let (mut growth, mut got) = (Growth::default(), 0);
+        let (mut growth, mut got) = (ResumeBudget::default(), 0);
         let mut buffer = vec![0; CHUNK];
         loop {
             // A service that knows no ranges sends what is known already once more.
@@ -157,7 +153,7 @@ impl Client {
                 Ok(stream) if stream.status == 416 && got > 0 => return Ok(true),
                 Ok(stream) if !matches!(stream.status, 200 | 206) || is_html(&stream) => {
                     let failure = no_log(what(), &stream);
-                    if !retry::is_passing(stream.status) {
+                    if !retry::is_retryable(stream.status) {
                         return Err(failure);
                     }
                     failure
@@ -173,18 +169,18 @@ impl Client {
                         }
                         Err(error) => {
                             let fault = stream.fault(error);
-                            if !fault.is_passing() {
+                            if !fault.is_retryable() {
                                 return Err(fault.into_failure(what()));
                             }
                             break fault.into_failure(what());
                         }
                     }
                 },
-                Err(fault) if fault.is_passing() => fault.into_failure(what()),
+                Err(fault) if fault.is_retryable() => fault.into_failure(what()),
                 Err(fault) => return Err(fault.into_failure(what())),
             };
             if let Some(code) = self.clock.interrupted() {
-                return Err(Failure::new(code, what(), "ended by a signal"));
+                return Err(Error::new(code, what(), "ended by a signal"));
             }
             match growth.broke(got, None, fastrand::f64()) {
                 Some(pause) => self.clock.sleep(pause),
@@ -214,17 +210,17 @@ fn is_html(stream: &Stream) -> bool {
     stream.header("content-type").is_some_and(|kind| kind.contains("html"))
 }
 
-fn no_log(what: String, stream: &Stream) -> Failure {
+fn no_log(what: String, stream: &Stream) -> Error {
     let (status, host) = (stream.status, stream.url.host());
     if is_html(stream) {
-        return Failure::new(Code::NoConnection, what, format!("an HTML page came from {host} (HTTP {status})"))
-            .hint("a login page or proxy stands in between: check HTTPS_PROXY and NO_PROXY");
+        return Error::new(ExitCode::NoConnection, what, format!("an HTML page came from {host} (HTTP {status})"))
+            .with_hint("a login page or proxy stands in between: check HTTPS_PROXY and NO_PROXY");
     }
     let code = match status {
-        401 | 403 => Code::Denied,
-        404 | 410 => Code::NotFound,
-        status if retry::is_passing(status) => Code::Unavailable,
-        _ => Code::Refused,
+        401 | 403 => ExitCode::Denied,
+        404 | 410 => ExitCode::NotFound,
+        status if retry::is_retryable(status) => ExitCode::Unavailable,
+        _ => ExitCode::Refused,
     };
-    Failure::new(code, what, format!("{host} answers with HTTP {status}"))
+    Error::new(code, what, format!("{host} answers with HTTP {status}"))
 }

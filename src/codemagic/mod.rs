@@ -7,13 +7,13 @@
 mod apps;
 mod artifacts;
 mod client;
+mod errors;
 mod logs;
-mod refusal;
-mod reports;
-mod start;
+mod request;
+mod tests;
 mod wire;
 
 pub use artifacts::Offer;
 pub use client::{Api, Client, Endpoints, Filter, StartError};
 pub use logs::StepLog;
-pub use start::{StartRequest, key_fault};
+pub use request::{StartRequest, key_fault};

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::error::Code;
+use crate::error::ExitCode;
 use crate::json::{self, str, text};
-use crate::model::{Artifact, Build, Phase, Sighting, Step};
+use crate::model::{Artifact, Build, BuildSnapshot, Phase, Step};
 
 /// Anything with an id and perhaps a name: teams, apps, workflows.
 #[derive(Debug)]
@@ -79,12 +79,12 @@ pub(super) fn phase(status: &str, started: bool, finished: bool) -> (Phase, bool
     let known = match status {
         "initializing" | "queued" => Phase::Queued,
         "preparing" | "fetching" | "testing" | "building" | "publishing" | "finishing" => Phase::Running,
-        "finished" => Phase::Ended(Code::Success),
-        "failed" | "timeout" => Phase::Ended(Code::Failed),
-        "warning" => Phase::Ended(Code::Unstable),
-        "canceled" | "cancelled" => Phase::Ended(Code::Cancelled),
-        "skipped" => Phase::Ended(Code::Skipped),
-        _ if finished => return (Phase::Ended(Code::Failed), false),
+        "finished" => Phase::Ended(ExitCode::Success),
+        "failed" | "timeout" => Phase::Ended(ExitCode::Failed),
+        "warning" => Phase::Ended(ExitCode::Unstable),
+        "canceled" | "cancelled" => Phase::Ended(ExitCode::Canceled),
+        "skipped" => Phase::Ended(ExitCode::Skipped),
+        _ if finished => return (Phase::Ended(ExitCode::Failed), false),
         _ if started => return (Phase::Running, false),
         _ => return (Phase::Queued, false),
     };
@@ -92,7 +92,7 @@ pub(super) fn phase(status: &str, started: bool, finished: bool) -> (Phase, bool
 }
 
 /// A build of v3 as the program knows builds; `None` without an id or a status. `now` is the service's clock.
-pub(super) fn sighting(wire: &Value, page: fn(&str, &str) -> String, now: SystemTime) -> Option<Sighting> {
+pub(super) fn snapshot(wire: &Value, page: fn(&str, &str) -> String, now: SystemTime) -> Option<BuildSnapshot> {
     let (id, status) = (text(wire, "id")?, text(wire, "status")?);
     let (started, ended) = (str(wire, "started_at"), str(wire, "finished_at"));
     let (phase, known) = phase(&status, started.is_some(), ended.is_some());
@@ -117,7 +117,7 @@ pub(super) fn sighting(wire: &Value, page: fn(&str, &str) -> String, now: System
         size: json::number(artifact, "size_in_bytes"),
         ..Artifact::default()
     };
-    Some(Sighting { artifacts: json::objects(wire, "artifacts").map(artifact).collect(), build, phase, known })
+    Some(BuildSnapshot { artifacts: json::objects(wire, "artifacts").map(artifact).collect(), build, phase, known })
 }
 
 /// A step of v3 as the program knows steps. A step without a status is running if it has begun, else pending.
@@ -156,13 +156,13 @@ mod tests {
         for (status, finished, expected, known) in [
             ("queued", false, Phase::Queued, true),
             ("finishing", false, Phase::Running, true),
-            ("finished", true, Phase::Ended(Code::Success), true),
-            ("timeout", true, Phase::Ended(Code::Failed), true),
-            ("warning", true, Phase::Ended(Code::Unstable), true),
-            ("cancelled", true, Phase::Ended(Code::Cancelled), true),
-            ("skipped", true, Phase::Ended(Code::Skipped), true),
+            ("finished", true, Phase::Ended(ExitCode::Success), true),
+            ("timeout", true, Phase::Ended(ExitCode::Failed), true),
+            ("warning", true, Phase::Ended(ExitCode::Unstable), true),
+            ("cancelled", true, Phase::Ended(ExitCode::Canceled), true),
+            ("skipped", true, Phase::Ended(ExitCode::Skipped), true),
             ("polishing", false, Phase::Running, false),
-            ("polishing", true, Phase::Ended(Code::Failed), false),
+            ("polishing", true, Phase::Ended(ExitCode::Failed), false),
         ] {
             assert_eq!(phase(status, true, finished), (expected, known), "{status}");
         }

@@ -5,11 +5,12 @@
 use std::path::Path;
 
 use super::Context;
-use crate::download::{self, Haul, Item, Links, Room};
-use crate::error::{Code, Failure};
+use crate::document::Document;
+use crate::download::{self, DownloadReport, Item, Links, Room};
+use crate::error::{Error, ExitCode};
 use crate::http::Http;
-use crate::model::{Artifact, Document};
-use crate::report::{self, Report};
+use crate::model::Artifact;
+use crate::output::{self, Console};
 
 /// Artifacts named in the message that there is no such one.
 const NAMED: usize = 20;
@@ -27,11 +28,11 @@ pub(super) fn choose(there: &[Artifact], globs: &[String], types: &[String]) -> 
 }
 
 /// The failure of choosing nothing of `build`, with what there is. `source` asks where a build gets artifacts from.
-pub(super) fn nothing(build: &str, there: &[Artifact], wanted: &[&[String]], source: &str) -> Failure {
+pub(super) fn nothing(build: &str, there: &[Artifact], wanted: &[&[String]], source: &str) -> Error {
     let what = format!("the artifacts of build {build}");
     if there.is_empty() {
         let hint = format!("{source} With --allow-none this is no error");
-        return Failure::new(Code::NotFound, what, "there are none").hint(hint);
+        return Error::new(ExitCode::NotFound, what, "there are none").with_hint(hint);
     }
     let shown = |artifact: &Artifact| match artifact.kind.as_str() {
         "" => artifact.name.clone(),
@@ -41,8 +42,8 @@ pub(super) fn nothing(build: &str, there: &[Artifact], wanted: &[&[String]], sou
     if there.len() > NAMED {
         listed.push(format!("{} more", there.len() - NAMED));
     }
-    Failure::new(Code::NotFound, what, format!("none is like {}", wanted.concat().join(" or ")))
-        .hint(format!("there are {}; with --allow-none this is no error", listed.join(", ")))
+    Error::new(ExitCode::NotFound, what, format!("none is like {}", wanted.concat().join(" or ")))
+        .with_hint(format!("there are {}; with --allow-none this is no error", listed.join(", ")))
 }
 
 /// Downloads the chosen ones of `document`'s artifacts into `dir`, and notes there where each lies. `links` counts as
@@ -54,8 +55,8 @@ pub(super) fn fetch(
     (dir, jobs): (&Path, u8),
     context: &Context,
     document: &mut Document,
-) -> Result<(), Failure> {
-    let report = &context.report;
+) -> Result<(), Error> {
+    let report = &context.console;
     let began = context.clock.now();
     let there = &document.artifacts;
     let mut names: Vec<String> = chosen.iter().map(|n| download::safe(&there[*n].name)).collect();
@@ -68,9 +69,10 @@ pub(super) fn fetch(
         jobs: jobs.into(),
         clock: &*context.clock,
         interrupt: &context.interrupt,
-        beat: Report::beat(),
+        beat: Console::beat(),
     };
-    let Haul { files, mut failures } = download::download(&items, links, &room, &mut |event| report.transfer(&event));
+    let DownloadReport { files, mut failures } =
+        download::download(&items, links, &room, &mut |event| report.transfer(&event));
     let (mut count, mut bytes) = (0, 0);
     for (n, saved) in chosen.iter().zip(files) {
         let Some(saved) = saved else { continue };
@@ -81,9 +83,9 @@ pub(super) fn fetch(
         artifact.sha256 = Some(saved.sha256);
     }
     if failures.is_empty() {
-        let took = report::words(context.clock.now().saturating_sub(began));
+        let took = output::words(context.clock.now().saturating_sub(began));
         let files = if count == 1 { "artifact" } else { "artifacts" };
-        report.line(&format!("{count} {files}, {} in {took}", report::size(bytes)));
+        report.line(&format!("{count} {files}, {} in {took}", output::size(bytes)));
         return Ok(());
     }
     let first = failures.remove(0);

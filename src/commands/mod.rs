@@ -15,15 +15,16 @@ use anyhow::Context as _;
 
 use crate::cli::{Cli, OutputArgs, System};
 use crate::clock::{Clock, Interrupt};
-use crate::error::{Code, Failure, Miss};
-use crate::model::{Document, Outcome, Phase, SCHEMA, Several, Sighting, severity};
-use crate::report::{Report, ResultFile};
-use crate::retry;
+use crate::document::{Document, Outcome, SCHEMA, Several, severity};
+use crate::error::{Error, ExitCode, RequestError};
+use crate::http::retry;
+use crate::model::{BuildSnapshot, Phase};
+use crate::output::{Console, ResultFile};
 
 /// What a command is given by `main`.
 pub struct Context {
     /// Where text goes.
-    pub report: Report,
+    pub console: Console,
     /// Where time comes from.
     pub clock: Rc<dyn Clock>,
     /// The request to end, for connections to register with.
@@ -31,7 +32,7 @@ pub struct Context {
 }
 
 /// Runs the command that the command line names, and gives the exit code.
-pub fn run(cli: &Cli, context: &Context) -> Code {
+pub fn run(cli: &Cli, context: &Context) -> ExitCode {
     match &cli.system {
         System::Codemagic(command) => codemagic::run(command, context),
         System::Jenkins(command) => jenkins::run(command, context),
@@ -39,7 +40,7 @@ pub fn run(cli: &Cli, context: &Context) -> Code {
 }
 
 /// The result document of a call, with its file.
-struct Publication {
+struct ResultWriter {
     provider: &'static str,
     /// One document a build; none before the first build is known.
     documents: Vec<Document>,
@@ -50,7 +51,7 @@ struct Publication {
     file: Option<ResultFile>,
 }
 
-impl Publication {
+impl ResultWriter {
     /// Replaces the result file, if there is one, with the document as it is now.
     fn publish(&self) -> anyhow::Result<()> {
         match &self.file {
@@ -62,7 +63,7 @@ impl Publication {
 
     /// The same while the call goes on. A full disk is told, but the build that was started is not left alone for it;
     /// the write at the end decides about the exit code.
-    fn publish_early(&self, report: &Report) {
+    fn write_partial(&self, report: &Console) {
         if let Err(error) = self.publish() {
             report.failure(&failure(&error));
         }
@@ -84,7 +85,7 @@ impl Publication {
     }
 
     /// Notes a failure of the call: in its own document, and in that of a build that has no end yet.
-    fn fail(&mut self, failure: &Failure) {
+    fn fail(&mut self, failure: &Error) {
         self.call.fail(failure);
         for document in self.documents.iter_mut().filter(|document| document.exit_code.is_none()) {
             document.fail(failure);
@@ -92,11 +93,11 @@ impl Publication {
     }
 
     /// The worst end of all builds becomes the call's.
-    fn worst(&mut self) -> Code {
+    fn worst(&mut self) -> ExitCode {
         // A build that goes on has no bad end, and is no good end either.
-        let worse = |end: &(Code, Outcome)| (severity(end.0), end.1 == Outcome::Running);
+        let worse = |end: &(ExitCode, Outcome)| (severity(end.0), end.1 == Outcome::Running);
         let ends = self.documents.iter().filter_map(|document| Some((document.exit_code?, document.outcome)));
-        let (code, outcome) = ends.max_by_key(worse).unwrap_or((Code::Success, Outcome::Success));
+        let (code, outcome) = ends.max_by_key(worse).unwrap_or((ExitCode::Success, Outcome::Success));
         self.call.end(outcome, code);
         code
     }
@@ -107,11 +108,11 @@ fn conclude(
     provider: &'static str,
     output: &OutputArgs,
     context: &Context,
-    work: &mut dyn FnMut(&mut Publication) -> anyhow::Result<Code>,
-) -> Code {
-    let report = &context.report;
+    work: &mut dyn FnMut(&mut ResultWriter) -> anyhow::Result<ExitCode>,
+) -> ExitCode {
+    let report = &context.console;
     let mut publication =
-        Publication { provider, documents: Vec::new(), several: false, call: Document::new(provider), file: None };
+        ResultWriter { provider, documents: Vec::new(), several: false, call: Document::new(provider), file: None };
     let result = prepare(output, report, &mut publication).and_then(|()| work(&mut publication));
     let code = match result {
         Ok(code) => code,
@@ -119,7 +120,7 @@ fn conclude(
             let failure = failure(&error);
             report.failure(&failure);
             publication.fail(&failure);
-            failure.code
+            failure.code()
         }
     };
     let published = publication.publish();
@@ -133,13 +134,13 @@ fn conclude(
         Err(error) => {
             let failure = failure(&error);
             report.failure(&failure);
-            if code == Code::Success { failure.code } else { code }
+            if code == ExitCode::Success { failure.code() } else { code }
         }
     }
 }
 
 /// Checks what can be checked before anything remote happens.
-fn prepare(output: &OutputArgs, report: &Report, publication: &mut Publication) -> anyhow::Result<()> {
+fn prepare(output: &OutputArgs, report: &Console, publication: &mut ResultWriter) -> anyhow::Result<()> {
     publication.file = output.result_file.as_deref().map(|path| ResultFile::check(path, report)).transpose()?;
     if let Some(wanted) = &output.require_version {
         require_version(wanted)?;
@@ -148,7 +149,7 @@ fn prepare(output: &OutputArgs, report: &Report, publication: &mut Publication) 
 }
 
 /// Ends a call whose command line could not be read: the result file that the environment names tells of it too.
-pub fn refuse(failure: &Failure, report: &Report) -> Code {
+pub fn refuse(failure: &Error, report: &Console) -> ExitCode {
     report.failure(failure);
     if let Some(path) = crate::cli::variable("CIBRIDGE_RESULT_FILE") {
         let jenkins = std::env::args_os().nth(1).is_some_and(|system| system == "jenkins");
@@ -157,52 +158,49 @@ pub fn refuse(failure: &Failure, report: &Report) -> Code {
         // There is nothing better to end with than the code of the first failure.
         drop(ResultFile::check(path.as_ref(), report).and_then(|file| file.write(&document)));
     }
-    failure.code
+    failure.code()
 }
 
-fn require_version(wanted: &str) -> Result<(), Failure> {
+fn require_version(wanted: &str) -> Result<(), Error> {
     let own = env!("CARGO_PKG_VERSION");
     let numbers = |text: &str| text.split('.').map(|part| part.parse::<u64>().ok()).collect::<Option<Vec<_>>>();
     let Some(required) = numbers(wanted) else {
-        return Err(Failure::usage(format!("--require-version {wanted}"), "is no version like 1.2.3"));
+        return Err(Error::usage(format!("--require-version {wanted}"), "is no version like 1.2.3"));
     };
     if numbers(own).is_some_and(|own| own < required) {
-        return Err(Failure::usage(
-            format!("this cibridge {own}"),
-            format!("is older than the {wanted} that is needed"),
-        )
-        .hint("install the newer cibridge on this machine"));
+        return Err(Error::usage(format!("this cibridge {own}"), format!("is older than the {wanted} that is needed"))
+            .with_hint("install the newer cibridge on this machine"));
     }
     Ok(())
 }
 
 /// The failure behind an error; what no room called a failure is a fault of this machine.
-fn failure(error: &anyhow::Error) -> Failure {
-    error.downcast_ref::<Failure>().cloned().unwrap_or_else(|| {
+fn failure(error: &anyhow::Error) -> Error {
+    error.downcast_ref::<Error>().cloned().unwrap_or_else(|| {
         let (what, why) =
             (error.to_string(), error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>().join(": "));
         if why.is_empty() {
             let (what, why) = what.split_once(": ").unwrap_or(("this machine", &what));
-            return Failure::new(Code::Local, what, why);
+            return Error::new(ExitCode::Local, what, why);
         }
-        Failure::new(Code::Local, what, why)
+        Error::new(ExitCode::Local, what, why)
     })
 }
 
 /// Refuses an idempotency key that a label or parameter cannot carry, or that nobody can have meant.
-fn check_key(key: &str) -> Result<(), Failure> {
+fn check_key(key: &str) -> Result<(), Error> {
     if key.trim().is_empty() || key.len() > 200 || key.contains(char::is_control) {
-        return Err(Failure::usage(
+        return Err(Error::usage(
             format!("the idempotency key {key:?}"),
             "is empty, longer than 200 bytes or holds control characters",
         )
-        .hint("in Jenkins, env.BUILD_TAG is a good one"));
+        .with_hint("in Jenkins, env.BUILD_TAG is a good one"));
     }
     Ok(())
 }
 
 /// Asks again while the fault is a passing one and a few tries are left.
-fn insist<T>(clock: &dyn Clock, mut ask: impl FnMut() -> Result<T, Miss>) -> Result<T, Failure> {
+fn with_retries<T>(clock: &dyn Clock, mut ask: impl FnMut() -> Result<T, RequestError>) -> Result<T, Error> {
     let mut attempt = 0;
     loop {
         match ask() {
@@ -215,14 +213,14 @@ fn insist<T>(clock: &dyn Clock, mut ask: impl FnMut() -> Result<T, Miss>) -> Res
 /// Pauses before the next try, or gives the failure when there is to be none.
 #[cold]
 #[inline(never)]
-fn await_next_try(clock: &dyn Clock, miss: Miss, attempt: &mut u32) -> Result<(), Failure> {
+fn await_next_try(clock: &dyn Clock, miss: RequestError, attempt: &mut u32) -> Result<(), Error> {
     *attempt += 1;
     if let Some(code) = clock.interrupted() {
-        return Err(miss.failure.turned(code, "ended by a signal"));
+        return Err(miss.error.with_code(code, "ended by a signal"));
     }
-    match retry::pause(*attempt, miss.asked, fastrand::f64()).filter(|_| miss.passing) {
+    match retry::pause(*attempt, miss.retry_after, fastrand::f64()).filter(|_| miss.retryable) {
         Some(pause) => clock.sleep(pause),
-        None => return Err(miss.failure),
+        None => return Err(miss.error),
     }
     Ok(())
 }
@@ -235,9 +233,9 @@ fn writable(dir: &Path) -> anyhow::Result<()> {
 }
 
 /// Notes a failure after a build's end: it decides how a good build's call ends, or a signal anyone's.
-fn settle(document: &mut Document, failure: &Failure, report: &Report) {
+fn settle(document: &mut Document, failure: &Error, report: &Console) {
     report.failure(failure);
-    let signal = matches!(failure.code, Code::Interrupted | Code::Terminated);
+    let signal = matches!(failure.code(), ExitCode::Interrupted | ExitCode::Terminated);
     if signal || matches!(document.outcome, Outcome::Success | Outcome::Unstable) {
         document.fail(failure);
     } else {
@@ -247,15 +245,15 @@ fn settle(document: &mut Document, failure: &Failure, report: &Report) {
 
 /// Ends each build of a call by itself, told in a line. One that cannot be ended must not keep the others running.
 fn end_each(
-    publication: &mut Publication,
-    report: &Report,
-    end: &mut dyn FnMut(usize, &Document) -> Result<String, Failure>,
-) -> Code {
+    publication: &mut ResultWriter,
+    report: &Console,
+    end: &mut dyn FnMut(usize, &Document) -> Result<String, Error>,
+) -> ExitCode {
     for (n, document) in publication.documents.iter_mut().enumerate() {
         match end(n, document) {
             Ok(done) => {
                 report.line(&done);
-                document.end(Outcome::Success, Code::Success);
+                document.end(Outcome::Success, ExitCode::Success);
             }
             Err(failure) => {
                 report.failure(&failure);
@@ -267,10 +265,10 @@ fn end_each(
 }
 
 /// Notes in `document` where a build stands that was looked at once.
-fn note_look(seen: Sighting, output: &OutputArgs, report: &Report, document: &mut Document) {
+fn record_snapshot(seen: BuildSnapshot, output: &OutputArgs, report: &Console, document: &mut Document) {
     match seen.phase {
         Phase::Ended(code) => document.end(Outcome::of(code), code),
-        Phase::Queued | Phase::Running => document.end(Outcome::Running, Code::Success),
+        Phase::Queued | Phase::Running => document.end(Outcome::Running, ExitCode::Success),
     }
     if !output.json {
         report.data(&format!("{} {} {}", seen.build.id, seen.build.status, seen.build.url));
@@ -288,12 +286,12 @@ fn secret_file(path: &Path, name: &str) -> anyhow::Result<String> {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = metadata.permissions().mode();
         if mode & 0o077 != 0 {
-            let failure = Failure::new(
-                Code::Local,
+            let failure = Error::new(
+                ExitCode::Local,
                 what,
                 format!("others than its owner can use it (mode {:03o})", mode & 0o777),
             );
-            return Err(failure.hint(format!("chmod 600 {}", path.display())).into());
+            return Err(failure.with_hint(format!("chmod 600 {}", path.display())).into());
         }
     }
     anyhow::ensure!(metadata.is_file(), "{what}: it is not a file");

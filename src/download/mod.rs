@@ -18,11 +18,11 @@ pub use names::{distinct, safe};
 use transfer::{Break, CHUNK, Kind, Partial};
 
 use crate::clock::{Clock, Interrupt};
-use crate::error::{Code, Failure, Miss};
+use crate::error::{Error, ExitCode, RequestError};
+use crate::http::retry::{self, ResumeBudget};
 use crate::http::{Http, Request};
-use crate::model::{Progress, Transfer};
-use crate::report;
-use crate::retry::{self, Growth};
+use crate::model::{DownloadEvent, DownloadProgress};
+use crate::output;
 
 /// Links of one file that are tried, each a fresh one.
 const REFUSALS: u32 = 3;
@@ -70,7 +70,7 @@ pub struct Tries {
 /// Makes the links.
 pub trait Links {
     /// The GET for item `n`, with a link that is good now. `tries` went before.
-    fn fresh(&mut self, n: usize, tries: Tries) -> Result<Request, Miss>;
+    fn fresh(&mut self, n: usize, tries: Tries) -> Result<Request, RequestError>;
 }
 
 /// Where and how to download.
@@ -85,17 +85,17 @@ pub struct Room<'a> {
     pub clock: &'a dyn Clock,
     /// Ends connections, and removes temporary files at once.
     pub interrupt: &'a Interrupt,
-    /// The time between two [`Transfer::Progress`].
+    /// The time between two [`DownloadEvent::DownloadProgress`].
     pub beat: Duration,
 }
 
 /// What came of a download.
 #[derive(Debug, Default)]
-pub struct Haul {
+pub struct DownloadReport {
     /// For each item its file, if it is complete.
     pub files: Vec<Option<Saved>>,
     /// What went wrong, in the order in which it did. A file that was given up for another one's fault has no entry.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<Error>,
 }
 
 /// What the workers share.
@@ -106,7 +106,7 @@ struct Shared<'a> {
     /// Bytes of each item that are there.
     got: Vec<AtomicU64>,
     stop: AtomicBool,
-    scraps: Scraps,
+    scraps: TempFiles,
 }
 
 impl Shared<'_> {
@@ -117,9 +117,9 @@ impl Shared<'_> {
 
 /// Temporary files, removed as soon as a signal comes: the process may be ended while a worker is stuck in a connect.
 #[derive(Clone, Default)]
-struct Scraps(Arc<Mutex<Option<Vec<PathBuf>>>>);
+struct TempFiles(Arc<Mutex<Option<Vec<PathBuf>>>>);
 
-impl Scraps {
+impl TempFiles {
     fn watched(interrupt: &Interrupt) -> Self {
         let scraps = Self(Arc::new(Mutex::new(Some(Vec::new()))));
         let closing = scraps.clone();
@@ -143,7 +143,7 @@ impl Scraps {
 /// A file that is not there yet.
 struct Task {
     n: usize,
-    growth: Growth,
+    growth: ResumeBudget,
     refused: u32,
     damages: u32,
     due: Duration,
@@ -161,8 +161,13 @@ struct Done {
 }
 
 /// Downloads all items into `room.dir`. Every file that is there afterwards is complete and checked.
-pub fn download(items: &[Item], links: &mut dyn Links, room: &Room, emit: &mut dyn FnMut(Transfer)) -> Haul {
-    let mut haul = Haul { files: items.iter().map(|_| None).collect(), failures: Vec::new() };
+pub fn download(
+    items: &[Item],
+    links: &mut dyn Links,
+    room: &Room,
+    emit: &mut dyn FnMut(DownloadEvent),
+) -> DownloadReport {
+    let mut haul = DownloadReport { files: items.iter().map(|_| None).collect(), failures: Vec::new() };
     if let Err(failure) = make_room(items, room.dir) {
         haul.failures.push(failure);
         return haul;
@@ -173,7 +178,7 @@ pub fn download(items: &[Item], links: &mut dyn Links, room: &Room, emit: &mut d
         items,
         got: items.iter().map(|_| AtomicU64::new(0)).collect(),
         stop: AtomicBool::new(false),
-        scraps: Scraps::watched(room.interrupt),
+        scraps: TempFiles::watched(room.interrupt),
     };
     let (give, jobs) = mpsc::channel();
     let jobs = Mutex::new(jobs);
@@ -208,9 +213,9 @@ fn plan(
     shared: &Shared,
     links: &mut dyn Links,
     room: &Room,
-    haul: &mut Haul,
+    haul: &mut DownloadReport,
     (give, done): (Sender<Job>, Receiver<Done>),
-    emit: &mut dyn FnMut(Transfer),
+    emit: &mut dyn FnMut(DownloadEvent),
 ) {
     let clock = room.clock;
     let mut waiting: VecDeque<Task> = (0..shared.items.len()).map(|n| Task::new(n, clock.now())).collect();
@@ -222,7 +227,7 @@ fn plan(
             && !shared.stop.swap(true, Ordering::Relaxed)
         {
             let why = "ended by a signal; nothing half-written is left";
-            haul.failures.insert(0, Failure::new(code, "downloading", why));
+            haul.failures.insert(0, Error::new(code, "downloading", why));
             // A lost parent raises nothing by itself, and connections must not keep the workers.
             room.interrupt.raise(code);
         }
@@ -240,8 +245,8 @@ fn plan(
                     drop(give.send(Job { task, request }));
                 }
                 Err(miss) => {
-                    let kind = if miss.passing { Kind::Passing } else { Kind::Lasting };
-                    let broken = Break { kind, failure: miss.failure, asked: miss.asked };
+                    let kind = if miss.retryable { Kind::Passing } else { Kind::Lasting };
+                    let broken = Break { kind, failure: miss.error, asked: miss.retry_after };
                     waiting.extend(next_try(task, broken, shared, clock, haul, emit));
                 }
             }
@@ -256,7 +261,7 @@ fn plan(
         let now = clock.now();
         if now >= next_beat {
             let bytes = shared.got.iter().map(|got| got.load(Ordering::Relaxed)).sum();
-            emit(Transfer::Progress(meter.read(now, bytes, shared.items, haul)));
+            emit(DownloadEvent::DownloadProgress(meter.read(now, bytes, shared.items, haul)));
             next_beat = now + room.beat;
         }
         let soonest = waiting.iter().map(|task| task.due).chain([next_beat]).min().unwrap_or(next_beat);
@@ -264,7 +269,7 @@ fn plan(
         running -= 1;
         match result {
             Ok(saved) => {
-                emit(Transfer::Saved { path: saved.path.clone(), bytes: saved.size });
+                emit(DownloadEvent::Saved { path: saved.path.clone(), bytes: saved.size });
                 haul.files[task.n] = Some(saved);
             }
             Err(broken) => waiting.extend(next_try(task, broken, shared, clock, haul, emit)),
@@ -274,7 +279,7 @@ fn plan(
 
 impl Task {
     fn new(n: usize, due: Duration) -> Self {
-        Self { n, growth: Growth::default(), refused: 0, damages: 0, due, partial: None }
+        Self { n, growth: ResumeBudget::default(), refused: 0, damages: 0, due, partial: None }
     }
 
     /// Counts a broken try that left `got` bytes, and gives the pause before the next one if there is to be one.
@@ -304,8 +309,8 @@ fn next_try(
     broken: Break,
     shared: &Shared,
     clock: &dyn Clock,
-    haul: &mut Haul,
-    emit: &mut dyn FnMut(Transfer),
+    haul: &mut DownloadReport,
+    emit: &mut dyn FnMut(DownloadEvent),
 ) -> Option<Task> {
     if shared.is_stopped() || clock.interrupted().is_some() {
         return None;
@@ -315,21 +320,22 @@ fn next_try(
         // A damaged part was thrown away.
         let got = task.partial.as_ref().map_or(0, |part| part.got);
         shared.got[task.n].store(got, Ordering::Relaxed);
-        emit(Transfer::Retry { why: broken.failure.to_string(), again: pause, got });
+        emit(DownloadEvent::Retry { why: broken.failure.to_string(), again: pause, got });
         task.due = clock.now() + pause;
         return Some(task);
     }
     shared.got[task.n].store(0, Ordering::Relaxed);
-    if broken.failure.code == Code::Local {
+    if broken.failure.code() == ExitCode::Local {
         // The next file would meet the same disk.
         shared.stop.store(true, Ordering::Relaxed);
     }
     let mut failure = broken.failure;
     if task.growth.made > 1 {
-        failure.why = format!("{}; given up after {} tries", failure.why, task.growth.made);
+        let mut reason = format!("{}; given up after {} tries", failure.reason(), task.growth.made);
         if got > 0 {
-            failure.why = format!("{}, the last with {}", failure.why, report::size(got));
+            reason = format!("{reason}, the last with {}", output::size(got));
         }
+        failure = failure.with_reason(reason);
     }
     haul.failures.push(failure);
     None
@@ -345,14 +351,14 @@ impl Meter {
         Self { marks: VecDeque::from([(now, 0)]) }
     }
 
-    fn read(&mut self, now: Duration, bytes: u64, items: &[Item], haul: &Haul) -> Progress {
+    fn read(&mut self, now: Duration, bytes: u64, items: &[Item], haul: &DownloadReport) -> DownloadProgress {
         while self.marks.len() > 1 && self.marks.get(1).is_some_and(|(at, _)| now.saturating_sub(*at) >= WINDOW) {
             self.marks.pop_front();
         }
         let (since, before) = self.marks.front().copied().unwrap_or((now, bytes));
         self.marks.push_back((now, bytes));
         let time = now.saturating_sub(since).as_secs_f64();
-        Progress {
+        DownloadProgress {
             files: items.len(),
             complete: haul.files.iter().flatten().count(),
             bytes,
@@ -364,9 +370,9 @@ impl Meter {
 }
 
 /// Makes the folder, and refuses a disk that is surely too small before an hour is spent on it.
-fn make_room(items: &[Item], dir: &Path) -> Result<(), Failure> {
+fn make_room(items: &[Item], dir: &Path) -> Result<(), Error> {
     fs::create_dir_all(dir)
-        .map_err(|error| Failure::new(Code::Local, format!("the folder {}", dir.display()), error.to_string()))?;
+        .map_err(|error| Error::new(ExitCode::Local, format!("the folder {}", dir.display()), error.to_string()))?;
     let needed: u64 = items.iter().filter_map(|item| item.size).sum();
     match free(dir) {
         Some(free) if free < needed => {
@@ -377,9 +383,9 @@ fn make_room(items: &[Item], dir: &Path) -> Result<(), Failure> {
     }
 }
 
-fn too_small(dir: &Path, why: &str) -> Failure {
-    Failure::new(Code::Local, format!("the folder {}", dir.display()), format!("its disk is full: {why}"))
-        .hint("free some space, or choose a folder on another disk")
+fn too_small(dir: &Path, why: &str) -> Error {
+    Error::new(ExitCode::Local, format!("the folder {}", dir.display()), format!("its disk is full: {why}"))
+        .with_hint("free some space, or choose a folder on another disk")
 }
 
 /// Bytes that an ordinary user may still write, where the system tells.
@@ -413,7 +419,7 @@ mod tests {
     #[test]
     fn the_rate_is_that_of_the_last_seconds() {
         let items = [Item { size: Some(1000), ..Item::default() }, Item { size: Some(500), ..Item::default() }];
-        let haul = Haul { files: vec![None, None], failures: Vec::new() };
+        let haul = DownloadReport { files: vec![None, None], failures: Vec::new() };
         let mut meter = Meter::new(Duration::ZERO);
         let mut rate = |at: u64, bytes| meter.read(Duration::from_secs(at), bytes, &items, &haul).rate;
         assert!((rate(1, 100) - 100.0).abs() < 0.1);
@@ -434,22 +440,25 @@ mod tests {
         assert!(dir.is_dir());
         if free(&dir).is_some() {
             let failure = make_room(&[item(1 << 62), item(1)], &dir).unwrap_err();
-            assert_eq!(failure.code, Code::Local);
-            assert!(failure.why.starts_with("its disk is full: 4611686018427387905 bytes are needed"), "{failure}");
+            assert_eq!(failure.code(), ExitCode::Local);
+            assert!(
+                failure.reason().starts_with("its disk is full: 4611686018427387905 bytes are needed"),
+                "{failure}"
+            );
         }
         fs::write(folder.path().join("file"), "").unwrap();
-        assert_eq!(make_room(&[], &folder.path().join("file/x")).unwrap_err().code, Code::Local);
+        assert_eq!(make_room(&[], &folder.path().join("file/x")).unwrap_err().code(), ExitCode::Local);
     }
 
     #[test]
     fn a_signal_removes_what_is_half_written() {
         let folder = tempfile::tempdir().unwrap();
         let interrupt = Interrupt::default();
-        let scraps = Scraps::watched(&interrupt);
+        let scraps = TempFiles::watched(&interrupt);
         let path = folder.path().join("half");
         fs::write(&path, "x").unwrap();
         assert!(scraps.add(&path));
-        interrupt.raise(Code::Terminated);
+        interrupt.raise(ExitCode::Terminated);
         assert!(!path.exists());
         assert!(!scraps.add(&path), "nothing new is begun");
     }

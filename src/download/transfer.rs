@@ -9,9 +9,9 @@ use ring::digest::{Context as Sha, SHA256};
 use tempfile::NamedTempFile;
 
 use super::{Item, Saved, Shared};
-use crate::error::{Code, Failure};
+use crate::error::{Error, ExitCode};
+use crate::http::retry;
 use crate::http::{self, Fault, Request, Stream};
-use crate::retry;
 
 /// Bytes read before they are hashed and written: a read gives 16 KiB of TLS at most.
 pub(super) const CHUNK: usize = 128 * 1024;
@@ -45,7 +45,7 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Break {
     pub(super) kind: Kind,
-    pub(super) failure: Failure,
+    pub(super) failure: Error,
     /// How long the service asks to wait.
     pub(super) asked: Option<Duration>,
 }
@@ -140,19 +140,19 @@ pub(super) fn attempt(
                 part.restart().map_err(|error| disk(shared, item, &error, 0))?;
             }
             let code = match head.status {
-                401 | 403 => Code::Denied,
-                404 | 410 => Code::NotFound,
-                200..300 if head.html => Code::NoConnection,
-                _ => Code::Unavailable,
+                401 | 403 => ExitCode::Denied,
+                404 | 410 => ExitCode::NotFound,
+                200..300 if head.html => ExitCode::NoConnection,
+                _ => ExitCode::Unavailable,
             };
-            let failure = Failure::new(code, what(item), format!("{} {why}", stream.url.host()));
+            let failure = Error::new(code, what(item), format!("{} {why}", stream.url.host()));
             let hint = match kind {
                 _ if head.html => "a login page or proxy stands in between: check HTTPS_PROXY and NO_PROXY",
                 Kind::Refused => "files are kept for a while only: is the build an old one?",
                 _ => "try again later",
             };
             let asked = retry::reset(|name| stream.header(name)).filter(|_| matches!(head.status, 429 | 503));
-            return Err(Break { kind, failure: failure.hint(hint), asked });
+            return Err(Break { kind, failure: failure.with_hint(hint), asked });
         }
     }
     let expected = item.size.or(whole);
@@ -161,7 +161,7 @@ pub(super) fn attempt(
         let why = format!("{} closed the connection before the end", stream.url.host());
         return Err(Break {
             kind: Kind::Passing,
-            failure: Failure::new(Code::NoConnection, what(item), why),
+            failure: Error::new(ExitCode::NoConnection, what(item), why),
             asked: None,
         });
     }
@@ -308,7 +308,7 @@ fn names_html(name: &str) -> bool {
 fn disk(shared: &Shared, item: &Item, error: &io::Error, missing: u64) -> Break {
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let path = shared.dir.join(&item.name);
-    let failure = Failure::new(Code::Local, format!("writing {}", path.display()), error.to_string());
+    let failure = Error::new(ExitCode::Local, format!("writing {}", path.display()), error.to_string());
     let failure = match full {
         true if missing > 0 => {
             super::too_small(shared.dir, &format!("{missing} more bytes were needed for {}", item.name))
@@ -322,21 +322,21 @@ fn disk(shared: &Shared, item: &Item, error: &io::Error, missing: u64) -> Break 
 fn broken(item: &Item, fault: Fault) -> Break {
     let kind = match fault.kind {
         http::Kind::Redirect => Kind::Refused,
-        _ if fault.is_passing() => Kind::Passing,
+        _ if fault.is_retryable() => Kind::Passing,
         _ => Kind::Lasting,
     };
     Break { kind, failure: fault.into_failure(what(item)), asked: None }
 }
 
 fn damaged(item: &Item, why: String) -> Break {
-    let failure = Failure::new(Code::Unavailable, what(item), why)
-        .hint("the file may be damaged on the service: download it from the build's page and compare");
+    let failure = Error::new(ExitCode::Unavailable, what(item), why)
+        .with_hint("the file may be damaged on the service: download it from the build's page and compare");
     Break { kind: Kind::Damaged, failure, asked: None }
 }
 
 /// The failure of a file that a signal, or another file's fault, left undone.
-pub(super) fn ended(item: &Item) -> Failure {
-    Failure::new(Code::Terminated, what(item), "ended before it was complete")
+pub(super) fn ended(item: &Item) -> Error {
+    Error::new(ExitCode::Terminated, what(item), "ended before it was complete")
 }
 
 fn what(item: &Item) -> String {

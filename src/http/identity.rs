@@ -4,19 +4,19 @@ use std::path::Path;
 
 use ureq::tls::{ClientCert, PemItem, PrivateKey, parse_pem};
 
-use crate::error::{Code, Failure};
+use crate::error::{Error, ExitCode};
 
 /// Reads the certificate chain from a PEM file, and the key from the same or from another one.
 /// Fails with code 16.
-pub(super) fn load(certificate: Option<&Path>, key: Option<&Path>) -> Result<Option<ClientCert>, Failure> {
+pub(super) fn load(certificate: Option<&Path>, key: Option<&Path>) -> Result<Option<ClientCert>, Error> {
     let Some(certificate) = certificate else { return Ok(None) };
     let read = |path: &Path, name: &str| {
         std::fs::read(path)
-            .map_err(|error| Failure::new(Code::Local, format!("{name} {}", path.display()), error.to_string()))
+            .map_err(|error| Error::new(ExitCode::Local, format!("{name} {}", path.display()), error.to_string()))
     };
     let missing = |path: &Path, thing: &str| {
-        Failure::new(Code::Local, path.display().to_string(), format!("the file holds no {thing}"))
-            .hint("it must hold `-----BEGIN …-----` blocks (PEM), and the key must not be encrypted")
+        Error::new(ExitCode::Local, path.display().to_string(), format!("the file holds no {thing}"))
+            .with_hint("it must hold `-----BEGIN …-----` blocks (PEM), and the key must not be encrypted")
     };
     let text = read(certificate, "--client-cert")?;
     let chain: Vec<_> = parse_pem(&text)

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Read};
 
 use super::body::Body;
-use super::fault::Fault;
+use super::error::Fault;
 use super::url::Url;
 
 /// The method of a request.

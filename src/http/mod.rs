@@ -4,10 +4,11 @@
 //! It must know no provider, no retries and no output; what it says about each request goes to a [`Trace`].
 
 mod body;
-mod fault;
+mod error;
 mod identity;
 mod message;
 mod proxy;
+pub mod retry;
 mod roots;
 mod url;
 
@@ -22,12 +23,12 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, NextTimeout, RustlsConnector, TcpConnector};
 
 pub use body::{Body, Chunk};
-pub use fault::{Fault, Kind};
+pub use error::{Fault, Kind};
 pub use message::{Method, Request, Response, Stream};
 pub use url::{Origin, Segment, Url, query};
 
 use crate::clock::Interrupt;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::secret::{Redactor, Secret};
 use body::Sender;
 use roots::Roots;
@@ -144,7 +145,7 @@ impl Http {
 
     /// A new client for the last requests of a process that was asked to end: fresh connections that the
     /// interrupt does not close, and at most `limit` for each request as a whole.
-    pub fn last_words(&self, limit: Duration) -> Self {
+    pub fn shutdown_client(&self, limit: Duration) -> Self {
         Self { interrupt: Interrupt::default(), overall: Some(limit), ..self.twin() }
     }
 
@@ -195,7 +196,7 @@ impl Http {
     }
 
     /// The roots in use for `https`, in words.
-    pub fn roots(&self) -> Result<String, Failure> {
+    pub fn roots(&self) -> Result<String, Error> {
         roots::load(self.options.ca_cert.as_deref()).map(|roots| roots.source)
     }
 
@@ -355,8 +356,8 @@ impl Http {
 }
 
 /// A request that a file of this machine makes impossible.
-fn local(failure: &Failure) -> Fault {
-    Fault::unsent(Kind::Local, failure.to_string(), failure.hint.as_deref().unwrap_or("name a readable PEM file"))
+fn local(failure: &Error) -> Fault {
+    Fault::unsent(Kind::Local, failure.to_string(), failure.hint().as_deref().unwrap_or("name a readable PEM file"))
 }
 
 /// Looks up names as the system does; marks its errors, so that they are not taken for connection errors.
@@ -371,7 +372,7 @@ impl Resolver for Names {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         DefaultResolver::default().resolve(uri, config, timeout).map_err(|error| match error {
-            ureq::Error::Io(error) => ureq::Error::Other(Box::new(fault::DnsError(error))),
+            ureq::Error::Io(error) => ureq::Error::Other(Box::new(error::DnsError(error))),
             other => other,
         })
     }

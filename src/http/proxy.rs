@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 use ureq::ProxyProtocol;
 use ureq::http::Uri;
 
-use super::fault::{Fault, Kind};
+use super::error::{Fault, Kind};
 use super::url::Url;
 
 /// A proxy to connect through.

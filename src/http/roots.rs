@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ureq::tls::{Certificate, RootCerts};
 
-use crate::error::{Code, Failure};
+use crate::error::{Error, ExitCode};
 
 /// Where distributions keep their bundle: Debian and Alpine, Fedora, openSUSE, RHEL, the BSDs.
 #[cfg(target_os = "linux")]
@@ -30,7 +30,7 @@ pub(super) struct Roots {
 }
 
 /// Loads the roots. Fails with code 16 when a file that somebody named cannot be used.
-pub(super) fn load(ca_cert: Option<&Path>) -> Result<Roots, Failure> {
+pub(super) fn load(ca_cert: Option<&Path>) -> Result<Roots, Error> {
     let named = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty());
     let mut extra = Vec::new();
     if let Some(path) = ca_cert {
@@ -83,13 +83,13 @@ fn with_extra(source: &str, ca_cert: Option<&Path>) -> String {
     }
 }
 
-fn read(path: &Path, name: &str) -> Result<Vec<Certificate<'static>>, Failure> {
+fn read(path: &Path, name: &str) -> Result<Vec<Certificate<'static>>, Error> {
     let what = || format!("{name} {}", path.display());
-    let text = std::fs::read(path).map_err(|error| Failure::new(Code::Local, what(), error.to_string()))?;
+    let text = std::fs::read(path).map_err(|error| Error::new(ExitCode::Local, what(), error.to_string()))?;
     let certs = certificates(&text);
     if certs.is_empty() {
-        return Err(Failure::new(Code::Local, what(), "the file holds no certificate")
-            .hint("it must hold `-----BEGIN CERTIFICATE-----` blocks (PEM)"));
+        return Err(Error::new(ExitCode::Local, what(), "the file holds no certificate")
+            .with_hint("it must hold `-----BEGIN CERTIFICATE-----` blocks (PEM)"));
     }
     Ok(certs)
 }

@@ -7,16 +7,16 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::refusal::{is_starting, refused, wants_crumb};
+use super::errors::{is_starting, refused, wants_crumb};
 use crate::clock::Clock;
-use crate::error::{Failure, Miss};
+use crate::error::{Error, RequestError};
+use crate::http::retry;
 use crate::http::{Body, Fault, Http, Kind, Method, Request, Response, Stream, Url, query};
 use crate::json;
-use crate::retry;
 
 /// Who asks, as sentences name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Login {
+pub enum Credentials {
     /// Nobody.
     Anonymous,
     /// This user with an API token: no crumb, no session.
@@ -27,7 +27,7 @@ pub enum Login {
     Bearer,
 }
 
-impl fmt::Display for Login {
+impl fmt::Display for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anonymous => f.write_str("anonymous users"),
@@ -64,7 +64,7 @@ pub struct WhoAmI {
 pub struct Client {
     pub(super) http: Http,
     pub(super) root: Url,
-    pub(super) login: Login,
+    pub(super) login: Credentials,
     clock: Rc<dyn Clock>,
     crumb: RefCell<Option<Crumb>>,
     /// `X-Jenkins-Session` of the newest answer that had one: it changes with each restart.
@@ -76,7 +76,7 @@ pub struct Client {
 
 impl Client {
     /// A client of the controller at `root`; nothing is sent yet.
-    pub fn new(http: Http, root: Url, login: Login, clock: Rc<dyn Clock>) -> Self {
+    pub fn new(http: Http, root: Url, login: Credentials, clock: Rc<dyn Clock>) -> Self {
         Self {
             http,
             root,
@@ -90,9 +90,9 @@ impl Client {
     }
 
     /// A client for the last requests of a process that was asked to end: one try each, at most `limit` long.
-    pub fn last_words(&self, limit: Duration) -> Self {
+    pub fn shutdown_client(&self, limit: Duration) -> Self {
         Self {
-            http: self.http.last_words(limit),
+            http: self.http.shutdown_client(limit),
             root: self.root.clone(),
             login: self.login.clone(),
             clock: Rc::clone(&self.clock),
@@ -104,7 +104,7 @@ impl Client {
     }
 
     /// The same controller with other credentials, e.g. those of a token that was just made.
-    pub fn with_login(&self, http: Http, login: Login) -> Self {
+    pub fn with_login(&self, http: Http, login: Credentials) -> Self {
         Self::new(http, self.root.clone(), login, Rc::clone(&self.clock))
     }
 
@@ -114,7 +114,7 @@ impl Client {
     }
 
     /// Who asks.
-    pub fn login(&self) -> &Login {
+    pub fn login(&self) -> &Credentials {
         &self.login
     }
 
@@ -139,7 +139,7 @@ impl Client {
     }
 
     /// Who Jenkins thinks asks. It needs no permission at all.
-    pub fn who_am_i(&self) -> Result<WhoAmI, Miss> {
+    pub fn who_am_i(&self) -> Result<WhoAmI, RequestError> {
         let (what, subject) = ("asking who these credentials are", "the controller");
         let (response, answer) = self.value(what, subject, "/whoAmI/api/json?tree=name,anonymous")?;
         let Some(name) = json::text(&answer, "name") else { return Err(self.miss(what, subject, &response)) };
@@ -147,9 +147,9 @@ impl Client {
     }
 
     /// Whether requests that change something need a crumb without an API token; `None` where that is hidden.
-    pub fn crumbs_in_use(&self) -> Result<Option<bool>, Miss> {
+    pub fn crumbs_in_use(&self) -> Result<Option<bool>, RequestError> {
         let response =
-            self.exchange("asking for a crumb", &self.get("/crumbIssuer/api/json").map_err(Miss::lasting)?)?;
+            self.exchange("asking for a crumb", &self.get("/crumbIssuer/api/json").map_err(RequestError::permanent)?)?;
         Ok(match response.status {
             200 => Some(true),
             404 => Some(false),
@@ -157,24 +157,24 @@ impl Client {
         })
     }
 
-    pub(super) fn get(&self, path: &str) -> Result<Request, Failure> {
+    pub(super) fn get(&self, path: &str) -> Result<Request, Error> {
         // Reasons in queue items come in the language that the request asks for.
         Ok(Request::new(Method::Get, self.below(path)?).header("accept-language", "en").unredirected())
     }
 
-    pub(super) fn below(&self, path: &str) -> Result<Url, Failure> {
-        self.root.below(path).map_err(|why| Failure::usage("the controller's address", why))
+    pub(super) fn below(&self, path: &str) -> Result<Url, Error> {
+        self.root.below(path).map_err(|why| Error::usage("the controller's address", why))
     }
 
     /// Reads an answer that is a JSON object.
-    pub(super) fn json(&self, what: &str, subject: &str, path: &str) -> Result<Value, Miss> {
+    pub(super) fn json(&self, what: &str, subject: &str, path: &str) -> Result<Value, RequestError> {
         let (response, answer) = self.value(what, subject, path)?;
         if answer.is_object() { Ok(answer) } else { Err(self.miss(what, subject, &response)) }
     }
 
     /// Reads an answer that is JSON.
-    pub(super) fn value(&self, what: &str, subject: &str, path: &str) -> Result<(Response, Value), Miss> {
-        let request = self.get(path).map_err(Miss::lasting)?.header("accept", "application/json");
+    pub(super) fn value(&self, what: &str, subject: &str, path: &str) -> Result<(Response, Value), RequestError> {
+        let request = self.get(path).map_err(RequestError::permanent)?.header("accept", "application/json");
         let response = self.exchange(what, &request)?;
         match serde_json::from_slice(&response.body) {
             Ok(answer) if response.status == 200 => Ok((response, answer)),
@@ -183,7 +183,7 @@ impl Client {
     }
 
     /// Opens a body of any length.
-    pub(super) fn open(&self, what: &str, subject: &str, request: &Request) -> Result<Stream, Miss> {
+    pub(super) fn open(&self, what: &str, subject: &str, request: &Request) -> Result<Stream, RequestError> {
         let stream = self.http.stream(request).map_err(|fault| fault_miss(what, fault))?;
         if stream.status == 200 {
             return Ok(stream);
@@ -197,10 +197,10 @@ impl Client {
     ///
     /// A request that the crumb filter stopped did nothing, so it is sent again with a (new) crumb, once.
     pub(super) fn post(&self, path: &str, body: Option<Body>) -> Result<Response, PostError> {
-        let mut request = Request::new(Method::Post, self.below(path).map_err(PostError::Failure)?);
+        let mut request = Request::new(Method::Post, self.below(path).map_err(PostError::Error)?);
         request.headers.push(("accept-language".into(), "en".to_owned()));
         request.body = body;
-        if matches!(self.login, Login::Password(_)) && self.crumb.borrow().is_none() {
+        if matches!(self.login, Credentials::Password(_)) && self.crumb.borrow().is_none() {
             self.fetch_crumb();
         }
         let plain = request.headers.clone();
@@ -221,13 +221,19 @@ impl Client {
                 break;
             }
         }
-        response.ok_or_else(|| PostError::Failure(Failure::usage(path, "was not sent")))
+        response.ok_or_else(|| PostError::Error(Error::usage(path, "was not sent")))
     }
 
     /// A POST that may be repeated: done once or twice is the same. 2xx and Jenkins' own 302 are success.
-    pub(super) fn act(&self, what: &str, subject: &str, path: &str, body: Option<Body>) -> Result<Response, Miss> {
+    pub(super) fn act(
+        &self,
+        what: &str,
+        subject: &str,
+        path: &str,
+        body: Option<Body>,
+    ) -> Result<Response, RequestError> {
         let response = self.post(path, body).map_err(|error| error.into_miss(what))?;
-        let back = matches!(response.status, 302 | 303) && !super::refusal::is_login(&response);
+        let back = matches!(response.status, 302 | 303) && !super::errors::is_login(&response);
         let home = back
             && response
                 .header("location")
@@ -252,7 +258,7 @@ impl Client {
         true
     }
 
-    pub(super) fn exchange(&self, what: &str, request: &Request) -> Result<Response, Miss> {
+    pub(super) fn exchange(&self, what: &str, request: &Request) -> Result<Response, RequestError> {
         let response = self.http.send(request).map_err(|fault| fault_miss(what, fault))?;
         self.note(&response);
         Ok(response)
@@ -271,36 +277,36 @@ impl Client {
     }
 
     /// What an unusable answer means for another try.
-    pub(super) fn miss(&self, what: &str, subject: &str, response: &Response) -> Miss {
-        let passing = retry::is_passing(response.status) || response.is_success();
-        let asked = retry::reset(|name| response.header(name)).filter(|_| matches!(response.status, 429 | 503));
-        Miss { failure: refused(what, subject, &self.login, response), passing, asked }
+    pub(super) fn miss(&self, what: &str, subject: &str, response: &Response) -> RequestError {
+        let retryable = retry::is_retryable(response.status) || response.is_success();
+        let retry_after = retry::reset(|name| response.header(name)).filter(|_| matches!(response.status, 429 | 503));
+        RequestError { error: refused(what, subject, &self.login, response), retryable, retry_after }
     }
 }
 
 /// Why a POST has no answer.
 pub(super) enum PostError {
     /// It was never sent.
-    Failure(Failure),
+    Error(Error),
     /// It was sent, or failed on the way.
     Fault(Fault),
 }
 
 impl PostError {
-    pub(super) fn into_miss(self, what: &str) -> Miss {
+    pub(super) fn into_miss(self, what: &str) -> RequestError {
         match self {
-            Self::Failure(failure) => Miss::lasting(failure),
+            Self::Error(failure) => RequestError::permanent(failure),
             Self::Fault(fault) => fault_miss(what, fault),
         }
     }
 }
 
-fn fault_miss(what: &str, fault: Fault) -> Miss {
-    Miss { passing: is_passing(&fault), asked: None, failure: fault.into_failure(what) }
+fn fault_miss(what: &str, fault: Fault) -> RequestError {
+    RequestError { retryable: is_retryable(&fault), retry_after: None, error: fault.into_failure(what) }
 }
 
 /// Whether another try may end differently: the network can come back, a certificate or a name will not change.
-pub(super) fn is_passing(fault: &Fault) -> bool {
+pub(super) fn is_retryable(fault: &Fault) -> bool {
     matches!(fault.kind, Kind::Connect | Kind::Timeout | Kind::Broken)
         || fault.kind == Kind::Dns && fault.why().contains("ry again")
 }

@@ -6,9 +6,9 @@
 
 use std::io::Read as _;
 
-use super::address::JobPath;
 use super::client::Client;
-use crate::error::{Code, Failure, Miss};
+use super::reference::JobPath;
+use crate::error::{Error, ExitCode, RequestError};
 
 /// The most text of one answer of a live log that is held in memory. Jenkins sends at most 10,000 lines of it.
 const LIVE_LIMIT: u64 = 256 * 1024 * 1024;
@@ -36,15 +36,25 @@ pub enum Source {
 impl Client {
     /// What a running build's log has from byte `start` on. The text is given to `sink` only when it is complete, so
     /// after a miss the same start gives it again.
-    pub fn live_log(&self, job: &JobPath, number: u64, start: u64, sink: &mut dyn FnMut(&[u8])) -> Result<Chunk, Miss> {
+    pub fn live_log(
+        &self,
+        job: &JobPath,
+        number: u64,
+        start: u64,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<Chunk, RequestError> {
         let (what, subject) = log_of(job, number);
         let path = format!("{}/{number}/logText/progressiveHtml?start={start}", job.path());
-        let request = self.get(&path).map_err(Miss::lasting)?;
+        let request = self.get(&path).map_err(RequestError::permanent)?;
         let mut stream = self.open(&what, &subject, &request)?;
         let size = stream.header("x-text-size").and_then(|size| size.parse().ok());
         let more = stream.header("x-more-data") == Some("true");
         let Some(next) = size else {
-            return Err(Miss::lasting(Failure::new(Code::NoConnection, what, "the answer is not a log of Jenkins")));
+            return Err(RequestError::permanent(Error::new(
+                ExitCode::NoConnection,
+                what,
+                "the answer is not a log of Jenkins",
+            )));
         };
         // A start beyond the end gives the whole log again. It happens when Jenkins lost the end of it in a crash.
         if next < start {
@@ -74,13 +84,13 @@ impl Client {
         source: Source,
         skip: &mut u64,
         sink: &mut dyn FnMut(&[u8]),
-    ) -> Result<bool, Miss> {
+    ) -> Result<bool, RequestError> {
         let (what, subject) = log_of(job, number);
         let path = match source {
             Source::Whole => format!("{}/{number}/consoleText", job.path()),
             Source::From(start) => format!("{}/{number}/logText/progressiveText?start={start}", job.path()),
         };
-        let request = self.get(&path).map_err(Miss::lasting)?;
+        let request = self.get(&path).map_err(RequestError::permanent)?;
         let mut stream = self.open(&what, &subject, &request)?;
         let mut plain = match source {
             Source::Whole => None,
@@ -130,19 +140,19 @@ impl Client {
     }
 
     /// Whether a log has its end. The body of the answer is not read.
-    pub fn log_ended(&self, job: &JobPath, number: u64) -> Result<bool, Miss> {
+    pub fn log_ended(&self, job: &JobPath, number: u64) -> Result<bool, RequestError> {
         let (what, subject) = log_of(job, number);
         let path = format!("{}/{number}/logText/progressiveText?start=0", job.path());
-        let head = self.open(&what, &subject, &self.get(&path).map_err(Miss::lasting)?)?;
+        let head = self.open(&what, &subject, &self.get(&path).map_err(RequestError::permanent)?)?;
         Ok(head.header("x-more-data") != Some("true"))
     }
 
     /// The last `lines` lines of a log that ended.
-    pub fn log_tail(&self, job: &JobPath, number: u64, lines: usize) -> Result<Vec<String>, Miss> {
+    pub fn log_tail(&self, job: &JobPath, number: u64, lines: usize) -> Result<Vec<String>, RequestError> {
         let (what, subject) = log_of(job, number);
         let path = |start: u64| format!("{}/{number}/logText/progressiveText?start={start}", job.path());
         // The size stands in the head of an answer whose body is not read.
-        let head = self.open(&what, &subject, &self.get(&path(0)).map_err(Miss::lasting)?)?;
+        let head = self.open(&what, &subject, &self.get(&path(0)).map_err(RequestError::permanent)?)?;
         let size: u64 = head.header("x-text-size").and_then(|size| size.parse().ok()).unwrap_or_default();
         drop(head);
         let window = 64 * 1024 + 200 * lines as u64;
@@ -160,9 +170,9 @@ fn log_of(job: &JobPath, number: u64) -> (String, String) {
     (format!("reading the log of build {job}#{number}"), format!("build {job}#{number}"))
 }
 
-fn broken(what: &str, error: &std::io::Error) -> Miss {
-    let failure = Failure::new(Code::NoConnection, what, format!("the connection broke ({error})"));
-    Miss { failure, passing: true, asked: None }
+fn broken(what: &str, error: &std::io::Error) -> RequestError {
+    let failure = Error::new(ExitCode::NoConnection, what, format!("the connection broke ({error})"));
+    RequestError { error: failure, retryable: true, retry_after: None }
 }
 
 /// Makes the stored text of what Jenkins sends: CRLF becomes LF; tags go and entities are resolved (HTML), or

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::address::JobPath;
 use super::client::{Client, form};
-use crate::error::{Code, Failure, Miss};
+use super::reference::JobPath;
+use crate::error::{Error, ExitCode, RequestError};
 use crate::http::Segment;
 use crate::json::{entries, objects, str, text};
 
@@ -21,14 +21,19 @@ pub struct Pending {
 
 impl Client {
     /// The parameters of a question with their defaults. `None` without the plugin that tells (pipeline-rest-api).
-    pub fn input_parameters(&self, job: &JobPath, number: u64, id: &str) -> Result<Option<Vec<(String, Value)>>, Miss> {
+    pub fn input_parameters(
+        &self,
+        job: &JobPath,
+        number: u64,
+        id: &str,
+    ) -> Result<Option<Vec<(String, Value)>>, RequestError> {
         let path = format!("{}/{number}/wfapi/pendingInputActions", job.path());
         match self.value("reading what the build asks", &format!("build {job}#{number}"), &path) {
             Ok((_, pending)) => {
                 let asked = entries(&pending).iter().find(|pending| str(pending, "id") == Some(id));
                 Ok(asked.map(|asked| objects(asked, "inputs").map(default).collect()))
             }
-            Err(miss) if miss.failure.code == Code::NotFound => Ok(None),
+            Err(miss) if miss.error.code() == ExitCode::NotFound => Ok(None),
             Err(miss) => Err(miss),
         }
     }
@@ -40,10 +45,10 @@ impl Client {
         number: u64,
         id: &str,
         proceed: Option<&[(String, Value)]>,
-    ) -> Result<(), Miss> {
+    ) -> Result<(), RequestError> {
         let what = format!("answering input {id} of build {job}#{number}");
         let segment = Segment::new(id)
-            .ok_or_else(|| Miss::lasting(Failure::usage(format!("the input id {id:?}"), "cannot be one")))?;
+            .ok_or_else(|| RequestError::permanent(Error::usage(format!("the input id {id:?}"), "cannot be one")))?;
         let path = format!("{}/{number}/input/{segment}", job.path());
         let (path, body) = match proceed {
             None => (format!("{path}/abort"), None),
@@ -57,13 +62,13 @@ impl Client {
         let response = self.post(&path, body).map_err(|error| error.into_miss(&what))?;
         match response.status {
             200..300 | 302 | 303 => Ok(()),
-            404 => Err(Miss::lasting(
-                Failure::new(
-                    Code::NotFound,
+            404 => Err(RequestError::permanent(
+                Error::new(
+                    ExitCode::NotFound,
                     what,
                     "nobody is asked for it (any more): it was answered, or never asked (HTTP 404)",
                 )
-                .hint(format!("`cibridge jenkins input {job}#{number}` lists what is asked")),
+                .with_hint(format!("`cibridge jenkins input {job}#{number}` lists what is asked")),
             )),
             _ => Err(self.miss(&what, &format!("build {job}#{number}"), &response)),
         }

@@ -5,24 +5,24 @@
 //! pure. Jenkins' own shapes stay below this module: everything in them may be missing or null, and lists of actions hold
 //! empty objects, because plugins add what they like. It must know no console, no exit and no Codemagic.
 
-mod address;
-mod builds;
+mod build;
 mod client;
 mod console;
+mod errors;
 mod input;
-mod params;
+mod parameters;
 mod queue;
-mod refusal;
+mod reference;
+mod start;
 mod tokens;
-mod trigger;
 
-pub use address::{BuildName, JobPath, Place, parse};
-pub use builds::Severity;
-pub use client::{Client, Login, has_token_shape};
+pub use build::Severity;
+pub use client::{Client, Credentials, has_token_shape};
 pub use console::Source;
+pub use errors::NO_BEARER;
 pub use input::Pending;
-pub use params::{Job, Kind, Value, nearest, validate};
+pub use parameters::{Job, Kind, Value, nearest, validate};
 pub use queue::{Recovery, State};
-pub use refusal::NO_BEARER;
+pub use reference::{BuildName, JobPath, Place, parse};
+pub use start::{Start, StartError, Started, Trace};
 pub use tokens::Token;
-pub use trigger::{Start, StartError, Started, Trace};

@@ -5,9 +5,9 @@
 
 use serde_json::Value;
 
-use super::address::{JobPath, parse};
 use super::client::Client;
-use crate::error::{Code, Failure, Miss};
+use super::reference::{JobPath, parse};
+use crate::error::{Error, ExitCode, RequestError};
 use crate::json::{flag, number, objects, str, text};
 
 /// What a queue item's answer is asked for.
@@ -23,8 +23,8 @@ pub enum State {
     Waiting,
     /// It has left the queue, and its build is being made.
     Leaving,
-    /// Somebody cancelled it.
-    Cancelled,
+    /// Somebody canceled it.
+    Canceled,
     /// Its build has this number.
     Started(u64),
 }
@@ -57,11 +57,11 @@ pub enum Recovery {
 
 impl Client {
     /// A queue item; `None` when Jenkins does not know it (any more).
-    pub fn item(&self, id: u64) -> Result<Option<Item>, Miss> {
+    pub fn item(&self, id: u64) -> Result<Option<Item>, RequestError> {
         let (what, subject) = (format!("reading queue item {id}"), format!("queue item {id}"));
         match self.json(&what, &subject, &format!("/queue/item/{id}/api/json?tree={}", brackets(ITEM))) {
             Ok(wire) => Ok(Some(read(&wire))),
-            Err(miss) if miss.failure.code == Code::NotFound => Ok(None),
+            Err(miss) if miss.error.code() == ExitCode::NotFound => Ok(None),
             Err(miss) => Err(miss),
         }
     }
@@ -70,7 +70,7 @@ impl Client {
     ///
     /// A controller that was killed counts its items from the beginning: builds before number `oldest` may have the
     /// same id, and are older than the item. Without that knowledge (0) the newest build counts.
-    pub fn recover(&self, job: &JobPath, id: u64, oldest: u64) -> Result<Recovery, Miss> {
+    pub fn recover(&self, job: &JobPath, id: u64, oldest: u64) -> Result<Recovery, RequestError> {
         let tree = brackets(&format!("builds[number,queueId]{{0,{SEARCHED}}}"));
         let path = format!("{}/api/json?tree={tree}", job.path());
         let found = self.json(&format!("looking for the build of queue item {id}"), &format!("job {job}"), &path)?;
@@ -85,17 +85,17 @@ impl Client {
     }
 
     /// Cancels a queue item. Gives false when it is not in the queue any more: then its build is what to stop.
-    pub fn cancel_item(&self, id: u64) -> Result<bool, Miss> {
-        let (what, subject) = (format!("cancelling queue item {id}"), format!("queue item {id}"));
+    pub fn cancel_item(&self, id: u64) -> Result<bool, RequestError> {
+        let (what, subject) = (format!("canceling queue item {id}"), format!("queue item {id}"));
         let response =
             self.post(&format!("/queue/cancelItem?id={id}"), None).map_err(|error| error.into_miss(&what))?;
         match response.status {
             204 => Ok(true),
             // 404 and 500 tell of an item that left; versions before 2.235 answered 302 in any case. The item itself knows.
-            302 | 404 | 500 => Ok(matches!(self.item(id)?, Some(Item { state: State::Cancelled, .. }))),
-            422 => Err(Miss::lasting(
-                Failure::new(Code::Denied, what, format!("{} may not cancel it (HTTP 422)", self.login()))
-                    .hint("the permission Job/Cancel is missing"),
+            302 | 404 | 500 => Ok(matches!(self.item(id)?, Some(Item { state: State::Canceled, .. }))),
+            422 => Err(RequestError::permanent(
+                Error::new(ExitCode::Denied, what, format!("{} may not cancel it (HTTP 422)", self.login()))
+                    .with_hint("the permission Job/Cancel is missing"),
             )),
             _ => Err(self.miss(&what, &subject, &response)),
         }
@@ -112,7 +112,7 @@ fn read(wire: &Value) -> Item {
     let left = str(wire, "_class").is_some_and(|class| class.ends_with("LeftItem"));
     let state = match number(&wire["executable"], "number") {
         Some(number) => State::Started(number),
-        None if flag(wire, "cancelled") == Some(true) => State::Cancelled,
+        None if flag(wire, "cancelled") == Some(true) => State::Canceled,
         None if left => State::Leaving,
         None => State::Waiting,
     };
@@ -152,7 +152,7 @@ mod tests {
                 State::Leaving,
                 None,
             ),
-            (r#"{"_class":"hudson.model.Queue$LeftItem","cancelled":true,"why":null}"#, State::Cancelled, None),
+            (r#"{"_class":"hudson.model.Queue$LeftItem","cancelled":true,"why":null}"#, State::Canceled, None),
             (
                 r#"{"_class":"hudson.model.Queue$LeftItem","cancelled":false,"executable":{"number":7,"url":"http://inside/job/a/7/"}}"#,
                 State::Started(7),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::client::{Client, form};
-use crate::error::{Code, Failure, Miss};
+use crate::error::{Error, ExitCode, RequestError};
 use crate::secret::Secret;
 
 const PROPERTY: &str = "/me/descriptorByName/jenkins.security.ApiTokenProperty";
@@ -23,7 +23,7 @@ pub struct Token {
 
 impl Client {
     /// Makes a token; `expires` is a date like `2026-12-31`.
-    pub fn create_token(&self, name: &str, expires: Option<&str>) -> Result<Token, Miss> {
+    pub fn create_token(&self, name: &str, expires: Option<&str>) -> Result<Token, RequestError> {
         let what = format!("making the API token {name}");
         let mut pairs = vec![("newTokenName", name)];
         if let Some(date) = expires {
@@ -42,8 +42,8 @@ impl Client {
                 value: Secret::new(value),
                 expiry: text("/data/expirationDate"),
             }),
-            _ => Err(Miss::lasting(Failure::new(
-                Code::Refused,
+            _ => Err(RequestError::permanent(Error::new(
+                ExitCode::Refused,
                 what,
                 text("/message").unwrap_or_else(|| "Jenkins refused it without a reason".to_owned()),
             ))),
@@ -51,7 +51,7 @@ impl Client {
     }
 
     /// Revokes a token. Jenkins does not say whether there was one with this uuid.
-    pub fn revoke_token(&self, uuid: &str) -> Result<(), Miss> {
+    pub fn revoke_token(&self, uuid: &str) -> Result<(), RequestError> {
         let path = format!("{PROPERTY}/revoke");
         self.act(
             &format!("revoking the API token {uuid}"),

@@ -115,7 +115,7 @@ fn a_good_build_whose_file_is_lost_ends_with_that_code() {
 }
 
 #[test]
-fn a_cancelled_build_leaves_nothing_to_fetch() {
+fn a_canceled_build_leaves_nothing_to_fetch() {
     let sim = simulator().plan(Plan::ending("canceled")).start().unwrap();
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts * --junit t.xml").run();
     done.code(4);

@@ -12,7 +12,7 @@ fn every_result_has_its_code() {
         ("SUCCESS", 0, "success"),
         ("FAILURE", 1, "failed"),
         ("UNSTABLE", 3, "unstable"),
-        ("ABORTED", 4, "cancelled"),
+        ("ABORTED", 4, "canceled"),
         ("NOT_BUILT", 5, "skipped"),
     ] {
         let sim = planned(JenkinsPlan::ending(result));
@@ -89,7 +89,7 @@ fn a_signal_cancels_the_item_or_stops_the_build() {
         let before = looks();
         until("a look", || looks() > before + 2);
         child.terminate();
-        let done = if hold_queue { "it was cancelled in the queue" } else { "it was told to stop" };
+        let done = if hold_queue { "it was canceled in the queue" } else { "it was told to stop" };
         child.wait().ends(143).says("ended by SIGTERM").says(done);
         let run = sim.jenkins_runs()[0].clone();
         assert_eq!((run.state == "cancelled", run.stops), (hold_queue, u32::from(!hold_queue)));

@@ -24,8 +24,8 @@ fn a_status_tells_of_builds_and_queue_items() {
     assert_eq!(run.document["builds"][1]["steps"][0]["name"], "Deploy");
     assert!(run.stdout.starts_with(&format!("queue/item/{waiting} queued ")), "{run}");
     sim.cancel_jenkins_item(waiting);
-    let cancelled = status(&[&format!("queue/item/{waiting}"), "--json"]).ends(4).json();
-    assert_eq!((&cancelled["outcome"], &cancelled["build"]["number"]), (&json!("cancelled"), &Value::Null));
+    let canceled = status(&[&format!("queue/item/{waiting}"), "--json"]).ends(4).json();
+    assert_eq!((&canceled["outcome"], &canceled["build"]["number"]), (&json!("canceled"), &Value::Null));
     for (result, code) in [("SUCCESS", 0), ("UNSTABLE", 3), ("FAILURE", 1), ("NOT_BUILT", 5), ("ABORTED", 4)] {
         let sim = planned(JenkinsPlan::ending(result));
         ended(&sim);

@@ -58,11 +58,11 @@ fn one_that_ended_is_no_error() {
 }
 
 #[test]
-fn a_queue_item_is_cancelled_and_one_that_left_is_stopped() {
+fn a_queue_item_is_canceled_and_one_that_left_is_stopped() {
     let sim = planned(JenkinsPlan { hold_queue: true, ..JenkinsPlan::default() });
     let id = sim.start_jenkins_build("pipe");
     let item = format!("queue/item/{id}");
-    stop(&sim, &[&item]).run().ends(0).says("it was cancelled in the queue");
+    stop(&sim, &[&item]).run().ends(0).says("it was canceled in the queue");
     assert_eq!(sim.jenkins_runs()[0].state, "cancelled");
     stop(&sim, &[&item]).run().ends(0);
     stop(&sim, &["queue/item/999"]).run().ends(11).says("Jenkins does not know it (any more)");

@@ -47,7 +47,7 @@ const OUTCOMES: [&str; 15] = [
     "success",
     "failed",
     "unstable",
-    "cancelled",
+    "canceled",
     "skipped",
     "timed_out",
     "wrong_commit",

@@ -1,12 +1,13 @@
 //! `codemagic artifacts`: lists or downloads what a build left.
 
-use super::{client, collecting, insist, placeholders};
+use super::{client, collecting, placeholders, with_retries};
 use crate::cli::{self, ArtifactsArgs};
-use crate::commands::{Context, Publication, fetching};
-use crate::error::Code;
-use crate::model::{Outcome, Phase};
+use crate::commands::{Context, ResultWriter, fetching};
+use crate::document::Outcome;
+use crate::error::ExitCode;
+use crate::model::Phase;
 
-pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     publication.documents = placeholders(std::slice::from_ref(&args.build))?;
     let document = &mut publication.documents[0];
     let id = document.build.as_ref().map(|build| build.id.clone()).unwrap_or_default();
@@ -16,9 +17,9 @@ pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut Pub
         crate::commands::writable(&args.dir)?;
     }
     let client = client(&args.connection, &args.output, context)?;
-    let (seen, mut offers) = insist(&*context.clock, || client.offers(&id))?;
+    let (seen, mut offers) = with_retries(&*context.clock, || client.offers(&id))?;
     if !matches!(seen.phase, Phase::Ended(_)) {
-        context.report.line(&format!("the build is {}: it may leave more artifacts", seen.build.status));
+        context.console.line(&format!("the build is {}: it may leave more artifacts", seen.build.status));
     }
     document.build = Some(seen.build);
     document.artifacts = seen.artifacts;
@@ -33,19 +34,19 @@ pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut Pub
         }
         for artifact in chosen.iter().map(|n| &offers[*n].artifact).filter(|_| !args.output.json) {
             let size = artifact.size.map_or_else(|| "-".to_owned(), |size| size.to_string());
-            context.report.data(&format!("{size}\t{}\t{}", artifact.kind, artifact.name));
+            context.console.data(&format!("{size}\t{}\t{}", artifact.kind, artifact.name));
         }
     } else if !chosen.is_empty() {
         let place = (args.dir.as_path(), args.download.jobs);
         collecting::fetch(&client, &id, offers, &chosen, place, context, document)?;
         for path in document.artifacts.iter().filter_map(|artifact| artifact.path.as_ref()) {
             if !args.output.json {
-                context.report.data(path);
+                context.console.data(path);
             }
         }
     } else {
-        context.report.line("no such artifact");
+        context.console.line("no such artifact");
     }
-    document.end(Outcome::Success, Code::Success);
+    document.end(Outcome::Success, ExitCode::Success);
     Ok(publication.worst())
 }

@@ -1,13 +1,14 @@
 //! `codemagic builds`: the newest builds that match, newest first.
 
-use super::{choose, client, insist};
+use super::{choose, client, with_retries};
 use crate::cli::{self, BuildsArgs};
 use crate::codemagic::Filter;
-use crate::commands::{Context, Publication};
-use crate::error::Code;
-use crate::model::{Document, Outcome, Phase};
+use crate::commands::{Context, ResultWriter};
+use crate::document::{Document, Outcome};
+use crate::error::ExitCode;
+use crate::model::Phase;
 
-pub(super) fn run(args: &BuildsArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+pub(super) fn run(args: &BuildsArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     publication.several = true;
     let client = client(&args.connection, &args.output, context)?;
     let filter = Filter {
@@ -18,13 +19,13 @@ pub(super) fn run(args: &BuildsArgs, context: &Context, publication: &mut Public
         labels: cli::repeated(&args.labels, "CIBRIDGE_LABEL"),
         status: args.status.clone(),
     };
-    for seen in insist(&*context.clock, || client.builds(&filter, args.limit))? {
+    for seen in with_retries(&*context.clock, || client.builds(&filter, args.limit))? {
         let build = &seen.build;
         if !args.output.json {
             let number = build.number.map_or_else(|| "-".to_owned(), |number| number.to_string());
             let head = build.branch.as_deref().or(build.tag.as_deref()).unwrap_or("-");
             let workflow = build.workflow_id.as_deref().unwrap_or("-");
-            context.report.data(&format!("{} {number} {} {workflow} {head} {}", build.id, build.status, build.url));
+            context.console.data(&format!("{} {number} {} {workflow} {head} {}", build.id, build.status, build.url));
         }
         let mut document = Document::new(super::PROVIDER);
         if let Phase::Ended(code) = seen.phase {
@@ -35,6 +36,6 @@ pub(super) fn run(args: &BuildsArgs, context: &Context, publication: &mut Public
         publication.documents.push(document);
     }
     // How the listed builds ended is not how the listing ended.
-    publication.call.end(Outcome::Success, Code::Success);
-    Ok(Code::Success)
+    publication.call.end(Outcome::Success, ExitCode::Success);
+    Ok(ExitCode::Success)
 }

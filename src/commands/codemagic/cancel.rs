@@ -1,17 +1,17 @@
 //! `codemagic cancel`: cancels builds. One that ended already is no error.
 
-use super::{client, insist, placeholders};
+use super::{client, placeholders, with_retries};
 use crate::cli::BuildArgs;
-use crate::commands::{Context, Publication, end_each};
-use crate::error::Code;
+use crate::commands::{Context, ResultWriter, end_each};
+use crate::error::ExitCode;
 
-pub(super) fn run(args: &BuildArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+pub(super) fn run(args: &BuildArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     publication.documents = placeholders(&args.builds)?;
     publication.several = args.builds.len() > 1;
     let client = client(&args.connection, &args.output, context)?;
-    Ok(end_each(publication, &context.report, &mut |_, document| {
+    Ok(end_each(publication, &context.console, &mut |_, document| {
         let id = document.build.as_ref().map(|build| build.id.as_str()).unwrap_or_default();
-        insist(&*context.clock, || client.cancel(id))?;
-        Ok(format!("Codemagic build {id}: cancelled, or ended before"))
+        with_retries(&*context.clock, || client.cancel(id))?;
+        Ok(format!("Codemagic build {id}: canceled, or ended before"))
     }))
 }

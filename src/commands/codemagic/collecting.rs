@@ -7,17 +7,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::super::{Context, Publication, fetching, settle, writable};
-use super::{insist, watching};
+use super::super::{Context, ResultWriter, fetching, settle, writable};
+use super::{watching, with_retries};
 use crate::cli::{self, CollectArgs, DownloadArgs};
 use crate::clock::Clock;
 use crate::codemagic::{Client, Offer};
+use crate::document::{Document, Outcome};
 use crate::download::{Links, Tries};
-use crate::error::{Code, Failure, Miss};
+use crate::error::{Error, ExitCode, RequestError};
 use crate::http::Request;
-use crate::junit::{self, Counts};
-use crate::model::{Artifact, Document, Outcome, TestSuite, Verdict};
-use crate::report;
+use crate::model::{Artifact, TestStatus, TestSuite};
+use crate::output;
+use crate::output::junit::{self, Counts};
 
 /// How long a link of v3 is taken for fresh. Its life is not documented; the links of one look serve the many small
 /// files that are fetched within seconds of it.
@@ -41,7 +42,7 @@ struct BuildLinks<'a> {
 }
 
 impl BuildLinks<'_> {
-    fn look(&mut self) -> Result<(), Miss> {
+    fn look(&mut self) -> Result<(), RequestError> {
         let (_, newer) = self.client.offers(self.id)?;
         Offer::renew(self.offers, newer);
         self.seen = self.clock.now();
@@ -50,7 +51,7 @@ impl BuildLinks<'_> {
 }
 
 impl Links for BuildLinks<'_> {
-    fn fresh(&mut self, n: usize, tries: Tries) -> Result<Request, Miss> {
+    fn fresh(&mut self, n: usize, tries: Tries) -> Result<Request, RequestError> {
         let n = self.chosen[n];
         if tries.made > 0 || self.clock.now().saturating_sub(self.seen) > FRESH {
             self.look()?;
@@ -61,13 +62,13 @@ impl Links for BuildLinks<'_> {
         let request = if tries.refused > 1 { lasting.or(short_lived) } else { short_lived.or(lasting) };
         request.ok_or_else(|| {
             let what = format!("downloading {}", offer.artifact.name);
-            Miss::lasting(Failure::new(Code::NotFound, what, "the service gives no link to it"))
+            RequestError::permanent(Error::new(ExitCode::NotFound, what, "the service gives no link to it"))
         })
     }
 }
 
 /// The failure of choosing nothing, with what there is.
-pub(super) fn nothing(id: &str, there: &[Artifact], wanted: &[&[String]]) -> Failure {
+pub(super) fn nothing(id: &str, there: &[Artifact], wanted: &[&[String]]) -> Error {
     fetching::nothing(id, there, wanted, "does the workflow list them under `artifacts:`?")
 }
 
@@ -80,10 +81,10 @@ pub(super) fn fetch(
     place: (&Path, u8),
     context: &Context,
     document: &mut Document,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let seen = context.clock.now();
-    if let Err(failure) = insist(&*context.clock, || client.add_sums(id, &mut offers)) {
-        context.report.line(&format!("{failure}; only the sizes are checked"));
+    if let Err(failure) = with_retries(&*context.clock, || client.add_sums(id, &mut offers)) {
+        context.console.line(&format!("{failure}; only the sizes are checked"));
     }
     document.artifacts = offers.iter().map(|offer| offer.artifact.clone()).collect();
     let mut links = BuildLinks { client, clock: &*context.clock, id, offers: &mut offers, chosen, seen };
@@ -91,7 +92,7 @@ pub(super) fn fetch(
 }
 
 /// What `trigger` and `wait` are to bring home.
-pub(super) struct Wishes {
+pub(super) struct CollectOptions {
     globs: Vec<String>,
     dir: PathBuf,
     junit: Option<PathBuf>,
@@ -100,7 +101,7 @@ pub(super) struct Wishes {
     pause: Duration,
 }
 
-impl Wishes {
+impl CollectOptions {
     /// Reads the wishes, and checks that they can be fulfilled here before anything remote happens.
     pub(super) fn check(args: &CollectArgs, poll_interval: Option<Duration>) -> anyhow::Result<Self> {
         let globs = cli::repeated(&args.artifacts, "CIBRIDGE_ARTIFACTS");
@@ -128,13 +129,18 @@ impl Wishes {
 /// Checks that the file of test results can be written, and makes its folder.
 pub(super) fn check_junit(path: &Path) -> anyhow::Result<()> {
     let what = || format!("the JUnit file {}", path.display());
-    fs::create_dir_all(report::folder(path)).with_context(what)?;
-    report::check_writable(path, &what())
+    fs::create_dir_all(output::folder(path)).with_context(what)?;
+    output::check_writable(path, &what())
 }
 
 /// Brings home what the builds left that have ended: of good builds all that is wished for, of failed ones what is
 /// there. A failed build's own code is never hidden by a failure here.
-pub(super) fn run(client: &Client, wishes: &Wishes, context: &Context, publication: &mut Publication) -> Code {
+pub(super) fn run(
+    client: &Client,
+    wishes: &CollectOptions,
+    context: &Context,
+    publication: &mut ResultWriter,
+) -> ExitCode {
     let several = publication.documents.len() > 1;
     let mut suites = Vec::new();
     for document in &mut publication.documents {
@@ -147,12 +153,12 @@ pub(super) fn run(client: &Client, wishes: &Wishes, context: &Context, publicati
         if !wishes.globs.is_empty()
             && let Err(failure) = collect(client, wishes, (&build.id, &dir, good), context, document)
         {
-            settle(document, &failure, &context.report);
+            settle(document, &failure, &context.console);
         }
         if wishes.junit.is_none() || context.clock.interrupted().is_some() {
             continue;
         }
-        match insist(&*context.clock, || client.test_results(&build.id)) {
+        match with_retries(&*context.clock, || client.test_results(&build.id)) {
             Ok(mut own) => {
                 note_tests(&own, wishes.junit.as_deref().filter(|_| !own.is_empty()), document);
                 if several {
@@ -162,7 +168,7 @@ pub(super) fn run(client: &Client, wishes: &Wishes, context: &Context, publicati
                 }
                 suites.extend(own);
             }
-            Err(failure) => settle(document, &failure, &context.report),
+            Err(failure) => settle(document, &failure, &context.console),
         }
     }
     let goes_on = publication.documents.iter().any(|document| document.outcome == Outcome::Running);
@@ -172,27 +178,27 @@ pub(super) fn run(client: &Client, wishes: &Wishes, context: &Context, publicati
         && let Err(error) = write_junit(path, &suites, context)
     {
         let failure = super::super::failure(&error);
-        publication.documents.iter_mut().for_each(|document| settle(document, &failure, &context.report));
+        publication.documents.iter_mut().for_each(|document| settle(document, &failure, &context.console));
     }
     publication.worst()
 }
 
 fn collect(
     client: &Client,
-    wishes: &Wishes,
+    wishes: &CollectOptions,
     (id, dir, good): (&str, &Path, bool),
     context: &Context,
     document: &mut Document,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let clock = &*context.clock;
     for look in 1.. {
-        let (seen, offers) = insist(clock, || client.offers(id))?;
+        let (seen, offers) = with_retries(clock, || client.offers(id))?;
         let chosen = fetching::choose(&seen.artifacts, &wishes.globs, &[]);
         if !chosen.is_empty() {
             return fetch(client, id, offers, &chosen, (dir, wishes.download.jobs), context, document);
         }
         if !good || wishes.download.allow_none {
-            context.report.line(&format!("no artifact of build {id} is like {}", wishes.globs.join(" or ")));
+            context.console.line(&format!("no artifact of build {id} is like {}", wishes.globs.join(" or ")));
             return Ok(());
         }
         if look == LATE_LOOKS {
@@ -200,7 +206,7 @@ fn collect(
         }
         clock.sleep(wishes.pause);
         if let Some(code) = clock.interrupted() {
-            return Err(Failure::new(code, format!("the artifacts of build {id}"), "ended by a signal"));
+            return Err(Error::new(code, format!("the artifacts of build {id}"), "ended by a signal"));
         }
     }
     Ok(())
@@ -216,12 +222,12 @@ pub(super) fn write_junit(path: &Path, suites: &[TestSuite], context: &Context) 
         } else {
             ""
         };
-        context.report.line(&format!("no test results: {} is not written{gone}", path.display()));
+        context.console.line(&format!("no test results: {} is not written{gone}", path.display()));
         return Ok(());
     }
     let xml = junit::xml(suites).with_context(what)?;
-    report::replace_file(path, &context.report.masked_bytes(&xml)).with_context(what)?;
-    context.report.line(&format!("{}; written to {}", sentence(suites), path.display()));
+    output::replace_file(path, &context.console.masked_bytes(&xml)).with_context(what)?;
+    context.console.line(&format!("{}; written to {}", sentence(suites), path.display()));
     Ok(())
 }
 
@@ -234,14 +240,14 @@ pub(super) fn sentence(suites: &[TestSuite]) -> String {
 
 /// The tests that ended badly, one line each.
 pub(super) fn bad_ones(suites: &[TestSuite]) -> Vec<String> {
-    let word = |verdict| match verdict {
-        Verdict::Failed => Some("failed"),
-        Verdict::Errored => Some("errored"),
-        Verdict::Passed | Verdict::Skipped => None,
+    let word = |status| match status {
+        TestStatus::Failed => Some("failed"),
+        TestStatus::Errored => Some("errored"),
+        TestStatus::Passed | TestStatus::Skipped => None,
     };
     let of = |suite: &TestSuite| {
         let line = |case: &crate::model::TestCase| {
-            Some(format!("{}: {}: {}", word(case.verdict)?, suite.name, case.name.replace('\n', " ")))
+            Some(format!("{}: {}: {}", word(case.status)?, suite.name, case.name.replace('\n', " ")))
         };
         suite.cases.iter().filter_map(line).collect::<Vec<_>>()
     };
@@ -286,7 +292,7 @@ mod tests {
         fn sleep(&self, pause: Duration) {
             self.0.set(self.now() + pause);
         }
-        fn interrupted(&self) -> Option<Code> {
+        fn interrupted(&self) -> Option<ExitCode> {
             None
         }
     }

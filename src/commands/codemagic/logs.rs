@@ -7,33 +7,33 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::{client, insist, placeholders};
+use super::{client, placeholders, with_retries};
 use crate::cli::LogsArgs;
 use crate::codemagic::{Client, StepLog};
-use crate::commands::{Context, Publication};
+use crate::commands::{Context, ResultWriter};
+use crate::document::Outcome;
 use crate::download;
-use crate::error::{Code, Failure};
-use crate::lines::Lines;
-use crate::model::Outcome;
-use crate::report::Report;
+use crate::error::{Error, ExitCode};
+use crate::output::Console;
+use crate::output::lines::Lines;
 
 /// The longest piece of a line that is handled at once, in bytes.
 const PIECE: usize = 64 * 1024;
 
-pub(super) fn run(args: &LogsArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+pub(super) fn run(args: &LogsArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     publication.documents = placeholders(std::slice::from_ref(&args.build))?;
     let document = &mut publication.documents[0];
     let id = document.build.as_ref().map(|build| build.id.clone()).unwrap_or_default();
     if args.output.json && args.dir.is_none() {
-        return Err(Failure::usage("--json", "stdout cannot hold the document and the logs")
-            .hint("give --dir for the logs, or --result-file for the document")
+        return Err(Error::usage("--json", "stdout cannot hold the document and the logs")
+            .with_hint("give --dir for the logs, or --result-file for the document")
             .into());
     }
     if let Some(dir) = &args.dir {
         crate::commands::writable(dir)?;
     }
     let client = client(&args.connection, &args.output, context)?;
-    let steps = insist(&*context.clock, || client.step_logs(&id))?;
+    let steps = with_retries(&*context.clock, || client.step_logs(&id))?;
     let chosen = choose(&steps, args)?;
     let mut logs = Vec::new();
     for (n, step) in steps.iter().enumerate().filter(|(n, _)| chosen.contains(n)) {
@@ -43,13 +43,13 @@ pub(super) fn run(args: &LogsArgs, context: &Context, publication: &mut Publicat
                 let name = format!("{:02}-{}.log", n + 1, download::safe(&step.name).replace(' ', "-"));
                 save(&client, step, &dir.join(name), context)?
             }
-            None => print(&client, step, chosen.len() > 1, &context.report)?,
+            None => print(&client, step, chosen.len() > 1, &context.console)?,
         };
         match written {
             Written::Log(log) => logs.push(log),
             Written::Nothing if args.step.is_some() => {
                 let what = format!("the log of step {}", step.name);
-                return Err(Failure::new(Code::NotFound, what, "there is none").into());
+                return Err(Error::new(ExitCode::NotFound, what, "there is none").into());
             }
             Written::Nothing => {}
             // `| head` is no failure.
@@ -57,15 +57,15 @@ pub(super) fn run(args: &LogsArgs, context: &Context, publication: &mut Publicat
         }
     }
     if chosen.is_empty() {
-        context.report.line("no step of this build failed");
+        context.console.line("no step of this build failed");
     }
     document.more.insert("logs".to_owned(), Value::Array(logs));
-    document.end(Outcome::Success, Code::Success);
+    document.end(Outcome::Success, ExitCode::Success);
     Ok(publication.worst())
 }
 
 /// The numbers of the steps that are wanted.
-fn choose(steps: &[StepLog], args: &LogsArgs) -> Result<Vec<usize>, Failure> {
+fn choose(steps: &[StepLog], args: &LogsArgs) -> Result<Vec<usize>, Error> {
     let all = || (0..steps.len()).filter(|n| !args.failed || steps[*n].is_failed());
     let Some(wanted) = &args.step else { return Ok(all().collect()) };
     let ways: [fn(&StepLog, &str) -> bool; 3] = [
@@ -77,8 +77,8 @@ fn choose(steps: &[StepLog], args: &LogsArgs) -> Result<Vec<usize>, Failure> {
     found.into_iter().find(|found| !found.is_empty()).ok_or_else(|| {
         let names: Vec<&str> = all().map(|n| steps[n].name.as_str()).collect();
         let kind = if args.failed { "failed step" } else { "step" };
-        Failure::new(Code::NotFound, format!("the step {wanted}"), format!("the build has no such {kind}"))
-            .hint(format!("its {kind}s: {}", names.join(", ")))
+        Error::new(ExitCode::NotFound, format!("the step {wanted}"), format!("the build has no such {kind}"))
+            .with_hint(format!("its {kind}s: {}", names.join(", ")))
     })
 }
 
@@ -92,14 +92,14 @@ enum Written {
     Closed,
 }
 
-fn print(client: &Client, step: &StepLog, headed: bool, report: &Report) -> Result<Written, Failure> {
+fn print(client: &Client, step: &StepLog, headed: bool, report: &Console) -> Result<Written, Error> {
     let mut lines = Lines::new(PIECE);
     let (mut bytes, mut closed) = (0, false);
     // What stands between two chunks is written at once: a system call for each line would cost more than the rest.
     let mut write = |text: &str| {
         report.text(text).map_err(|error| {
             closed = error.kind() == io::ErrorKind::BrokenPipe;
-            Failure::new(Code::Local, "stdout", error.to_string())
+            Error::new(ExitCode::Local, "stdout", error.to_string())
         })
     };
     let result = client.read_log(step, &mut |chunk| {
@@ -122,7 +122,7 @@ fn print(client: &Client, step: &StepLog, headed: bool, report: &Report) -> Resu
     }
 }
 
-fn add(text: &mut String, report: &Report, piece: &[u8], ends: bool) {
+fn add(text: &mut String, report: &Console, piece: &[u8], ends: bool) {
     text.push_str(&report.cleaned(piece));
     if ends {
         text.push('\n');
@@ -130,11 +130,11 @@ fn add(text: &mut String, report: &Report, piece: &[u8], ends: bool) {
 }
 
 /// Saves a log: its bytes as they are, known secrets masked.
-fn save(client: &Client, step: &StepLog, path: &Path, context: &Context) -> Result<Written, Failure> {
-    let report = &context.report;
+fn save(client: &Client, step: &StepLog, path: &Path, context: &Context) -> Result<Written, Error> {
+    let report = &context.console;
     let what = || format!("the log file {}", path.display());
-    let failed = |error: io::Error| Failure::new(Code::Local, what(), error.to_string());
-    let file = crate::report::temporary_beside(path).map_err(failed)?;
+    let failed = |error: io::Error| Error::new(ExitCode::Local, what(), error.to_string());
+    let file = crate::output::temporary_beside(path).map_err(failed)?;
     let half = file.path().to_owned();
     // The process may be ended while it is stuck in a connect. A log that has its name by now is not there any more.
     context.interrupt.on_raise(move || drop(fs::remove_file(half)));
@@ -159,12 +159,12 @@ fn save(client: &Client, step: &StepLog, path: &Path, context: &Context) -> Resu
     }
     let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
     file.persist(path).map_err(|error| failed(error.error))?;
-    report.line(&format!("saved {} ({})", path.display(), crate::report::size(bytes)));
+    report.line(&format!("saved {} ({})", path.display(), crate::output::size(bytes)));
     let path = path.display().to_string();
     Ok(Written::Log(json!({"step": step.name, "status": step.status, "bytes": bytes, "path": path})))
 }
 
-fn write_piece(file: &mut impl io::Write, report: &Report, piece: &[u8], ends: bool) -> io::Result<()> {
+fn write_piece(file: &mut impl io::Write, report: &Console, piece: &[u8], ends: bool) -> io::Result<()> {
     file.write_all(&report.masked_bytes(piece))?;
     if ends { file.write_all(b"\n") } else { Ok(()) }
 }

@@ -19,17 +19,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Context, Publication, conclude, insist, secret_file};
+use super::{Context, ResultWriter, conclude, secret_file, with_retries};
 use crate::cli::{self, CodemagicCommand, ConnectionArgs, OutputArgs};
 use crate::codemagic::{Client, Endpoints, key_fault};
-use crate::error::{Code, Failure};
+use crate::document::Document;
+use crate::error::{Error, ExitCode};
 use crate::http::{Credential, Http, Options, Trace, Url};
-use crate::model::{Build, Document};
+use crate::model::Build;
 use crate::secret::Secret;
 
 pub(super) const PROVIDER: &str = "codemagic";
 
-pub(super) fn run(command: &CodemagicCommand, context: &Context) -> Code {
+pub(super) fn run(command: &CodemagicCommand, context: &Context) -> ExitCode {
     use CodemagicCommand as Verb;
 
     let output = match command {
@@ -64,15 +65,15 @@ pub(super) fn run(command: &CodemagicCommand, context: &Context) -> Code {
 }
 
 /// Documents of the builds that the command line names by id or page.
-fn placeholders(builds: &[String]) -> Result<Vec<Document>, Failure> {
+fn placeholders(builds: &[String]) -> Result<Vec<Document>, Error> {
     builds
         .iter()
         .map(|named| {
             let id = named.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
             let id = if id.contains("://") { id.rsplit_once("/build/").map_or("", |(_, id)| id) } else { id };
             if id.is_empty() || id.contains(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_') {
-                return Err(Failure::usage(format!("the build {named:?}"), "is neither a build's id nor its page")
-                    .hint("an id has 24 hexadecimal digits; it is the last part of the page's address"));
+                return Err(Error::usage(format!("the build {named:?}"), "is neither a build's id nor its page")
+                    .with_hint("an id has 24 hexadecimal digits; it is the last part of the page's address"));
             }
             let build = Build { id: id.to_owned(), status: "unknown".to_owned(), ..Build::default() };
             Ok(Document { build: Some(build), ..Document::new(PROVIDER) })
@@ -84,7 +85,7 @@ fn placeholders(builds: &[String]) -> Result<Vec<Document>, Failure> {
 fn client(connection: &ConnectionArgs, output: &OutputArgs, context: &Context) -> anyhow::Result<Client> {
     let endpoints = endpoints(connection)?;
     let key = api_key(connection)?;
-    context.report.hide(&key);
+    context.console.hide(&key);
     Ok(connect(connection, output, context, endpoints, Some(&key)))
 }
 
@@ -114,16 +115,16 @@ fn connect(
         answer_timeout: connection.answer_timeout,
         allow_http: connection.allow_http,
     };
-    let report = context.report.clone();
+    let report = context.console.clone();
     let trace = output.verbose.then(|| Arc::new(move |line: &str| report.line(line)) as Trace);
     let http = Http::new(options, credentials.collect(), context.interrupt.clone(), trace);
     Client::new(http, endpoints, Rc::clone(&context.clock))
 }
 
-fn endpoints(connection: &ConnectionArgs) -> Result<Endpoints, Failure> {
+fn endpoints(connection: &ConnectionArgs) -> Result<Endpoints, Error> {
     let base = |text: &str, name: &str| {
         Url::parse(text.trim()).map_err(|why| {
-            Failure::usage(format!("the address in {name}"), why).hint("it looks like https://codemagic.io/api/v3")
+            Error::usage(format!("the address in {name}"), why).with_hint("it looks like https://codemagic.io/api/v3")
         })
     };
     Ok(Endpoints {
@@ -143,8 +144,8 @@ fn api_key(connection: &ConnectionArgs) -> anyhow::Result<Secret> {
             key_fault(&key, "CODEMAGIC_API_KEY")?;
             Ok(Secret::new(key))
         }
-        Err(_) => Err(Failure::usage("the API key", "not given")
-            .hint("set the environment variable CODEMAGIC_API_KEY, or name a file with --api-key-file; there is no flag for the key itself")
+        Err(_) => Err(Error::usage("the API key", "not given")
+            .with_hint("set the environment variable CODEMAGIC_API_KEY, or name a file with --api-key-file; there is no flag for the key itself")
             .into()),
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::super::{Context, check_key};
 use crate::clock;
 use crate::codemagic::{Api, Client, Filter, StartError, StartRequest};
-use crate::error::{Code, Failure};
-use crate::model::{Phase, Sighting};
+use crate::error::{Error, ExitCode};
+use crate::model::{BuildSnapshot, Phase};
 
 /// Pauses before each search for a build whose start was not answered. The service shows a new build late.
 const SEARCHES: [u64; 5] = [1, 2, 4, 8, 15];
@@ -26,7 +26,7 @@ pub(super) struct Started {
     /// Taken over, not started.
     pub(super) adopted: bool,
     /// What is known of it, if it was found in a list.
-    pub(super) sighting: Option<Sighting>,
+    pub(super) snapshot: Option<BuildSnapshot>,
 }
 
 /// A label that no other start has.
@@ -35,7 +35,7 @@ pub(super) fn unique_label() -> String {
 }
 
 /// The label that stands for an idempotency key.
-pub(super) fn key_label(key: &str) -> Result<String, Failure> {
+pub(super) fn key_label(key: &str) -> Result<String, Error> {
     check_key(key)?;
     Ok(format!("cibridge-key={key}"))
 }
@@ -48,17 +48,17 @@ pub(super) fn start(
     own_label: &str,
     key_label: Option<&str>,
     context: &Context,
-) -> Result<Started, Failure> {
+) -> Result<Started, Error> {
     if let Some(label) = key_label
-        && let Some(found) = super::insist(&*context.clock, || find(client, request, label))?
+        && let Some(found) = super::with_retries(&*context.clock, || find(client, request, label))?
     {
-        context.report.line("A build with this idempotency key is there already: taking it over");
-        return Ok(Started { id: found.build.id.clone(), adopted: true, sighting: Some(found) });
+        context.console.line("A build with this idempotency key is there already: taking it over");
+        return Ok(Started { id: found.build.id.clone(), adopted: true, snapshot: Some(found) });
     }
     match client.start(api, request) {
-        Ok(id) => Ok(Started { id, adopted: false, sighting: None }),
+        Ok(id) => Ok(Started { id, adopted: false, snapshot: None }),
         Err(StartError::NotStarted(failure)) => Err(failure),
-        Err(StartError::Unsure(failure)) => settle(client, request, own_label, failure, context),
+        Err(StartError::Ambiguous(failure)) => settle(client, request, own_label, failure, context),
     }
 }
 
@@ -67,12 +67,12 @@ fn settle(
     client: &Client,
     request: &StartRequest,
     label: &str,
-    cause: Failure,
+    cause: Error,
     context: &Context,
-) -> Result<Started, Failure> {
+) -> Result<Started, Error> {
     let clock = &*context.clock;
     if clock.interrupted().is_none() {
-        context.report.line(&format!("{cause}; looking whether the build was started"));
+        context.console.line(&format!("{cause}; looking whether the build was started"));
     }
     let mut trouble = None;
     for pause in SEARCHES {
@@ -83,16 +83,16 @@ fn settle(
         match find(client, request, label) {
             Ok(Some(found)) => return Ok(recovered(found, context)),
             Ok(None) => trouble = None,
-            Err(miss) => trouble = Some(miss.failure),
+            Err(miss) => trouble = Some(miss.error),
         }
     }
     if clock.interrupted().is_some() {
-        let (end, last) = (clock.now() + LAST_SEARCH, client.last_words(LAST_SEARCH));
+        let (end, last) = (clock.now() + LAST_SEARCH, client.shutdown_client(LAST_SEARCH));
         loop {
             match find(&last, request, label) {
                 Ok(Some(found)) => return Ok(recovered(found, context)),
                 Ok(None) => trouble = None,
-                Err(miss) => trouble = Some(miss.failure),
+                Err(miss) => trouble = Some(miss.error),
             }
             if clock.now() + LAST_PAUSE >= end {
                 break;
@@ -101,25 +101,31 @@ fn settle(
         }
     }
     let searched = match trouble {
-        Some(failure) => format!("the search for it failed as well ({})", failure.why),
+        Some(failure) => format!("the search for it failed as well ({})", failure.reason()),
         None => format!("no build with the label {label} is to be seen"),
     };
     let page = format!("https://codemagic.io/app/{}", request.app_id.as_deref().unwrap_or_default());
-    let why = format!("{}; a build may have been started, {searched}, and it was not started again", cause.why);
-    Err(cause.turned(Code::Unknown, why).hint(format!("look for the label {label} on {page} before you start another")))
+    let why = format!("{}; a build may have been started, {searched}, and it was not started again", cause.reason());
+    Err(cause
+        .with_code(ExitCode::Unknown, why)
+        .with_hint(format!("look for the label {label} on {page} before you start another")))
 }
 
-fn recovered(found: Sighting, context: &Context) -> Started {
-    context.report.line("The build was started: it was found by its label");
-    Started { id: found.build.id.clone(), adopted: false, sighting: Some(found) }
+fn recovered(found: BuildSnapshot, context: &Context) -> Started {
+    context.console.line("The build was started: it was found by its label");
+    Started { id: found.build.id.clone(), adopted: false, snapshot: Some(found) }
 }
 
 /// The oldest build of the app that carries `label`.
-fn find(client: &Client, request: &StartRequest, label: &str) -> Result<Option<Sighting>, crate::error::Miss> {
+fn find(
+    client: &Client,
+    request: &StartRequest,
+    label: &str,
+) -> Result<Option<BuildSnapshot>, crate::error::RequestError> {
     let filter = Filter { app_id: request.app_id.clone(), labels: vec![label.to_owned()], ..Filter::default() };
     let builds = client.builds(&filter, 50)?;
     // A service that ignores the filter must not make a stranger's build ours.
     let mut ours: Vec<_> = builds.into_iter().filter(|seen| seen.build.labels.iter().any(|own| own == label)).collect();
-    ours.sort_by_key(|seen| (matches!(seen.phase, Phase::Ended(Code::Cancelled)), seen.build.number));
+    ours.sort_by_key(|seen| (matches!(seen.phase, Phase::Ended(ExitCode::Canceled)), seen.build.number));
     Ok(ours.into_iter().next())
 }

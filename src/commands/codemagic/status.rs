@@ -1,19 +1,19 @@
 //! `codemagic status`: where builds stand, in one look each.
 
-use super::{client, insist, placeholders};
+use super::{client, placeholders, with_retries};
 use crate::cli::BuildArgs;
-use crate::commands::{Context, Publication, note_look};
-use crate::error::Code;
+use crate::commands::{Context, ResultWriter, record_snapshot};
+use crate::error::ExitCode;
 
-pub(super) fn run(args: &BuildArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+pub(super) fn run(args: &BuildArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     publication.documents = placeholders(&args.builds)?;
     publication.several = args.builds.len() > 1;
     let client = client(&args.connection, &args.output, context)?;
     for document in &mut publication.documents {
         let id = document.build.as_ref().map(|build| build.id.clone()).unwrap_or_default();
-        let seen = insist(&*context.clock, || client.look(&id))?;
-        document.steps = insist(&*context.clock, || client.steps(&id)).unwrap_or_default();
-        note_look(seen, &args.output, &context.report, document);
+        let seen = with_retries(&*context.clock, || client.look(&id))?;
+        document.steps = with_retries(&*context.clock, || client.steps(&id)).unwrap_or_default();
+        record_snapshot(seen, &args.output, &context.console, document);
     }
     Ok(publication.worst())
 }

@@ -6,15 +6,16 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
-use super::{PROVIDER, Publication, choose, client, collecting, connect, endpoints, starting, watching};
+use super::{PROVIDER, ResultWriter, choose, client, collecting, connect, endpoints, starting, watching};
 use crate::cli::{self, ApiArg, TriggerArgs};
 use crate::codemagic::{Api, Client, StartRequest};
 use crate::commands::Context;
-use crate::error::{Code, Failure};
-use crate::model::{Build, Document, Outcome};
+use crate::document::{Document, Outcome};
+use crate::error::{Error, ExitCode};
+use crate::model::Build;
 use crate::secret::Secret;
 
-pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let mut request = request(args, context)?;
     request.check()?;
     let api = match args.api {
@@ -24,10 +25,10 @@ pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Publi
     if args.dry_run {
         return dry_run(args, context, api, &request, publication);
     }
-    let wishes = collecting::Wishes::check(&args.collect, args.follow.poll_interval)?;
+    let wishes = collecting::CollectOptions::check(&args.collect, args.follow.poll_interval)?;
     if !args.wait && !wishes.are_none() {
-        return Err(Failure::usage("--artifacts and --junit", "there is nothing to bring home without --wait")
-            .hint("add --wait, or fetch it later with `cibridge codemagic artifacts` and `tests`")
+        return Err(Error::usage("--artifacts and --junit", "there is nothing to bring home without --wait")
+            .with_hint("add --wait, or fetch it later with `cibridge codemagic artifacts` and `tests`")
             .into());
     }
     let client = client(&args.connection, &args.output, context)?;
@@ -38,14 +39,14 @@ pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Publi
     let started =
         starting::start(&client, api, &request, &own_label, key_label.as_deref(), context).map_err(|failure| {
             // A signal that came while nothing was started leaves nothing to cancel.
-            let signal = context.clock.interrupted().filter(|_| failure.code != Code::Unknown);
+            let signal = context.clock.interrupted().filter(|_| failure.code() != ExitCode::Unknown);
             match signal {
-                Some(code) => failure.turned(code, "ended by a signal before the build was started"),
+                Some(code) => failure.with_code(code, "ended by a signal before the build was started"),
                 None => failure,
             }
         })?;
     let app_id = request.app_id.clone().unwrap_or_default();
-    let build = started.sighting.map_or_else(
+    let build = started.snapshot.map_or_else(
         || Build {
             url: Client::build_page(&app_id, &started.id),
             id: started.id,
@@ -60,12 +61,12 @@ pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Publi
         |seen| seen.build,
     );
     let word = if started.adopted { "taken over" } else { "started" };
-    context.report.line(&format!("Codemagic build {word}: {}", build.url));
+    context.console.line(&format!("Codemagic build {word}: {}", build.url));
     if !args.output.json {
-        context.report.data(&build.id);
+        context.console.data(&build.id);
     }
     publication.documents.push(Document { build: Some(build), adopted: started.adopted, ..Document::new(PROVIDER) });
-    publication.publish_early(&context.report);
+    publication.write_partial(&context.console);
     if let Some(code) = context.clock.interrupted() {
         watching::interrupted(&client, args.follow.no_cancel, code, context, &mut publication.documents[0]);
         return Ok(publication.worst());
@@ -75,7 +76,7 @@ pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Publi
         watching::run(&client, &args.follow, mode, context, publication);
         return Ok(collecting::run(&client, &wishes, context, publication));
     }
-    publication.documents[0].end(Outcome::Started, Code::Success);
+    publication.documents[0].end(Outcome::Started, ExitCode::Success);
     Ok(publication.worst())
 }
 
@@ -109,10 +110,10 @@ fn request(args: &TriggerArgs, context: &Context) -> anyhow::Result<StartRequest
     texts("--var", cli::repeated(&args.variables, "CIBRIDGE_VAR"), &mut request.environment.variables)?;
     for name in cli::repeated(&args.var_from_env, "CIBRIDGE_VAR_FROM_ENV") {
         let value = std::env::var(&name).map_err(|_| {
-            Failure::usage(format!("--var-from-env {name}"), "the environment has no such variable")
-                .hint("export it first, or bind it with withCredentials")
+            Error::usage(format!("--var-from-env {name}"), "the environment has no such variable")
+                .with_hint("export it first, or bind it with withCredentials")
         })?;
-        context.report.hide(&Secret::new(value.clone()));
+        context.console.hide(&Secret::new(value.clone()));
         request.environment.variables.insert(name, json!(value));
     }
     for input in cli::repeated(&args.inputs, "CIBRIDGE_INPUT") {
@@ -132,25 +133,25 @@ fn read(path: &Path) -> anyhow::Result<String> {
 }
 
 /// Reads `NAME=TEXT` arguments into a map.
-fn texts(flag: &str, arguments: Vec<String>, into: &mut Map<String, Value>) -> Result<(), Failure> {
+fn texts(flag: &str, arguments: Vec<String>, into: &mut Map<String, Value>) -> Result<(), Error> {
     for argument in arguments {
         match argument.split_once('=') {
             Some((name, text)) if !name.is_empty() => drop(into.insert(name.to_owned(), json!(text))),
-            _ => return Err(Failure::usage(format!("{flag} {argument:?}"), "is not of the form NAME=TEXT")),
+            _ => return Err(Error::usage(format!("{flag} {argument:?}"), "is not of the form NAME=TEXT")),
         }
     }
     Ok(())
 }
 
 /// Reads `NAME=TEXT` or `NAME:=JSON`. Codemagic checks the type of an input, so a boolean must be sent as one.
-fn typed(argument: &str) -> Result<(String, Value), Failure> {
-    let form = || Failure::usage(format!("--input {argument:?}"), "is not of the form NAME=TEXT or NAME:=JSON");
+fn typed(argument: &str) -> Result<(String, Value), Error> {
+    let form = || Error::usage(format!("--input {argument:?}"), "is not of the form NAME=TEXT or NAME:=JSON");
     let (name, text) = argument.split_once('=').ok_or_else(form)?;
     let (name, value) = match name.strip_suffix(':') {
         Some(name) => {
             let value = serde_json::from_str(text).map_err(|error| {
-                Failure::usage(format!("--input {argument:?}"), format!("`{text}` is not JSON ({error})"))
-                    .hint("write NAME:=true or NAME:=7, or NAME=TEXT for text")
+                Error::usage(format!("--input {argument:?}"), format!("`{text}` is not JSON ({error})"))
+                    .with_hint("write NAME:=true or NAME:=7, or NAME=TEXT for text")
             })?;
             (name, value)
         }
@@ -164,28 +165,28 @@ fn dry_run(
     context: &Context,
     api: Api,
     request: &StartRequest,
-    publication: &mut Publication,
-) -> anyhow::Result<Code> {
+    publication: &mut ResultWriter,
+) -> anyhow::Result<ExitCode> {
     let client = connect(&args.connection, &args.output, context, endpoints(&args.connection)?, None);
     let request = client.start_request(api, request)?;
     let body: Value = request.body.and_then(|body| serde_json::from_slice(body.as_bytes()?).ok()).unwrap_or_default();
-    context.report.line("Nothing was sent (dry run); the request would be:");
+    context.console.line("Nothing was sent (dry run); the request would be:");
     if args.output.json {
         publication.call.request = Some(json!({
             "method": request.method.name(), "url": request.url.to_string(),
             "headers": {"x-auth-token": "********", "content-type": "application/json"}, "body": body,
         }));
     } else {
-        context.report.data(&format!("{} {}", request.method.name(), request.url));
-        context.report.data("x-auth-token: ********");
-        context.report.data("content-type: application/json");
-        context.report.data("");
+        context.console.data(&format!("{} {}", request.method.name(), request.url));
+        context.console.data("x-auth-token: ********");
+        context.console.data("content-type: application/json");
+        context.console.data("");
         for line in format!("{body:#}").lines() {
-            context.report.data(line);
+            context.console.data(line);
         }
     }
-    publication.call.end(Outcome::DryRun, Code::Success);
-    Ok(Code::Success)
+    publication.call.end(Outcome::DryRun, ExitCode::Success);
+    Ok(ExitCode::Success)
 }
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::super::{Context, Publication};
+use super::super::{Context, ResultWriter};
 use crate::cli::FollowArgs;
 use crate::codemagic::{Client, Filter};
-use crate::error::{Code, Failure, Miss};
-use crate::follow::{self, End, Limits, Remote, Watch};
-use crate::model::{Document, Event, Outcome, Phase, Sighting, Step};
-use crate::pace::{Pace, Usual};
-use crate::retry::Budget;
+use crate::document::{Document, Outcome};
+use crate::error::{Error, ExitCode, RequestError};
+use crate::http::retry::RateLimit;
+use crate::lifecycle::schedule::{DurationEstimate, PollSchedule};
+use crate::lifecycle::watch::{self, End, Limits, Remote, Watch};
+use crate::model::{BuildSnapshot, Event, Phase, Step};
 
 /// How long the service may not know a build that it has just accepted (observed by two clients).
 const UNKNOWN_AFTER_START: Duration = Duration::from_secs(120);
@@ -20,8 +21,8 @@ const UNKNOWN_OTHERWISE: Duration = Duration::from_secs(15);
 /// The first look at a build that has just been started: before, there is nothing to see.
 const FIRST_LOOK: Duration = Duration::from_secs(20);
 
-/// The time that cancelling may take when a signal ends the process: Jenkins gives five seconds.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+/// The time that canceling may take when a signal ends the process: Jenkins gives five seconds.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(3);
 
 /// Earlier builds of the same branch that say more than those of all branches.
 const ENOUGH: usize = 3;
@@ -32,7 +33,7 @@ struct BuildRemote<'a> {
     id: String,
     /// What earlier builds to ask for, until they were asked for.
     history: Option<Filter>,
-    usual: Option<Usual>,
+    usual: Option<DurationEstimate>,
     asked: bool,
     /// There is no second look that could show the earlier builds.
     once: bool,
@@ -40,48 +41,48 @@ struct BuildRemote<'a> {
 
 impl BuildRemote<'_> {
     /// The list of earlier builds shows this one as well, so it costs no look of its own.
-    fn look_with_history(&mut self, filter: &Filter) -> Option<Sighting> {
+    fn look_with_history(&mut self, filter: &Filter) -> Option<BuildSnapshot> {
         self.asked = true;
         let all = Filter { branch: None, tag: None, ..filter.clone() };
         let builds = self.client.builds(&all, 50).ok()?;
-        let good = |seen: &&Sighting| seen.phase == Phase::Ended(Code::Success) && seen.build.id != self.id;
+        let good = |seen: &&BuildSnapshot| seen.phase == Phase::Ended(ExitCode::Success) && seen.build.id != self.id;
         let runs = |same: bool| -> Vec<Duration> {
             let branch =
-                |seen: &&Sighting| !same || (&seen.build.branch, &seen.build.tag) == (&filter.branch, &filter.tag);
+                |seen: &&BuildSnapshot| !same || (&seen.build.branch, &seen.build.tag) == (&filter.branch, &filter.tag);
             let seconds = builds.iter().filter(good).filter(branch).filter_map(|seen| seen.build.run_seconds);
             seconds.take(20).map(Duration::from_secs).collect()
         };
         let own = runs(true);
-        self.usual = Usual::of(&if own.len() < ENOUGH { runs(false) } else { own });
+        self.usual = DurationEstimate::of(&if own.len() < ENOUGH { runs(false) } else { own });
         builds.into_iter().find(|seen| seen.build.id == self.id)
     }
 }
 
 impl Remote for BuildRemote<'_> {
-    fn look(&mut self) -> Result<Sighting, Miss> {
+    fn look(&mut self) -> Result<BuildSnapshot, RequestError> {
         if let Some(own) = self.history.take().and_then(|filter| self.look_with_history(&filter)) {
             return Ok(own);
         }
-        let sighting = self.client.look(&self.id)?;
-        if !self.asked && !matches!(sighting.phase, Phase::Ended(_)) {
+        let snapshot = self.client.look(&self.id)?;
+        if !self.asked && !matches!(snapshot.phase, Phase::Ended(_)) {
             if self.once {
-                self.look_with_history(&filter(&sighting.build));
+                self.look_with_history(&filter(&snapshot.build));
             } else {
-                self.history = Some(filter(&sighting.build));
+                self.history = Some(filter(&snapshot.build));
             }
         }
-        Ok(sighting)
+        Ok(snapshot)
     }
 
-    fn steps(&mut self) -> Result<Vec<Step>, Miss> {
+    fn steps(&mut self) -> Result<Vec<Step>, RequestError> {
         self.client.steps(&self.id)
     }
 
-    fn budget(&self) -> Option<Budget> {
+    fn budget(&self) -> Option<RateLimit> {
         self.client.budget()
     }
 
-    fn usual(&self) -> Option<Usual> {
+    fn usual(&self) -> Option<DurationEstimate> {
         self.usual
     }
 }
@@ -110,15 +111,15 @@ pub(super) struct Mode {
 
 /// Follows the builds of all documents of `publication` to their ends, and gives the worst one's code.
 ///
-/// A build that has no end when following ends is cancelled, unless the user
+/// A build that has no end when following ends is canceled, unless the user
 /// said no.
 pub(super) fn run(
     client: &Client,
     args: &FollowArgs,
     mode: Mode,
     context: &Context,
-    publication: &mut Publication,
-) -> Code {
+    publication: &mut ResultWriter,
+) -> ExitCode {
     let Mode { fresh, fail_fast, once } = mode;
     let limits = Limits {
         queue: args.queue_timeout,
@@ -137,32 +138,38 @@ pub(super) fn run(
         let build = document.build.clone().unwrap_or_default();
         let history = fresh.then(|| filter(&build));
         let remote = BuildRemote { client, id: build.id, history, usual: None, asked: false, once };
-        Watch::new(remote, limits.clone(), Pace { usual: None, fixed: args.poll_interval }, &*context.clock, first_look)
+        Watch::new(
+            remote,
+            limits.clone(),
+            PollSchedule { usual: None, fixed: args.poll_interval },
+            &*context.clock,
+            first_look,
+        )
     };
     let mut watches: Vec<_> = publication.documents.iter().map(watch).collect();
     let several = watches.len() > 1;
     let mut paged = vec![fresh; watches.len()];
-    follow::follow(&mut watches, fail_fast, &*context.clock, &mut |n, watch, event| {
+    watch::follow(&mut watches, fail_fast, &*context.clock, &mut |n, watch, event| {
         if once {
             // A caller that looks again and again gets one line each time (`conclude`), not the whole story.
             return;
         }
-        let build = watch.sighting.as_ref().map(|seen| &seen.build);
+        let build = watch.snapshot.as_ref().map(|seen| &seen.build);
         if let (Some(build), false) = (build, paged[n]) {
             paged[n] = true;
-            context.report.line(&format!("{}: {}", title(build), build.url));
+            context.console.line(&format!("{}: {}", title(build), build.url));
         }
         let prefix =
             if several { build.map(|build| format!("[{}] ", short(build))).unwrap_or_default() } else { String::new() };
-        context.report.event(&prefix, &event);
+        context.console.event(&prefix, &event);
     });
     for (document, watch) in publication.documents.iter_mut().zip(&mut watches) {
-        if let Some(seen) = watch.sighting.take() {
+        if let Some(seen) = watch.snapshot.take() {
             document.build = Some(seen.build);
             document.artifacts = seen.artifacts;
         }
         document.steps = std::mem::take(&mut watch.steps);
-        let end = watch.end.take().unwrap_or(End::Abandoned);
+        let end = watch.end.take().unwrap_or(End::CanceledByFailFast);
         conclude(client, args, end, once, watch.usual(), context, document);
     }
     publication.worst()
@@ -178,20 +185,21 @@ fn conclude(
     context: &Context,
     document: &mut Document,
 ) {
-    let report = &context.report;
+    let report = &context.console;
     let build = document.build.clone().unwrap_or_default();
     let what = title(&build);
-    let ended = |code: Code, why: String| Failure::new(code, &what, why);
+    let ended = |code: ExitCode, why: String| Error::new(code, &what, why);
     let failure = match end {
-        End::Ended(Code::Success) => {
+        End::Ended(ExitCode::Success) => {
             let ignored = document.steps.iter().find(|step| step.status == "failed").map(|step| step.name.clone());
             if let (Some(step), true) = (ignored, args.fail_on_step_failure) {
                 document.failure = Some(crate::model::BuildFailure { step: Some(step.clone()), ..Default::default() });
-                document.end(Outcome::Unstable, Code::Unstable);
-                return report.failure(&ended(Code::Unstable, format!("step {step} failed, and the build ignored it")));
+                document.end(Outcome::Unstable, ExitCode::Unstable);
+                return report
+                    .failure(&ended(ExitCode::Unstable, format!("step {step} failed, and the build ignored it")));
             }
             report.line(&format!("{what} succeeded{}", took(&build)));
-            return document.end(Outcome::Success, Code::Success);
+            return document.end(Outcome::Success, ExitCode::Success);
         }
         End::Ended(code) => {
             let failure = remote_end(client, args, code, context, document);
@@ -200,30 +208,30 @@ fn conclude(
         }
         End::TimedOut(why) => {
             let done = cancel(client, args, &build.id, context);
-            ended(Code::TimedOut, format!("{why}; {done}"))
-                .hint("raise --timeout, --queue-timeout or --run-timeout, or look why it takes longer than before")
+            ended(ExitCode::TimedOut, format!("{why}; {done}"))
+                .with_hint("raise --timeout, --queue-timeout or --run-timeout, or look why it takes longer than before")
         }
         End::WrongCommit(commit) => {
             let wanted = args.expect_commit.as_deref().unwrap_or_default();
             let done = cancel(client, args, &build.id, context);
-            ended(Code::WrongCommit, format!("the branch moved: it builds commit {commit}, not {wanted}; {done}"))
-                .hint("start it again for the new head, or build a tag, which does not move")
+            ended(ExitCode::WrongCommit, format!("the branch moved: it builds commit {commit}, not {wanted}; {done}"))
+                .with_hint("start it again for the new head, or build a tag, which does not move")
         }
-        End::Lost(failure) => failure,
-        End::GoesOn(next) => {
+        End::Unreachable(failure) => failure,
+        End::StillRunning(next) => {
             let age = build.run_seconds.or(build.queued_seconds).unwrap_or_default();
             let step = document.steps.iter().find(|step| step.status == "running").map(|step| step.name.clone());
             let running = build.run_seconds.is_some();
             let age = Duration::from_secs(age);
             report.event(&format!("{what}: "), &Event::Heartbeat { running, step, age, usual });
             document.next_look_seconds = Some(next.as_secs());
-            return document.end(Outcome::Running, Code::Success);
+            return document.end(Outcome::Running, ExitCode::Success);
         }
         // Whoever looks again and again still follows the build when one look is ended: by a lost agent, for instance.
         End::Interrupted(code) => return interrupted(client, once || args.no_cancel, code, context, document),
-        End::Abandoned => {
+        End::CanceledByFailFast => {
             let done = cancel(client, args, &build.id, context);
-            ended(Code::Cancelled, format!("another build ended badly; {done}"))
+            ended(ExitCode::Canceled, format!("another build ended badly; {done}"))
         }
     };
     document.fail(&failure);
@@ -231,14 +239,14 @@ fn conclude(
 }
 
 /// What to say about a build that ended by itself, and badly.
-fn remote_end(client: &Client, args: &FollowArgs, code: Code, context: &Context, document: &mut Document) -> Failure {
+fn remote_end(client: &Client, args: &FollowArgs, code: ExitCode, context: &Context, document: &mut Document) -> Error {
     let build = document.build.clone().unwrap_or_default();
     // Nobody looks for the cause of a cancellation in a log.
-    let lines = if matches!(code, Code::Failed | Code::Unstable) { args.log_lines } else { 0 };
+    let lines = if matches!(code, ExitCode::Failed | ExitCode::Unstable) { args.log_lines } else { 0 };
     let mut reason = match client.reason(&build.id, lines) {
         Ok(reason) => reason,
         Err(miss) => {
-            context.report.line(&format!("the reason is not known: {}", miss.failure));
+            context.console.line(&format!("the reason is not known: {}", miss.error));
             crate::model::BuildFailure::default()
         }
     };
@@ -246,41 +254,41 @@ fn remote_end(client: &Client, args: &FollowArgs, code: Code, context: &Context,
         reason.step = document.steps.iter().find(|step| step.status == "failed").map(|step| step.name.clone());
     }
     for line in reason.log_tail.iter_mut().chain(&mut reason.message) {
-        *line = crate::report::clean(line);
+        *line = crate::output::clean(line);
     }
     if let (Some(step), false) = (&reason.step, reason.log_tail.is_empty()) {
-        context.report.line(&format!("--- the end of the log of step {step} ---"));
-        reason.log_tail.iter().for_each(|line| context.report.line(line));
-        context.report.line("---");
+        context.console.line(&format!("--- the end of the log of step {step} ---"));
+        reason.log_tail.iter().for_each(|line| context.console.line(line));
+        context.console.line("---");
     }
     let word = match (code, build.status.as_str()) {
-        (Code::Unstable, _) => "ended with warnings",
-        (Code::Cancelled, _) => "was cancelled on Codemagic",
-        (Code::Skipped, _) => "was skipped",
+        (ExitCode::Unstable, _) => "ended with warnings",
+        (ExitCode::Canceled, _) => "was canceled on Codemagic",
+        (ExitCode::Skipped, _) => "was skipped",
         (_, "timeout") => "ran into Codemagic's own time limit (max_build_duration)",
         _ => "failed",
     };
     let step = reason.step.as_ref().map(|step| format!(" in step {step}")).unwrap_or_default();
     let message = reason.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
     document.failure = Some(reason);
-    Failure::new(code, title(&build), format!("{word}{step}{message}")).hint(format!("see {}", build.url))
+    Error::new(code, title(&build), format!("{word}{step}{message}")).with_hint(format!("see {}", build.url))
 }
 
 /// The last act of a process that a signal ends: cancel first, one line, then exit.
-pub(super) fn interrupted(client: &Client, keep: bool, code: Code, context: &Context, document: &mut Document) {
+pub(super) fn interrupted(client: &Client, keep: bool, code: ExitCode, context: &Context, document: &mut Document) {
     let build = document.build.clone().unwrap_or_default();
-    let signal = if code == Code::Interrupted { "SIGINT" } else { "SIGTERM" };
+    let signal = if code == ExitCode::Interrupted { "SIGINT" } else { "SIGTERM" };
     let done = if keep {
         "it was left alone".to_owned()
     } else {
-        match client.last_words(LAST_WORDS).cancel(&build.id) {
-            Ok(()) => "it was cancelled".to_owned(),
-            Err(miss) => format!("it could not be cancelled and may go on ({})", miss.failure.why),
+        match client.shutdown_client(SHUTDOWN_LIMIT).cancel(&build.id) {
+            Ok(()) => "it was canceled".to_owned(),
+            Err(miss) => format!("it could not be canceled and may go on ({})", miss.error.reason()),
         }
     };
-    let failure = Failure::new(code, title(&build), format!("ended by {signal}; {done}"));
+    let failure = Error::new(code, title(&build), format!("ended by {signal}; {done}"));
     document.fail(&failure);
-    context.report.failure(&failure);
+    context.console.failure(&failure);
 }
 
 /// Cancels a build, and says what came of it.
@@ -288,14 +296,14 @@ fn cancel(client: &Client, args: &FollowArgs, id: &str, context: &Context) -> St
     if args.no_cancel {
         return "it was left alone".to_owned();
     }
-    let mut done = super::insist(&*context.clock, || client.cancel(id));
+    let mut done = super::with_retries(&*context.clock, || client.cancel(id));
     if done.is_err() && context.clock.interrupted().is_some() {
         // The signal closed the connection, and nobody will cancel the build after this process.
-        done = client.last_words(LAST_WORDS).cancel(id).map_err(|miss| miss.failure);
+        done = client.shutdown_client(SHUTDOWN_LIMIT).cancel(id).map_err(|miss| miss.error);
     }
     match done {
-        Ok(()) => "it was cancelled".to_owned(),
-        Err(failure) => format!("it could not be cancelled and may go on ({})", failure.why),
+        Ok(()) => "it was canceled".to_owned(),
+        Err(failure) => format!("it could not be canceled and may go on ({})", failure.reason()),
     }
 }
 
@@ -311,6 +319,6 @@ fn short(build: &crate::model::Build) -> String {
 fn took(build: &crate::model::Build) -> String {
     build
         .run_seconds
-        .map(|run| format!(" after {}", crate::report::words(Duration::from_secs(run))))
+        .map(|run| format!(" after {}", crate::output::words(Duration::from_secs(run))))
         .unwrap_or_default()
 }

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use super::{PROVIDER, reach_build};
 use crate::cli::{self, JenkinsArtifactsArgs, JenkinsCollectArgs};
-use crate::commands::{Context, Publication, fetching, insist, settle, writable};
+use crate::commands::{Context, ResultWriter, fetching, settle, with_retries, writable};
+use crate::document::{Document, Outcome};
 use crate::download::{self, Links, Tries};
-use crate::error::{Code, Failure, Miss};
+use crate::error::{Error, ExitCode, RequestError};
 use crate::http::Request;
 use crate::jenkins::{BuildName, Client, JobPath};
-use crate::model::{Artifact, Document, Outcome, Phase};
+use crate::model::{Artifact, Phase};
 
 /// The links of a build's artifacts, which last.
 struct BuildLinks<'a> {
@@ -20,23 +21,23 @@ struct BuildLinks<'a> {
 }
 
 impl Links for BuildLinks<'_> {
-    fn fresh(&mut self, n: usize, _: Tries) -> Result<Request, Miss> {
-        self.client.artifact(self.job, self.number, &self.paths[n]).map_err(Miss::lasting)
+    fn fresh(&mut self, n: usize, _: Tries) -> Result<Request, RequestError> {
+        self.client.artifact(self.job, self.number, &self.paths[n]).map_err(RequestError::permanent)
     }
 }
 
 pub(super) fn run(
     args: &JenkinsArtifactsArgs,
     context: &Context,
-    publication: &mut Publication,
-) -> anyhow::Result<Code> {
+    publication: &mut ResultWriter,
+) -> anyhow::Result<ExitCode> {
     if !args.list {
         writable(&args.dir)?;
     }
     let (client, job, number) = reach_build(&args.build, &args.connection, &args.output, context)?;
-    let report = &context.report;
+    let report = &context.console;
     let globs = cli::repeated(&args.globs, "CIBRIDGE_MATCH");
-    let seen = insist(&*context.clock, || client.build(&job, &BuildName::Number(number)))?.sighting;
+    let seen = with_retries(&*context.clock, || client.build(&job, &BuildName::Number(number)))?.snapshot;
     if !matches!(seen.phase, Phase::Ended(_)) {
         report.line("the build goes on: it may archive more artifacts");
     }
@@ -62,7 +63,7 @@ pub(super) fn run(
         paths.filter(|_| !args.output.json).for_each(|path| report.data(path));
         done?;
     }
-    document.end(Outcome::Success, Code::Success);
+    document.end(Outcome::Success, ExitCode::Success);
     Ok(publication.worst())
 }
 
@@ -73,24 +74,24 @@ fn fetch(
     place: (&Path, u8),
     context: &Context,
     document: &mut Document,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let paths = chosen.iter().map(|n| document.artifacts[*n].name.clone()).collect();
     let mut links = BuildLinks { client, job, number, paths };
     fetching::fetch(&client.downloads(), &mut links, chosen, place, context, document)
 }
 
 /// The failure of choosing nothing, with what there is.
-fn nothing(job: &JobPath, number: u64, there: &[Artifact], globs: &[String]) -> Failure {
+fn nothing(job: &JobPath, number: u64, there: &[Artifact], globs: &[String]) -> Error {
     fetching::nothing(&format!("{job}#{number}"), there, &[globs], "does the job archive them (archiveArtifacts)?")
 }
 
 /// What `trigger` and `wait` are to bring home.
-pub(super) struct Wishes<'a> {
+pub(super) struct CollectOptions<'a> {
     globs: Vec<String>,
     args: &'a JenkinsCollectArgs,
 }
 
-impl<'a> Wishes<'a> {
+impl<'a> CollectOptions<'a> {
     /// Reads the wishes, and checks that they can be fulfilled here before anything remote happens.
     pub(super) fn check(args: &'a JenkinsCollectArgs) -> anyhow::Result<Self> {
         let globs = cli::repeated(&args.artifacts, "CIBRIDGE_ARTIFACTS");
@@ -129,11 +130,11 @@ impl<'a> Wishes<'a> {
             Err(nothing(job, number, &document.artifacts, &self.globs))
         } else {
             let globs = self.globs.join(" or ");
-            context.report.line(&format!("no artifact of build {job}#{number} is like {globs}"));
+            context.console.line(&format!("no artifact of build {job}#{number} is like {globs}"));
             Ok(())
         };
         if let Err(failure) = done {
-            settle(document, &failure, &context.report);
+            settle(document, &failure, &context.console);
         }
     }
 }

@@ -3,18 +3,18 @@
 use super::reach_job;
 use super::trigger::{read, suggest};
 use crate::cli::ConfigArgs;
-use crate::commands::{Context, Publication, insist};
-use crate::error::{Code, Failure};
-use crate::model::Outcome;
-use crate::report::raw;
+use crate::commands::{Context, ResultWriter, with_retries};
+use crate::document::Outcome;
+use crate::error::{Error, ExitCode};
+use crate::output::raw;
 
-pub(super) fn run(args: &ConfigArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+pub(super) fn run(args: &ConfigArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let (client, job) = reach_job(&args.job, None, &args.connection, &args.output, context)?;
     let clock = &*context.clock;
     match &args.set {
         None => {
-            let xml = insist(clock, || client.config(&job)).map_err(|failure| match failure.code {
-                Code::NotFound => suggest(&client, &job, failure),
+            let xml = with_retries(clock, || client.config(&job)).map_err(|failure| match failure.code() {
+                ExitCode::NotFound => suggest(&client, &job, failure),
                 _ => failure,
             })?;
             if !args.output.json {
@@ -25,12 +25,12 @@ pub(super) fn run(args: &ConfigArgs, context: &Context, publication: &mut Public
         Some(path) => {
             let xml = read(path)?;
             if !xml.trim_start().starts_with('<') {
-                return Err(Failure::usage(format!("the file {}", path.display()), "is no XML").into());
+                return Err(Error::usage(format!("the file {}", path.display()), "is no XML").into());
             }
-            insist(clock, || client.set_config(&job, xml.clone().into_bytes()))?;
-            context.report.line(&format!("job {job}: the configuration was replaced"));
+            with_retries(clock, || client.set_config(&job, xml.clone().into_bytes()))?;
+            context.console.line(&format!("job {job}: the configuration was replaced"));
         }
     }
-    publication.call.end(Outcome::Success, Code::Success);
-    Ok(Code::Success)
+    publication.call.end(Outcome::Success, ExitCode::Success);
+    Ok(ExitCode::Success)
 }

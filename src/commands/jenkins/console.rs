@@ -3,13 +3,14 @@
 use super::remote::{BuildRemote, LogFollow};
 use super::{PROVIDER, reach_build, watching};
 use crate::cli::ConsoleArgs;
-use crate::commands::{Context, Publication, insist};
-use crate::error::Code;
+use crate::commands::{Context, ResultWriter, with_retries};
+use crate::document::{Document, Outcome};
+use crate::error::ExitCode;
 use crate::jenkins::{BuildName, Source};
-use crate::model::{Build, Document, Outcome};
-use crate::report::Log;
+use crate::model::Build;
+use crate::output::Log;
 
-pub(super) fn run(args: &ConsoleArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+pub(super) fn run(args: &ConsoleArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let (client, job, number) = reach_build(&args.build, &args.connection, &args.output, context)?;
     let build = Build {
         id: format!("{job}#{number}"),
@@ -20,7 +21,7 @@ pub(super) fn run(args: &ConsoleArgs, context: &Context, publication: &mut Publi
     };
     publication.documents.push(Document { build: Some(build), ..Document::new(PROVIDER) });
     // With --json stdout is for the document alone.
-    let mut log = Log::new(&context.report, !args.output.json, args.quiet);
+    let mut log = Log::new(&context.console, !args.output.json, args.quiet);
     if args.growing {
         let mut remote = BuildRemote::new(&client, &*context.clock, args.follow.on_input);
         remote.job = Some(job);
@@ -32,21 +33,21 @@ pub(super) fn run(args: &ConsoleArgs, context: &Context, publication: &mut Publi
     }
     let clock = &*context.clock;
     let mut offset = args.from;
-    if insist(clock, || client.log_ended(&job, number))? {
+    if with_retries(clock, || client.log_ended(&job, number))? {
         let source = if offset == 0 { Source::Whole } else { Source::From(offset) };
         let mut shown = 0;
-        insist(clock, || client.finished_log(&job, number, source, &mut shown, &mut |text| log.feed(text)))?;
+        with_retries(clock, || client.finished_log(&job, number, source, &mut shown, &mut |text| log.feed(text)))?;
     } else {
         loop {
-            let chunk = insist(clock, || client.live_log(&job, number, offset, &mut |text| log.feed(text)))?;
+            let chunk = with_retries(clock, || client.live_log(&job, number, offset, &mut |text| log.feed(text)))?;
             offset = chunk.next;
             if !chunk.grew || !chunk.more {
                 break;
             }
         }
-        context.report.line(&format!("the build goes on; --from {offset} shows what comes after this"));
+        context.console.line(&format!("the build goes on; --from {offset} shows what comes after this"));
     }
     log.end();
-    publication.documents[0].end(Outcome::Success, Code::Success);
+    publication.documents[0].end(Outcome::Success, ExitCode::Success);
     Ok(publication.worst())
 }

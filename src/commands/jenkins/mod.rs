@@ -23,11 +23,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Context, Publication, conclude, insist, secret_file};
+use super::{Context, ResultWriter, conclude, secret_file, with_retries};
 use crate::cli::{self, JenkinsCommand, JenkinsConnectionArgs, OutputArgs, TokenCommand};
-use crate::error::{Code, Failure};
+use crate::error::{Error, ExitCode};
 use crate::http::{Credential, Http, Options, Trace, Url};
-use crate::jenkins::{BuildName, Client, JobPath, Login, Place, State, has_token_shape, parse};
+use crate::jenkins::{BuildName, Client, Credentials, JobPath, Place, State, has_token_shape, parse};
 use crate::secret::Secret;
 
 pub(super) const PROVIDER: &str = "jenkins";
@@ -35,9 +35,9 @@ pub(super) const PROVIDER: &str = "jenkins";
 /// Jenkins closes a connection that is idle for 30 s.
 const KEEP_IDLE: Duration = Duration::from_secs(20);
 
-pub(super) fn run(command: &JenkinsCommand, context: &Context) -> Code {
+pub(super) fn run(command: &JenkinsCommand, context: &Context) -> ExitCode {
     use JenkinsCommand as C;
-    let with = |output: &OutputArgs, work: &dyn Fn(&mut Publication) -> anyhow::Result<Code>| {
+    let with = |output: &OutputArgs, work: &dyn Fn(&mut ResultWriter) -> anyhow::Result<ExitCode>| {
         conclude(PROVIDER, output, context, &mut |into| work(into))
     };
     match command {
@@ -80,7 +80,7 @@ fn reach(
         place.job = prefix.job.clone().join(std::mem::take(&mut place.job));
     }
     let root = prefix.root.unwrap_or(base);
-    let root = Url::parse(&root).map_err(|why| Failure::usage("the controller's address", why))?;
+    let root = Url::parse(&root).map_err(|why| Error::usage("the controller's address", why))?;
     let (credentials, login) = credentials(connection, &root, context)?;
     let http = http(connection, output, context, credentials);
     Ok(Reached { client: Client::new(http, root, login, Rc::clone(&context.clock)), places })
@@ -102,8 +102,8 @@ fn base(
         if let (Ok(one), Ok(other)) = (origin(&root), origin(&expected))
             && one != other
         {
-            return Err(Failure::usage(format!("{text:?}"), format!("is on {one}, but the call is about {other}"))
-                .hint("name the job without the address, or leave out --url and CIBRIDGE_JENKINS_URL")
+            return Err(Error::usage(format!("{text:?}"), format!("is on {one}, but the call is about {other}"))
+                .with_hint("name the job without the address, or leave out --url and CIBRIDGE_JENKINS_URL")
                 .into());
         }
     }
@@ -116,12 +116,12 @@ fn base(
     match cli::variable("JENKINS_URL") {
         Some(url) => {
             context
-                .report
+                .console
                 .line(&format!("using the controller {url} (JENKINS_URL: inside a build, its own controller)"));
             Ok(url.trim().trim_end_matches('/').to_owned())
         }
-        None => Err(Failure::usage("the controller's address", "not given")
-            .hint("give --url, set CIBRIDGE_JENKINS_URL, or name the job or build by its full address")
+        None => Err(Error::usage("the controller's address", "not given")
+            .with_hint("give --url, set CIBRIDGE_JENKINS_URL, or name the job or build by its full address")
             .into()),
     }
 }
@@ -131,8 +131,8 @@ fn credentials(
     connection: &JenkinsConnectionArgs,
     root: &Url,
     context: &Context,
-) -> anyhow::Result<(Vec<Credential>, Login)> {
-    let report = &context.report;
+) -> anyhow::Result<(Vec<Credential>, Credentials)> {
+    let report = &context.console;
     let credential = |header: String, value: Secret| {
         report.hide(&value);
         Credential { origin: root.origin(), header: header.into(), value }
@@ -146,7 +146,7 @@ fn credentials(
         match parts.filter(|(name, value)| token(name) && value.bytes().all(|byte| (b' '..=b'~').contains(&byte))) {
             Some((name, value)) => all.push(credential(name.to_ascii_lowercase(), Secret::new(value))),
             // The text is not repeated: it may be a secret.
-            None => return Err(Failure::usage("a --header", "is not of the form NAME:VALUE in ASCII").into()),
+            None => return Err(Error::usage("a --header", "is not of the form NAME:VALUE in ASCII").into()),
         }
     }
     let bearer = match &connection.bearer_token_file {
@@ -160,27 +160,29 @@ fn credentials(
     let user = connection.user.as_deref().map(str::trim).filter(|user| !user.is_empty());
     let in_header = all.iter().any(|credential| credential.header == "authorization");
     if [token.is_some(), bearer.is_some(), in_header].iter().filter(|given| **given).count() > 1 {
-        return Err(Failure::usage(
+        return Err(Error::usage(
             "the credentials",
             "more than one of API token, bearer token and --header Authorization is given, and there is one Authorization header",
         )
-        .hint("give one of them; a proxy's token may fit into another --header")
+        .with_hint("give one of them; a proxy's token may fit into another --header")
         .into());
     }
     let login = match (user, token, bearer) {
         (None, Some(_), None) => {
-            return Err(Failure::usage("the credentials", "an API token is given without its user")
-                .hint("set JENKINS_USER_ID, or give --user")
+            return Err(Error::usage("the credentials", "an API token is given without its user")
+                .with_hint("set JENKINS_USER_ID, or give --user")
                 .into());
         }
         (Some(user), None, None) => {
-            return Err(Failure::usage("the credentials", format!("the user {user} is given without an API token"))
-                .hint("set JENKINS_API_TOKEN, or name a file with --token-file; there is no flag for the token itself")
+            return Err(Error::usage("the credentials", format!("the user {user} is given without an API token"))
+                .with_hint(
+                    "set JENKINS_API_TOKEN, or name a file with --token-file; there is no flag for the token itself",
+                )
                 .into());
         }
         (Some(user), Some(token), None) => {
             if user.contains([':', '\n', '\r']) || token.contains(char::is_control) {
-                return Err(Failure::usage("the credentials", "the user or token holds a colon or line break").into());
+                return Err(Error::usage("the credentials", "the user or token holds a colon or line break").into());
             }
             report.hide(&Secret::new(token.clone()));
             all.push(credential(
@@ -188,21 +190,21 @@ fn credentials(
                 Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{token}")))),
             ));
             if has_token_shape(&token) {
-                Login::Token(user.to_owned())
+                Credentials::Token(user.to_owned())
             } else {
                 report.line(&format!(
                     "note: what was given for user {user} has not the shape of an API token (11 and 32 hexadecimal digits); \
                      it is used as a password, with a crumb and a session"
                 ));
-                Login::Password(user.to_owned())
+                Credentials::Password(user.to_owned())
             }
         }
         (_, _, Some(token)) => {
             report.hide(&Secret::new(token.clone()));
             all.push(credential("authorization".to_owned(), Secret::new(format!("Bearer {token}"))));
-            Login::Bearer
+            Credentials::Bearer
         }
-        (None, None, None) => Login::Anonymous,
+        (None, None, None) => Credentials::Anonymous,
     };
     Ok((all, login))
 }
@@ -222,7 +224,7 @@ fn http(
         answer_timeout: connection.answer_timeout,
         allow_http: connection.allow_http,
     };
-    let report = context.report.clone();
+    let report = context.console.clone();
     let trace = output.verbose.then(|| Arc::new(move |line: &str| report.line(line)) as Trace);
     Http::new(options, credentials, context.interrupt.clone(), trace)
 }
@@ -238,8 +240,8 @@ fn reach_job(
     let Reached { client, mut places } = reach(&[job], connection, output, context)?;
     let place = places.remove(0);
     if place.job.is_root() {
-        return Err(Failure::usage(format!("{job:?}"), "names no job")
-            .hint("a job is named like folder/sub/job, or by its page")
+        return Err(Error::usage(format!("{job:?}"), "names no job")
+            .with_hint("a job is named like folder/sub/job, or by its page")
             .into());
     }
     Ok((
@@ -252,7 +254,7 @@ fn reach_job(
 }
 
 /// The job that queue items belong to, by which the build is found of one that Jenkins has forgotten.
-fn job_of_items(job: Option<&str>, branch: Option<&str>) -> Result<Option<JobPath>, Failure> {
+fn job_of_items(job: Option<&str>, branch: Option<&str>) -> Result<Option<JobPath>, Error> {
     let job = job.map(parse).transpose()?.map(|place| place.job);
     Ok(match (job, branch) {
         (Some(job), Some(branch)) => Some(job.branch(branch)),
@@ -271,19 +273,19 @@ fn reach_build(
     let place = places.remove(0);
     let number = match (&place.build, place.queue_id) {
         (Some(BuildName::Number(number)), _) => *number,
-        (Some(name), _) => insist(&*context.clock, || client.build(&place.job, name))?.number,
-        (None, Some(id)) => match insist(&*context.clock, || client.item(id))? {
+        (Some(name), _) => with_retries(&*context.clock, || client.build(&place.job, name))?.number,
+        (None, Some(id)) => match with_retries(&*context.clock, || client.item(id))? {
             Some(item) => match (item.state, item.job) {
                 (State::Started(number), Some(job)) => return Ok((client, job, number)),
                 _ => {
-                    return Err(Failure::new(Code::NotFound, format!("queue item {id}"), "has no build (yet)")
-                        .hint("`cibridge jenkins wait` follows it")
+                    return Err(Error::new(ExitCode::NotFound, format!("queue item {id}"), "has no build (yet)")
+                        .with_hint("`cibridge jenkins wait` follows it")
                         .into());
                 }
             },
             None => {
-                return Err(Failure::new(
-                    Code::NotFound,
+                return Err(Error::new(
+                    ExitCode::NotFound,
                     format!("queue item {id}"),
                     "Jenkins does not know it (any more)",
                 )
@@ -295,7 +297,7 @@ fn reach_build(
     Ok((client, place.job, number))
 }
 
-fn no_build(text: &str) -> Failure {
-    Failure::usage(format!("{text:?}"), "names no build")
-        .hint("a build is named by its page, like folder/job#12, or like folder/job#lastBuild; a queue item by its page or queue/item/N")
+fn no_build(text: &str) -> Error {
+    Error::usage(format!("{text:?}"), "names no build")
+        .with_hint("a build is named by its page, like folder/job#12, or like folder/job#lastBuild; a queue item by its page or queue/item/N")
 }

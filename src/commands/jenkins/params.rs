@@ -5,15 +5,15 @@ use serde_json::json;
 use super::reach_job;
 use super::trigger::suggest;
 use crate::cli::JobArgs;
-use crate::commands::{Context, Publication, insist};
-use crate::error::Code;
+use crate::commands::{Context, ResultWriter, with_retries};
+use crate::document::Outcome;
+use crate::error::ExitCode;
 use crate::jenkins::Kind;
-use crate::model::Outcome;
 
-pub(super) fn run(args: &JobArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+pub(super) fn run(args: &JobArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let (client, path) = reach_job(&args.job, args.branch.as_deref(), &args.connection, &args.output, context)?;
-    let job = insist(&*context.clock, || client.job(&path)).map_err(|failure| match failure.code {
-        Code::NotFound => suggest(&client, &path, failure),
+    let job = with_retries(&*context.clock, || client.job(&path)).map_err(|failure| match failure.code() {
+        ExitCode::NotFound => suggest(&client, &path, failure),
         _ => failure,
     })?;
     if job.children.is_some() {
@@ -34,7 +34,7 @@ pub(super) fn run(args: &JobArgs, context: &Context, publication: &mut Publicati
                 .description
                 .as_ref()
                 .map(|text| format!(": {}", text.split_whitespace().collect::<Vec<_>>().join(" ")));
-            context.report.data(&format!("{} ({kind}{default}){}", definition.name, about.unwrap_or_default()));
+            context.console.data(&format!("{} ({kind}{default}){}", definition.name, about.unwrap_or_default()));
         }
         let choices = if let Kind::Choice(choices) = &definition.kind { Some(choices) } else { None };
         listed.push(json!({
@@ -48,9 +48,9 @@ pub(super) fn run(args: &JobArgs, context: &Context, publication: &mut Publicati
         } else {
             ""
         };
-        context.report.line(&format!("job {path} has no parameters{fresh}"));
+        context.console.line(&format!("job {path} has no parameters{fresh}"));
     }
     publication.call.more.insert("parameters".to_owned(), json!(listed));
-    publication.call.end(Outcome::Success, Code::Success);
-    Ok(Code::Success)
+    publication.call.end(Outcome::Success, ExitCode::Success);
+    Ok(ExitCode::Success)
 }

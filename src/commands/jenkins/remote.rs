@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::cli::OnInput;
 use crate::clock::Clock;
-use crate::error::{Code, Failure, Miss};
-use crate::follow;
+use crate::error::{Error, ExitCode, RequestError};
+use crate::http::retry::RateLimit;
 use crate::jenkins::{BuildName, Client, JobPath, Pending, Recovery, Source, State};
-use crate::model::{Build, Phase, Sighting, Step};
-use crate::pace::Usual;
-use crate::report::Log;
-use crate::retry::Budget;
+use crate::lifecycle::schedule::DurationEstimate;
+use crate::lifecycle::watch;
+use crate::model::{Build, BuildSnapshot, Phase, Step};
+use crate::output::Log;
 
 /// How long a log may stay open after its build ended, before the end is taken for granted.
 const OPEN_LOG: Duration = Duration::from_secs(30);
@@ -103,8 +103,8 @@ impl<'a> BuildRemote<'a> {
         }
     }
 
-    /// The build's number, found through its queue item; `None` with a sighting of the item while there is none.
-    fn find_number(&mut self, id: u64) -> Result<Result<u64, Sighting>, Miss> {
+    /// The build's number, found through its queue item; `None` with a snapshot of the item while there is none.
+    fn find_number(&mut self, id: u64) -> Result<Result<u64, BuildSnapshot>, RequestError> {
         self.queue_looks += 1;
         let Some(item) = self.client.item(id)? else { return self.recover(id) };
         if let Some(job) = item.job {
@@ -112,7 +112,7 @@ impl<'a> BuildRemote<'a> {
             self.job.get_or_insert(job);
         }
         let waited = self.client.controller_time().saturating_sub(item.since);
-        let queued = |status: &str, phase| Sighting {
+        let queued = |status: &str, phase| BuildSnapshot {
             build: Build {
                 id: format!("queue/item/{id}"),
                 url: self.client.page(&format!("/queue/item/{id}/")),
@@ -126,10 +126,10 @@ impl<'a> BuildRemote<'a> {
         };
         Ok(match item.state {
             State::Started(number) => Ok(number),
-            State::Cancelled => Err(queued("cancelled in the queue", Phase::Ended(Code::Cancelled))),
+            State::Canceled => Err(queued("canceled in the queue", Phase::Ended(ExitCode::Canceled))),
             State::Leaving => Err(queued("starting", Phase::Queued)),
             State::Waiting => {
-                let sighting = queued("queued", Phase::Queued);
+                let snapshot = queued("queued", Phase::Queued);
                 if let Some(why) = item.why {
                     // "Expires in 4.9 sec" is another text each time.
                     let digits = |c: char| c.is_ascii_digit() || c == '.';
@@ -140,21 +140,21 @@ impl<'a> BuildRemote<'a> {
                         self.reason = reason;
                     }
                 }
-                Err(sighting)
+                Err(snapshot)
             }
         })
     }
 
     /// The item is gone: five minutes after it left, or with a restart. The build still has its id.
-    fn recover(&mut self, id: u64) -> Result<Result<u64, Sighting>, Miss> {
+    fn recover(&mut self, id: u64) -> Result<Result<u64, BuildSnapshot>, RequestError> {
         let Some(job) = &self.job else {
-            return Err(Miss::lasting(
-                Failure::new(
-                    Code::NotFound,
+            return Err(RequestError::permanent(
+                Error::new(
+                    ExitCode::NotFound,
                     format!("queue item {id}"),
                     "Jenkins does not know it (any more): it left the queue more than five minutes ago, or never was",
                 )
-                .hint("name its job with --job: the build is found by the item's id then"),
+                .with_hint("name its job with --job: the build is found by the item's id then"),
             ));
         };
         match self.client.recover(job, id, self.oldest)? {
@@ -162,7 +162,7 @@ impl<'a> BuildRemote<'a> {
                 self.notes.push(format!("the queue item {id} is gone; its build was found by the item's id"));
                 Ok(Ok(number))
             }
-            Recovery::Queued => Ok(Err(Sighting {
+            Recovery::Queued => Ok(Err(BuildSnapshot {
                 build: Build { id: format!("queue/item/{id}"), status: "queued".to_owned(), ..Build::default() },
                 phase: Phase::Queued,
                 known: true,
@@ -172,11 +172,11 @@ impl<'a> BuildRemote<'a> {
                 let why = if self.restarted {
                     "the controller was restarted and the queued item was lost with it"
                 } else {
-                    "it is not in the queue any more, and no build of the job has its id: it was cancelled, or its build was deleted"
+                    "it is not in the queue any more, and no build of the job has its id: it was canceled, or its build was deleted"
                 };
-                Err(Miss::lasting(
-                    Failure::new(Code::NotFound, format!("queue item {id} of job {job}"), why)
-                        .hint(format!("see {}", self.client.page(&job.path()))),
+                Err(RequestError::permanent(
+                    Error::new(ExitCode::NotFound, format!("queue item {id} of job {job}"), why)
+                        .with_hint(format!("see {}", self.client.page(&job.path()))),
                 ))
             }
         }
@@ -195,7 +195,7 @@ impl<'a> BuildRemote<'a> {
     }
 
     /// Shows what the log has. True when there is nothing more to come.
-    fn drain(&mut self, job: &JobPath, number: u64, ended: bool) -> Result<bool, Miss> {
+    fn drain(&mut self, job: &JobPath, number: u64, ended: bool) -> Result<bool, RequestError> {
         let (client, clock) = (self.client, self.clock);
         let Some(follow) = &mut self.log else { return Ok(true) };
         if follow.complete {
@@ -242,7 +242,7 @@ impl<'a> BuildRemote<'a> {
         Ok(false)
     }
 
-    fn questions(&mut self, job: &JobPath, number: u64, questions: &[Pending]) -> Result<(), Miss> {
+    fn questions(&mut self, job: &JobPath, number: u64, questions: &[Pending]) -> Result<(), RequestError> {
         for question in questions {
             if self.asked.contains(&question.id) {
                 continue;
@@ -271,7 +271,7 @@ impl<'a> BuildRemote<'a> {
         Ok(())
     }
 
-    fn look_at_build(&mut self) -> Result<Sighting, Miss> {
+    fn look_at_build(&mut self) -> Result<BuildSnapshot, RequestError> {
         let number = match (self.number, &self.build, self.queue_id) {
             (Some(number), ..) => number,
             (None, Some(name), _) => match name {
@@ -280,60 +280,60 @@ impl<'a> BuildRemote<'a> {
             },
             (None, None, Some(id)) => match self.find_number(id)? {
                 Ok(number) => number,
-                Err(sighting) => return Ok(sighting),
+                Err(snapshot) => return Ok(snapshot),
             },
-            (None, None, None) => return Err(Miss::lasting(Failure::usage("the build", "is not named"))),
+            (None, None, None) => return Err(RequestError::permanent(Error::usage("the build", "is not named"))),
         };
         let job = self.job.clone().unwrap_or_default();
         let view = self.client.build(&job, &BuildName::Number(number))?;
         self.just_found = self.number.replace(number).is_none() && self.queue_id.is_some();
         if self.just_found {
-            self.notes.push(format!("Jenkins build {job} #{number}: {}", view.sighting.build.url));
+            self.notes.push(format!("Jenkins build {job} #{number}: {}", view.snapshot.build.url));
         }
         if let Some(text) = self.description.take()
             && let Err(miss) = self.client.describe(&job, number, &text)
         {
-            self.notes.push(format!("the cause could not be written on the build's page: {}", miss.failure));
+            self.notes.push(format!("the cause could not be written on the build's page: {}", miss.error));
         }
         self.is_pipeline = view.is_pipeline;
-        self.run = view.sighting.build.run_seconds.map(Duration::from_secs);
+        self.run = view.snapshot.build.run_seconds.map(Duration::from_secs);
         self.questions(&job, number, &view.questions)?;
-        let ended = matches!(view.sighting.phase, Phase::Ended(_));
-        let mut sighting = view.sighting;
+        let ended = matches!(view.snapshot.phase, Phase::Ended(_));
+        let mut snapshot = view.snapshot;
         self.estimate = view.estimate.filter(|estimate| !ended && *estimate >= WORTH_TELLING);
         if view.is_idle {
             let now = self.clock.now();
             if now.saturating_sub(*self.idle_since.get_or_insert(now)) >= IDLE {
-                "lost".clone_into(&mut sighting.build.status);
-                (sighting.phase, sighting.known) = (Phase::Ended(Code::Failed), false);
-                return Ok(sighting);
+                "lost".clone_into(&mut snapshot.build.status);
+                (snapshot.phase, snapshot.known) = (Phase::Ended(ExitCode::Failed), false);
+                return Ok(snapshot);
             }
         } else {
             self.idle_since = None;
         }
         if self.just_found && self.log.is_some() {
-            sighting.phase = Phase::Running;
-            return Ok(sighting);
+            snapshot.phase = Phase::Running;
+            return Ok(snapshot);
         }
         if self.halted.is_some() && !ended {
-            sighting.phase = Phase::Ended(Code::Failed);
-            return Ok(sighting);
+            snapshot.phase = Phase::Ended(ExitCode::Failed);
+            return Ok(snapshot);
         }
         if !self.drain(&job, number, ended)? {
-            sighting.phase = Phase::Running;
+            snapshot.phase = Phase::Running;
         }
-        Ok(sighting)
+        Ok(snapshot)
     }
 }
 
-impl follow::Remote for BuildRemote<'_> {
-    fn look(&mut self) -> Result<Sighting, Miss> {
+impl watch::Remote for BuildRemote<'_> {
+    fn look(&mut self) -> Result<BuildSnapshot, RequestError> {
         let seen = self.look_at_build();
         self.watch_session();
         seen
     }
 
-    fn steps(&mut self) -> Result<Vec<Step>, Miss> {
+    fn steps(&mut self) -> Result<Vec<Step>, RequestError> {
         match (self.number, &self.job) {
             // A log that is shown tells of the stages itself; at its end they are a summary.
             _ if self.log.as_ref().is_some_and(|follow| !follow.complete) => Ok(Vec::new()),
@@ -342,12 +342,12 @@ impl follow::Remote for BuildRemote<'_> {
         }
     }
 
-    fn budget(&self) -> Option<Budget> {
+    fn budget(&self) -> Option<RateLimit> {
         None
     }
 
-    fn usual(&self) -> Option<Usual> {
-        Usual::of(&[self.estimate?])
+    fn usual(&self) -> Option<DurationEstimate> {
+        DurationEstimate::of(&[self.estimate?])
     }
 
     /// Jenkins has no rate limit, and a log is read as it grows; an item must be seen while Jenkins remembers it.

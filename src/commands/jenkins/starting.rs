@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::super::Context;
 use crate::clock;
-use crate::error::{Code, Failure};
+use crate::error::{Error, ExitCode};
 use crate::jenkins::{Client, Start, StartError, Started, Trace};
 
 /// Pauses before each search for a build whose start was not answered: one that waits for a restart as well.
@@ -21,25 +21,19 @@ const LAST_SEARCH: Duration = Duration::from_millis(1500);
 const LAST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Starts the build, or finds the one that an unanswered start made.
-pub(super) fn start(client: &Client, start: &Start, trace: &Trace, context: &Context) -> Result<Started, Failure> {
+pub(super) fn start(client: &Client, start: &Start, trace: &Trace, context: &Context) -> Result<Started, Error> {
     match client.start(start, &*context.clock) {
         Ok(started) => Ok(started),
         Err(StartError::NotStarted(failure)) => Err(failure),
-        Err(StartError::Unsure(failure)) => settle(client, start, trace, failure, context),
+        Err(StartError::Ambiguous(failure)) => settle(client, start, trace, failure, context),
     }
 }
 
 /// Finds out what became of a start whose answer was lost.
-fn settle(
-    client: &Client,
-    start: &Start,
-    trace: &Trace,
-    cause: Failure,
-    context: &Context,
-) -> Result<Started, Failure> {
+fn settle(client: &Client, start: &Start, trace: &Trace, cause: Error, context: &Context) -> Result<Started, Error> {
     let clock = &*context.clock;
     if clock.interrupted().is_none() {
-        context.report.line(&format!("{cause}; looking whether the build was started"));
+        context.console.line(&format!("{cause}; looking whether the build was started"));
     }
     let mut trouble = None;
     let mut pauses = SEARCHES.into_iter().filter(|_| trace.leads_anywhere());
@@ -51,7 +45,7 @@ fn settle(
                 let Some(pause) = pauses.next() else { break };
                 clock.sleep(Duration::from_secs(pause));
                 if clock.interrupted().is_some() {
-                    last = Some((clock.now() + LAST_SEARCH, client.last_words(LAST_SEARCH)));
+                    last = Some((clock.now() + LAST_SEARCH, client.shutdown_client(LAST_SEARCH)));
                 }
             }
             Some((until, _)) if clock.now() + LAST_PAUSE >= *until => break,
@@ -60,19 +54,19 @@ fn settle(
         match last.as_ref().map_or(client, |(_, last)| last).find_started(start, trace) {
             Ok(Some(queue_id)) => {
                 let by = if trace.marker.is_some() { "its marker" } else { "its user, time and parameters" };
-                context.report.line(&format!("The build was started: it was found by {by} (queue item {queue_id})"));
+                context.console.line(&format!("The build was started: it was found by {by} (queue item {queue_id})"));
                 return Ok(Started { queue_id, joined: false });
             }
             Ok(None) => trouble = None,
-            Err(miss) => trouble = Some(miss.failure),
+            Err(miss) => trouble = Some(miss.error),
         }
     }
     let searched = match trouble {
-        Some(failure) => format!("the search for it failed as well ({})", failure.why),
+        Some(failure) => format!("the search for it failed as well ({})", failure.reason()),
         None => "no single build can be told to be it".to_owned(),
     };
-    let why = format!("{}; a build may have been started, {searched}, and it was not started again", cause.why);
-    Err(cause.turned(Code::Unknown, why).hint(format!(
+    let why = format!("{}; a build may have been started, {searched}, and it was not started again", cause.reason());
+    Err(cause.with_code(ExitCode::Unknown, why).with_hint(format!(
         "look at {} before you start another; a parameter CIBRIDGE_ID on the job makes its builds findable",
         client.page(&start.job.path())
     )))

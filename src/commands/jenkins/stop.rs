@@ -3,17 +3,17 @@
 use super::wait::documents;
 use super::{Reached, reach, watching};
 use crate::cli::StopArgs;
-use crate::commands::{Context, Publication, end_each, insist};
-use crate::error::{Code, Failure};
+use crate::commands::{Context, ResultWriter, end_each, with_retries};
+use crate::error::{Error, ExitCode};
 use crate::jenkins::{BuildName, Client, JobPath, Place};
 
-pub(super) fn run(args: &StopArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+pub(super) fn run(args: &StopArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let named: Vec<&str> = args.builds.iter().map(String::as_str).collect();
     let Reached { client, places } = reach(&named, &args.connection, &args.output, context)?;
     publication.documents = documents(&client, &places, &named)?;
     publication.several = named.len() > 1;
     let job = super::job_of_items(args.job.as_deref(), args.branch.as_deref())?;
-    Ok(end_each(publication, &context.report, &mut |n, _| {
+    Ok(end_each(publication, &context.console, &mut |n, _| {
         Ok(format!("{}: {}", named[n], stop(&client, &places[n], job.as_ref(), args, context)?))
     }))
 }
@@ -24,24 +24,24 @@ fn stop(
     job: Option<&JobPath>,
     args: &StopArgs,
     context: &Context,
-) -> Result<String, Failure> {
+) -> Result<String, Error> {
     let clock = &*context.clock;
     let (job, number) = match (place.queue_id, &place.build) {
         (None, Some(BuildName::Number(number))) => (place.job.clone(), *number),
-        (None, Some(name)) => (place.job.clone(), insist(clock, || client.build(&place.job, name))?.number),
+        (None, Some(name)) => (place.job.clone(), with_retries(clock, || client.build(&place.job, name))?.number),
         (Some(id), _) => {
-            if insist(clock, || client.cancel_item(id))? {
-                return Ok("it was cancelled in the queue".to_owned());
+            if with_retries(clock, || client.cancel_item(id))? {
+                return Ok("it was canceled in the queue".to_owned());
             }
             // It left meanwhile: then there is a build to stop.
-            insist(clock, || watching::build_of(client, id, (job, 0), clock))?.ok_or_else(|| unknown(id))?
+            with_retries(clock, || watching::build_of(client, id, (job, 0), clock))?.ok_or_else(|| unknown(id))?
         }
         (None, None) => return Err(super::no_build("the argument")),
     };
-    watching::escalate(client, &job, number, args.stop_wait, clock, &mut |line| context.report.line(line))
+    watching::escalate(client, &job, number, args.stop_wait, clock, &mut |line| context.console.line(line))
 }
 
-fn unknown(id: u64) -> Failure {
-    Failure::new(Code::NotFound, format!("queue item {id}"), "Jenkins does not know it (any more)")
-        .hint("name its job with --job: the build is found by the item's id then")
+fn unknown(id: u64) -> Error {
+    Error::new(ExitCode::NotFound, format!("queue item {id}"), "Jenkins does not know it (any more)")
+        .with_hint("name its job with --job: the build is found by the item's id then")
 }

@@ -9,25 +9,25 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::{Reached, http, insist, reach};
+use super::{Reached, http, reach, with_retries};
 use crate::cli::{RevokeArgs, TokenArgs};
-use crate::commands::{Context, Publication};
-use crate::error::{Code, Failure};
+use crate::commands::{Context, ResultWriter};
+use crate::document::Outcome;
+use crate::error::{Error, ExitCode};
 use crate::http::Credential;
-use crate::jenkins::{Client, Login, Token};
-use crate::model::Outcome;
-use crate::report::{check_writable, folder, raw};
+use crate::jenkins::{Client, Credentials, Token};
+use crate::output::{check_writable, folder, raw};
 use crate::secret::Secret;
 
-pub(super) fn create(args: &TokenArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+pub(super) fn create(args: &TokenArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let client = signed_in(args, context)?;
     let token = make(&client, args, context, publication)?;
     hand_over(&token, args, context).map_err(|error| discard(&client, &token, context, error))?;
-    publication.call.end(Outcome::Success, Code::Success);
-    Ok(Code::Success)
+    publication.call.end(Outcome::Success, ExitCode::Success);
+    Ok(ExitCode::Success)
 }
 
-pub(super) fn rotate(args: &TokenArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+pub(super) fn rotate(args: &TokenArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let old = match (&args.old_uuid, &args.out) {
         (Some(uuid), _) => uuid.clone(),
         (None, Some(out)) => {
@@ -36,24 +36,26 @@ pub(super) fn rotate(args: &TokenArgs, context: &Context, publication: &mut Publ
             text.trim().to_owned()
         }
         (None, None) => {
-            return Err(Failure::usage("the token to replace", "not given")
-                .hint("give --out FILE, beside which `create` left FILE.uuid, or --old-uuid")
+            return Err(Error::usage("the token to replace", "not given")
+                .with_hint("give --out FILE, beside which `create` left FILE.uuid, or --old-uuid")
                 .into());
         }
     };
     let client = signed_in(args, context)?;
-    let user = insist(&*context.clock, || client.who_am_i())?.name;
+    let user = with_retries(&*context.clock, || client.who_am_i())?.name;
     let token = make(&client, args, context, publication)?;
     // The new token must work before the old one ends, and it is what revokes the old one.
     let basic = Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{}", token.value.expose()))));
-    context.report.hide(&basic);
+    context.console.hide(&basic);
     let credential = Credential { origin: client.root().origin(), header: "authorization".into(), value: basic };
-    let renewed =
-        client.with_login(http(&args.connection, &args.output, context, vec![credential]), Login::Token(user.clone()));
-    let works = insist(&*context.clock, || renewed.who_am_i()).and_then(|seen| {
+    let renewed = client
+        .with_login(http(&args.connection, &args.output, context, vec![credential]), Credentials::Token(user.clone()));
+    let works = with_retries(&*context.clock, || renewed.who_am_i()).and_then(|seen| {
         if seen.anonymous || seen.name != user {
             let why = format!("Jenkins takes it for {}, not for {user}", seen.name);
-            return Err(Failure::new(Code::Denied, "the new API token", why).hint("the old token was left alone"));
+            return Err(
+                Error::new(ExitCode::Denied, "the new API token", why).with_hint("the old token was left alone")
+            );
         }
         Ok(())
     });
@@ -61,52 +63,52 @@ pub(super) fn rotate(args: &TokenArgs, context: &Context, publication: &mut Publ
         .map_err(anyhow::Error::from)
         .and_then(|()| hand_over(&token, args, context))
         .map_err(|error| discard(&client, &token, context, error))?;
-    insist(&*context.clock, || renewed.revoke_token(&old)).map_err(|failure| {
-        failure.hint(format!("the new token is in use already; revoke the old one by hand: {old}"))
+    with_retries(&*context.clock, || renewed.revoke_token(&old)).map_err(|failure| {
+        failure.with_hint(format!("the new token is in use already; revoke the old one by hand: {old}"))
     })?;
-    context.report.line(&format!("the old token {old} was revoked"));
-    publication.call.end(Outcome::Success, Code::Success);
-    Ok(Code::Success)
+    context.console.line(&format!("the old token {old} was revoked"));
+    publication.call.end(Outcome::Success, ExitCode::Success);
+    Ok(ExitCode::Success)
 }
 
-pub(super) fn revoke(args: &RevokeArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+pub(super) fn revoke(args: &RevokeArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     if args.uuid.trim().is_empty() {
-        return Err(Failure::usage("the uuid", "is empty").into());
+        return Err(Error::usage("the uuid", "is empty").into());
     }
     let Reached { client, .. } = reach(&[], &args.connection, &args.output, context)?;
-    insist(&*context.clock, || client.revoke_token(&args.uuid))?;
-    context.report.line(&format!("the token {} is revoked (Jenkins does not say whether there was one)", args.uuid));
-    publication.call.end(Outcome::Success, Code::Success);
-    Ok(Code::Success)
+    with_retries(&*context.clock, || client.revoke_token(&args.uuid))?;
+    context.console.line(&format!("the token {} is revoked (Jenkins does not say whether there was one)", args.uuid));
+    publication.call.end(Outcome::Success, ExitCode::Success);
+    Ok(ExitCode::Success)
 }
 
 fn signed_in(args: &TokenArgs, context: &Context) -> anyhow::Result<Client> {
     if args.output.json && args.out.is_none() {
-        return Err(Failure::usage("--json", "needs stdout for the document, where the token would go")
-            .hint("give --out FILE")
+        return Err(Error::usage("--json", "needs stdout for the document, where the token would go")
+            .with_hint("give --out FILE")
             .into());
     }
     if let Some(out) = &args.out {
         check_writable(out, &format!("the file {}", out.display()))?;
     }
     let Reached { client, .. } = reach(&[], &args.connection, &args.output, context)?;
-    if *client.login() == Login::Anonymous {
-        return Err(Failure::usage("the credentials", "not given: a token belongs to a user")
-            .hint("set JENKINS_USER_ID and JENKINS_API_TOKEN; a password will do for the first token")
+    if *client.login() == Credentials::Anonymous {
+        return Err(Error::usage("the credentials", "not given: a token belongs to a user")
+            .with_hint("set JENKINS_USER_ID and JENKINS_API_TOKEN; a password will do for the first token")
             .into());
     }
     Ok(client)
 }
 
-fn make(client: &Client, args: &TokenArgs, context: &Context, publication: &mut Publication) -> Result<Token, Failure> {
+fn make(client: &Client, args: &TokenArgs, context: &Context, publication: &mut ResultWriter) -> Result<Token, Error> {
     let date = args.expires.map(|expires| {
         let end = context.clock.wall() + expires;
         humantime::format_rfc3339_seconds(end).to_string().chars().take(10).collect::<String>()
     });
     // Not repeated: each success makes a token.
-    let token = client.create_token(&args.name, date.as_deref()).map_err(|miss| miss.failure)?;
+    let token = client.create_token(&args.name, date.as_deref()).map_err(|miss| miss.error)?;
     if args.out.is_some() {
-        context.report.hide(&token.value);
+        context.console.hide(&token.value);
     }
     let until = match (&token.expiry, &date) {
         (Some(expiry), _) => format!(", valid until {expiry}"),
@@ -114,7 +116,7 @@ fn make(client: &Client, args: &TokenArgs, context: &Context, publication: &mut 
         (None, None) => String::new(),
     };
     context
-        .report
+        .console
         .line(&format!("the token {:?} was made{until}; its uuid, which revokes it: {}", token.name, token.uuid));
     let shown = json!({"name": token.name, "uuid": token.uuid, "expires": token.expiry});
     publication.call.more.insert("token".to_owned(), shown);
@@ -123,9 +125,11 @@ fn make(client: &Client, args: &TokenArgs, context: &Context, publication: &mut 
 
 /// Revokes a token that could not be handed over: nobody holds it, so nobody would.
 fn discard(client: &Client, token: &Token, context: &Context, error: anyhow::Error) -> anyhow::Error {
-    context.report.line(&match insist(&*context.clock, || client.revoke_token(&token.uuid)) {
+    context.console.line(&match with_retries(&*context.clock, || client.revoke_token(&token.uuid)) {
         Ok(()) => "the new token was revoked again".to_owned(),
-        Err(failure) => format!("the new token {} is valid and could not be revoked ({})", token.uuid, failure.why),
+        Err(failure) => {
+            format!("the new token {} is valid and could not be revoked ({})", token.uuid, failure.reason())
+        }
     });
     error
 }
@@ -138,7 +142,7 @@ fn hand_over(token: &Token, args: &TokenArgs, context: &Context) -> anyhow::Resu
     };
     private(out, token.value.expose())?;
     private(&uuid_path(out), &token.uuid)?;
-    context.report.line(&format!("the token is in {}", out.display()));
+    context.console.line(&format!("the token is in {}", out.display()));
     Ok(())
 }
 

@@ -6,26 +6,31 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::{Map, Value as Json};
 
-use super::artifacts::Wishes;
+use super::artifacts::CollectOptions;
 use super::remote::{BuildRemote, LogFollow};
 use super::{PROVIDER, reach_job, starting, watching};
 use crate::cli::{self, JenkinsTriggerArgs};
-use crate::commands::{Context, Publication, check_key, insist, secret_file};
-use crate::error::{Code, Failure};
-use crate::jenkins::{Client, Job, JobPath, Login, Start, Started, Trace, Value, nearest, validate};
-use crate::model::{Build, Document, Outcome};
-use crate::report::Log;
+use crate::commands::{Context, ResultWriter, check_key, secret_file, with_retries};
+use crate::document::{Document, Outcome};
+use crate::error::{Error, ExitCode};
+use crate::jenkins::{Client, Credentials, Job, JobPath, Start, Started, Trace, Value, nearest, validate};
+use crate::model::Build;
+use crate::output::Log;
 use crate::secret::Secret;
 
 /// The parameter that carries a unique value when the job declares it.
 const MARKER: &str = "CIBRIDGE_ID";
 
-pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
+pub(super) fn run(
+    args: &JenkinsTriggerArgs,
+    context: &Context,
+    publication: &mut ResultWriter,
+) -> anyhow::Result<ExitCode> {
     let mut values = values(args)?;
-    let home = Wishes::check(&args.collect)?;
+    let home = CollectOptions::check(&args.collect)?;
     if !args.wait && !home.are_none() {
-        return Err(Failure::usage("--artifacts", "there is nothing to bring home without --wait")
-            .hint("add --wait, or fetch it later with `cibridge jenkins artifacts`")
+        return Err(Error::usage("--artifacts", "there is nothing to bring home without --wait")
+            .with_hint("add --wait, or fetch it later with `cibridge jenkins artifacts`")
             .into());
     }
     let (client, job) = reach_job(&args.job, args.branch.as_deref(), &args.connection, &args.output, context)?;
@@ -44,8 +49,8 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
         check_key(key)?;
         if marker.is_none() {
             let why = "the job has no parameter that could carry the idempotency key";
-            return Err(Failure::new(Code::Refused, format!("starting {shown}"), why)
-                .hint(
+            return Err(Error::new(ExitCode::Refused, format!("starting {shown}"), why)
+                .with_hint(
                     "give the job a string parameter CIBRIDGE_ID, or name another one that is free with --marker-param",
                 )
                 .into());
@@ -69,7 +74,7 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
         job_token,
     };
     if args.cause.is_some() && start.job_token.is_none() && !args.wait {
-        context.report.line("note: Jenkins keeps --cause only for starts by a job's token, and with --wait it is written on the build's page");
+        context.console.line("note: Jenkins keeps --cause only for starts by a job's token, and with --wait it is written on the build's page");
     }
     let next_build = match known {
         Some(known) => known.next_build,
@@ -79,11 +84,11 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
     };
     let trace = Trace { marker, since: client.controller_time(), next_build };
     let there = match key {
-        Some(_) => insist(&*context.clock, || client.find_started(&start, &trace))?,
+        Some(_) => with_retries(&*context.clock, || client.find_started(&start, &trace))?,
         None => None,
     };
     if there.is_some() {
-        context.report.line("A build with this idempotency key is there already: taking it over");
+        context.console.line("A build with this idempotency key is there already: taking it over");
     }
     let started = match there {
         Some(queue_id) => Ok(Started { queue_id, joined: false }),
@@ -91,37 +96,37 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
     };
     let started = started.map_err(|failure| {
         // A signal that came while nothing was started leaves nothing to stop.
-        let signal = context.clock.interrupted().filter(|_| failure.code != Code::Unknown);
+        let signal = context.clock.interrupted().filter(|_| failure.code() != ExitCode::Unknown);
         match signal {
-            Some(code) => failure.turned(code, "ended by a signal before the build was started"),
+            Some(code) => failure.with_code(code, "ended by a signal before the build was started"),
             None => failure,
         }
     })?;
     let page = client.page(&format!("/queue/item/{}/", started.queue_id));
     if started.joined {
         if args.fail_if_joined {
-            return Err(Failure::new(
-                Code::Refused,
+            return Err(Error::new(
+                ExitCode::Refused,
                 format!("starting {shown}"),
                 format!(
                     "an identical start waits already, and Jenkins folded this one into it: queue item {}",
                     started.queue_id
                 ),
             )
-            .hint(
+            .with_hint(
                 "give a parameter another value, e.g. one named CIBRIDGE_ID on the job, or leave out --fail-if-joined",
             )
             .into());
         }
-        context.report.line(&format!(
+        context.console.line(&format!(
             "Jenkins queue item {} joined: {page} (an identical start waits already; Jenkins folded this one into it)",
             started.queue_id
         ));
     } else {
-        context.report.line(&format!("Jenkins queue item {} for {shown}: {page}", started.queue_id));
+        context.console.line(&format!("Jenkins queue item {} for {shown}: {page}", started.queue_id));
     }
     if !args.output.json {
-        context.report.data(&page);
+        context.console.data(&page);
     }
     let build = Build {
         id: format!("queue/item/{}", started.queue_id),
@@ -134,7 +139,7 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
         adopted: started.joined || there.is_some(),
         ..Document::new(PROVIDER)
     });
-    publication.publish_early(&context.report);
+    publication.write_partial(&context.console);
     let mut remote = BuildRemote::new(&client, &*context.clock, args.follow.on_input);
     remote.queue_id = Some(started.queue_id);
     // One that was there already may be of any age.
@@ -148,14 +153,14 @@ pub(super) fn run(args: &JenkinsTriggerArgs, context: &Context, publication: &mu
         return Ok(publication.worst());
     }
     if !args.wait {
-        publication.documents[0].end(Outcome::Started, Code::Success);
+        publication.documents[0].end(Outcome::Started, ExitCode::Success);
         return Ok(publication.worst());
     }
-    if *client.login() == Login::Anonymous && start.job_token.is_some() {
-        context.report.line("note: a job's token starts a build, but does not let anybody see it; following needs credentials with Job/Read");
+    if *client.login() == Credentials::Anonymous && start.job_token.is_some() {
+        context.console.line("note: a job's token starts a build, but does not let anybody see it; following needs credentials with Job/Read");
     }
     remote.description = args.cause.clone().filter(|_| start.job_token.is_none());
-    remote.log = args.console.then(|| LogFollow::new(Log::new(&context.report, false, false), 0));
+    remote.log = args.console.then(|| LogFollow::new(Log::new(&context.console, false, false), 0));
     let mode = watching::Mode { keep, home: Some(&home), ..Default::default() };
     Ok(watching::run(vec![remote], &args.follow, mode, context, publication))
 }
@@ -167,34 +172,37 @@ fn know(
     args: &JenkinsTriggerArgs,
     by_token: bool,
     context: &Context,
-) -> Result<Option<Job>, Failure> {
+) -> Result<Option<Job>, Error> {
     if args.no_validate {
         return Ok(None);
     }
-    match insist(&*context.clock, || client.job(job)) {
+    match with_retries(&*context.clock, || client.job(job)) {
         Ok(known) => Ok(Some(known)),
-        Err(failure) if by_token && matches!(failure.code, Code::Denied | Code::NotFound) => {
+        Err(failure) if by_token && matches!(failure.code(), ExitCode::Denied | ExitCode::NotFound) => {
             if args.wait {
                 // Better now than with a build that runs and cannot be seen.
-                return Err(Failure::new(
-                    failure.code,
+                return Err(Error::new(
+                    failure.code(),
                     format!("following a build of job {job}"),
-                    format!("{}; a job's token starts a build, but shows it to nobody", failure.why),
+                    format!("{}; a job's token starts a build, but shows it to nobody", failure.reason()),
                 )
-                .hint("set JENKINS_USER_ID and JENKINS_API_TOKEN of somebody with Job/Read, or leave out --wait"));
+                .with_hint(
+                    "set JENKINS_USER_ID and JENKINS_API_TOKEN of somebody with Job/Read, or leave out --wait",
+                ));
             }
-            context
-                .report
-                .line(&format!("note: {}; starting by the job's token without a look at its parameters", failure.why));
+            context.console.line(&format!(
+                "note: {}; starting by the job's token without a look at its parameters",
+                failure.reason()
+            ));
             Ok(None)
         }
-        Err(failure) if failure.code == Code::NotFound => Err(suggest(client, job, failure)),
+        Err(failure) if failure.code() == ExitCode::NotFound => Err(suggest(client, job, failure)),
         Err(failure) => Err(failure),
     }
 }
 
 /// Adds to a job that is not there the names of those that are.
-pub(super) fn suggest(client: &Client, job: &JobPath, failure: Failure) -> Failure {
+pub(super) fn suggest(client: &Client, job: &JobPath, failure: Error) -> Error {
     let parent = job.parent();
     let Ok(names) = client.items(parent.as_ref()) else { return failure };
     let shown: Vec<String> = names.iter().map(|name| name.replace("%2F", "/")).collect();
@@ -207,7 +215,7 @@ pub(super) fn suggest(client: &Client, job: &JobPath, failure: Failure) -> Failu
         (_, true) => format!("{place} shows no job to these credentials"),
         (near, false) => format!("{}{place} has: {listed}{more}", near.unwrap_or_default()),
     };
-    failure.hint(hint)
+    failure.with_hint(hint)
 }
 
 fn job_token(args: &JenkinsTriggerArgs, context: &Context) -> anyhow::Result<Option<Secret>> {
@@ -217,7 +225,7 @@ fn job_token(args: &JenkinsTriggerArgs, context: &Context) -> anyhow::Result<Opt
     };
     let token = token.map(Secret::new);
     if let Some(token) = &token {
-        context.report.hide(token);
+        context.console.hide(token);
     }
     Ok(token)
 }
@@ -256,24 +264,24 @@ fn values(args: &JenkinsTriggerArgs) -> anyhow::Result<Vec<(String, Value)>> {
         set(name, if is_file { Value::File(PathBuf::from(value)) } else { Value::Text(value) });
     }
     if let Some(name) = twice {
-        return Err(Failure::usage(format!("the parameter {name}"), "is given twice")
-            .hint("Jenkins fails on that")
+        return Err(Error::usage(format!("the parameter {name}"), "is given twice")
+            .with_hint("Jenkins fails on that")
             .into());
     }
     Ok(values)
 }
 
-pub(super) fn pair(text: &str, source: &str) -> Result<(String, String), Failure> {
+pub(super) fn pair(text: &str, source: &str) -> Result<(String, String), Error> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
         // The text may be a secret of which the name was forgotten.
-        _ => Err(Failure::usage(source, "has an entry that is not of the form NAME=TEXT")),
+        _ => Err(Error::usage(source, "has an entry that is not of the form NAME=TEXT")),
     }
 }
 
-fn object(text: &str, source: &str) -> Result<Vec<(String, Value)>, Failure> {
+fn object(text: &str, source: &str) -> Result<Vec<(String, Value)>, Error> {
     let form = |why: String| {
-        Failure::usage(source, why).hint("it must look like {\"NAME\": \"text\", \"CLEAN\": true, \"N\": 7}")
+        Error::usage(source, why).with_hint("it must look like {\"NAME\": \"text\", \"CLEAN\": true, \"N\": 7}")
     };
     let object: Map<String, Json> =
         serde_json::from_str(text).map_err(|error| form(format!("is no JSON object ({error})")))?;
@@ -297,13 +305,13 @@ pub(super) fn read(path: &Path) -> anyhow::Result<String> {
 }
 
 /// Files must be there before anything is asked of the controller.
-fn check_files(values: &[(String, Value)]) -> Result<(), Failure> {
+fn check_files(values: &[(String, Value)]) -> Result<(), Error> {
     for (name, value) in values {
         if let Value::File(path) = value
             && let Err(error) = std::fs::File::open(path)
         {
-            return Err(Failure::new(
-                Code::Local,
+            return Err(Error::new(
+                ExitCode::Local,
                 format!("the file {} for parameter {name}", path.display()),
                 error.to_string(),
             ));

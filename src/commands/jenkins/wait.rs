@@ -1,17 +1,22 @@
 //! `jenkins wait`: follows builds and queue items that are there already.
 
-use super::artifacts::Wishes;
+use super::artifacts::CollectOptions;
 use super::remote::{BuildRemote, LogFollow};
 use super::{PROVIDER, Reached, no_build, reach, watching};
 use crate::cli::JenkinsWaitArgs;
-use crate::commands::{Context, Publication};
-use crate::error::Code;
+use crate::commands::{Context, ResultWriter};
+use crate::document::Document;
+use crate::error::ExitCode;
 use crate::jenkins::{BuildName, Client, JobPath, Place};
-use crate::model::{Build, Document};
-use crate::report::Log;
+use crate::model::Build;
+use crate::output::Log;
 
-pub(super) fn run(args: &JenkinsWaitArgs, context: &Context, publication: &mut Publication) -> anyhow::Result<Code> {
-    let home = Wishes::check(&args.collect)?;
+pub(super) fn run(
+    args: &JenkinsWaitArgs,
+    context: &Context,
+    publication: &mut ResultWriter,
+) -> anyhow::Result<ExitCode> {
+    let home = CollectOptions::check(&args.collect)?;
     let named: Vec<&str> = args.builds.iter().map(String::as_str).collect();
     let Reached { client, places } = reach(&named, &args.connection, &args.output, context)?;
     publication.documents = documents(&client, &places, &named)?;
@@ -20,11 +25,11 @@ pub(super) fn run(args: &JenkinsWaitArgs, context: &Context, publication: &mut P
     let remotes = places.into_iter().map(|place| {
         let mut remote = remote(&client, context, place, job.clone());
         remote.on_input = args.follow.on_input;
-        remote.log = args.console.then(|| LogFollow::new(Log::new(&context.report, false, false), 0));
+        remote.log = args.console.then(|| LogFollow::new(Log::new(&context.console, false, false), 0));
         remote
     });
     let remotes = remotes.collect();
-    publication.publish_early(&context.report);
+    publication.write_partial(&context.console);
     let mode = watching::Mode { fail_fast: args.fail_fast, once: args.once, home: Some(&home), keep: false };
     Ok(watching::run(remotes, &args.follow, mode, context, publication))
 }

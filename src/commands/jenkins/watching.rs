@@ -3,17 +3,18 @@
 
 use std::time::Duration;
 
-use super::super::{Context, Publication, insist};
-use super::artifacts::Wishes;
+use super::super::{Context, ResultWriter, with_retries};
+use super::artifacts::CollectOptions;
 use super::remote::BuildRemote;
 use crate::cli::JenkinsFollowArgs;
 use crate::clock::{self, Clock};
-use crate::error::{Code, Failure, Miss};
-use crate::follow::{self, End, Limits, Watch};
+use crate::document::{Document, Outcome};
+use crate::error::{Error, ExitCode, RequestError};
 use crate::jenkins::{BuildName, Client, JobPath, Recovery, Severity, State};
-use crate::model::{Build, BuildFailure, Document, Event, Outcome, Phase};
-use crate::pace::Pace;
-use crate::report::words;
+use crate::lifecycle::schedule::PollSchedule;
+use crate::lifecycle::watch::{self, End, Limits, Watch};
+use crate::model::{Build, BuildFailure, Event, Phase};
+use crate::output::words;
 
 /// How long Jenkins may not know a build or item at first.
 const UNKNOWN: Duration = Duration::from_secs(10);
@@ -22,7 +23,7 @@ const UNKNOWN: Duration = Duration::from_secs(10);
 const ITEM_IS_KNOWN: Duration = Duration::from_secs(240);
 
 /// The time that stopping may take when a signal ends the process: Jenkins gives five seconds.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long a build may be in the making when it is to be stopped, and the pause between two looks for it.
 const MAKING: Duration = Duration::from_secs(2);
@@ -44,7 +45,7 @@ pub(super) struct Mode<'a> {
     /// One look is enough.
     pub(super) once: bool,
     /// What to bring home of the builds that ended.
-    pub(super) home: Option<&'a Wishes<'a>>,
+    pub(super) home: Option<&'a CollectOptions<'a>>,
 }
 
 /// Follows the builds behind `remotes`, one for each document of `publication`, to their ends, and gives the worst
@@ -54,8 +55,8 @@ pub(super) fn run(
     args: &JenkinsFollowArgs,
     mode: Mode<'_>,
     context: &Context,
-    publication: &mut Publication,
-) -> Code {
+    publication: &mut ResultWriter,
+) -> ExitCode {
     let Mode { keep, fail_fast, once, home } = mode;
     let limits = Limits {
         once,
@@ -65,29 +66,29 @@ pub(super) fn run(
         unknown: UNKNOWN,
         commit: None,
     };
-    let pace = Pace { usual: None, fixed: args.poll_interval };
+    let pace = PollSchedule { usual: None, fixed: args.poll_interval };
     let watch = |remote| Watch::new(remote, limits.clone(), pace.clone(), &*context.clock, Duration::ZERO);
     let mut watches: Vec<_> = remotes.into_iter().map(watch).collect();
     let several = watches.len() > 1;
-    follow::follow(&mut watches, fail_fast, &*context.clock, &mut |_, watch, event| {
+    watch::follow(&mut watches, fail_fast, &*context.clock, &mut |_, watch, event| {
         let prefix = match (&watch.remote.job, watch.remote.number) {
             (Some(job), Some(number)) if several => format!("[{job} #{number}] "),
             _ if several => watch.remote.queue_id.map(|id| format!("[queue item {id}] ")).unwrap_or_default(),
             _ => String::new(),
         };
-        context.report.event(&prefix, &event);
+        context.console.event(&prefix, &event);
     });
     for (document, watch) in publication.documents.iter_mut().zip(&mut watches) {
-        if let Some(seen) = watch.sighting.take() {
+        if let Some(seen) = watch.snapshot.take() {
             document.build = Some(seen.build);
             document.artifacts = seen.artifacts;
         }
         document.steps = std::mem::take(&mut watch.steps);
-        let end = watch.end.take().unwrap_or(End::Abandoned);
+        let end = watch.end.take().unwrap_or(End::CanceledByFailFast);
         if let Some(log) = &mut watch.remote.log {
             log.log.end();
             if keep && !log.complete {
-                context.report.line(&format!("--from {} shows what comes after this", log.offset));
+                context.console.line(&format!("--from {} shows what comes after this", log.offset));
             }
         }
         // Whoever looks again and again still follows the build when one look is ended: by a lost agent, for instance.
@@ -110,42 +111,42 @@ fn conclude(
     context: &Context,
     document: &mut Document,
 ) {
-    let report = &context.report;
+    let report = &context.console;
     let build = document.build.clone().unwrap_or_default();
     let what = title(remote);
-    let ended = |code: Code, why: String| Failure::new(code, &what, why);
+    let ended = |code: ExitCode, why: String| Error::new(code, &what, why);
     let failure = match end {
-        End::Ended(Code::Success) => {
+        End::Ended(ExitCode::Success) => {
             let took = build.run_seconds.map(|run| format!(" after {}", words(Duration::from_secs(run))));
             report.line(&format!("{what} succeeded{}", took.unwrap_or_default()));
-            return document.end(Outcome::Success, Code::Success);
+            return document.end(Outcome::Success, ExitCode::Success);
         }
         End::Ended(code) => match &remote.halted {
             Some(asks) => {
                 let done = stop(remote, keep, context);
-                ended(Code::Failed, format!("{asks}, and nobody is to be asked (--on-input fail); {done}"))
+                ended(ExitCode::Failed, format!("{asks}, and nobody is to be asked (--on-input fail); {done}"))
             }
             None => remote_end(remote, args, code, &build, context, document),
         },
         End::TimedOut(why) => {
             let done = stop(remote, keep, context);
-            ended(Code::TimedOut, format!("{why}; {done}"))
-                .hint("raise --timeout, --queue-timeout or --run-timeout, or look why it takes longer than before")
+            ended(ExitCode::TimedOut, format!("{why}; {done}"))
+                .with_hint("raise --timeout, --queue-timeout or --run-timeout, or look why it takes longer than before")
         }
-        End::Lost(failure) => failure,
-        End::GoesOn(next) => {
+        End::Unreachable(failure) => failure,
+        End::StillRunning(next) => {
             let next = if remote.number.is_none() { next.min(ITEM_IS_KNOWN) } else { next };
             let running = build.run_seconds.is_some();
             let age = Duration::from_secs(build.run_seconds.or(build.queued_seconds).unwrap_or_default());
             let step = document.steps.iter().find(|step| step.status == "running").map(|step| step.name.clone());
             report.event(&format!("{what}: "), &Event::Heartbeat { running, step, age, usual: None });
             document.next_look_seconds = Some(next.as_secs());
-            return document.end(Outcome::Running, Code::Success);
+            return document.end(Outcome::Running, ExitCode::Success);
         }
         End::Interrupted(code) => return interrupted(remote, keep, code, context, document),
-        End::WrongCommit(_) | End::Abandoned => {
+        End::WrongCommit(_) | End::CanceledByFailFast => {
             let done = stop(remote, keep, context);
-            ended(Code::Cancelled, format!("another build ended badly; {done}"))
+            ended(ExitCode::Canceled, format!("another build ended badly; {done}"))
         }
     };
     document.fail(&failure);
@@ -156,61 +157,67 @@ fn conclude(
 fn remote_end(
     remote: &BuildRemote,
     args: &JenkinsFollowArgs,
-    code: Code,
+    code: ExitCode,
     build: &Build,
     context: &Context,
     document: &mut Document,
-) -> Failure {
+) -> Error {
     let mut reason = BuildFailure::default();
     let bad = document.steps.iter().find(|step| matches!(step.status.as_str(), "failed" | "unstable"));
     reason.step = bad.map(|step| step.name.clone());
-    if let (Some(number), Some(job), Code::Failed | Code::Unstable) = (remote.number, &remote.job, code) {
+    if let (Some(number), Some(job), ExitCode::Failed | ExitCode::Unstable) = (remote.number, &remote.job, code) {
         match remote.client.log_tail(job, number, args.log_lines) {
-            Ok(lines) => reason.log_tail = lines.iter().map(|line| crate::report::clean(line)).collect(),
-            Err(miss) => context.report.line(&format!("the end of the log is not known: {}", miss.failure)),
+            Ok(lines) => reason.log_tail = lines.iter().map(|line| crate::output::clean(line)).collect(),
+            Err(miss) => context.console.line(&format!("the end of the log is not known: {}", miss.error)),
         }
     }
     if !reason.log_tail.is_empty() && remote.log.is_none() {
-        context.report.line("--- the end of the log ---");
-        reason.log_tail.iter().for_each(|line| context.report.line(line));
-        context.report.line("---");
+        context.console.line("--- the end of the log ---");
+        reason.log_tail.iter().for_each(|line| context.console.line(line));
+        context.console.line("---");
     }
     let word = match code {
-        Code::Unstable => "is unstable",
-        Code::Cancelled if remote.number.is_none() => "was cancelled while it was queued",
-        Code::Cancelled => "was aborted",
-        Code::Skipped => "was not built (NOT_BUILT)",
+        ExitCode::Unstable => "is unstable",
+        ExitCode::Canceled if remote.number.is_none() => "was canceled while it was queued",
+        ExitCode::Canceled => "was aborted",
+        ExitCode::Skipped => "was not built (NOT_BUILT)",
         _ if build.status == "FAILURE" => "failed",
         _ => "ended with a result that this cibridge does not know",
     };
     let step = reason.step.as_ref().map(|step| format!(" in stage {step}")).unwrap_or_default();
     document.failure = Some(reason);
-    Failure::new(code, title(remote), format!("{word}{step}")).hint(format!("see {}", build.url))
+    Error::new(code, title(remote), format!("{word}{step}")).with_hint(format!("see {}", build.url))
 }
 
 /// The last act of a process that a signal ends: stop first, one line, then exit.
-pub(super) fn interrupted(remote: &BuildRemote, keep: bool, code: Code, context: &Context, document: &mut Document) {
-    let signal = if code == Code::Interrupted { "SIGINT" } else { "SIGTERM" };
+pub(super) fn interrupted(
+    remote: &BuildRemote,
+    keep: bool,
+    code: ExitCode,
+    context: &Context,
+    document: &mut Document,
+) {
+    let signal = if code == ExitCode::Interrupted { "SIGINT" } else { "SIGTERM" };
     let done = if keep {
         "it was left alone".to_owned()
     } else {
-        match ask_to_stop(&remote.client.last_words(LAST_WORDS), remote) {
+        match ask_to_stop(&remote.client.shutdown_client(SHUTDOWN_LIMIT), remote) {
             Ok(done) => done.to_owned(),
-            Err(miss) => format!("it could not be stopped and may go on ({})", miss.failure.why),
+            Err(miss) => format!("it could not be stopped and may go on ({})", miss.error.reason()),
         }
     };
-    let failure = Failure::new(code, title(remote), format!("ended by {signal}; {done}"));
+    let failure = Error::new(code, title(remote), format!("ended by {signal}; {done}"));
     document.fail(&failure);
-    context.report.failure(&failure);
+    context.console.failure(&failure);
 }
 
-/// Asks to stop: the queue item is cancelled, or the build that came of it is stopped. A Pipeline that is just being
+/// Asks to stop: the queue item is canceled, or the build that came of it is stopped. A Pipeline that is just being
 /// made takes the request and forgets it, so it is asked until it shows that it heard.
-fn ask_to_stop(client: &Client, remote: &BuildRemote) -> Result<&'static str, Miss> {
+fn ask_to_stop(client: &Client, remote: &BuildRemote) -> Result<&'static str, RequestError> {
     let mut target = remote.job.clone().zip(remote.number);
     if let (None, Some(id)) = (&target, remote.queue_id) {
         if client.cancel_item(id)? {
-            return Ok("it was cancelled in the queue");
+            return Ok("it was canceled in the queue");
         }
         target = build_of(client, id, (remote.job.as_ref(), remote.oldest), remote.clock)?;
     }
@@ -224,9 +231,15 @@ fn ask_to_stop(client: &Client, remote: &BuildRemote) -> Result<&'static str, Mi
                 }
                 client.stop_build(&job, number, Severity::Stop)?;
             }
-            Err(Miss::lasting(Failure::new(Code::TimedOut, "the build", "it does not hear that it is to stop")))
+            Err(RequestError::permanent(Error::new(
+                ExitCode::TimedOut,
+                "the build",
+                "it does not hear that it is to stop",
+            )))
         }
-        None => Err(Miss::lasting(Failure::new(Code::NotFound, "the build", "it is neither queued nor known"))),
+        None => {
+            Err(RequestError::permanent(Error::new(ExitCode::NotFound, "the build", "it is neither queued nor known")))
+        }
     }
 }
 
@@ -237,7 +250,7 @@ pub(super) fn build_of(
     id: u64,
     (job, oldest): (Option<&JobPath>, u64),
     clock: &dyn Clock,
-) -> Result<Option<(JobPath, u64)>, Miss> {
+) -> Result<Option<(JobPath, u64)>, RequestError> {
     let until = clock.now() + MAKING;
     loop {
         let Some(item) = client.item(id)? else {
@@ -262,15 +275,15 @@ fn stop(remote: &BuildRemote, keep: bool, context: &Context) -> String {
     }
     let clock = &*context.clock;
     if remote.number.is_none() {
-        return match insist(clock, || ask_to_stop(remote.client, remote)) {
+        return match with_retries(clock, || ask_to_stop(remote.client, remote)) {
             Ok(done) => done.to_owned(),
-            Err(failure) => format!("it could not be stopped and may go on ({})", failure.why),
+            Err(failure) => format!("it could not be stopped and may go on ({})", failure.reason()),
         };
     }
     let (Some(job), Some(number)) = (&remote.job, remote.number) else { return "it is not known any more".to_owned() };
-    match escalate(remote.client, job, number, PATIENCE, clock, &mut |line| context.report.line(line)) {
+    match escalate(remote.client, job, number, PATIENCE, clock, &mut |line| context.console.line(line)) {
         Ok(done) => done,
-        Err(failure) => format!("it could not be stopped and may go on ({})", failure.why),
+        Err(failure) => format!("it could not be stopped and may go on ({})", failure.reason()),
     }
 }
 
@@ -282,11 +295,11 @@ pub(super) fn escalate(
     patience: Duration,
     clock: &dyn Clock,
     tell: &mut dyn FnMut(&str),
-) -> Result<String, Failure> {
-    let look = || insist(clock, || client.build(job, &BuildName::Number(number)));
+) -> Result<String, Error> {
+    let look = || with_retries(clock, || client.build(job, &BuildName::Number(number)));
     let first = look()?;
-    if matches!(first.sighting.phase, Phase::Ended(_)) {
-        return Ok(format!("it had ended before ({})", first.sighting.build.status));
+    if matches!(first.snapshot.phase, Phase::Ended(_)) {
+        return Ok(format!("it had ended before ({})", first.snapshot.build.status));
     }
     let rungs: &[Severity] =
         if first.is_pipeline { &[Severity::Stop, Severity::Term, Severity::Kill] } else { &[Severity::Stop] };
@@ -294,13 +307,13 @@ pub(super) fn escalate(
         if index > 0 {
             tell(&format!("build {job}#{number} does not end; sending {}", if index == 1 { "term" } else { "kill" }));
         }
-        insist(clock, || client.stop_build(job, number, *severity))?;
+        with_retries(clock, || client.stop_build(job, number, *severity))?;
         let until = clock.now() + patience;
         let mut pause = Duration::from_millis(250);
         loop {
             clock.sleep(pause.min(until.saturating_sub(clock.now())));
             let view = look()?;
-            let seen = view.sighting;
+            let seen = view.snapshot;
             if matches!(seen.phase, Phase::Ended(_)) {
                 let hard = ["", " by term", " by kill; its processes may go on"][index];
                 return Ok(format!("it was stopped{hard} ({})", seen.build.status));
@@ -310,13 +323,17 @@ pub(super) fn escalate(
             }
             if index == 0 && view.is_pipeline && view.is_undisturbed {
                 // It did not hear: it is just being made.
-                insist(clock, || client.stop_build(job, number, *severity))?;
+                with_retries(clock, || client.stop_build(job, number, *severity))?;
             }
             pause = (pause * 2).min(Duration::from_secs(2));
         }
     }
-    Err(Failure::new(Code::TimedOut, format!("stopping build {job}#{number}"), "it was told to stop and has not ended")
-        .hint("see its page; a process on an agent that ignores SIGTERM is not killed by Jenkins"))
+    Err(Error::new(
+        ExitCode::TimedOut,
+        format!("stopping build {job}#{number}"),
+        "it was told to stop and has not ended",
+    )
+    .with_hint("see its page; a process on an agent that ignores SIGTERM is not killed by Jenkins"))
 }
 
 /// The build's name in a sentence.

@@ -21,7 +21,7 @@ const STEP: u64 = 1024 * 1024;
 
 /// What became of the tries for something that is gone on with where it broke.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Growth {
+pub struct ResumeBudget {
     /// All tries.
     pub made: u32,
     /// Tries since the last step forward.
@@ -30,7 +30,7 @@ pub struct Growth {
     best: u64,
 }
 
-impl Growth {
+impl ResumeBudget {
     /// Counts a try that broke with `got` bytes there, and gives the pause before the next one if there is to be one.
     /// It is that of [`pause`], or longer where the service asks for it.
     pub fn broke(&mut self, got: u64, asked: Option<Duration>, jitter: f64) -> Option<Duration> {
@@ -49,7 +49,7 @@ impl Growth {
 }
 
 /// Whether a status tells of a passing fault: the rate limit, a restart or a gateway.
-pub fn is_passing(status: u16) -> bool {
+pub fn is_retryable(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504 | 507 | 520..=524)
 }
 
@@ -85,14 +85,14 @@ pub fn reset<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<Duration> {
 
 /// What a service's rate limit leaves to everybody who uses the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
+pub struct RateLimit {
     /// Requests left in the window.
     pub remaining: u64,
     /// Time until the window ends.
     pub reset: Duration,
 }
 
-impl Budget {
+impl RateLimit {
     /// Reads v3's `ratelimit-*` headers or the legacy `X-RateLimit-*` ones.
     pub fn read<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
         let remaining =
@@ -126,20 +126,20 @@ mod tests {
 
     #[test]
     fn what_grows_is_tried_longer_but_not_for_ever() {
-        let tries = |growth: &mut Growth, step: u64| {
+        let tries = |growth: &mut ResumeBudget, step: u64| {
             (1..1000).map(|n| n * step).take_while(|got| growth.broke(*got, None, 0.0).is_some()).count()
         };
-        assert_eq!(tries(&mut Growth::default(), 0), 4, "five tries without a step forward");
-        assert_eq!(tries(&mut Growth::default(), 100), 4, "a few bytes are no step");
-        assert_eq!(tries(&mut Growth::default(), STEP), 199, "two hundred in all");
+        assert_eq!(tries(&mut ResumeBudget::default(), 0), 4, "five tries without a step forward");
+        assert_eq!(tries(&mut ResumeBudget::default(), 100), 4, "a few bytes are no step");
+        assert_eq!(tries(&mut ResumeBudget::default(), STEP), 199, "two hundred in all");
 
-        let mut growth = Growth::default();
+        let mut growth = ResumeBudget::default();
         assert!((1..100).all(|step| growth.broke(step * STEP, None, 0.0).is_some()));
         assert!((0..3).all(|_| growth.broke(99 * STEP, None, 0.0).is_some()), "the same place again");
         // A service without ranges starts at nothing each time: getting as far as before is no step.
         assert_eq!(growth.broke(99 * STEP, None, 0.0), None);
 
-        let asked = |seconds| Growth::default().broke(0, Some(Duration::from_secs(seconds)), 0.0);
+        let asked = |seconds| ResumeBudget::default().broke(0, Some(Duration::from_secs(seconds)), 0.0);
         assert_eq!((asked(3), asked(120)), (Some(Duration::from_secs(3)), Some(Duration::from_secs(120))));
         assert_eq!(asked(3600), None, "the rate limit of an hour is not waited for");
     }
@@ -158,10 +158,10 @@ mod tests {
 
     #[test]
     fn refusals_are_not_repeated() {
-        for (status, passing) in
+        for (status, retryable) in
             [(400, false), (401, false), (403, false), (404, false), (429, true), (500, true), (503, true)]
         {
-            assert_eq!(is_passing(status), passing, "{status}");
+            assert_eq!(is_retryable(status), retryable, "{status}");
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::error::{Code, Failure};
+use crate::error::{Error, ExitCode};
 use crate::http::Response;
-use crate::retry;
+use crate::http::retry;
 use crate::secret::CUT;
 
 /// The longest part of a foreign text that is repeated, in characters.
@@ -14,28 +14,29 @@ const QUOTE: usize = 300;
 const TITLE: usize = 80;
 
 /// The failure of `what` that an unusable answer means. `subject` is the thing that the request named, e.g. `app 60a0…`.
-pub(super) fn refused(what: &str, subject: &str, response: &Response) -> Failure {
+pub(super) fn refused(what: &str, subject: &str, response: &Response) -> Error {
     let status = response.status;
     let host = response.url.host();
     if (300..400).contains(&status) {
         let place = response.header("location").unwrap_or("nowhere").split('?').next().unwrap_or_default();
-        return Failure::new(
-            Code::NoConnection,
+        return Error::new(
+            ExitCode::NoConnection,
             what,
             format!("{host} redirects to {place} (HTTP {status}), as login pages and proxies do"),
         )
-        .hint("check CODEMAGIC_API_URL and CODEMAGIC_LEGACY_API_URL, and whether a proxy wants a login");
+        .with_hint("check CODEMAGIC_API_URL and CODEMAGIC_LEGACY_API_URL, and whether a proxy wants a login");
     }
     if response.is_html() {
         let title = Some(quoted(&response.title(), TITLE)).filter(|title| !title.is_empty());
         let title = title.map(|title| format!(", {title:?}")).unwrap_or_default();
         let page = format!("an HTML page came from {host} instead of Codemagic's answer (HTTP {status}{title})");
         return match status {
-            500.. => Failure::new(Code::Unavailable, what, page)
-                .hint("Codemagic or a gateway before it has trouble: https://status.codemagic.io"),
-            407 => Failure::new(Code::NoConnection, what, page).hint("a proxy wants a login first"),
-            _ => Failure::new(Code::NoConnection, what, page)
-                .hint("a login page or proxy stands in between: check CODEMAGIC_API_URL, HTTPS_PROXY and NO_PROXY"),
+            500.. => Error::new(ExitCode::Unavailable, what, page)
+                .with_hint("Codemagic or a gateway before it has trouble: https://status.codemagic.io"),
+            407 => Error::new(ExitCode::NoConnection, what, page).with_hint("a proxy wants a login first"),
+            _ => Error::new(ExitCode::NoConnection, what, page).with_hint(
+                "a login page or proxy stands in between: check CODEMAGIC_API_URL, HTTPS_PROXY and NO_PROXY",
+            ),
         };
     }
     let said = said(response);
@@ -47,27 +48,28 @@ pub(super) fn refused(what: &str, subject: &str, response: &Response) -> Failure
         }
     };
     match status {
-        401 => Failure::new(Code::Denied, what, with("the API key is not valid"))
-            .hint("take the key from Codemagic's account settings, API token; it ends when its user revokes it"),
-        403 => Failure::new(Code::Denied, what, with(&format!("the API key may not use {subject}")))
-            .hint("check the id; the key's user must be in the team that owns the app, with a role that may do this"),
-        404 => Failure::new(
-            Code::NotFound,
+        401 => Error::new(ExitCode::Denied, what, with("the API key is not valid"))
+            .with_hint("take the key from Codemagic's account settings, API token; it ends when its user revokes it"),
+        403 => Error::new(ExitCode::Denied, what, with(&format!("the API key may not use {subject}"))).with_hint(
+            "check the id; the key's user must be in the team that owns the app, with a role that may do this",
+        ),
+        404 => Error::new(
+            ExitCode::NotFound,
             what,
             with(&format!("{subject} does not exist, or is hidden from this API key")),
         )
-        .hint("`cibridge codemagic check` shows what this key can see"),
-        402 => Failure::new(Code::Refused, what, with("Codemagic wants payment"))
-            .hint("the team's plan does not cover this build: see the team's billing page"),
-        429 => Failure::new(Code::Unavailable, what, with(&rate_limited(response)))
-            .hint("all builds that use the same user's key share this limit"),
-        500.. => Failure::new(Code::Unavailable, what, with("Codemagic has trouble"))
-            .hint("try again later; https://status.codemagic.io tells of incidents"),
+        .with_hint("`cibridge codemagic check` shows what this key can see"),
+        402 => Error::new(ExitCode::Refused, what, with("Codemagic wants payment"))
+            .with_hint("the team's plan does not cover this build: see the team's billing page"),
+        429 => Error::new(ExitCode::Unavailable, what, with(&rate_limited(response)))
+            .with_hint("all builds that use the same user's key share this limit"),
+        500.. => Error::new(ExitCode::Unavailable, what, with("Codemagic has trouble"))
+            .with_hint("try again later; https://status.codemagic.io tells of incidents"),
         _ if response.is_success() => {
-            Failure::new(Code::Unavailable, what, with("the answer is not what Codemagic's API gives"))
-                .hint("check CODEMAGIC_API_URL: is it the API's address?")
+            Error::new(ExitCode::Unavailable, what, with("the answer is not what Codemagic's API gives"))
+                .with_hint("check CODEMAGIC_API_URL: is it the API's address?")
         }
-        _ => Failure::new(Code::Refused, what, with("Codemagic refused the request")),
+        _ => Error::new(ExitCode::Refused, what, with("Codemagic refused the request")),
     }
 }
 

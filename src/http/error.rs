@@ -5,7 +5,7 @@ use std::io;
 use rustls::{CertificateError, Error as TlsError};
 
 use super::url::Url;
-use crate::error::{Code, Failure};
+use crate::error::{Error, ExitCode};
 
 /// The stage at which a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,19 +95,21 @@ impl Fault {
     }
 
     /// The failure of `what` that this fault means.
-    pub fn into_failure(self, what: impl Into<String>) -> Failure {
+    pub fn into_failure(self, what: impl Into<String>) -> Error {
         let code = match self.kind {
-            Kind::Policy => Code::Usage,
-            Kind::Local => Code::Local,
-            _ => Code::NoConnection,
+            Kind::Policy => ExitCode::Usage,
+            Kind::Local => ExitCode::Local,
+            _ => ExitCode::NoConnection,
         };
-        let mut failure = Failure::new(code, what, self.why);
-        failure.hint = self.hint;
-        failure
+        let error = Error::new(code, what, self.why);
+        match self.hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
     }
 
     /// Whether another try may end differently: the network can come back, a certificate or a name will not change.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_retryable(&self) -> bool {
         matches!(self.kind, Kind::Connect | Kind::Timeout | Kind::Broken)
             || self.kind == Kind::Dns && self.why.contains("ry again")
     }

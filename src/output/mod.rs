@@ -3,6 +3,8 @@
 //! The only room that prints, beside `main`. It cleans remote text and masks secrets; it must know no provider
 //! and no HTTP.
 
+pub mod junit;
+pub mod lines;
 mod progress;
 
 use std::borrow::Cow;
@@ -17,21 +19,21 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::Failure;
-use crate::model::{Event, Transfer};
+use crate::error::Error;
+use crate::model::{DownloadEvent, Event};
 use crate::secret::{Redactor, Secret};
 pub use progress::size;
 use progress::{amount, bar, columns, draws_bars};
 
 /// Where text goes. Cheap to clone; clones share the known secrets.
 #[derive(Clone, Default)]
-pub struct Report {
+pub struct Console {
     redactor: Arc<Mutex<Redactor>>,
     /// A bar stands on the terminal's last line; any other text must replace it.
     bar: Arc<AtomicBool>,
 }
 
-impl Report {
+impl Console {
     /// From now on `secret` is masked in every output.
     pub fn hide(&self, secret: &Secret) {
         self.redactor.lock().unwrap_or_else(PoisonError::into_inner).add(secret);
@@ -44,9 +46,9 @@ impl Report {
     }
 
     /// The error line and its hint, on stderr.
-    pub fn failure(&self, failure: &Failure) {
+    pub fn failure(&self, failure: &Error) {
         self.line(&format!("cibridge: error: {failure}"));
-        if let Some(hint) = &failure.hint {
+        if let Some(hint) = &failure.hint() {
             self.line(&format!("hint: {hint}"));
         }
     }
@@ -59,14 +61,14 @@ impl Report {
                 format!("status: {status} (unknown to this cibridge; the build is followed until it has an end)")
             }
             Event::Commit(commit) => format!("commit: {commit}"),
-            Event::Usual(usual) => format!("usually {}", words(*usual)),
+            Event::DurationEstimate(usual) => format!("usually {}", words(*usual)),
             Event::Step(step) => {
                 let took = step.seconds.map(|seconds| format!(" after {}", words(Duration::from_secs(seconds))));
                 match step.status.as_str() {
                     "running" => format!("step: {} started", step.name),
                     "success" => format!("step: {} succeeded{}", step.name, took.unwrap_or_default()),
                     "skipped" => format!("step: {} skipped", step.name),
-                    "canceled" => format!("step: {} cancelled{}", step.name, took.unwrap_or_default()),
+                    "canceled" => format!("step: {} canceled{}", step.name, took.unwrap_or_default()),
                     status => format!("step: {} {status}{}", step.name, took.unwrap_or_default()),
                 }
             }
@@ -78,25 +80,25 @@ impl Report {
                 format!("{status} for {}{step}{usual}", words(*age))
             }
             Event::Note(note) => note.clone(),
-            Event::Miss { why, again } => format!("{why}; next try in {}", words(*again)),
+            Event::RequestError { why, again } => format!("{why}; next try in {}", words(*again)),
         };
         self.line(&format!("{prefix}{text}"));
     }
 
     /// What was noticed while downloading: a line, or on a terminal a bar that the next text replaces.
-    pub fn transfer(&self, transfer: &Transfer) {
+    pub fn transfer(&self, transfer: &DownloadEvent) {
         match transfer {
-            Transfer::Progress(progress) if draws_bars() => {
+            DownloadEvent::DownloadProgress(progress) if draws_bars() => {
                 self.bar.store(true, Ordering::Relaxed);
                 let mut stderr = io::stderr().lock();
                 drop(write!(stderr, "{CLEAR}{}", bar(progress, columns())).and_then(|()| stderr.flush()));
             }
-            Transfer::Progress(progress) => self.line(&format!("downloading: {}", amount(progress))),
-            Transfer::Retry { why, again, got } => {
+            DownloadEvent::DownloadProgress(progress) => self.line(&format!("downloading: {}", amount(progress))),
+            DownloadEvent::Retry { why, again, got } => {
                 let from = if *got > 0 { format!(" goes on after {}", size(*got)) } else { String::new() };
                 self.line(&format!("{why}; the next try{from} in {}", words(*again)));
             }
-            Transfer::Saved { path, bytes } => self.line(&format!("saved {} ({})", path.display(), size(*bytes))),
+            DownloadEvent::Saved { path, bytes } => self.line(&format!("saved {} ({})", path.display(), size(*bytes))),
         }
     }
 
@@ -198,7 +200,7 @@ const LONGEST_LINE: usize = 64 * 1024;
 
 /// A remote log on its way to the console: whole lines, cleaned, secrets masked.
 pub struct Log {
-    report: Report,
+    report: Console,
     on_stdout: bool,
     stages_only: bool,
     pending: Vec<u8>,
@@ -206,7 +208,7 @@ pub struct Log {
 
 impl Log {
     /// A log that is shown on stdout as data, or on stderr for people; `stages_only` shows the stages of a Pipeline.
-    pub fn new(report: &Report, on_stdout: bool, stages_only: bool) -> Self {
+    pub fn new(report: &Console, on_stdout: bool, stages_only: bool) -> Self {
         Self { report: report.clone(), on_stdout, stages_only, pending: Vec::new() }
     }
 
@@ -297,12 +299,12 @@ pub fn clean(text: &str) -> String {
 /// The file that receives the result document.
 pub struct ResultFile {
     path: PathBuf,
-    report: Report,
+    report: Console,
 }
 
 impl ResultFile {
     /// Checks that `path` can be written before anything remote happens.
-    pub fn check(path: &Path, report: &Report) -> anyhow::Result<Self> {
+    pub fn check(path: &Path, report: &Console) -> anyhow::Result<Self> {
         check_writable(path, &format!("the result file {}", path.display()))?;
         Ok(Self { path: path.to_owned(), report: report.clone() })
     }
@@ -388,7 +390,7 @@ mod tests {
 
     #[test]
     fn masking_a_document_leaves_its_keys_and_words() {
-        let report = Report::default();
+        let report = Console::default();
         for secret in ["success", "outcome", "builds"] {
             report.hide(&Secret::new(secret));
         }
@@ -399,7 +401,7 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_cut_between_characters_and_nothing_is_lost() {
-        let mut log = Log::new(&Report::default(), false, true);
+        let mut log = Log::new(&Console::default(), false, true);
         log.feed("[Pipeline] { (A)\n".as_bytes());
         assert!(log.pending.is_empty());
         log.feed(&"ü".repeat(LONGEST_LINE).as_bytes()[..=LONGEST_LINE]);
@@ -409,7 +411,7 @@ mod tests {
     #[test]
     fn a_result_path_is_refused_before_the_work() {
         let folder = tempfile::tempdir().unwrap();
-        let report = Report::default();
+        let report = Console::default();
         assert!(ResultFile::check(folder.path(), &report).is_err());
         assert!(ResultFile::check(&folder.path().join("missing/result.json"), &report).is_err());
         let path = folder.path().join("result.json");

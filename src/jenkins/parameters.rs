@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use crate::error::{Code, Failure};
+use crate::error::{Error, ExitCode};
 use crate::json::{self, flag, objects, text};
 
 /// The kind of a parameter, as far as it matters for its values.
@@ -100,7 +100,7 @@ impl Job {
     }
 
     /// Refuses what cannot be started: a folder, a multibranch project, a disabled job.
-    pub fn check_buildable(&self, shown: &str) -> Result<(), Failure> {
+    pub fn check_buildable(&self, shown: &str) -> Result<(), Error> {
         let what = format!("starting {shown}");
         let listed = |children: &[String]| {
             let names: Vec<_> = children.iter().take(8).map(|name| name.replace("%2F", "/")).collect();
@@ -114,15 +114,15 @@ impl Job {
                 ("is a folder", "name a job in it")
             };
             let known = if children.is_empty() { "none to be seen".to_owned() } else { listed(children) };
-            return Err(Failure::new(Code::Refused, what, thing).hint(format!("{hint}: {known}")));
+            return Err(Error::new(ExitCode::Refused, what, thing).with_hint(format!("{hint}: {known}")));
         }
         if self.disabled {
-            return Err(Failure::new(Code::Refused, what, "the job is disabled")
-                .hint("enable it on its page; a branch's job is disabled when its branch is gone"));
+            return Err(Error::new(ExitCode::Refused, what, "the job is disabled")
+                .with_hint("enable it on its page; a branch's job is disabled when its branch is gone"));
         }
         if self.buildable == Some(false) {
-            return Err(Failure::new(Code::Refused, what, "Jenkins says that the job is not buildable")
-                .hint("it may never have been saved, or a plugin holds it"));
+            return Err(Error::new(ExitCode::Refused, what, "Jenkins says that the job is not buildable")
+                .with_hint("it may never have been saved, or a plugin holds it"));
         }
         Ok(())
     }
@@ -152,52 +152,51 @@ fn definition(wire: &Json) -> Option<Definition> {
 }
 
 /// Refuses values that Jenkins would drop, turn into something else, or fail on. Booleans become lower case.
-pub fn validate(job: &Job, shown: &str, values: &mut [(String, Value)]) -> Result<(), Failure> {
+pub fn validate(job: &Job, shown: &str, values: &mut [(String, Value)]) -> Result<(), Error> {
     for (index, (name, _)) in values.iter().enumerate() {
         if values[..index].iter().any(|(other, _)| other == name) {
-            return Err(Failure::new(Code::Refused, format!("the parameter {name}"), "is given twice"));
+            return Err(Error::new(ExitCode::Refused, format!("the parameter {name}"), "is given twice"));
         }
     }
     if job.definitions.is_empty() && !values.is_empty() {
         if job.is_pipeline() && job.next_build <= 1 {
-            return Err(Failure::new(
-                Code::Refused,
+            return Err(Error::new(
+                ExitCode::Refused,
                 format!("starting {shown}"),
                 "it has never run, so Jenkins does not know its parameters yet and would drop the values",
             )
-            .hint("start it once without parameters: the first run reads them from the Jenkinsfile"));
+            .with_hint("start it once without parameters: the first run reads them from the Jenkinsfile"));
         }
-        return Err(Failure::new(
-            Code::Refused,
+        return Err(Error::new(
+            ExitCode::Refused,
             format!("the parameter {}", values[0].0),
             format!("{shown} has no parameters"),
         )
-        .hint("leave it out; Jenkins would drop it without a word"));
+        .with_hint("leave it out; Jenkins would drop it without a word"));
     }
     for (name, value) in values {
         let what = format!("the parameter {name}");
-        let refuse = |why: String| Failure::new(Code::Refused, what.clone(), why);
+        let refuse = |why: String| Error::new(ExitCode::Refused, what.clone(), why);
         let Some(definition) = job.definitions.iter().find(|definition| definition.name == *name) else {
             let known: Vec<_> = job.definitions.iter().map(|definition| definition.name.as_str()).collect();
             let near = nearest(name, &known).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
-            return Err(
-                refuse(format!("{shown} does not have it")).hint(format!("{near}its parameters: {}", known.join(", ")))
-            );
+            return Err(refuse(format!("{shown} does not have it"))
+                .with_hint(format!("{near}its parameters: {}", known.join(", "))));
         };
         match (&definition.kind, value) {
             (Kind::File, Value::Text(_)) => {
-                return Err(refuse("is a file".to_owned()).hint(format!("give it with --param-file {name}=PATH")));
+                return Err(refuse("is a file".to_owned()).with_hint(format!("give it with --param-file {name}=PATH")));
             }
             (Kind::File | Kind::Other, Value::File(_)) => {}
             (_, Value::File(_)) => {
                 return Err(refuse(format!("takes no file, it is a {}", definition.type_name))
-                    .hint(format!("give it with --param {name}=TEXT")));
+                    .with_hint(format!("give it with --param {name}=TEXT")));
             }
             (Kind::Boolean, Value::Text(text)) => match text.to_ascii_lowercase().as_str() {
                 lower @ ("true" | "false") => lower.clone_into(text),
                 _ => {
                     return Err(refuse(format!("is true or false, not {text:?}"))
-                        .hint("Jenkins takes every word but `true` for false"));
+                        .with_hint("Jenkins takes every word but `true` for false"));
                 }
             },
             (Kind::Choice(choices), Value::Text(text)) if !choices.is_empty() && !choices.contains(text) => {
@@ -205,7 +204,7 @@ pub fn validate(job: &Job, shown: &str, values: &mut [(String, Value)]) -> Resul
                     .map(|near| format!("did you mean {near}? "))
                     .unwrap_or_default();
                 return Err(refuse(format!("has no choice {text:?}"))
-                    .hint(format!("{near}its choices: {}", choices.join(", "))));
+                    .with_hint(format!("{near}its choices: {}", choices.join(", "))));
             }
             _ => {}
         }
@@ -260,7 +259,7 @@ mod tests {
                 Value::Text(text) => text.clone(),
                 Value::File(path) => path.display().to_string(),
             }),
-            Err(failure) => Err(format!("{failure} | {}", failure.hint.as_deref().unwrap_or_default())),
+            Err(failure) => Err(format!("{failure} | {}", failure.hint().as_deref().unwrap_or_default())),
         }
     }
 
@@ -332,13 +331,13 @@ mod tests {
         ];
         for (text, expected) in table {
             let failure = Job::read(&serde_json::from_str(text).unwrap()).check_buildable("job x").unwrap_err();
-            assert_eq!(format!("{failure} | {}", failure.hint.as_deref().unwrap_or_default()), expected);
+            assert_eq!(format!("{failure} | {}", failure.hint().as_deref().unwrap_or_default()), expected);
         }
         let text =
             r#"{"_class":"org.jenkinsci.plugins.workflow.job.WorkflowJob","buildable":true,"nextBuildNumber":1}"#;
         let fresh = Job::read(&serde_json::from_str(text).unwrap());
         assert_eq!(fresh.check_buildable("job x"), Ok(()));
         let failure = validate(&fresh, "job x", &mut [("A".into(), Value::Text("1".into()))]).unwrap_err();
-        assert!(failure.why.contains("has never run"), "{failure}");
+        assert!(failure.reason().contains("has never run"), "{failure}");
     }
 }

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::address::{JobPath, queue_id};
-use super::client::{Client, Login, PostError, form, is_passing, was_turned_away};
-use super::params::{Job, Value};
+use super::client::{Client, Credentials, PostError, form, is_retryable, was_turned_away};
+use super::errors::{refused_start, refused_token_root};
+use super::parameters::{Job, Value};
 use super::queue::{self, brackets};
-use super::refusal::{refused_start, refused_token_root};
-use crate::error::{Code, Failure, Miss};
+use super::reference::{JobPath, queue_id};
+use crate::error::{Error, ExitCode, RequestError};
+use crate::http::retry;
 use crate::http::{Body, Chunk, Response};
 use crate::json::{self, number, objects, str};
-use crate::retry;
 use crate::secret::Secret;
 
 /// How many of the newest builds are searched for one whose start was not answered.
@@ -51,9 +51,9 @@ pub struct Started {
 #[derive(Debug)]
 pub enum StartError {
     /// Jenkins surely started nothing.
-    NotStarted(Failure),
+    NotStarted(Error),
     /// A build may have been started: the answer was lost, or is none.
-    Unsure(Failure),
+    Ambiguous(Error),
 }
 
 /// By what a build is recognised whose start was not answered.
@@ -81,7 +81,7 @@ pub fn delay(duration: Duration) -> String {
 
 impl Client {
     /// What the job is, and which parameters it declares.
-    pub fn job(&self, job: &JobPath) -> Result<Job, Miss> {
+    pub fn job(&self, job: &JobPath) -> Result<Job, RequestError> {
         let tree = brackets(
             "_class,fullName,buildable,disabled,nextBuildNumber,queueItem[id],jobs[name],\
              property[parameterDefinitions[name,type,description,choices,defaultParameterValue[value]]]",
@@ -91,7 +91,7 @@ impl Client {
     }
 
     /// The names of the items in a folder, or at the root.
-    pub fn items(&self, folder: Option<&JobPath>) -> Result<Vec<String>, Miss> {
+    pub fn items(&self, folder: Option<&JobPath>) -> Result<Vec<String>, RequestError> {
         let path = folder.map(JobPath::path).unwrap_or_default();
         let path = format!("{path}/api/json?tree={}", brackets("jobs[name]"));
         Ok(Job::read(&self.json("listing jobs", "the folder", &path)?).children.unwrap_or_default())
@@ -117,11 +117,11 @@ impl Client {
                     retry::reset(|name| response.header(name)),
                 ),
                 Ok(response) => break response,
-                Err(PostError::Failure(failure)) => return Err(StartError::NotStarted(failure)),
+                Err(PostError::Error(failure)) => return Err(StartError::NotStarted(failure)),
                 Err(PostError::Fault(fault)) if fault.sent => {
-                    return Err(StartError::Unsure(fault.into_failure(&what)));
+                    return Err(StartError::Ambiguous(fault.into_failure(&what)));
                 }
-                Err(PostError::Fault(fault)) if !is_passing(&fault) => {
+                Err(PostError::Fault(fault)) if !is_retryable(&fault) => {
                     return Err(StartError::NotStarted(fault.into_failure(&what)));
                 }
                 Err(PostError::Fault(fault)) => (fault.into_failure(&what), None),
@@ -144,39 +144,39 @@ impl Client {
         let body = start.body(&[("job", &name)]).map_err(StartError::NotStarted)?;
         let response = self.post(&format!("/buildByToken/{verb}"), Some(body)).map_err(|error| match error {
             PostError::Fault(fault) if fault.sent => {
-                StartError::Unsure(fault.into_failure(format!("starting {subject}")))
+                StartError::Ambiguous(fault.into_failure(format!("starting {subject}")))
             }
-            error => StartError::NotStarted(error.into_miss(&format!("starting {subject}")).failure),
+            error => StartError::NotStarted(error.into_miss(&format!("starting {subject}")).error),
         })?;
         Self::judge(start, &response, || refused_token_root(subject, &response))
     }
 
     /// 201 and 303 are success; 302 is none.
-    fn judge(start: &Start, response: &Response, refused: impl Fn() -> Failure) -> Result<Started, StartError> {
+    fn judge(start: &Start, response: &Response, refused: impl Fn() -> Error) -> Result<Started, StartError> {
         let id = response.header("location").and_then(queue_id);
         match (response.status, id) {
             (201 | 302, Some(queue_id)) => Ok(Started { queue_id, joined: start.waiting == Some(queue_id) }),
             (303, Some(queue_id)) => Ok(Started { queue_id, joined: true }),
             // A success of something else in between, and a gateway that gave up, leave it open.
-            (200..300 | 408 | 502 | 504 | 520..=524, _) => Err(StartError::Unsure(refused())),
-            (500 | 503, _) if response.header("x-jenkins").is_none() => Err(StartError::Unsure(refused())),
+            (200..300 | 408 | 502 | 504 | 520..=524, _) => Err(StartError::Ambiguous(refused())),
+            (500 | 503, _) if response.header("x-jenkins").is_none() => Err(StartError::Ambiguous(refused())),
             _ => Err(StartError::NotStarted(refused())),
         }
     }
 
     /// Whether the job could be started, without starting it: a GET is refused for its method (405) only after the
     /// permission was looked at. (A GET of `build` shows everybody the form of a job with parameters.)
-    pub fn may_build(&self, job: &JobPath, parameterized: bool) -> Result<(), Miss> {
+    pub fn may_build(&self, job: &JobPath, parameterized: bool) -> Result<(), RequestError> {
         let verb = if parameterized { "buildWithParameters" } else { "build" };
         let (what, subject) = (format!("asking whether job {job} may be started"), format!("job {job}"));
-        let request = self.get(&format!("{}/{verb}", job.path())).map_err(Miss::lasting)?;
+        let request = self.get(&format!("{}/{verb}", job.path())).map_err(RequestError::permanent)?;
         let response = self.exchange(&what, &request)?;
         if response.status == 405 { Ok(()) } else { Err(self.miss(&what, &subject, &response)) }
     }
 
     /// The queue item of the build that a start without an answer made, or that has the marker already: the first of
     /// several. Without a marker, `None` as well when several could be it.
-    pub fn find_started(&self, start: &Start, trace: &Trace) -> Result<Option<u64>, Miss> {
+    pub fn find_started(&self, start: &Start, trace: &Trace) -> Result<Option<u64>, RequestError> {
         if !trace.leads_anywhere() {
             return Ok(None);
         }
@@ -216,7 +216,7 @@ impl Client {
         let mut causes = actions.flat_map(|action| objects(action, "causes"));
         let by_us = match (&self.login, &start.cause) {
             (_, Some(cause)) if start.job_token.is_some() => causes.any(|own| str(own, "note") == Some(cause)),
-            (Login::Token(user) | Login::Password(user), _) if start.job_token.is_none() => {
+            (Credentials::Token(user) | Credentials::Password(user), _) if start.job_token.is_none() => {
                 causes.any(|own| str(own, "userId") == Some(user))
             }
             _ => true,
@@ -235,7 +235,7 @@ impl Client {
 impl Start {
     /// The request's body: a form, or multipart where files are sent. Values never go into the address, which
     /// servers log and limit.
-    fn body(&self, more: &[(&str, &str)]) -> Result<Body, Failure> {
+    fn body(&self, more: &[(&str, &str)]) -> Result<Body, Error> {
         let delay = self.delay.map(delay);
         let mut fields: Vec<(&str, &str)> = more.to_vec();
         fields.extend(delay.as_deref().map(|delay| ("delay", delay)));
@@ -246,12 +246,12 @@ impl Start {
         for (name, value) in &self.values {
             if name == "delay" || fields[..own].iter().any(|(field, _)| field == name) {
                 // It would mean something else as well, or be there twice, on which Jenkins fails.
-                return Err(Failure::new(
-                    Code::Refused,
+                return Err(Error::new(
+                    ExitCode::Refused,
                     format!("the parameter {name}"),
                     "has the name of a field that Jenkins reads itself with a start",
                 )
-                .hint("give it another name in the job's configuration"));
+                .with_hint("give it another name in the job's configuration"));
             }
             match value {
                 Value::Text(text) => fields.push((name, text)),
@@ -280,9 +280,9 @@ impl Start {
         for (name, path) in files {
             let what = || format!("the file {}", path.display());
             let metadata =
-                std::fs::metadata(path).map_err(|error| Failure::new(Code::Local, what(), error.to_string()))?;
+                std::fs::metadata(path).map_err(|error| Error::new(ExitCode::Local, what(), error.to_string()))?;
             if !metadata.is_file() {
-                return Err(Failure::new(Code::Local, what(), "is not a file"));
+                return Err(Error::new(ExitCode::Local, what(), "is not a file"));
             }
             let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let head = format!(
@@ -333,6 +333,6 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(first), expected);
         assert!(body.chunks.contains(&Chunk::File(file.path().to_owned(), 4)));
         start.values = vec![("F".into(), Value::File("/nowhere/at/all".into()))];
-        assert_eq!(start.body(&[]).unwrap_err().code, Code::Local);
+        assert_eq!(start.body(&[]).unwrap_err().code(), ExitCode::Local);
     }
 }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::address::{BuildName, JobPath};
 use super::client::{Client, form};
 use super::input::Pending;
 use super::queue::brackets;
-use crate::error::{Code, Failure, Miss};
+use super::reference::{BuildName, JobPath};
+use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Body, Http, Method, Request, Segment};
 use crate::json::{flag, number, objects, str, text};
-use crate::model::{Artifact, Build, Phase, Sighting, Step};
+use crate::model::{Artifact, Build, BuildSnapshot, Phase, Step};
 
 const BUILD: &str = "_class,number,building,inProgress,result,duration,estimatedDuration,timestamp,queueId,\
     actions[executions[id,settled,input[id,message,submitter]]],artifacts[fileName,relativePath],fingerprint[fileName,hash]";
@@ -43,7 +43,7 @@ pub struct BuildView {
     /// Its number.
     pub number: u64,
     /// What the rest of the program knows of builds.
-    pub sighting: Sighting,
+    pub snapshot: BuildSnapshot,
     /// Whether it is a Pipeline, which can be terminated and killed.
     pub is_pipeline: bool,
     /// Whether it goes on, and nobody has interrupted it: a Pipeline that is just being made does not hear a stop.
@@ -101,7 +101,7 @@ impl Tests {
 
 impl Client {
     /// A build as it is now, in one request.
-    pub fn build(&self, job: &JobPath, name: &BuildName) -> Result<BuildView, Miss> {
+    pub fn build(&self, job: &JobPath, name: &BuildName) -> Result<BuildView, RequestError> {
         let path = format!("{}/{name}/api/json?tree={}", job.path(), brackets(BUILD));
         let subject = format!("build {job}#{name}");
         let wire = self.json(&format!("reading {subject}"), &subject, &path)?;
@@ -109,7 +109,7 @@ impl Client {
     }
 
     /// Asks Jenkins to end a build. One that ended already is no error.
-    pub fn stop_build(&self, job: &JobPath, number: u64, severity: Severity) -> Result<(), Miss> {
+    pub fn stop_build(&self, job: &JobPath, number: u64, severity: Severity) -> Result<(), RequestError> {
         let verb = severity.verb();
         let subject = format!("build {job}#{number}");
         self.act(&format!("sending {verb} to {subject}"), &subject, &format!("{}/{number}/{verb}", job.path()), None)
@@ -117,23 +117,23 @@ impl Client {
     }
 
     /// The stages of a Pipeline; none without the plugin that tells (pipeline-rest-api), and none for other jobs.
-    pub fn stages(&self, job: &JobPath, number: u64) -> Result<Vec<Step>, Miss> {
+    pub fn stages(&self, job: &JobPath, number: u64) -> Result<Vec<Step>, RequestError> {
         let subject = format!("build {job}#{number}");
         let path = format!("{}/{number}/wfapi/describe", job.path());
         match self.json(&format!("reading the stages of {subject}"), &subject, &path) {
             Ok(described) => Ok(objects(&described, "stages").map(stage).collect()),
-            Err(miss) if miss.failure.code == Code::NotFound => Ok(Vec::new()),
+            Err(miss) if miss.error.code() == ExitCode::NotFound => Ok(Vec::new()),
             Err(miss) => Err(miss),
         }
     }
 
     /// The request for an artifact. It may lead to another host, where no credential goes along.
-    pub fn artifact(&self, job: &JobPath, number: u64, path: &str) -> Result<Request, Failure> {
+    pub fn artifact(&self, job: &JobPath, number: u64, path: &str) -> Result<Request, Error> {
         let segments: Option<Vec<String>> =
             path.split('/').map(|name| Segment::new(name).map(|name| name.to_string())).collect();
         let Some(segments) = segments else {
-            return Err(Failure::new(
-                Code::Refused,
+            return Err(Error::new(
+                ExitCode::Refused,
                 format!("the artifact {path:?}"),
                 "has a path that leads elsewhere",
             ));
@@ -148,7 +148,7 @@ impl Client {
     }
 
     /// A build's test report.
-    pub fn tests(&self, job: &JobPath, number: u64) -> Result<Tests, Miss> {
+    pub fn tests(&self, job: &JobPath, number: u64) -> Result<Tests, RequestError> {
         let cases = "suites[cases[className,name,status,errorDetails]]";
         let tree = format!(
             "failCount,skipCount,passCount,totalCount,{cases},childReports[result[failCount,skipCount,passCount,{cases}]]"
@@ -157,26 +157,26 @@ impl Client {
         let subject = format!("build {job}#{number}");
         match self.json(&format!("reading the tests of {subject}"), &subject, &path) {
             Ok(wire) => Ok(Tests::read(&wire)),
-            Err(miss) if miss.failure.code == Code::NotFound => {
+            Err(miss) if miss.error.code() == ExitCode::NotFound => {
                 let what = format!("the tests of {subject}");
-                let failure = Failure::new(Code::NotFound, what, "there is no test report (HTTP 404)");
-                Err(Miss::lasting(failure.hint("the job must publish one, e.g. with the step `junit`")))
+                let failure = Error::new(ExitCode::NotFound, what, "there is no test report (HTTP 404)");
+                Err(RequestError::permanent(failure.with_hint("the job must publish one, e.g. with the step `junit`")))
             }
             Err(miss) => Err(miss),
         }
     }
 
     /// Notes a text on a build's page.
-    pub fn describe(&self, job: &JobPath, number: u64, text: &str) -> Result<(), Miss> {
+    pub fn describe(&self, job: &JobPath, number: u64, text: &str) -> Result<(), RequestError> {
         let subject = format!("build {job}#{number}");
         let path = format!("{}/{number}/submitDescription", job.path());
         self.act(&format!("describing {subject}"), &subject, &path, Some(form([("description", text)]))).map(drop)
     }
 
     /// A job's `config.xml`.
-    pub fn config(&self, job: &JobPath) -> Result<Vec<u8>, Miss> {
+    pub fn config(&self, job: &JobPath) -> Result<Vec<u8>, RequestError> {
         let (what, subject) = (format!("reading the configuration of job {job}"), format!("job {job}"));
-        let request = self.get(&format!("{}/config.xml", job.path())).map_err(Miss::lasting)?;
+        let request = self.get(&format!("{}/config.xml", job.path())).map_err(RequestError::permanent)?;
         let response = self.exchange(&what, &request)?;
         if response.status == 200 && !response.text().trim_start().to_ascii_lowercase().starts_with("<!doctype html") {
             return Ok(response.body);
@@ -185,7 +185,7 @@ impl Client {
     }
 
     /// Replaces a job's `config.xml`.
-    pub fn set_config(&self, job: &JobPath, xml: Vec<u8>) -> Result<(), Miss> {
+    pub fn set_config(&self, job: &JobPath, xml: Vec<u8>) -> Result<(), RequestError> {
         let (what, subject) = (format!("replacing the configuration of job {job}"), format!("job {job}"));
         self.act(&what, &subject, &format!("{}/config.xml", job.path()), Some(Body::bytes("application/xml", xml)))
             .map(drop)
@@ -214,12 +214,12 @@ fn view(wire: &Value, job: &JobPath, job_page: &str, now: u64) -> BuildView {
     let status = result.filter(|_| !running).unwrap_or("running");
     let (phase, known) = match (running, status) {
         (true, _) => (Phase::Running, true),
-        (_, "SUCCESS") => (Phase::Ended(Code::Success), true),
-        (_, "UNSTABLE") => (Phase::Ended(Code::Unstable), true),
-        (_, "FAILURE") => (Phase::Ended(Code::Failed), true),
-        (_, "NOT_BUILT") => (Phase::Ended(Code::Skipped), true),
-        (_, "ABORTED") => (Phase::Ended(Code::Cancelled), true),
-        _ => (Phase::Ended(Code::Failed), false),
+        (_, "SUCCESS") => (Phase::Ended(ExitCode::Success), true),
+        (_, "UNSTABLE") => (Phase::Ended(ExitCode::Unstable), true),
+        (_, "FAILURE") => (Phase::Ended(ExitCode::Failed), true),
+        (_, "NOT_BUILT") => (Phase::Ended(ExitCode::Skipped), true),
+        (_, "ABORTED") => (Phase::Ended(ExitCode::Canceled), true),
+        _ => (Phase::Ended(ExitCode::Failed), false),
     };
     let duration = number(wire, "duration").filter(|_| !running);
     let run = duration.or_else(|| Some(now.saturating_sub(number(wire, "timestamp")?)));
@@ -238,7 +238,7 @@ fn view(wire: &Value, job: &JobPath, job_page: &str, now: u64) -> BuildView {
     BuildView {
         number: own_number,
         is_idle: result.is_none() && in_progress == Some(false),
-        sighting: Sighting { artifacts: artifacts(wire), build, phase, known },
+        snapshot: BuildSnapshot { artifacts: artifacts(wire), build, phase, known },
         is_undisturbed: running
             && !objects(wire, "actions")
                 .any(|action| str(action, "_class").is_some_and(|class| class.ends_with("InterruptedBuildAction"))),
@@ -284,17 +284,17 @@ mod tests {
         for (text, phase, known) in [
             (r#"{"building":true,"inProgress":true,"result":"UNSTABLE"}"#, Phase::Running, true),
             (r#"{"building":false,"inProgress":true,"result":"SUCCESS"}"#, Phase::Running, true),
-            (r#"{"building":false,"inProgress":false,"result":"SUCCESS"}"#, Phase::Ended(Code::Success), true),
+            (r#"{"building":false,"inProgress":false,"result":"SUCCESS"}"#, Phase::Ended(ExitCode::Success), true),
             (r#"{"building":false,"result":null}"#, Phase::Running, true),
-            (r#"{"building":false,"result":"UNSTABLE"}"#, Phase::Ended(Code::Unstable), true),
-            (r#"{"building":false,"inProgress":false,"result":"FAILURE"}"#, Phase::Ended(Code::Failed), true),
-            (r#"{"building":false,"inProgress":false,"result":"NOT_BUILT"}"#, Phase::Ended(Code::Skipped), true),
-            (r#"{"building":false,"inProgress":false,"result":"ABORTED"}"#, Phase::Ended(Code::Cancelled), true),
-            (r#"{"building":false,"inProgress":false,"result":"STRANGE"}"#, Phase::Ended(Code::Failed), false),
+            (r#"{"building":false,"result":"UNSTABLE"}"#, Phase::Ended(ExitCode::Unstable), true),
+            (r#"{"building":false,"inProgress":false,"result":"FAILURE"}"#, Phase::Ended(ExitCode::Failed), true),
+            (r#"{"building":false,"inProgress":false,"result":"NOT_BUILT"}"#, Phase::Ended(ExitCode::Skipped), true),
+            (r#"{"building":false,"inProgress":false,"result":"ABORTED"}"#, Phase::Ended(ExitCode::Canceled), true),
+            (r#"{"building":false,"inProgress":false,"result":"STRANGE"}"#, Phase::Ended(ExitCode::Failed), false),
             (r#"{"building":false,"inProgress":false,"result":null}"#, Phase::Running, true),
         ] {
             let wire: Value = serde_json::from_str(text).unwrap();
-            let seen = view(&wire, &JobPath::from_full_name("a").unwrap(), "", 0).sighting;
+            let seen = view(&wire, &JobPath::from_full_name("a").unwrap(), "", 0).snapshot;
             assert_eq!((seen.phase, seen.known), (phase, known), "{text}");
         }
     }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use super::words;
-use crate::model::Progress;
+use crate::model::DownloadProgress;
 
 /// Whether stderr is a terminal that can redraw a line.
 pub(super) fn draws_bars() -> bool {
@@ -41,7 +41,7 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// How far a download is: `12.3 MB of 27.0 MB (45 %), 3.2 MB/s, 5 s left, 1 of 3 files`.
-pub(super) fn amount(progress: &Progress) -> String {
+pub(super) fn amount(progress: &DownloadProgress) -> String {
     let of = |total| format!(" of {} ({} %)", size(total), percent(progress.bytes, total));
     // A rate below one byte a second is a stall, and has no end.
     let rate = (progress.rate >= 1.0).then(|| format!(", {}/s", rate(progress)));
@@ -52,7 +52,7 @@ pub(super) fn amount(progress: &Progress) -> String {
 }
 
 /// The same as a bar, no wider than the terminal.
-pub(super) fn bar(progress: &Progress, columns: usize) -> String {
+pub(super) fn bar(progress: &DownloadProgress, columns: usize) -> String {
     const WIDTH: usize = 20;
     let amount = amount(progress);
     let text = match progress.total {
@@ -70,7 +70,7 @@ fn percent(bytes: u64, total: u64) -> u64 {
     (u128::from(bytes) * 100).checked_div(u128::from(total)).map_or(100, |percent| percent.min(100) as u64)
 }
 
-fn rate(progress: &Progress) -> String {
+fn rate(progress: &DownloadProgress) -> String {
     // Rates stay far below 2^52 bytes a second, and are not negative.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
     size(progress.rate as u64)
@@ -99,18 +99,19 @@ mod tests {
 
     #[test]
     fn progress_says_what_is_known_and_no_more() {
-        let known = Progress { files: 3, complete: 1, bytes: 12_300_000, total: Some(27_000_000), rate: 3_200_000.0 };
+        let known =
+            DownloadProgress { files: 3, complete: 1, bytes: 12_300_000, total: Some(27_000_000), rate: 3_200_000.0 };
         assert_eq!(amount(&known), "12.3 MB of 27.0 MB (45 %), 3.2 MB/s, 5 s left, 1 of 3 files");
         assert_eq!(bar(&known, 200), format!("[=========           ] {}", amount(&known)));
         assert_eq!(bar(&known, 40).chars().count(), 39);
-        let unknown = Progress { files: 1, complete: 0, bytes: 512, total: None, rate: 0.0 };
+        let unknown = DownloadProgress { files: 1, complete: 0, bytes: 512, total: None, rate: 0.0 };
         assert_eq!(amount(&unknown), "512 bytes");
         assert_eq!(bar(&unknown, 80), "512 bytes");
-        let stalled = Progress { total: Some(1000), ..unknown };
+        let stalled = DownloadProgress { total: Some(1000), ..unknown };
         assert_eq!(amount(&stalled), "512 bytes of 1.0 kB (51 %)");
-        let empty = Progress { bytes: 0, total: Some(0), ..unknown };
+        let empty = DownloadProgress { bytes: 0, total: Some(0), ..unknown };
         assert_eq!(amount(&empty), "0 bytes of 0 bytes (100 %)");
-        let wrong = Progress { bytes: 2000, total: Some(1000), rate: 5.0, ..unknown };
+        let wrong = DownloadProgress { bytes: 2000, total: Some(1000), rate: 5.0, ..unknown };
         assert_eq!(amount(&wrong), "2.0 kB of 1.0 kB (100 %), 5 bytes/s, 0 s left");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::retry::Budget;
+use crate::http::retry::RateLimit;
 
 /// The longest pause between two looks at a build whose usual duration is unknown: so late its end is noticed at most.
 const LONGEST: Duration = Duration::from_secs(28);
@@ -22,14 +22,14 @@ const LOOKS: f64 = 7.5;
 
 /// How long builds of a workflow usually run.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Usual {
+pub struct DurationEstimate {
     /// The median, in seconds.
     typical: f64,
     /// A robust standard deviation, in seconds.
     spread: f64,
 }
 
-impl Usual {
+impl DurationEstimate {
     /// The usual duration after successful builds that ran this long, or `None` without any.
     pub fn of(durations: &[Duration]) -> Option<Self> {
         let typical = median(durations.iter().map(Duration::as_secs_f64).collect())?;
@@ -64,14 +64,14 @@ pub struct View {
 
 /// Plans the looks at one build.
 #[derive(Debug, Clone, Default)]
-pub struct Pace {
+pub struct PollSchedule {
     /// How long such builds usually run, if that is known.
-    pub usual: Option<Usual>,
+    pub usual: Option<DurationEstimate>,
     /// A fixed pause that somebody asked for.
     pub fixed: Option<Duration>,
 }
 
-impl Pace {
+impl PollSchedule {
     /// The pause until the next look.
     pub fn pause(&self, view: View) -> Duration {
         if let Some(fixed) = self.fixed {
@@ -96,8 +96,8 @@ impl Pace {
         }
     }
 
-    fn toward_the_end(run: f64, usual: Usual) -> Duration {
-        let Usual { typical, spread } = usual;
+    fn toward_the_end(run: f64, usual: DurationEstimate) -> Duration {
+        let DurationEstimate { typical, spread } = usual;
         let (from, to) = (typical - REACH * spread, typical + REACH * spread);
         let step = (2.0 * REACH * spread / LOOKS).clamp(SHORTEST, LONGEST.as_secs_f64());
         let pause = if run < from {
@@ -115,15 +115,15 @@ impl Pace {
 
 /// Watches how fast the shared budget of requests shrinks.
 #[derive(Debug, Clone, Default)]
-pub struct Pressure {
-    last: Option<(Duration, Budget)>,
+pub struct RateLimitBackoff {
+    last: Option<(Duration, RateLimit)>,
     /// Requests per second of everybody who uses the key, smoothed.
     rate: f64,
 }
 
-impl Pressure {
+impl RateLimitBackoff {
     /// Notes what an answer at `now` left.
-    pub fn note(&mut self, now: Duration, budget: Budget) {
+    pub fn note(&mut self, now: Duration, budget: RateLimit) {
         if let Some((then, before)) = self.last {
             let elapsed = now.saturating_sub(then).as_secs_f64();
             if elapsed < 1.0 {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     /// Looks needed for a build that runs this long, and how late its end is noticed.
-    fn watch(pace: &Pace, run: Duration) -> (u32, Duration) {
+    fn watch(pace: &PollSchedule, run: Duration) -> (u32, Duration) {
         let queue = secs(6.0);
         let mut now = secs(20.0);
         for looks in 1.. {
@@ -198,7 +198,7 @@ mod tests {
         let (mut looks, mut delays) = (Vec::new(), Vec::new());
         for (index, run) in durations.iter().enumerate() {
             let history: Vec<_> = (1..=20).map(|back| durations[(index + 200 - back * 7) % 200]).collect();
-            let (count, delay) = watch(&Pace { usual: Usual::of(&history), fixed: None }, *run);
+            let (count, delay) = watch(&PollSchedule { usual: DurationEstimate::of(&history), fixed: None }, *run);
             looks.push(f64::from(count));
             delays.push(delay.as_secs_f64());
         }
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn without_history_the_end_is_noticed_within_half_a_minute() {
         for run in [1.0, 10.0, 100.0, 1000.0, 5000.0] {
-            let (looks, delay) = watch(&Pace::default(), secs(run));
+            let (looks, delay) = watch(&PollSchedule::default(), secs(run));
             assert!(delay <= secs(30.0), "{run}: {delay:?} after {looks}");
         }
     }
@@ -229,7 +229,7 @@ mod tests {
     fn a_hundred_waits_on_one_key_never_meet_the_limit_twice_in_a_row() {
         const LIMIT: u64 = 5000;
         let hour = 3600.0;
-        let mut state: Vec<(Pressure, u32)> = vec![(Pressure::default(), 0); 100];
+        let mut state: Vec<(RateLimitBackoff, u32)> = vec![(RateLimitBackoff::default(), 0); 100];
         let mut queue: BinaryHeap<(std::cmp::Reverse<u64>, usize)> =
             (0..100).map(|n| (std::cmp::Reverse(n as u64 * 137), n)).collect();
         let (mut left, mut window_end, mut refused, mut asked) = (LIMIT, 1000.0, 0, 0);
@@ -256,9 +256,9 @@ mod tests {
                 *misses = 0;
                 left -= 2;
             }
-            pressure.note(secs(now), Budget { remaining: left, reset: secs((window_end - now).ceil()) });
+            pressure.note(secs(now), RateLimit { remaining: left, reset: secs((window_end - now).ceil()) });
             let view = View { run: Some(secs(now)), followed: secs(now) };
-            let pause = pressure.stretch(Pace::default().pause(view), jitter);
+            let pause = pressure.stretch(PollSchedule::default().pause(view), jitter);
             queue.push((std::cmp::Reverse(millis + u64::try_from(pause.as_millis()).unwrap()), n));
         }
         println!("{asked} looks in six hours, {refused} of them refused");
@@ -268,14 +268,14 @@ mod tests {
     #[test]
     fn a_fixed_pause_is_kept_and_no_pause_is_absurd() {
         let view = View { run: None, followed: Duration::ZERO };
-        assert_eq!(Pace { fixed: Some(secs(0.05)), usual: None }.pause(view), secs(0.05));
+        assert_eq!(PollSchedule { fixed: Some(secs(0.05)), usual: None }.pause(view), secs(0.05));
         for typical in [1.0, 30.0, 900.0, 7000.0] {
-            let pace = Pace { usual: Usual::of(&[secs(typical)]), fixed: None };
+            let pace = PollSchedule { usual: DurationEstimate::of(&[secs(typical)]), fixed: None };
             for run in 0..8000 {
                 let pause = pace.pause(View { run: Some(secs(f64::from(run))), followed: secs(1.0) });
                 assert!((secs(1.0)..=GAP).contains(&pause), "{typical} {run} {pause:?}");
             }
         }
-        assert_eq!(Usual::of(&[]), None);
+        assert_eq!(DurationEstimate::of(&[]), None);
     }
 }

@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::wire;
-use crate::error::Miss;
+use crate::error::RequestError;
 use crate::json::{entries, objects, str};
-use crate::model::{TestCase, TestSuite, Verdict};
+use crate::model::{TestCase, TestStatus, TestSuite};
 
 impl Client {
     /// The results of all tests that the steps of a build ran.
-    pub fn test_results(&self, id: &str) -> Result<Vec<TestSuite>, Miss> {
+    pub fn test_results(&self, id: &str) -> Result<Vec<TestSuite>, RequestError> {
         Ok(suites(&*self.legacy(&format!("reading the test results of build {id}"), id)?))
     }
 }
@@ -41,24 +41,24 @@ fn suites(build: &Value) -> Vec<TestSuite> {
 }
 
 fn case(test: &Value) -> TestCase {
-    let status = text(test, &["status", "result"]).unwrap_or_default();
-    let verdict = match status.to_ascii_lowercase().as_str() {
-        "success" | "passed" | "pass" | "ok" => Verdict::Passed,
-        "failed" | "failure" | "fail" => Verdict::Failed,
-        "skipped" | "skip" | "ignored" | "disabled" | "pending" => Verdict::Skipped,
+    let word = text(test, &["status", "result"]).unwrap_or_default();
+    let status = match word.to_ascii_lowercase().as_str() {
+        "success" | "passed" | "pass" | "ok" => TestStatus::Passed,
+        "failed" | "failure" | "fail" => TestStatus::Failed,
+        "skipped" | "skip" | "ignored" | "disabled" | "pending" => TestStatus::Skipped,
         // What is not known to be good is not shown as good.
-        _ => Verdict::Errored,
+        _ => TestStatus::Errored,
     };
-    let known = ["errored", "error", "broken"].contains(&status.as_str()) || verdict != Verdict::Errored;
+    let known = ["errored", "error", "broken"].contains(&word.as_str()) || status != TestStatus::Errored;
     let message = text(test, &["message", "error", "failure", "reason", "details"]);
     let trace = text(test, &["stackTrace", "stack_trace", "stacktrace", "trace"]);
     let message = match (message, trace) {
         (Some(message), Some(trace)) => Some(format!("{message}\n{trace}")),
-        (message, trace) => message.or(trace).or_else(|| (!known).then(|| format!("its status is {status:?}"))),
+        (message, trace) => message.or(trace).or_else(|| (!known).then(|| format!("its status is {word:?}"))),
     };
     TestCase {
         name: text(test, &["name", "title"]).unwrap_or_else(|| "unnamed test".to_owned()),
-        verdict,
+        status,
         message,
         took: test.get("time").and_then(Value::as_f64).and_then(|time| Duration::try_from_secs_f64(time).ok()),
     }
@@ -75,5 +75,5 @@ fn text(value: &Value, names: &[&str]) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "reports_tests.rs"]
+#[path = "tests_tests.rs"]
 mod tests;

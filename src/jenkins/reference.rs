@@ -8,7 +8,7 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::http::{Segment, Url};
 
 /// Permalinks of Jenkins that stand in a build's place in an address.
@@ -51,10 +51,10 @@ pub struct Place {
 impl JobPath {
     /// Reads a full name such as `folder/sub/job`. A percent sign is one: `repo/feature%2Fx` is how Jenkins itself
     /// writes the full name of a branch (`JOB_NAME`).
-    pub fn from_full_name(text: &str) -> Result<Self, Failure> {
+    pub fn from_full_name(text: &str) -> Result<Self, Error> {
         let names: Vec<String> = text.trim().trim_matches('/').split('/').map(str::to_owned).collect();
         if names.iter().any(|name| Segment::new(name).is_none() || name.contains(char::is_control)) {
-            return Err(Failure::usage(format!("the job {text:?}"), "is no job's name").hint(
+            return Err(Error::usage(format!("the job {text:?}"), "is no job's name").with_hint(
                 "a job is named like folder/sub/job, or by the address of its page; a branch of a multibranch job with --branch",
             ));
         }
@@ -142,12 +142,12 @@ pub fn queue_id(address: &str) -> Option<u64> {
 }
 
 /// Reads what a user wrote: a full name, `NAME#NUMBER`, `queue/item/N`, a path that begins with `/`, or any pasted address.
-pub fn parse(text: &str) -> Result<Place, Failure> {
+pub fn parse(text: &str) -> Result<Place, Error> {
     let text = text.trim();
     if text.contains("://") {
         // An address bar may show blanks and other letters as they are.
         let escaped = utf8_percent_encode(text, BLANKS).to_string();
-        let url = Url::parse(&escaped).map_err(|why| Failure::usage(format!("the address {text:?}"), why))?;
+        let url = Url::parse(&escaped).map_err(|why| Error::usage(format!("the address {text:?}"), why))?;
         let plain = url.without_query();
         let path_at = plain.find("://").map_or(0, |at| at + 3);
         let path_at = plain[path_at..].find('/').map_or(plain.len(), |at| at + path_at);
@@ -159,7 +159,7 @@ pub fn parse(text: &str) -> Result<Place, Failure> {
     if text.starts_with('/') || text.starts_with("queue/item/") {
         let (_, place) = walk(text.split(['?', '#']).next().unwrap_or_default(), text)?;
         if place.job.is_root() && place.queue_id.is_none() {
-            return Err(Failure::usage(format!("{text:?}"), "names no job"));
+            return Err(Error::usage(format!("{text:?}"), "names no job"));
         }
         return Ok(place);
     }
@@ -179,7 +179,7 @@ fn build_name(text: &str) -> Option<BuildName> {
 }
 
 /// Goes through the segments of a path: first the context path, then what Jenkins knows.
-fn walk(path: &str, shown: &str) -> Result<(String, Place), Failure> {
+fn walk(path: &str, shown: &str) -> Result<(String, Place), Error> {
     let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let mut segments = path.split('/').filter(|segment| !segment.is_empty()).peekable();
     let (mut context, mut place, mut inside) = (String::new(), Place::default(), false);
@@ -188,7 +188,7 @@ fn walk(path: &str, shown: &str) -> Result<(String, Place), Failure> {
             "job" => {
                 let name = decoded(segments.next().unwrap_or_default());
                 if Segment::new(&name).is_none() || name.contains(char::is_control) {
-                    return Err(Failure::usage(format!("the address {shown:?}"), "names no job after /job/"));
+                    return Err(Error::usage(format!("the address {shown:?}"), "names no job after /job/"));
                 }
                 // A browser that unescaped the address once too often.
                 place.job.0.push(if name.contains('/') { encode_branch(&name) } else { name });
@@ -224,7 +224,7 @@ fn walk(path: &str, shown: &str) -> Result<(String, Place), Failure> {
 }
 
 /// `organizations/jenkins/FULL%2FNAME/detail/BRANCH-OR-JOB/NUMBER/pipeline`
-fn blue_ocean(segments: &mut dyn Iterator<Item = String>, place: &mut Place) -> Result<(), Failure> {
+fn blue_ocean(segments: &mut dyn Iterator<Item = String>, place: &mut Place) -> Result<(), Error> {
     let Some(name) = segments.nth(2) else { return Ok(()) };
     place.job = JobPath::from_full_name(&name)?;
     if segments.next().as_deref() == Some("detail")

@@ -1,7 +1,7 @@
 //! Legacy answers: a made-up one with every oddity, and real ones where they are at hand.
 
 use super::*;
-use crate::junit::{self, Counts};
+use crate::output::junit::{self, Counts};
 
 fn fixture() -> Value {
     let text = include_str!("../../tests/fixtures/legacy-build-tests.json");
@@ -23,16 +23,16 @@ fn results_of_all_steps_are_read_and_odd_ones_hide_nothing() {
     );
     assert_eq!(found[0].at.as_deref(), Some("2021-02-01T14:33:15"));
     assert_eq!(found[1].at, None);
-    let cases: Vec<(&str, Verdict, Option<&str>)> =
-        found[1].cases.iter().map(|case| (case.name.as_str(), case.verdict, case.message.as_deref())).collect();
+    let cases: Vec<(&str, TestStatus, Option<&str>)> =
+        found[1].cases.iter().map(|case| (case.name.as_str(), case.status, case.message.as_deref())).collect();
     assert_eq!(
         cases,
         [
-            ("fails", Verdict::Failed, Some("Expected: 3\nat a.dart:1")),
-            ("breaks", Verdict::Errored, Some("no device")),
-            ("waits", Verdict::Skipped, Some("later")),
-            ("surprises", Verdict::Errored, Some("its status is \"exploded\"")),
-            ("unnamed test", Verdict::Errored, Some("its status is \"\"")),
+            ("fails", TestStatus::Failed, Some("Expected: 3\nat a.dart:1")),
+            ("breaks", TestStatus::Errored, Some("no device")),
+            ("waits", TestStatus::Skipped, Some("later")),
+            ("surprises", TestStatus::Errored, Some("its status is \"exploded\"")),
+            ("unnamed test", TestStatus::Errored, Some("its status is \"\"")),
         ]
     );
     assert_eq!(found[1].cases[1].took, Some(Duration::from_millis(1500)));

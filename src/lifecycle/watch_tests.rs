@@ -27,8 +27,8 @@ impl Clock for Jump {
         self.now.set(self.now.get() + pause);
     }
 
-    fn interrupted(&self) -> Option<Code> {
-        self.interrupt_at.get().filter(|at| *at <= self.now.get()).map(|_| Code::Terminated)
+    fn interrupted(&self) -> Option<ExitCode> {
+        self.interrupt_at.get().filter(|at| *at <= self.now.get()).map(|_| ExitCode::Terminated)
     }
 }
 
@@ -39,19 +39,19 @@ struct Script {
     run: u64,
     end: (&'static str, Phase),
     /// Misses between these seconds.
-    misses: Vec<(u64, u64, Miss)>,
+    misses: Vec<(u64, u64, RequestError)>,
     /// How long such builds usually run.
-    usual: Option<Usual>,
+    usual: Option<DurationEstimate>,
     looks: Rc<Cell<u32>>,
     looks_at_steps: Rc<Cell<u32>>,
 }
 
-fn miss(code: Code, passing: bool) -> Miss {
-    Miss { failure: Failure::new(code, "reading build 1", "no"), passing, asked: None }
+fn miss(code: ExitCode, retryable: bool) -> RequestError {
+    RequestError { error: Error::new(code, "reading build 1", "no"), retryable, retry_after: None }
 }
 
 impl Remote for Script {
-    fn look(&mut self) -> Result<Sighting, Miss> {
+    fn look(&mut self) -> Result<BuildSnapshot, RequestError> {
         self.looks.set(self.looks.get() + 1);
         self.clock.sleep(Duration::from_millis(100));
         let now = self.clock.now().as_secs();
@@ -72,26 +72,26 @@ impl Remote for Script {
             run_seconds: run,
             ..Build::default()
         };
-        Ok(Sighting { build, phase, known: status != "dreaming", artifacts: Vec::new() })
+        Ok(BuildSnapshot { build, phase, known: status != "dreaming", artifacts: Vec::new() })
     }
 
-    fn steps(&mut self) -> Result<Vec<Step>, Miss> {
+    fn steps(&mut self) -> Result<Vec<Step>, RequestError> {
         self.looks_at_steps.set(self.looks_at_steps.get() + 1);
         let status = if self.clock.now().as_secs() < self.queued + self.run { "running" } else { "success" };
         Ok(vec![Step { name: "Build".into(), status: status.into(), seconds: Some(1) }])
     }
 
-    fn budget(&self) -> Option<Budget> {
+    fn budget(&self) -> Option<RateLimit> {
         None
     }
 
-    fn usual(&self) -> Option<Usual> {
+    fn usual(&self) -> Option<DurationEstimate> {
         self.usual
     }
 }
 
 fn script(clock: &Jump, queued: u64, run: u64) -> Script {
-    let end = ("finished", Phase::Ended(Code::Success));
+    let end = ("finished", Phase::Ended(ExitCode::Success));
     Script {
         clock: clock.clone(),
         queued,
@@ -107,7 +107,7 @@ fn script(clock: &Jump, queued: u64, run: u64) -> Script {
 fn run(scripts: Vec<Script>, limits: &Limits, fail_fast: bool, clock: &Jump) -> (Vec<End>, Vec<String>) {
     let mut watches: Vec<_> = scripts
         .into_iter()
-        .map(|script| Watch::new(script, limits.clone(), Pace::default(), clock, Duration::ZERO))
+        .map(|script| Watch::new(script, limits.clone(), PollSchedule::default(), clock, Duration::ZERO))
         .collect();
     let mut lines = Vec::new();
     follow(&mut watches, fail_fast, clock, &mut |n, _, event| lines.push(format!("{n} {event:?}")));
@@ -122,7 +122,7 @@ fn patient() -> Limits {
 fn a_build_is_followed_to_its_end_and_only_changes_are_told() {
     let clock = Jump::default();
     let (ends, lines) = run(vec![script(&clock, 10, 4000)], &patient(), false, &clock);
-    assert_eq!(ends, [End::Ended(Code::Success)]);
+    assert_eq!(ends, [End::Ended(ExitCode::Success)]);
     assert!((4010..=4040).contains(&clock.now().as_secs()), "{:?}", clock.now());
     let count = |word: &str| lines.iter().filter(|line| line.contains(word)).count();
     assert_eq!((count("Status"), count("Step"), count("Commit")), (3, 2, 1), "{lines:#?}");
@@ -133,18 +133,18 @@ fn a_build_is_followed_to_its_end_and_only_changes_are_told() {
 fn bad_looks_never_end_the_wait() {
     let clock = Jump::default();
     let mut build = script(&clock, 10, 1000);
-    build.misses = vec![(30, 400, miss(Code::Unavailable, true)), (500, 503, miss(Code::Denied, false))];
+    build.misses = vec![(30, 400, miss(ExitCode::Unavailable, true)), (500, 503, miss(ExitCode::Denied, false))];
     let (ends, _) = run(vec![build], &patient(), false, &clock);
-    assert_eq!(ends, [End::Ended(Code::Success)]);
+    assert_eq!(ends, [End::Ended(ExitCode::Success)]);
 }
 
 #[test]
 fn a_lasting_refusal_ends_it_after_some_tries() {
     let clock = Jump::default();
     let mut build = script(&clock, 10, 100_000);
-    build.misses = vec![(300, 100_000, miss(Code::Denied, false))];
+    build.misses = vec![(300, 100_000, miss(ExitCode::Denied, false))];
     let (ends, _) = run(vec![build], &patient(), false, &clock);
-    assert!(matches!(&ends[0], End::Lost(failure) if failure.code == Code::Denied));
+    assert!(matches!(&ends[0], End::Unreachable(failure) if failure.code() == ExitCode::Denied));
     assert!(clock.now() < Duration::from_secs(400));
 }
 
@@ -155,10 +155,10 @@ fn an_unknown_id_right_after_the_start_is_waited_for_but_not_for_ever() {
     {
         let clock = Jump::default();
         let mut build = script(&clock, 10, 200);
-        build.misses = vec![(0, known_after, miss(Code::NotFound, false))];
+        build.misses = vec![(0, known_after, miss(ExitCode::NotFound, false))];
         let (ends, lines) = run(vec![build], &limits, false, &clock);
-        assert_eq!(ends[0] == End::Ended(Code::Success), found, "{known_after}: {ends:?}");
-        assert!(!lines.iter().any(|line| line.contains("Miss")), "a 404 in the grace is no news");
+        assert_eq!(ends[0] == End::Ended(ExitCode::Success), found, "{known_after}: {ends:?}");
+        assert!(!lines.iter().any(|line| line.contains("RequestError")), "a 404 in the grace is no news");
     }
 }
 
@@ -182,7 +182,7 @@ fn each_limit_ends_the_wait_in_time_but_not_a_build_that_just_ended() {
             End::TimedOut(why) => {
                 assert!(why.contains(word) && !word.is_empty() && now <= ended_at + 1, "{why} at {now}");
             }
-            end => assert_eq!((end, word), (&End::Ended(Code::Success), "")),
+            end => assert_eq!((end, word), (&End::Ended(ExitCode::Success), "")),
         }
     }
 }
@@ -201,8 +201,8 @@ fn an_unknown_status_is_polled_on_and_told_once() {
 #[test]
 fn another_commit_ends_it_as_soon_as_it_is_known() {
     for (wanted, end) in [
-        ("c5f94176aa", End::Ended(Code::Success)),
-        ("C5F9417", End::Ended(Code::Success)),
+        ("c5f94176aa", End::Ended(ExitCode::Success)),
+        ("C5F9417", End::Ended(ExitCode::Success)),
         ("c5f", End::WrongCommit("c5f94176aa".into())),
         ("deadbeef00", End::WrongCommit("c5f94176aa".into())),
     ] {
@@ -216,12 +216,12 @@ fn another_commit_ends_it_as_soon_as_it_is_known() {
 
 #[test]
 fn several_builds_are_followed_side_by_side_and_fail_fast_abandons_the_rest() {
-    for (fail_fast, last) in [(false, End::Ended(Code::Success)), (true, End::Abandoned)] {
+    for (fail_fast, last) in [(false, End::Ended(ExitCode::Success)), (true, End::CanceledByFailFast)] {
         let clock = Jump::default();
         let mut bad = script(&clock, 5, 100);
-        bad.end = ("failed", Phase::Ended(Code::Failed));
+        bad.end = ("failed", Phase::Ended(ExitCode::Failed));
         let (ends, _) = run(vec![script(&clock, 5, 50), bad, script(&clock, 5, 5000)], &patient(), fail_fast, &clock);
-        assert_eq!(ends, [End::Ended(Code::Success), End::Ended(Code::Failed), last]);
+        assert_eq!(ends, [End::Ended(ExitCode::Success), End::Ended(ExitCode::Failed), last]);
     }
 }
 
@@ -230,7 +230,7 @@ fn a_signal_ends_it_at_once() {
     let clock = Jump::default();
     clock.interrupt_at.set(Some(Duration::from_secs(500)));
     let (ends, _) = run(vec![script(&clock, 5, 5000)], &patient(), false, &clock);
-    assert_eq!(ends, [End::Interrupted(Code::Terminated)]);
+    assert_eq!(ends, [End::Interrupted(ExitCode::Terminated)]);
     assert!(clock.now() < Duration::from_secs(530));
 }
 
@@ -244,14 +244,14 @@ fn one_look_says_when_the_next_is_worth_while_and_keeps_the_limits() {
         clock.now.set(Duration::from_secs(at));
         let mut build = script(&clock, queued, run_for);
         if bad {
-            build.misses = vec![(0, 10_000, miss(Code::Unavailable, true))];
+            build.misses = vec![(0, 10_000, miss(ExitCode::Unavailable, true))];
         }
         let looks = Rc::clone(&build.looks);
         let (ends, _) = run(vec![build], &once, false, &clock);
         match &ends[0] {
-            End::GoesOn(next) => assert!(*next >= Duration::from_secs(2) && at < 300, "{at}: {next:?}"),
+            End::StillRunning(next) => assert!(*next >= Duration::from_secs(2) && at < 300, "{at}: {next:?}"),
             End::TimedOut(_) => assert_eq!(at, 400),
-            end => assert_eq!((end, run_for), (&End::Ended(Code::Success), 5)),
+            end => assert_eq!((end, run_for), (&End::Ended(ExitCode::Success), 5)),
         }
         assert_eq!(looks.get(), if bad { 3 } else { 1 }, "{at}");
     }
@@ -259,7 +259,7 @@ fn one_look_says_when_the_next_is_worth_while_and_keeps_the_limits() {
 
 #[test]
 fn the_pause_between_single_looks_costs_few_agents_and_keeps_the_limits() {
-    let usual = Usual::of(&[Duration::from_secs(900)]);
+    let usual = DurationEstimate::of(&[Duration::from_secs(900)]);
     // (usual, limit of the run, seconds that it has run) -> the pause
     for (usual, limit, at, least, most) in [
         (usual, None, 20, 480, 520),
@@ -276,22 +276,26 @@ fn the_pause_between_single_looks_costs_few_agents_and_keeps_the_limits() {
         build.usual = usual;
         let limits = Limits { once: true, run: limit.map(Duration::from_secs), ..patient() };
         let (ends, _) = run(vec![build], &limits, false, &clock);
-        let End::GoesOn(next) = &ends[0] else { panic!("{:?}", ends[0]) };
+        let End::StillRunning(next) = &ends[0] else { panic!("{:?}", ends[0]) };
         assert!((least..=most).contains(&next.as_secs()), "{usual:?} {limit:?} {at}: {next:?}");
     }
 }
 
 #[test]
 fn a_build_with_history_costs_few_requests_and_one_that_fails_early_is_noticed_on_the_way() {
-    for (run_for, ended) in [(900, Code::Success), (200, Code::Failed)] {
+    for (run_for, ended) in [(900, ExitCode::Success), (200, ExitCode::Failed)] {
         let clock = Jump::default();
         let mut build = script(&clock, 6, run_for);
-        build.usual = Usual::of(&[880, 900, 905, 910, 890].map(Duration::from_secs));
+        build.usual = DurationEstimate::of(&[880, 900, 905, 910, 890].map(Duration::from_secs));
         build.end.1 = Phase::Ended(ended);
         let (looks, steps) = (Rc::clone(&build.looks), Rc::clone(&build.looks_at_steps));
         let (ends, _) = run(vec![build], &patient(), false, &clock);
         assert_eq!(ends, [End::Ended(ended)]);
         assert!(looks.get() + steps.get() <= 10, "{} {}", looks.get(), steps.get());
-        assert!(clock.now() < Duration::from_secs(if ended == Code::Success { 916 } else { 600 }), "{:?}", clock.now());
+        assert!(
+            clock.now() < Duration::from_secs(if ended == ExitCode::Success { 916 } else { 600 }),
+            "{:?}",
+            clock.now()
+        );
     }
 }

@@ -17,16 +17,16 @@ const JOB: &str = "https://ci.example/job/a/build";
 
 type Row = (&'static str, u16, &'static [(&'static str, &'static str)], &'static str, &'static str);
 
-fn dev() -> Login {
-    Login::Token("dev".to_owned())
+fn dev() -> Credentials {
+    Credentials::Token("dev".to_owned())
 }
 
-fn told(failure: &Failure) -> String {
-    format!("{} {} | {}", failure.code.number(), failure.why, failure.hint.as_deref().unwrap_or_default())
+fn told(failure: &Error) -> String {
+    format!("{} {} | {}", failure.code().number(), failure.reason(), failure.hint().as_deref().unwrap_or_default())
 }
 
 #[track_caller]
-fn check(rows: &[Row], refused: impl Fn(&Response) -> Failure) {
+fn check(rows: &[Row], refused: impl Fn(&Response) -> Error) {
     for (row, status, headers, body, expected) in rows {
         let response = Response::example(*status, JOB, headers, body);
         assert_eq!(told(&refused(&response)), *expected, "{row}");
@@ -329,30 +329,30 @@ fn everything_else() {
 
 #[test]
 fn the_same_answer_means_another_thing_for_other_credentials() {
-    let of = |login: Login, status, headers: &[(&'static str, &str)], body| {
+    let of = |login: Credentials, status, headers: &[(&'static str, &str)], body| {
         told(&refused("reading job a", "job a", &login, &Response::example(status, JOB, headers, body)))
     };
-    let password = || Login::Password("dev".to_owned());
+    let password = || Credentials::Password("dev".to_owned());
     for (told, expected) in [
         (
-            of(Login::Anonymous, 403, &[("x-jenkins", "2")], LOGIN),
+            of(Credentials::Anonymous, 403, &[("x-jenkins", "2")], LOGIN),
             "10 Jenkins shows nothing here to anonymous users (HTTP 403) | set JENKINS_USER_ID and JENKINS_API_TOKEN",
         ),
         (
-            of(Login::Anonymous, 403, &[], CRUMB),
+            of(Credentials::Anonymous, 403, &[], CRUMB),
             "10 Jenkins wants a crumb with requests that do not carry an API token (HTTP 403) | use an API token (JENKINS_USER_ID and JENKINS_API_TOKEN): it needs no crumb",
         ),
         (
-            of(Login::Anonymous, 404, &[], ""),
+            of(Credentials::Anonymous, 404, &[], ""),
             "11 job a does not exist, or is hidden from anonymous users (HTTP 404) | set JENKINS_USER_ID and JENKINS_API_TOKEN: Jenkins says 404 for what it does not show",
         ),
         (
-            of(Login::Anonymous, 401, &[], ""),
+            of(Credentials::Anonymous, 401, &[], ""),
             "10 Jenkins wants credentials (HTTP 401) | set JENKINS_USER_ID and JENKINS_API_TOKEN",
         ),
         (
             of(
-                Login::Anonymous,
+                Credentials::Anonymous,
                 403,
                 &[("x-you-are-authenticated-as", "anonymous"), ("x-required-permission", "hudson.model.Item.Build")],
                 "",
@@ -364,7 +364,7 @@ fn the_same_answer_means_another_thing_for_other_credentials() {
             "10 Jenkins does not know user dev with this password (HTTP 401) | what was given has not the shape of an API token (11 and 32 hexadecimal digits); make one with `cibridge jenkins token create`, or on the user's page, Security",
         ),
         (
-            of(Login::Bearer, 401, &[], ""),
+            of(Credentials::Bearer, 401, &[], ""),
             "10 the bearer token was refused (HTTP 401) | it may have expired; Jenkins itself knows only user and API token",
         ),
     ] {

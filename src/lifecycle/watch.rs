@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::error::{Code, Failure, Miss};
-use crate::model::{Event, Phase, Sighting, Step};
-use crate::pace::{Pace, Pressure, Usual, View};
-use crate::retry::Budget;
+use crate::error::{Error, ExitCode, RequestError};
+use crate::http::retry::RateLimit;
+use crate::lifecycle::schedule::{DurationEstimate, PollSchedule, RateLimitBackoff, View};
+use crate::model::{BuildSnapshot, Event, Phase, Step};
 
 /// Silence after which a line says that the build still goes on.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -33,16 +33,16 @@ const AFTER_MISS: (Duration, Duration) = (Duration::from_secs(2), Duration::from
 /// A build that can be looked at.
 pub trait Remote {
     /// The build as it is now.
-    fn look(&mut self) -> Result<Sighting, Miss>;
+    fn look(&mut self) -> Result<BuildSnapshot, RequestError>;
 
     /// The build's steps so far.
-    fn steps(&mut self) -> Result<Vec<Step>, Miss>;
+    fn steps(&mut self) -> Result<Vec<Step>, RequestError>;
 
     /// What the newest answer left of the rate limit.
-    fn budget(&self) -> Option<Budget>;
+    fn budget(&self) -> Option<RateLimit>;
 
     /// How long such builds usually run, once that is known.
-    fn usual(&self) -> Option<Usual>;
+    fn usual(&self) -> Option<DurationEstimate>;
 
     /// The pause until the next look, where the remote knows better than the pace.
     fn pause(&self) -> Option<Duration> {
@@ -76,28 +76,28 @@ pub struct Limits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     /// The build ended, with the exit code that its end means.
-    Ended(Code),
+    Ended(ExitCode),
     /// A limit passed: the sentence says which.
     TimedOut(String),
     /// The build is of another commit.
     WrongCommit(String),
     /// It cannot be followed any more.
-    Lost(Failure),
+    Unreachable(Error),
     /// A signal asked the process to end.
-    Interrupted(Code),
+    Interrupted(ExitCode),
     /// It goes on, and one look was all that was asked for; the next one is worth while after this time.
-    GoesOn(Duration),
+    StillRunning(Duration),
     /// Another build of the same call ended badly first, and the call was to fail fast.
-    Abandoned,
+    CanceledByFailFast,
 }
 
 /// One build that is followed. The loop sees its remote as a `dyn Remote`, so it is compiled once for all of them.
 pub struct Watch<R: ?Sized> {
     limits: Limits,
-    pace: Pace,
-    pressure: Pressure,
-    /// The newest sighting.
-    pub sighting: Option<Sighting>,
+    pace: PollSchedule,
+    pressure: RateLimitBackoff,
+    /// The newest snapshot.
+    pub snapshot: Option<BuildSnapshot>,
     /// The newest list of steps.
     pub steps: Vec<Step>,
     /// Why following ended; `None` while it goes on.
@@ -114,13 +114,13 @@ pub struct Watch<R: ?Sized> {
 
 impl<R: Remote> Watch<R> {
     /// A watch whose first look is due at `first_look` (on `clock`).
-    pub fn new(remote: R, limits: Limits, pace: Pace, clock: &dyn Clock, first_look: Duration) -> Self {
+    pub fn new(remote: R, limits: Limits, pace: PollSchedule, clock: &dyn Clock, first_look: Duration) -> Self {
         let now = clock.now();
         Self {
             limits,
             pace,
-            pressure: Pressure::default(),
-            sighting: None,
+            pressure: RateLimitBackoff::default(),
+            snapshot: None,
             steps: Vec::new(),
             end: None,
             began: now,
@@ -135,7 +135,7 @@ impl<R: Remote> Watch<R> {
 
     /// How long such builds usually run, if that is known by now.
     pub fn usual(&self) -> Option<Duration> {
-        self.pace.usual.map(Usual::typical)
+        self.pace.usual.map(DurationEstimate::typical)
     }
 }
 
@@ -143,7 +143,7 @@ impl Watch<dyn Remote + '_> {
     /// How long the build has run or been queued by now: what the service said, and the time since.
     fn age(&self, now: Duration) -> (Option<Duration>, Duration) {
         let since = now.saturating_sub(self.seen_at);
-        let build = self.sighting.as_ref().map(|sighting| &sighting.build);
+        let build = self.snapshot.as_ref().map(|snapshot| &snapshot.build);
         let run = build.and_then(|build| build.run_seconds).map(|run| Duration::from_secs(run) + since);
         let queued = match build.and_then(|build| build.queued_seconds) {
             Some(queued) if run.is_some() => Duration::from_secs(queued),
@@ -198,12 +198,12 @@ impl Watch<dyn Remote + '_> {
                     running: run.is_some(),
                     step: self.steps.iter().find(|step| step.status == "running").map(|step| step.name.clone()),
                     age: run.unwrap_or(queued),
-                    usual: self.pace.usual.map(Usual::typical),
+                    usual: self.pace.usual.map(DurationEstimate::typical),
                 });
                 self.next_beat = now + HEARTBEAT;
-            } else if self.limits.once && (self.misses == 0 && self.sighting.is_some() || self.misses >= ENOUGH_MISSES)
+            } else if self.limits.once && (self.misses == 0 && self.snapshot.is_some() || self.misses >= ENOUGH_MISSES)
             {
-                self.end = Some(End::GoesOn(self.next_call(now)));
+                self.end = Some(End::StillRunning(self.next_call(now)));
             }
         }
     }
@@ -238,9 +238,9 @@ impl Watch<dyn Remote + '_> {
             self.next_beat = now + HEARTBEAT;
         }
         match result {
-            Ok(sighting) => {
+            Ok(snapshot) => {
                 (self.misses, self.refusals) = (0, 0);
-                self.notice(sighting, clock, emit);
+                self.notice(snapshot, clock, emit);
             }
             // The signal closed the connection: the loop ends by itself.
             Err(_) if clock.interrupted().is_some() => {}
@@ -252,7 +252,7 @@ impl Watch<dyn Remote + '_> {
     /// build goes on, for one request instead of two.
     fn goes_on_by_its_steps(&mut self, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) -> bool {
         let view = self.view(clock.now());
-        let runs = self.sighting.as_ref().is_some_and(|seen| seen.phase == Phase::Running);
+        let runs = self.snapshot.as_ref().is_some_and(|seen| seen.phase == Phase::Running);
         // A remote with a pace of its own has more to show than steps.
         let runs = runs && self.remote.pause().is_none();
         if !runs || self.pace.usual.is_none() || !self.pace.wants_steps(view) || !self.look_at_steps(clock.now(), emit)
@@ -269,17 +269,17 @@ impl Watch<dyn Remote + '_> {
         true
     }
 
-    /// Takes in a sighting: tells what changed, and plans the next look.
-    fn notice(&mut self, sighting: Sighting, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
+    /// Takes in a snapshot: tells what changed, and plans the next look.
+    fn notice(&mut self, snapshot: BuildSnapshot, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
         let now = clock.now();
-        let before = self.sighting.as_ref().map(|seen| (seen.build.status.clone(), seen.build.commit.clone()));
+        let before = self.snapshot.as_ref().map(|seen| (seen.build.status.clone(), seen.build.commit.clone()));
         let (old_status, old_commit) = before.unwrap_or_default();
-        let ended = matches!(sighting.phase, Phase::Ended(_));
-        if sighting.build.status != old_status {
-            emit(Event::Status { status: sighting.build.status.clone(), known: sighting.known });
+        let ended = matches!(snapshot.phase, Phase::Ended(_));
+        if snapshot.build.status != old_status {
+            emit(Event::Status { status: snapshot.build.status.clone(), known: snapshot.known });
             self.next_beat = now + HEARTBEAT;
         }
-        if let Some(commit) = sighting.build.commit.as_ref().filter(|commit| Some(*commit) != old_commit.as_ref()) {
+        if let Some(commit) = snapshot.build.commit.as_ref().filter(|commit| Some(*commit) != old_commit.as_ref()) {
             emit(Event::Commit(commit.clone()));
             if self.limits.commit.as_ref().is_some_and(|wanted| !same_commit(commit, wanted)) && !ended {
                 self.end = Some(End::WrongCommit(commit.clone()));
@@ -287,10 +287,10 @@ impl Watch<dyn Remote + '_> {
         }
         if let (None, Some(usual)) = (self.pace.usual, self.remote.usual()) {
             self.pace.usual = Some(usual);
-            emit(Event::Usual(usual.typical()));
+            emit(Event::DurationEstimate(usual.typical()));
         }
-        let phase = sighting.phase;
-        self.sighting = Some(sighting);
+        let phase = snapshot.phase;
+        self.snapshot = Some(snapshot);
         self.seen_at = now;
         let view = self.view(now);
         if ended || self.pace.wants_steps(view) {
@@ -306,8 +306,8 @@ impl Watch<dyn Remote + '_> {
     }
 
     /// The end of a build, unless it is of another commit than the expected one.
-    fn judged(&self, code: Code) -> End {
-        let commit = self.sighting.as_ref().and_then(|seen| seen.build.commit.as_deref());
+    fn judged(&self, code: ExitCode) -> End {
+        let commit = self.snapshot.as_ref().and_then(|seen| seen.build.commit.as_deref());
         match (commit, &self.limits.commit) {
             (Some(commit), Some(wanted)) if !same_commit(commit, wanted) => End::WrongCommit(commit.to_owned()),
             _ => End::Ended(code),
@@ -328,27 +328,27 @@ impl Watch<dyn Remote + '_> {
         true
     }
 
-    fn miss(&mut self, miss: Miss, now: Duration, emit: &mut dyn FnMut(Event)) {
+    fn miss(&mut self, miss: RequestError, now: Duration, emit: &mut dyn FnMut(Event)) {
         self.misses += 1;
-        let unknown_yet = self.sighting.is_none() && miss.failure.code == Code::NotFound;
+        let unknown_yet = self.snapshot.is_none() && miss.error.code() == ExitCode::NotFound;
         if unknown_yet && now.saturating_sub(self.began) < self.limits.unknown {
             // The service says 404 for a while after a start; that is no news.
             self.next_look = now + self.pace.fixed.unwrap_or(AFTER_MISS.0);
             return;
         }
-        if miss.passing {
+        if miss.retryable {
             self.refusals = 0;
         } else {
             self.refusals += 1;
             if self.refusals >= REFUSALS || unknown_yet {
-                self.end = Some(End::Lost(miss.failure));
+                self.end = Some(End::Unreachable(miss.error));
                 return;
             }
         }
         let pause = AFTER_MISS.0.saturating_mul(1 << (self.misses - 1).min(8)).min(AFTER_MISS.1);
         let pause = self.pace.fixed.unwrap_or(pause);
-        let pause = self.pressure.stretch(miss.asked.map_or(pause, |asked| asked.max(pause)), fastrand::f64());
-        emit(Event::Miss { why: miss.failure.to_string(), again: pause });
+        let pause = self.pressure.stretch(miss.retry_after.map_or(pause, |asked| asked.max(pause)), fastrand::f64());
+        emit(Event::RequestError { why: miss.error.to_string(), again: pause });
         self.next_beat = now + HEARTBEAT;
         self.next_look = now + pause;
     }
@@ -392,14 +392,19 @@ pub fn follow<R: Remote>(
         for event in events {
             emit(next, &watches[next], event);
         }
-        let bad =
-            watches[next].end.as_ref().is_some_and(|end| !matches!(end, End::Ended(Code::Success) | End::GoesOn(_)));
+        let bad = watches[next]
+            .end
+            .as_ref()
+            .is_some_and(|end| !matches!(end, End::Ended(ExitCode::Success) | End::StillRunning(_)));
         if fail_fast && bad {
-            watches.iter_mut().filter(|watch| watch.end.is_none()).for_each(|watch| watch.end = Some(End::Abandoned));
+            watches
+                .iter_mut()
+                .filter(|watch| watch.end.is_none())
+                .for_each(|watch| watch.end = Some(End::CanceledByFailFast));
         }
     }
 }
 
 #[cfg(test)]
-#[path = "follow_tests.rs"]
+#[path = "watch_tests.rs"]
 mod tests;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::error::Failure;
+use crate::error::Error;
 
 /// What to build. The fields are those of v3's `POST /apps/{app_id}/builds`, and the app's id.
 ///
@@ -40,10 +40,10 @@ pub struct Environment {
 
 impl StartRequest {
     /// Reads a request from JSON text. Unknown keys are refused by name.
-    pub fn from_json(text: &str, source: &str) -> Result<Self, Failure> {
+    pub fn from_json(text: &str, source: &str) -> Result<Self, Error> {
         Self::read(text).map_err(|why| {
-            Failure::usage(format!("the request {source}"), why)
-                .hint("the keys are those of the v3 API: app_id, workflow_id, branch or tag, labels, instance_type, inputs, environment")
+            Error::usage(format!("the request {source}"), why)
+                .with_hint("the keys are those of the v3 API: app_id, workflow_id, branch or tag, labels, instance_type, inputs, environment")
         })
     }
 
@@ -73,9 +73,9 @@ impl StartRequest {
     }
 
     /// Refuses a request that Codemagic would refuse, or would take and then fail on.
-    pub fn check(&self) -> Result<(), Failure> {
+    pub fn check(&self) -> Result<(), Error> {
         let missing = |what: &str, flag: &str, variable: &str| {
-            Failure::usage(format!("the {what}"), "not given").hint(format!("give {flag}, or set {variable}"))
+            Error::usage(format!("the {what}"), "not given").with_hint(format!("give {flag}, or set {variable}"))
         };
         match self.app_id.as_deref() {
             None => return Err(missing("app id", "--app-id", "CODEMAGIC_APP_ID")),
@@ -90,8 +90,8 @@ impl StartRequest {
                 return Err(missing("branch or tag", "--branch or --tag", "CODEMAGIC_BRANCH or CODEMAGIC_TAG"));
             }
             (Some(_), Some(_)) => {
-                return Err(Failure::usage("branch and tag", "both given, and a build has exactly one")
-                    .hint("give only --branch or only --tag"));
+                return Err(Error::usage("branch and tag", "both given, and a build has exactly one")
+                    .with_hint("give only --branch or only --tag"));
             }
             (Some(branch), None) => one_line("the branch", branch)?,
             (None, Some(tag)) => one_line("the tag", tag)?,
@@ -107,8 +107,8 @@ impl StartRequest {
         }
         for (name, value) in &self.inputs {
             if name.is_empty() || !(value.is_string() || value.is_number() || value.is_boolean()) {
-                return Err(Failure::usage(format!("input `{name}`"), "is no text, number or boolean")
-                    .hint("write --input NAME=TEXT, or --input NAME:=JSON for numbers and booleans"));
+                return Err(Error::usage(format!("input `{name}`"), "is no text, number or boolean")
+                    .with_hint("write --input NAME=TEXT, or --input NAME:=JSON for numbers and booleans"));
             }
         }
         for (kind, entries) in
@@ -116,11 +116,11 @@ impl StartRequest {
         {
             for (name, value) in entries {
                 if name.is_empty() {
-                    return Err(Failure::usage(format!("a {kind}"), "has an empty name"));
+                    return Err(Error::usage(format!("a {kind}"), "has an empty name"));
                 }
                 if !value.is_string() {
-                    return Err(Failure::usage(format!("{kind} `{name}`"), format!("is {value}, not text"))
-                        .hint("Codemagic takes only text here: put the value in quotes"));
+                    return Err(Error::usage(format!("{kind} `{name}`"), format!("is {value}, not text"))
+                        .with_hint("Codemagic takes only text here: put the value in quotes"));
                 }
             }
         }
@@ -213,36 +213,35 @@ impl Fields {
 }
 
 /// Refuses an app id that cannot be one.
-pub fn app_id_fault(app_id: &str) -> Result<(), Failure> {
+pub fn app_id_fault(app_id: &str) -> Result<(), Error> {
     if app_id.is_empty() || app_id.contains(|c: char| c.is_whitespace() || c.is_control() || "/?#".contains(c)) {
-        return Err(Failure::usage(
-            format!("the app id {app_id:?}"),
-            "is empty or holds spaces, line breaks or slashes",
-        )
-        .hint("the app id is the part after /app/ in the address of the app's page on codemagic.io"));
+        return Err(Error::usage(format!("the app id {app_id:?}"), "is empty or holds spaces, line breaks or slashes")
+            .with_hint("the app id is the part after /app/ in the address of the app's page on codemagic.io"));
     }
     Ok(())
 }
 
 /// Refuses an API key that cannot be one. The text of the key is not repeated.
-pub fn key_fault(key: &str, source: &str) -> Result<(), Failure> {
+pub fn key_fault(key: &str, source: &str) -> Result<(), Error> {
     let what = format!("the API key from {source}");
     if key.is_empty() {
-        return Err(Failure::usage(what, "is empty").hint("set CODEMAGIC_API_KEY, or name a file with --api-key-file"));
+        return Err(
+            Error::usage(what, "is empty").with_hint("set CODEMAGIC_API_KEY, or name a file with --api-key-file")
+        );
     }
     if key.contains(|c: char| c.is_whitespace() || c.is_control()) || !key.is_ascii() {
-        return Err(Failure::usage(what, "holds spaces, line breaks or characters that no key has")
-            .hint("copy the key again, alone, from Codemagic's account settings"));
+        return Err(Error::usage(what, "holds spaces, line breaks or characters that no key has")
+            .with_hint("copy the key again, alone, from Codemagic's account settings"));
     }
     Ok(())
 }
 
-fn one_line(what: &str, text: &str) -> Result<(), Failure> {
+fn one_line(what: &str, text: &str) -> Result<(), Error> {
     if text.trim().is_empty() {
-        return Err(Failure::usage(what, "is empty"));
+        return Err(Error::usage(what, "is empty"));
     }
     if text.contains(char::is_control) {
-        return Err(Failure::usage(what, format!("{text:?} holds a line break or control character")));
+        return Err(Error::usage(what, format!("{text:?} holds a line break or control character")));
     }
     Ok(())
 }
@@ -261,7 +260,8 @@ mod tests {
         for text in [r#"{"app_id":"a","workflow":"b"}"#, r#"{"environment":{"vars":{}}}"#] {
             let failure = StartRequest::from_json(text, "r.json").unwrap_err();
             assert!(
-                failure.why.contains("unknown field `workflow`") || failure.why.contains("unknown field `vars`"),
+                failure.reason().contains("unknown field `workflow`")
+                    || failure.reason().contains("unknown field `vars`"),
                 "{failure}"
             );
         }
@@ -280,7 +280,7 @@ mod tests {
             (r#"{"inputs": "a=b"}"#, "`inputs` is no JSON object"),
             (r#"{"app_id": "#, "EOF while parsing a value at line 1 column 11"),
         ] {
-            assert_eq!(StartRequest::from_json(text, "r.json").unwrap_err().why, why, "{text}");
+            assert_eq!(StartRequest::from_json(text, "r.json").unwrap_err().reason(), why, "{text}");
         }
         let nulls = StartRequest::from_json(r#"{"branch": null, "labels": null, "environment": null}"#, "r.json");
         assert_eq!(nulls, Ok(StartRequest::default()));
@@ -304,7 +304,7 @@ mod tests {
         for (change, what) in table {
             let mut request = request();
             change(&mut request);
-            assert_eq!(request.check().unwrap_err().what.split(" \"").next().unwrap(), what);
+            assert_eq!(request.check().unwrap_err().subject().split(" \"").next().unwrap(), what);
         }
     }
 

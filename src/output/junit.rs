@@ -6,7 +6,7 @@ use std::time::Duration;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use crate::model::{TestCase, TestSuite, Verdict};
+use crate::model::{TestCase, TestStatus, TestSuite};
 
 /// How many tests ended how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,11 +26,11 @@ impl Counts {
     pub fn of<'a>(cases: impl IntoIterator<Item = &'a TestCase>) -> Self {
         let mut counts = Self::default();
         for case in cases {
-            match case.verdict {
-                Verdict::Passed => counts.passed += 1,
-                Verdict::Failed => counts.failed += 1,
-                Verdict::Errored => counts.errored += 1,
-                Verdict::Skipped => counts.skipped += 1,
+            match case.status {
+                TestStatus::Passed => counts.passed += 1,
+                TestStatus::Failed => counts.failed += 1,
+                TestStatus::Errored => counts.errored += 1,
+                TestStatus::Skipped => counts.skipped += 1,
             }
         }
         counts
@@ -85,11 +85,11 @@ fn write_case(writer: &mut Writer<Vec<u8>>, case: &TestCase, class: &str) -> io:
     let mut attributes = vec![("classname", class.to_owned()), ("name", printable(&case.name))];
     attributes.extend(case.took.map(|took| ("time", seconds(took))));
     let element = writer.create_element("testcase").with_attributes(pairs(&attributes));
-    let inner = match case.verdict {
-        Verdict::Passed => return element.write_empty().map(drop),
-        Verdict::Failed => "failure",
-        Verdict::Errored => "error",
-        Verdict::Skipped => "skipped",
+    let inner = match case.status {
+        TestStatus::Passed => return element.write_empty().map(drop),
+        TestStatus::Failed => "failure",
+        TestStatus::Errored => "error",
+        TestStatus::Skipped => "skipped",
     };
     let message = printable(case.message.as_deref().unwrap_or_default());
     let first = message.lines().next().unwrap_or_default().to_owned();
@@ -132,8 +132,8 @@ fn printable(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn case(name: &str, verdict: Verdict, message: Option<&str>, took: Option<Duration>) -> TestCase {
-        TestCase { name: name.into(), verdict, message: message.map(str::to_owned), took }
+    fn case(name: &str, status: TestStatus, message: Option<&str>, took: Option<Duration>) -> TestCase {
+        TestCase { name: name.into(), status, message: message.map(str::to_owned), took }
     }
 
     #[test]
@@ -143,15 +143,15 @@ mod tests {
             group: "Unit <tests>".into(),
             at: Some("2021-02-01T14:33:45".into()),
             cases: vec![
-                case("says \"<&>'\" ]]>", Verdict::Passed, None, Some(Duration::from_millis(250))),
+                case("says \"<&>'\" ]]>", TestStatus::Passed, None, Some(Duration::from_millis(250))),
                 case(
                     "bro\u{1b}[31mken\u{0}\u{fffe}",
-                    Verdict::Failed,
+                    TestStatus::Failed,
                     Some("Expected: <3>\n  Actual: <4>"),
                     Some(Duration::from_secs(1)),
                 ),
-                case("crashed", Verdict::Errored, Some("one line"), None),
-                case("left out", Verdict::Skipped, None, None),
+                case("crashed", TestStatus::Errored, Some("one line"), None),
+                case("left out", TestStatus::Skipped, None, None),
             ],
         };
         let xml = String::from_utf8(xml(&[suite]).unwrap()).unwrap();
