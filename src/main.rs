@@ -23,8 +23,6 @@ mod model;
 mod output;
 mod secret;
 mod signals;
-#[cfg(all(target_env = "musl", panic = "abort"))]
-mod unwinder;
 
 use std::process;
 use std::rc::Rc;
@@ -35,7 +33,6 @@ use error::ExitCode;
 use output::Console;
 
 fn main() -> process::ExitCode {
-    plain_name_lookup();
     let console = Console::default();
     let code = match cli::parse(std::env::args_os()) {
         Ok(cli::Parsed::Text(text)) => {
@@ -52,25 +49,6 @@ fn main() -> process::ExitCode {
     };
     process::ExitCode::from(code.number())
 }
-
-/// A static glibc loads the name services that `/etc/nsswitch.conf` lists as shared libraries of the machine's own
-/// glibc, and crashes when that is of another version. Files and DNS need no such library. musl has none of this.
-#[cfg(all(target_os = "linux", target_env = "gnu", target_feature = "crt-static"))]
-#[expect(unsafe_code, reason = "glibc offers this only in C; both texts are constants, and no other thread runs yet")]
-fn plain_name_lookup() {
-    unsafe extern "C" {
-        fn __nss_configure_lookup(
-            database: *const std::ffi::c_char,
-            services: *const std::ffi::c_char,
-        ) -> std::ffi::c_int;
-    }
-    unsafe {
-        __nss_configure_lookup(c"hosts".as_ptr(), c"files dns".as_ptr());
-    }
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu", target_feature = "crt-static")))]
-fn plain_name_lookup() {}
 
 /// The last resort of a process that was asked to end and is stuck: a name look-up or a connect cannot be interrupted.
 #[expect(clippy::exit, reason = "the main thread is stuck, so nothing else ends the process")]

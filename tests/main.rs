@@ -15,3 +15,4 @@ mod signals;
 mod start;
 mod support;
 mod tls;
+mod version;
