@@ -1,0 +1,94 @@
+//! The version stands in `Cargo.toml`; every other place that names it is held against that one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The files below `folder` with one of these extensions, except what a build leaves there.
+fn files(folder: &str, extensions: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                if path.file_name().unwrap() != "target" {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known)) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// The versions of three numbers that follow `prefix` in `text`.
+fn versions_after<'a>(text: &'a str, prefix: &str) -> Vec<&'a str> {
+    let version = |rest: &'a str| {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        Some(rest[..end].trim_end_matches('.')).filter(|version| version.split('.').count() == 3)
+    };
+    text.match_indices(prefix).filter_map(|(at, _)| version(&text[at + prefix.len()..])).collect()
+}
+
+#[test]
+fn the_library_requires_the_version_of_the_binary() {
+    let mut required = Vec::new();
+    for path in files("vars", &["groovy"]) {
+        let text = fs::read_to_string(&path).unwrap();
+        // A constant with VERSION in its name, or a variable set to a literal.
+        for line in text.lines().filter(|line| line.contains("VERSION") && !line.trim_start().starts_with("//")) {
+            for separator in ["=", "= '", "='", ": '", "= \"", "return '"] {
+                required.extend(versions_after(line, separator).into_iter().map(str::to_owned));
+            }
+        }
+    }
+    assert!(!required.is_empty(), "no file in vars/ names the version that the library requires");
+    assert!(required.iter().all(|version| version == VERSION), "vars/ requires {required:?}, Cargo.toml has {VERSION}");
+}
+
+#[test]
+fn the_tests_of_the_library_have_the_version() {
+    let pom = read("jenkins-lib/pom.xml");
+    let own = pom.split_once("<artifactId>jenkins-lib</artifactId>").expect("the artifact of the pom").1;
+    assert_eq!(versions_after(own, "<version>").first(), Some(&VERSION), "jenkins-lib/pom.xml");
+}
+
+#[test]
+fn the_newest_entry_of_the_changelog_is_the_version() {
+    let changelog = read("CHANGELOG.md");
+    assert_eq!(versions_after(&changelog, "\n## ").first(), Some(&VERSION), "CHANGELOG.md");
+}
+
+#[test]
+fn pages_and_recipes_name_the_version() {
+    let mut pages = files("jenkins-lib", &["md", "yaml", "yml", "Jenkinsfile"]);
+    pages.push(root().join("README.md"));
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for path in pages {
+        let text = fs::read_to_string(&path).unwrap();
+        // A tag of this repository, or the name of an archive or a package.
+        let prefixes =
+            ["defaultVersion: v", "release tag, such as `v", "/download/v", "cibridge-", "cibridge_", "cibridge@v"];
+        for version in prefixes.iter().flat_map(|prefix| versions_after(&text, prefix)) {
+            seen += 1;
+            if version != VERSION {
+                wrong.push(format!("{}: {version}", path.display()));
+            }
+        }
+    }
+    assert!(seen > 0, "no page names a release");
+    assert!(wrong.is_empty(), "Cargo.toml has {VERSION}, but:\n{}", wrong.join("\n"));
+}
