@@ -1,7 +1,9 @@
-//! The version stands in `Cargo.toml`; every other place that names it is held against that one.
+//! What the repository itself must hold: Jenkins can load it as a library, and the version, which stands in
+//! `Cargo.toml`, is the same in every other place that names it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -40,6 +42,23 @@ fn versions_after<'a>(text: &'a str, prefix: &str) -> Vec<&'a str> {
         Some(rest[..end].trim_end_matches('.')).filter(|version| version.split('.').count() == 3)
     };
     text.match_indices(prefix).filter_map(|(at, _)| version(&text[at + prefix.len()..])).collect()
+}
+
+/// Jenkins refuses a library with a symbolic link anywhere (SECURITY-3727), warns in every log of one with a folder
+/// `src/test`, and compiles every Groovy file below `src`.
+#[test]
+fn jenkins_can_load_the_repository_as_a_library() {
+    assert!(!root().join("src/test").exists());
+    let listed = Command::new("git").current_dir(root()).args(["ls-files", "--stage"]).output();
+    let Some(listed) = listed.ok().filter(|output| output.status.success()) else {
+        println!("skipped: no git repository");
+        return;
+    };
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let special: Vec<_> = listed.lines().filter(|line| !line.starts_with("100")).collect();
+    assert!(special.is_empty(), "neither a file nor a folder: {special:?}");
+    let groovy = listed.lines().any(|line| line.contains("\tsrc/") && line.ends_with(".groovy"));
+    assert!(!groovy, "a Groovy class in src/");
 }
 
 #[test]
