@@ -9,6 +9,7 @@ use std::io::Read as _;
 use super::client::Client;
 use super::reference::JobPath;
 use crate::error::{Error, ExitCode, RequestError};
+use crate::output::{HtmlText, LineEnds};
 
 /// The most text of one answer of a live log that is held in memory. Jenkins sends at most 10,000 lines of it.
 const LIVE_LIMIT: u64 = 256 * 1024 * 1024;
@@ -60,7 +61,7 @@ impl Client {
         if next < start {
             return Ok(Chunk { next: start, more, grew: false });
         }
-        let (mut text, mut plain) = (Vec::new(), Plain::html());
+        let (mut text, mut plain) = (Vec::new(), HtmlText::default());
         let mut buffer = [0; 16 * 1024];
         let mut limited = (&mut stream).take(LIVE_LIMIT);
         loop {
@@ -106,7 +107,7 @@ impl Client {
                 {
                     return Ok(true);
                 }
-                Some(Plain::text())
+                Some(NoteFilter::default())
             }
         };
         let (mut buffer, mut text) = ([0; 16 * 1024], Vec::new());
@@ -175,24 +176,21 @@ fn broken(what: &str, error: &std::io::Error) -> RequestError {
     RequestError { error: failure, retryable: true, retry_after: None }
 }
 
-/// Makes the stored text of what Jenkins sends: CRLF becomes LF; tags go and entities are resolved (HTML), or
-/// Jenkins' own notes go (plain). Bytes come in pieces of any size.
-#[derive(Debug)]
-pub struct Plain {
-    html: bool,
+/// Removes console notes from plain text (`ESC [8mha:` base64 `ESC [0m`, `hudson.console.ConsoleNote`), which Jenkins
+/// leaves in `progressiveText` since 2.509, and turns CRLF into LF. Bytes come in pieces of any size.
+#[derive(Debug, Default)]
+pub struct NoteFilter {
     state: State,
-    /// A carriage return that may belong to the next byte.
-    carriage: bool,
-    /// A beginning that may turn out to be an entity or a note.
+    line_ends: LineEnds,
+    /// A beginning that may turn out to be a note, or its end.
     held: Vec<u8>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum State {
+    #[default]
     Text,
-    Tag,
-    Entity,
-    /// The beginning of a note: `ESC [8mha:`.
+    /// In what may be the beginning of a note.
     Opening,
     Note,
 }
@@ -200,60 +198,37 @@ enum State {
 const NOTE: &[u8] = b"\x1b[8mha:";
 const NOTE_END: &[u8] = b"\x1b[0m";
 
-/// The longest entity that is resolved; Jenkins itself makes only three.
-const ENTITY: usize = 8;
-
-impl Plain {
-    /// For HTML.
-    pub fn html() -> Self {
-        Self { html: true, state: State::Text, carriage: false, held: Vec::new() }
-    }
-
-    /// For plain text with notes.
-    pub fn text() -> Self {
-        Self { html: false, ..Self::html() }
-    }
-
-    /// Takes in a piece, and adds what it means to `out`.
+impl NoteFilter {
+    /// Reads a piece, and appends its text to `out`.
     pub fn feed(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         for byte in piece {
             self.byte(*byte, out);
         }
     }
 
-    /// Gives what was held back, at the end of an answer.
+    /// Appends what was held back, at the end of the input.
     pub fn end(&mut self, out: &mut Vec<u8>) {
-        if matches!(self.state, State::Entity | State::Opening) {
-            out.append(&mut self.held);
+        if self.state == State::Opening {
+            for byte in std::mem::take(&mut self.held) {
+                self.line_ends.byte(byte, out);
+            }
         }
-        if std::mem::take(&mut self.carriage) {
-            out.push(b'\r');
-        }
-        self.held.clear();
-        self.state = State::Text;
+        self.line_ends.end(out);
+        *self = Self::default();
     }
 
     fn byte(&mut self, byte: u8, out: &mut Vec<u8>) {
         match self.state {
-            State::Text => match byte {
-                b'<' if self.html => self.state = State::Tag,
-                b'&' if self.html => self.hold(State::Entity, byte),
-                b'\x1b' if !self.html => self.hold(State::Opening, byte),
-                byte => self.plain(byte, out),
-            },
-            State::Tag if byte == b'>' => self.state = State::Text,
-            State::Tag => {}
-            State::Entity => {
+            State::Text if byte == NOTE[0] => {
                 self.held.push(byte);
-                let done = byte == b';';
-                if done || self.held.len() > ENTITY || !(byte.is_ascii_alphanumeric() || byte == b'#') {
-                    self.entity(out);
-                }
+                self.state = State::Opening;
             }
+            State::Text => self.line_ends.byte(byte, out),
             State::Opening => {
                 self.held.push(byte);
                 if self.held == NOTE {
-                    self.hold_nothing(State::Note);
+                    self.held.clear();
+                    self.state = State::Note;
                 } else if !NOTE.starts_with(&self.held) {
                     self.release(out);
                 }
@@ -266,55 +241,22 @@ impl Plain {
                         self.held.push(byte);
                     }
                 } else if self.held == NOTE_END {
-                    self.hold_nothing(State::Text);
+                    self.held.clear();
+                    self.state = State::Text;
                 }
             }
         }
     }
 
-    fn hold(&mut self, state: State, byte: u8) {
-        self.held.clear();
-        self.held.push(byte);
-        self.state = state;
-    }
-
-    fn hold_nothing(&mut self, state: State) {
-        self.held.clear();
-        self.state = state;
-    }
-
-    /// What was held is text after all; its last byte may begin something itself.
+    /// What was held is text; its last byte may itself begin a note.
     fn release(&mut self, out: &mut Vec<u8>) {
         self.state = State::Text;
         let held = std::mem::take(&mut self.held);
         let Some((last, first)) = held.split_last() else { return };
         for byte in first {
-            self.plain(*byte, out);
+            self.line_ends.byte(*byte, out);
         }
         self.byte(*last, out);
-    }
-
-    fn entity(&mut self, out: &mut Vec<u8>) {
-        let text = match self.held.as_slice() {
-            b"&lt;" => "<",
-            b"&gt;" => ">",
-            b"&amp;" => "&",
-            b"&quot;" => "\"",
-            b"&#039;" | b"&#39;" | b"&apos;" => "'",
-            b"&nbsp;" => "\u{a0}",
-            _ => return self.release(out),
-        };
-        for byte in text.bytes() {
-            self.plain(byte, out);
-        }
-        self.hold_nothing(State::Text);
-    }
-
-    fn plain(&mut self, byte: u8, out: &mut Vec<u8>) {
-        if std::mem::take(&mut self.carriage) && byte != b'\n' {
-            out.push(b'\r');
-        }
-        if byte == b'\r' { self.carriage = true } else { out.push(byte) }
     }
 }
 
@@ -322,41 +264,16 @@ impl Plain {
 mod tests {
     use super::*;
 
-    fn whole(mut plain: Plain, pieces: &[&[u8]]) -> String {
-        let mut out = Vec::new();
-        for piece in pieces {
-            plain.feed(piece, &mut out);
-        }
-        plain.end(&mut out);
-        String::from_utf8_lossy(&out).into_owned()
-    }
-
-    const HTML: &str = "Started by user <a href='/user/dev' class='x'>dev</a>\r\n<span class=\"pipeline-new-node\" label=\"a &gt; b\">\
-        [Pipeline] sh\r\n</span>if (a &lt; b &amp;&amp; c &gt; d) ü 🚀 &amp;lt; & x &unknown; &am\r\nhalf \r way\r";
-    const STORED: &str =
-        "Started by user dev\n[Pipeline] sh\nif (a < b && c > d) ü 🚀 &lt; & x &unknown; &am\nhalf \r way\r";
-
-    #[test]
-    fn html_becomes_the_stored_text_wherever_it_is_cut() {
-        assert_eq!(whole(Plain::html(), &[HTML.as_bytes()]), STORED);
-        for at in 0..HTML.len() {
-            for then in [at, (at + 1).min(HTML.len()), (at + 7).min(HTML.len())] {
-                let bytes = HTML.as_bytes();
-                assert_eq!(
-                    whole(Plain::html(), &[&bytes[..at], &bytes[at..then], &bytes[then..]]),
-                    STORED,
-                    "{at} {then}"
-                );
-            }
-        }
-    }
-
     #[test]
     fn notes_leave_the_plain_text_wherever_it_is_cut() {
         let sent = "Aborted by \u{1b}[8mha:////4M8+yG==\u{1b}[0mdev\r\n\u{1b}[31mred\u{1b}[0m \u{1b}\u{1b}[8mha:AA\u{1b}\u{1b}[0m<b>&lt;\r\n\u{1b}[8mh";
         let stored = "Aborted by dev\n\u{1b}[31mred\u{1b}[0m \u{1b}<b>&lt;\n\u{1b}[8mh";
         for at in 0..=sent.len() {
-            assert_eq!(whole(Plain::text(), &[&sent.as_bytes()[..at], &sent.as_bytes()[at..]]), stored, "{at}");
+            let (mut filter, mut text) = (NoteFilter::default(), Vec::new());
+            filter.feed(&sent.as_bytes()[..at], &mut text);
+            filter.feed(&sent.as_bytes()[at..], &mut text);
+            filter.end(&mut text);
+            assert_eq!(String::from_utf8_lossy(&text), stored, "{at}");
         }
     }
 }

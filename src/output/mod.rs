@@ -3,6 +3,7 @@
 //! The only room that prints, beside `main`. It cleans remote text and masks secrets; it must know no provider
 //! and no HTTP.
 
+mod html_text;
 pub mod junit;
 pub mod lines;
 mod progress;
@@ -22,6 +23,7 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::model::{DownloadEvent, Event};
 use crate::secret::{Redactor, Secret};
+pub use html_text::{HtmlText, LineEnds};
 pub use progress::size;
 use progress::{amount, bar, columns, draws_bars};
 
