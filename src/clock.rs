@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::error::ExitCode;
 
 /// Where the program gets time from. Tests inject their own, so that hours take no time.
-pub trait Clock {
+pub trait Clock: Send + Sync {
     /// Time since an arbitrary start; never goes backwards.
     fn now(&self) -> Duration;
 

@@ -25,7 +25,7 @@ mod secret;
 mod signals;
 
 use std::process;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use clock::{Interrupt, SystemClock};
 use commands::Context;
@@ -42,7 +42,7 @@ fn main() -> process::ExitCode {
         Ok(cli::Parsed::Work(cli)) => {
             let interrupt = Interrupt::default();
             signals::watch(&interrupt, give_up(&console));
-            let clock = Rc::new(SystemClock::new(interrupt.clone()));
+            let clock = Arc::new(SystemClock::new(interrupt.clone()));
             commands::run(&cli, &Context { console, clock, interrupt })
         }
         Err(failure) => commands::refuse(&failure, &console),

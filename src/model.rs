@@ -12,6 +12,8 @@ use crate::error::ExitCode;
 /// A remote build.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Build {
+    /// The build's name in a sentence: `Codemagic build 12`, `Jenkins build team/app#7`, `Jenkins queue item 5`.
+    pub title: String,
     /// The provider's id.
     pub id: String,
     /// The build's number within its app or job.

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -67,7 +68,7 @@ pub struct Filter {
 pub struct Client {
     pub(super) http: Http,
     pub(super) endpoints: Endpoints,
-    pub(super) clock: Rc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     teams: OnceCell<Vec<String>>,
     budget: Cell<Option<RateLimit>>,
     /// The legacy API's newest document of a build that has ended, with the build's id.
@@ -76,7 +77,7 @@ pub struct Client {
 
 impl Client {
     /// A client; nothing is sent yet.
-    pub fn new(http: Http, endpoints: Endpoints, clock: Rc<dyn Clock>) -> Self {
+    pub fn new(http: Http, endpoints: Endpoints, clock: Arc<dyn Clock>) -> Self {
         Self { http, endpoints, clock, teams: OnceCell::new(), budget: Cell::new(None), ended: RefCell::new(None) }
     }
 
@@ -85,7 +86,7 @@ impl Client {
         Self {
             http: self.http.shutdown_client(limit),
             endpoints: self.endpoints.clone(),
-            clock: Rc::clone(&self.clock),
+            clock: Arc::clone(&self.clock),
             teams: self.teams.clone(),
             budget: Cell::new(None),
             ended: RefCell::new(None),

@@ -97,9 +97,11 @@ pub(super) fn snapshot(wire: &Value, page: fn(&str, &str) -> String, now: System
     let (started, ended) = (str(wire, "started_at"), str(wire, "finished_at"));
     let (phase, known) = phase(&status, started.is_some(), ended.is_some());
     let app_id = text(wire, "app_id").filter(|app_id| !app_id.is_empty());
+    let number = json::number(wire, "index");
     let build = Build {
+        title: format!("Codemagic build {}", number.map_or_else(|| id.clone(), |number| number.to_string())),
         url: page(app_id.as_deref().unwrap_or_default(), &id),
-        number: json::number(wire, "index"),
+        number,
         status,
         workflow_id: text(&wire["workflow"], "id"),
         branch: text(wire, "branch"),

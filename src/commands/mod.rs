@@ -9,7 +9,7 @@ mod jenkins;
 
 use std::fs;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 
@@ -26,7 +26,7 @@ pub struct Context {
     /// Where text goes.
     pub console: Console,
     /// Where time comes from.
-    pub clock: Rc<dyn Clock>,
+    pub clock: Arc<dyn Clock>,
     /// The request to end, for connections to register with.
     pub interrupt: Interrupt,
 }

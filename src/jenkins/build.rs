@@ -225,6 +225,7 @@ fn view(wire: &Value, job: &JobPath, job_page: &str, now: u64) -> BuildView {
     let run = duration.or_else(|| Some(now.saturating_sub(number(wire, "timestamp")?)));
     let own_number = number(wire, "number").unwrap_or_default();
     let build = Build {
+        title: format!("Jenkins build {job}#{own_number}"),
         id: format!("{job}#{own_number}"),
         number: Some(own_number),
         url: format!("{job_page}/{own_number}/"),

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -65,7 +65,7 @@ pub struct Client {
     pub(super) http: Http,
     pub(super) root: Url,
     pub(super) login: Credentials,
-    clock: Rc<dyn Clock>,
+    clock: Arc<dyn Clock>,
     crumb: RefCell<Option<Crumb>>,
     /// `X-Jenkins-Session` of the newest answer that had one: it changes with each restart.
     session: RefCell<Option<String>>,
@@ -76,7 +76,7 @@ pub struct Client {
 
 impl Client {
     /// A client of the controller at `root`; nothing is sent yet.
-    pub fn new(http: Http, root: Url, login: Credentials, clock: Rc<dyn Clock>) -> Self {
+    pub fn new(http: Http, root: Url, login: Credentials, clock: Arc<dyn Clock>) -> Self {
         Self {
             http,
             root,
@@ -95,7 +95,7 @@ impl Client {
             http: self.http.shutdown_client(limit),
             root: self.root.clone(),
             login: self.login.clone(),
-            clock: Rc::clone(&self.clock),
+            clock: Arc::clone(&self.clock),
             crumb: self.crumb.clone(),
             session: self.session.clone(),
             version: self.version.clone(),
@@ -105,7 +105,7 @@ impl Client {
 
     /// The same controller with other credentials, e.g. those of a token that was just made.
     pub fn with_login(&self, http: Http, login: Credentials) -> Self {
-        Self::new(http, self.root.clone(), login, Rc::clone(&self.clock))
+        Self::new(http, self.root.clone(), login, Arc::clone(&self.clock))
     }
 
     /// The controller's root.

@@ -2,5 +2,6 @@
 //!
 //! Must know no provider and no output.
 
+pub mod provider;
 pub mod schedule;
 pub mod watch;

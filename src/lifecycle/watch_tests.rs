@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use super::*;
@@ -10,25 +11,25 @@ use crate::model::Build;
 /// A clock that jumps to the end of each sleep.
 #[derive(Clone, Default)]
 struct Jump {
-    now: Rc<Cell<Duration>>,
-    interrupt_at: Rc<Cell<Option<Duration>>>,
+    now: Arc<Mutex<Duration>>,
+    interrupt_at: Arc<Mutex<Option<Duration>>>,
 }
 
 impl Clock for Jump {
     fn now(&self) -> Duration {
-        self.now.get()
+        *self.now.lock().unwrap()
     }
 
     fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + self.now.get()
+        SystemTime::UNIX_EPOCH + self.now()
     }
 
     fn sleep(&self, pause: Duration) {
-        self.now.set(self.now.get() + pause);
+        *self.now.lock().unwrap() += pause;
     }
 
     fn interrupted(&self) -> Option<ExitCode> {
-        self.interrupt_at.get().filter(|at| *at <= self.now.get()).map(|_| ExitCode::Terminated)
+        self.interrupt_at.lock().unwrap().filter(|at| *at <= self.now()).map(|_| ExitCode::Terminated)
     }
 }
 
@@ -228,7 +229,7 @@ fn several_builds_are_followed_side_by_side_and_fail_fast_abandons_the_rest() {
 #[test]
 fn a_signal_ends_it_at_once() {
     let clock = Jump::default();
-    clock.interrupt_at.set(Some(Duration::from_secs(500)));
+    *clock.interrupt_at.lock().unwrap() = Some(Duration::from_secs(500));
     let (ends, _) = run(vec![script(&clock, 5, 5000)], &patient(), false, &clock);
     assert_eq!(ends, [End::Interrupted(ExitCode::Terminated)]);
     assert!(clock.now() < Duration::from_secs(530));
@@ -241,7 +242,7 @@ fn one_look_says_when_the_next_is_worth_while_and_keeps_the_limits() {
         [(10, 1000, 0, false), (10, 1000, 200, false), (10, 1000, 400, false), (0, 5, 20, false), (10, 1000, 50, true)]
     {
         let clock = Jump::default();
-        clock.now.set(Duration::from_secs(at));
+        *clock.now.lock().unwrap() = Duration::from_secs(at);
         let mut build = script(&clock, queued, run_for);
         if bad {
             build.misses = vec![(0, 10_000, miss(ExitCode::Unavailable, true))];
@@ -271,7 +272,7 @@ fn the_pause_between_single_looks_costs_few_agents_and_keeps_the_limits() {
         (None, Some(1810), 1800, 8, 10),
     ] {
         let clock = Jump::default();
-        clock.now.set(Duration::from_secs(at));
+        *clock.now.lock().unwrap() = Duration::from_secs(at);
         let mut build = script(&clock, 0, 10_000);
         build.usual = usual;
         let limits = Limits { once: true, run: limit.map(Duration::from_secs), ..patient() };

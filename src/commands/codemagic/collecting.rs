@@ -266,8 +266,7 @@ pub(super) fn note_tests(suites: &[TestSuite], junit: Option<&Path>, document: &
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::rc::Rc;
+    use std::sync::{Arc, Mutex};
     use std::time::SystemTime;
 
     use cibridge_simulator::{DEFAULT_APP, Simulator, StartRequest, Target};
@@ -280,17 +279,17 @@ mod tests {
 
     /// A clock that a test sets.
     #[derive(Default)]
-    struct Hand(Cell<Duration>);
+    struct Hand(Mutex<Duration>);
 
     impl Clock for Hand {
         fn now(&self) -> Duration {
-            self.0.get()
+            *self.0.lock().unwrap()
         }
         fn wall(&self) -> SystemTime {
             SystemTime::UNIX_EPOCH + self.now()
         }
         fn sleep(&self, pause: Duration) {
-            self.0.set(self.now() + pause);
+            *self.0.lock().unwrap() += pause;
         }
         fn interrupted(&self) -> Option<ExitCode> {
             None
@@ -317,8 +316,8 @@ mod tests {
         let (v3, legacy) = (Url::parse(sim.v3_url()).unwrap(), Url::parse(sim.legacy_url()).unwrap());
         let key = Credential { origin: v3.origin(), header: "x-auth-token".into(), value: Secret::new(sim.key()) };
         let http = Http::new(options, vec![key], Interrupt::default(), None);
-        let clock = Rc::new(Hand::default());
-        let client = Client::new(http, Endpoints { v3, legacy }, Rc::clone(&clock) as Rc<dyn Clock>);
+        let clock = Arc::new(Hand::default());
+        let client = Client::new(http, Endpoints { v3, legacy }, Arc::clone(&clock) as Arc<dyn Clock>);
         let (_, mut offers) = client.offers(&id).unwrap();
         client.add_sums(&id, &mut offers).unwrap();
         let mut links = BuildLinks {

@@ -15,7 +15,6 @@ mod trigger;
 mod wait;
 mod watching;
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,7 +117,7 @@ fn connect(
     let report = context.console.clone();
     let trace = output.verbose.then(|| Arc::new(move |line: &str| report.line(line)) as Trace);
     let http = Http::new(options, credentials.collect(), context.interrupt.clone(), trace);
-    Client::new(http, endpoints, Rc::clone(&context.clock))
+    Client::new(http, endpoints, Arc::clone(&context.clock))
 }
 
 fn endpoints(connection: &ConnectionArgs) -> Result<Endpoints, Error> {

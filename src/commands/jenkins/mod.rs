@@ -16,7 +16,6 @@ mod trigger;
 mod wait;
 mod watching;
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,7 +82,7 @@ fn reach(
     let root = Url::parse(&root).map_err(|why| Error::usage("the controller's address", why))?;
     let (credentials, login) = credentials(connection, &root, context)?;
     let http = http(connection, output, context, credentials);
-    Ok(Reached { client: Client::new(http, root, login, Rc::clone(&context.clock)), places })
+    Ok(Reached { client: Client::new(http, root, login, Arc::clone(&context.clock)), places })
 }
 
 /// The controller's address: `--url` or `CIBRIDGE_JENKINS_URL`, then what a pasted address names, then `JENKINS_URL`.
