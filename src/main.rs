@@ -18,6 +18,7 @@ mod error;
 mod http;
 mod jenkins;
 mod json;
+mod lenient;
 mod lifecycle;
 mod model;
 mod output;
