@@ -2,15 +2,44 @@
 //!
 //! The only module that sleeps. It must not know what is waited for.
 
+use std::ops::Add;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::ExitCode;
 
+/// A point in time on the clock of this call; [`Duration`] is for spans only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(Duration);
+
+impl Timestamp {
+    /// The start of the clock.
+    pub const START: Self = Self(Duration::ZERO);
+
+    /// The span between an earlier point and this one; zero if the other is later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The point this long before, not before the start of the clock.
+    pub const fn before(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(span))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    /// The point this long after. A span from outside may be absurd, so it never overflows.
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(span))
+    }
+}
+
 /// Where the program gets time from. Tests inject their own, so that hours take no time.
 pub trait Clock: Send + Sync {
-    /// Time since an arbitrary start; never goes backwards.
-    fn now(&self) -> Duration;
+    /// The time; it never goes backwards.
+    fn now(&self) -> Timestamp;
 
     /// The wall clock, for stamps that people and other machines read.
     fn wall(&self) -> SystemTime;
@@ -103,8 +132,8 @@ impl SystemClock {
 }
 
 impl Clock for SystemClock {
-    fn now(&self) -> Duration {
-        self.start.elapsed()
+    fn now(&self) -> Timestamp {
+        Timestamp(self.start.elapsed())
     }
 
     fn wall(&self) -> SystemTime {
@@ -113,8 +142,8 @@ impl Clock for SystemClock {
 
     fn sleep(&self, pause: Duration) {
         let end = self.now() + pause;
-        while let (Some(left), None) = (end.checked_sub(self.now()).filter(|left| !left.is_zero()), self.interrupted())
-        {
+        while self.now() < end && self.interrupted().is_none() {
+            let left = end.since(self.now());
             let state = self.interrupt.lock();
             let slice = left.min(PARENT_CHECK);
             drop(self.interrupt.0.raised.wait_timeout_while(state, slice, |state| state.code.is_none()));

@@ -83,7 +83,7 @@ pub(super) fn fetch(
         artifact.sha256 = Some(saved.sha256);
     }
     if failures.is_empty() {
-        let took = output::words(context.clock.now().saturating_sub(began));
+        let took = output::words(context.clock.now().since(began));
         let files = if count == 1 { "artifact" } else { "artifacts" };
         report.line(&format!("{count} {files}, {} in {took}", output::size(bytes)));
         return Ok(());

@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use names::{distinct, safe};
 use transfer::{Break, CHUNK, Kind, Partial};
 
-use crate::clock::{Clock, Interrupt};
+use crate::clock::{Clock, Interrupt, Timestamp};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::retry::{self, ResumeBudget};
 use crate::http::{Http, Request};
@@ -146,7 +146,7 @@ struct Task {
     growth: ResumeBudget,
     refused: u32,
     damages: u32,
-    due: Duration,
+    due: Timestamp,
     partial: Option<Partial>,
 }
 
@@ -253,7 +253,7 @@ fn plan(
         }
         if running == 0 {
             match waiting.iter().map(|task| task.due).min() {
-                Some(due) => clock.sleep(due.saturating_sub(clock.now())),
+                Some(due) => clock.sleep(due.since(clock.now())),
                 None => return,
             }
             continue;
@@ -265,7 +265,7 @@ fn plan(
             next_beat = now + room.beat;
         }
         let soonest = waiting.iter().map(|task| task.due).chain([next_beat]).min().unwrap_or(next_beat);
-        let Ok(Done { task, result }) = done.recv_timeout(soonest.saturating_sub(now).min(SLICE)) else { continue };
+        let Ok(Done { task, result }) = done.recv_timeout(soonest.since(now).min(SLICE)) else { continue };
         running -= 1;
         match result {
             Ok(saved) => {
@@ -278,7 +278,7 @@ fn plan(
 }
 
 impl Task {
-    fn new(n: usize, due: Duration) -> Self {
+    fn new(n: usize, due: Timestamp) -> Self {
         Self { n, growth: ResumeBudget::default(), refused: 0, damages: 0, due, partial: None }
     }
 
@@ -343,21 +343,21 @@ fn next_try(
 
 /// Measures the rate.
 struct Meter {
-    marks: VecDeque<(Duration, u64)>,
+    marks: VecDeque<(Timestamp, u64)>,
 }
 
 impl Meter {
-    fn new(now: Duration) -> Self {
+    fn new(now: Timestamp) -> Self {
         Self { marks: VecDeque::from([(now, 0)]) }
     }
 
-    fn read(&mut self, now: Duration, bytes: u64, items: &[Item], haul: &DownloadReport) -> DownloadProgress {
-        while self.marks.len() > 1 && self.marks.get(1).is_some_and(|(at, _)| now.saturating_sub(*at) >= WINDOW) {
+    fn read(&mut self, now: Timestamp, bytes: u64, items: &[Item], haul: &DownloadReport) -> DownloadProgress {
+        while self.marks.len() > 1 && self.marks.get(1).is_some_and(|(at, _)| now.since(*at) >= WINDOW) {
             self.marks.pop_front();
         }
         let (since, before) = self.marks.front().copied().unwrap_or((now, bytes));
         self.marks.push_back((now, bytes));
-        let time = now.saturating_sub(since).as_secs_f64();
+        let time = now.since(since).as_secs_f64();
         DownloadProgress {
             files: items.len(),
             complete: haul.files.iter().flatten().count(),
@@ -406,13 +406,13 @@ mod tests {
 
     #[test]
     fn links_and_damages_have_limits_of_their_own() {
-        let mut task = Task::new(0, Duration::ZERO);
+        let mut task = Task::new(0, Timestamp::START);
         assert!(task.count(Kind::Refused, 0, None).is_some());
         assert!(task.count(Kind::Damaged, 0, None).is_some());
         assert!(task.count(Kind::Refused, 0, None).is_some());
         assert_eq!(task.count(Kind::Refused, 0, None), None);
         assert_eq!(task.count(Kind::Damaged, 0, None), None);
-        assert_eq!(Task::new(0, Duration::ZERO).count(Kind::Lasting, 0, None), None);
+        assert_eq!(Task::new(0, Timestamp::START).count(Kind::Lasting, 0, None), None);
         assert_eq!((task.growth.made, task.refused), (5, 3));
     }
 
@@ -420,15 +420,16 @@ mod tests {
     fn the_rate_is_that_of_the_last_seconds() {
         let items = [Item { size: Some(1000), ..Item::default() }, Item { size: Some(500), ..Item::default() }];
         let haul = DownloadReport { files: vec![None, None], failures: Vec::new() };
-        let mut meter = Meter::new(Duration::ZERO);
-        let mut rate = |at: u64, bytes| meter.read(Duration::from_secs(at), bytes, &items, &haul).rate;
+        let mut meter = Meter::new(Timestamp::START);
+        let mut rate =
+            |at: u64, bytes| meter.read(Timestamp::START + Duration::from_secs(at), bytes, &items, &haul).rate;
         assert!((rate(1, 100) - 100.0).abs() < 0.1);
         for at in 2..=10 {
             rate(at, 100 * at);
         }
         assert!((rate(20, 1000) - 0.0).abs() < 0.1, "a stall shows");
         assert!((rate(21, 0) - 0.0).abs() < 0.1, "a restarted file is no negative rate");
-        assert_eq!(meter.read(Duration::from_secs(22), 0, &items, &haul).total, Some(1500));
+        assert_eq!(meter.read(Timestamp::START + Duration::from_secs(22), 0, &items, &haul).total, Some(1500));
     }
 
     #[test]

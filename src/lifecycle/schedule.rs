@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::clock::Timestamp;
 use crate::http::retry::RateLimit;
 
 /// The longest pause between two looks at a build whose usual duration is unknown: so late its end is noticed at most.
@@ -116,16 +117,16 @@ impl PollSchedule {
 /// Watches how fast the shared budget of requests shrinks.
 #[derive(Debug, Clone, Default)]
 pub struct RateLimitBackoff {
-    last: Option<(Duration, RateLimit)>,
+    last: Option<(Timestamp, RateLimit)>,
     /// Requests per second of everybody who uses the key, smoothed.
     rate: f64,
 }
 
 impl RateLimitBackoff {
     /// Notes what an answer at `now` left.
-    pub fn note(&mut self, now: Duration, budget: RateLimit) {
+    pub fn note(&mut self, now: Timestamp, budget: RateLimit) {
         if let Some((then, before)) = self.last {
-            let elapsed = now.saturating_sub(then).as_secs_f64();
+            let elapsed = now.since(then).as_secs_f64();
             if elapsed < 1.0 {
                 return;
             }
@@ -256,7 +257,10 @@ mod tests {
                 *misses = 0;
                 left -= 2;
             }
-            pressure.note(secs(now), RateLimit { remaining: left, reset: secs((window_end - now).ceil()) });
+            pressure.note(
+                Timestamp::START + secs(now),
+                RateLimit { remaining: left, reset: secs((window_end - now).ceil()) },
+            );
             let view = View { run: Some(secs(now)), followed: secs(now) };
             let pause = pressure.stretch(PollSchedule::default().pause(view), jitter);
             queue.push((std::cmp::Reverse(millis + u64::try_from(pause.as_millis()).unwrap()), n));

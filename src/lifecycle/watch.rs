@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::retry::RateLimit;
 use crate::lifecycle::schedule::{DurationEstimate, PollSchedule, RateLimitBackoff, View};
@@ -102,10 +102,10 @@ pub struct Watch<R: ?Sized> {
     pub steps: Vec<Step>,
     /// Why following ended; `None` while it goes on.
     pub end: Option<End>,
-    began: Duration,
-    seen_at: Duration,
-    next_look: Duration,
-    next_beat: Duration,
+    began: Timestamp,
+    seen_at: Timestamp,
+    next_look: Timestamp,
+    next_beat: Timestamp,
     misses: u32,
     refusals: u32,
     /// The build behind it; last, because only the last field can be of unknown size.
@@ -141,24 +141,24 @@ impl<R: Remote> Watch<R> {
 
 impl Watch<dyn Remote + '_> {
     /// How long the build has run or been queued by now: what the service said, and the time since.
-    fn age(&self, now: Duration) -> (Option<Duration>, Duration) {
-        let since = now.saturating_sub(self.seen_at);
+    fn age(&self, now: Timestamp) -> (Option<Duration>, Duration) {
+        let since = now.since(self.seen_at);
         let build = self.snapshot.as_ref().map(|snapshot| &snapshot.build);
         let run = build.and_then(|build| build.run_seconds).map(|run| Duration::from_secs(run) + since);
         let queued = match build.and_then(|build| build.queued_seconds) {
             Some(queued) if run.is_some() => Duration::from_secs(queued),
             Some(queued) => Duration::from_secs(queued) + since,
-            None => now.saturating_sub(self.began),
+            None => now.since(self.began),
         };
         (run, queued)
     }
 
-    fn view(&self, now: Duration) -> View {
-        View { run: self.age(now).0, followed: now.saturating_sub(self.began) }
+    fn view(&self, now: Timestamp) -> View {
+        View { run: self.age(now).0, followed: now.since(self.began) }
     }
 
     /// The moment at which the first of the limits passes, and what to say then.
-    fn deadline(&self, now: Duration) -> Option<(Duration, String)> {
+    fn deadline(&self, now: Timestamp) -> Option<(Timestamp, String)> {
         let (run, queued) = self.age(now);
         let shown = |limit: Duration| humantime::format_duration(limit).to_string();
         let total =
@@ -176,7 +176,7 @@ impl Watch<dyn Remote + '_> {
     }
 
     /// The next moment at which something is to be done.
-    fn due(&self, now: Duration) -> Duration {
+    fn due(&self, now: Timestamp) -> Timestamp {
         let deadline = self.deadline(now).map(|(at, _)| at);
         [Some(self.next_look), Some(self.next_beat), deadline].into_iter().flatten().min().unwrap_or(now)
     }
@@ -210,7 +210,7 @@ impl Watch<dyn Remote + '_> {
 
     /// The pause until another single look is worth while: not before the build can be done, seldom where that is
     /// unknown, and in time for the limits.
-    fn next_call(&self, now: Duration) -> Duration {
+    fn next_call(&self, now: Timestamp) -> Duration {
         let (run, queued) = self.age(now);
         let foreseen = run.zip(self.pace.usual).is_some_and(|(run, usual)| run <= usual.typical().mul_f64(1.25));
         let patience =
@@ -218,10 +218,10 @@ impl Watch<dyn Remote + '_> {
         let planned = match self.remote.pause() {
             // A pause of its own is that of somebody who stays.
             Some(_) => self.pace.pause(self.view(now)),
-            None => self.next_look.saturating_sub(now),
+            None => self.next_look.since(now),
         };
         let pause = planned.max(patience).max(BETWEEN_CALLS);
-        self.deadline(now).map_or(pause, |(at, _)| pause.min(at.saturating_sub(now).max(Duration::from_secs(1))))
+        self.deadline(now).map_or(pause, |(at, _)| pause.min(at.since(now).max(Duration::from_secs(1))))
     }
 
     fn look(&mut self, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
@@ -315,7 +315,7 @@ impl Watch<dyn Remote + '_> {
     }
 
     /// Tells what is new among the steps; false if they cannot be had. Steps are news, not the truth about the end.
-    fn look_at_steps(&mut self, now: Duration, emit: &mut dyn FnMut(Event)) -> bool {
+    fn look_at_steps(&mut self, now: Timestamp, emit: &mut dyn FnMut(Event)) -> bool {
         let Ok(steps) = self.remote.steps() else { return false };
         for (index, step) in steps.iter().enumerate() {
             let old = self.steps.get(index).map(|old| old.status.as_str());
@@ -328,10 +328,10 @@ impl Watch<dyn Remote + '_> {
         true
     }
 
-    fn miss(&mut self, miss: RequestError, now: Duration, emit: &mut dyn FnMut(Event)) {
+    fn miss(&mut self, miss: RequestError, now: Timestamp, emit: &mut dyn FnMut(Event)) {
         self.misses += 1;
         let unknown_yet = self.snapshot.is_none() && miss.error.code() == ExitCode::NotFound;
-        if unknown_yet && now.saturating_sub(self.began) < self.limits.unknown {
+        if unknown_yet && now.since(self.began) < self.limits.unknown {
             // The service says 404 for a while after a start; that is no news.
             self.next_look = now + self.pace.fixed.unwrap_or(AFTER_MISS.0);
             return;
@@ -384,7 +384,7 @@ pub fn follow<R: Remote>(
         };
         let due = Watch::<dyn Remote>::due(&watches[next], now);
         if due > now {
-            clock.sleep(due.saturating_sub(now));
+            clock.sleep(due.since(now));
             continue;
         }
         let mut events = Vec::new();

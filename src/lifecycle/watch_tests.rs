@@ -6,26 +6,28 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use super::*;
+use crate::clock::Timestamp;
 use crate::model::Build;
 
 /// A clock that jumps to the end of each sleep.
 #[derive(Clone, Default)]
 struct Jump {
-    now: Arc<Mutex<Duration>>,
-    interrupt_at: Arc<Mutex<Option<Duration>>>,
+    now: Arc<Mutex<Timestamp>>,
+    interrupt_at: Arc<Mutex<Option<Timestamp>>>,
 }
 
 impl Clock for Jump {
-    fn now(&self) -> Duration {
+    fn now(&self) -> Timestamp {
         *self.now.lock().unwrap()
     }
 
     fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + self.now()
+        SystemTime::UNIX_EPOCH + self.now().since(Timestamp::START)
     }
 
     fn sleep(&self, pause: Duration) {
-        *self.now.lock().unwrap() += pause;
+        let mut now = self.now.lock().unwrap();
+        *now = *now + pause;
     }
 
     fn interrupted(&self) -> Option<ExitCode> {
@@ -55,7 +57,7 @@ impl Remote for Script {
     fn look(&mut self) -> Result<BuildSnapshot, RequestError> {
         self.looks.set(self.looks.get() + 1);
         self.clock.sleep(Duration::from_millis(100));
-        let now = self.clock.now().as_secs();
+        let now = self.clock.now().since(Timestamp::START).as_secs();
         if let Some((_, _, miss)) = self.misses.iter().find(|(from, to, _)| (*from..*to).contains(&now)) {
             return Err(miss.clone());
         }
@@ -78,7 +80,11 @@ impl Remote for Script {
 
     fn steps(&mut self) -> Result<Vec<Step>, RequestError> {
         self.looks_at_steps.set(self.looks_at_steps.get() + 1);
-        let status = if self.clock.now().as_secs() < self.queued + self.run { "running" } else { "success" };
+        let status = if self.clock.now().since(Timestamp::START).as_secs() < self.queued + self.run {
+            "running"
+        } else {
+            "success"
+        };
         Ok(vec![Step { name: "Build".into(), status: status.into(), seconds: Some(1) }])
     }
 
@@ -124,7 +130,7 @@ fn a_build_is_followed_to_its_end_and_only_changes_are_told() {
     let clock = Jump::default();
     let (ends, lines) = run(vec![script(&clock, 10, 4000)], &patient(), false, &clock);
     assert_eq!(ends, [End::Ended(ExitCode::Success)]);
-    assert!((4010..=4040).contains(&clock.now().as_secs()), "{:?}", clock.now());
+    assert!((4010..=4040).contains(&clock.now().since(Timestamp::START).as_secs()), "{:?}", clock.now());
     let count = |word: &str| lines.iter().filter(|line| line.contains(word)).count();
     assert_eq!((count("Status"), count("Step"), count("Commit")), (3, 2, 1), "{lines:#?}");
     assert!((60..=68).contains(&count("Heartbeat")), "{}", count("Heartbeat"));
@@ -146,7 +152,7 @@ fn a_lasting_refusal_ends_it_after_some_tries() {
     build.misses = vec![(300, 100_000, miss(ExitCode::Denied, false))];
     let (ends, _) = run(vec![build], &patient(), false, &clock);
     assert!(matches!(&ends[0], End::Unreachable(failure) if failure.code() == ExitCode::Denied));
-    assert!(clock.now() < Duration::from_secs(400));
+    assert!(clock.now().since(Timestamp::START) < Duration::from_secs(400));
 }
 
 #[test]
@@ -177,7 +183,7 @@ fn each_limit_ends_the_wait_in_time_but_not_a_build_that_just_ended() {
     ] {
         let clock = Jump::default();
         let (ends, _) = run(vec![script(&clock, queued, run_for)], &limits, false, &clock);
-        let now = clock.now().as_secs();
+        let now = clock.now().since(Timestamp::START).as_secs();
         assert!((ended_at..ended_at + 30).contains(&now), "{now} {ended_at}");
         match &ends[0] {
             End::TimedOut(why) => {
@@ -211,7 +217,7 @@ fn another_commit_ends_it_as_soon_as_it_is_known() {
         let limits = Limits { commit: Some(wanted.to_owned()), ..patient() };
         let (ends, _) = run(vec![script(&clock, 10, 1000)], &limits, false, &clock);
         assert_eq!(ends[0], end);
-        assert_eq!(clock.now() < Duration::from_secs(60), matches!(end, End::WrongCommit(_)));
+        assert_eq!(clock.now().since(Timestamp::START) < Duration::from_secs(60), matches!(end, End::WrongCommit(_)));
     }
 }
 
@@ -229,10 +235,10 @@ fn several_builds_are_followed_side_by_side_and_fail_fast_abandons_the_rest() {
 #[test]
 fn a_signal_ends_it_at_once() {
     let clock = Jump::default();
-    *clock.interrupt_at.lock().unwrap() = Some(Duration::from_secs(500));
+    *clock.interrupt_at.lock().unwrap() = Some(Timestamp::START + Duration::from_secs(500));
     let (ends, _) = run(vec![script(&clock, 5, 5000)], &patient(), false, &clock);
     assert_eq!(ends, [End::Interrupted(ExitCode::Terminated)]);
-    assert!(clock.now() < Duration::from_secs(530));
+    assert!(clock.now().since(Timestamp::START) < Duration::from_secs(530));
 }
 
 #[test]
@@ -242,7 +248,7 @@ fn one_look_says_when_the_next_is_worth_while_and_keeps_the_limits() {
         [(10, 1000, 0, false), (10, 1000, 200, false), (10, 1000, 400, false), (0, 5, 20, false), (10, 1000, 50, true)]
     {
         let clock = Jump::default();
-        *clock.now.lock().unwrap() = Duration::from_secs(at);
+        *clock.now.lock().unwrap() = Timestamp::START + Duration::from_secs(at);
         let mut build = script(&clock, queued, run_for);
         if bad {
             build.misses = vec![(0, 10_000, miss(ExitCode::Unavailable, true))];
@@ -272,7 +278,7 @@ fn the_pause_between_single_looks_costs_few_agents_and_keeps_the_limits() {
         (None, Some(1810), 1800, 8, 10),
     ] {
         let clock = Jump::default();
-        *clock.now.lock().unwrap() = Duration::from_secs(at);
+        *clock.now.lock().unwrap() = Timestamp::START + Duration::from_secs(at);
         let mut build = script(&clock, 0, 10_000);
         build.usual = usual;
         let limits = Limits { once: true, run: limit.map(Duration::from_secs), ..patient() };
@@ -294,7 +300,8 @@ fn a_build_with_history_costs_few_requests_and_one_that_fails_early_is_noticed_o
         assert_eq!(ends, [End::Ended(ended)]);
         assert!(looks.get() + steps.get() <= 10, "{} {}", looks.get(), steps.get());
         assert!(
-            clock.now() < Duration::from_secs(if ended == ExitCode::Success { 916 } else { 600 }),
+            clock.now().since(Timestamp::START)
+                < Duration::from_secs(if ended == ExitCode::Success { 916 } else { 600 }),
             "{:?}",
             clock.now()
         );

@@ -38,7 +38,7 @@ struct BuildLinks<'a> {
     offers: &'a mut [Offer],
     /// For each item the number of its offer.
     chosen: &'a [usize],
-    seen: Duration,
+    seen: crate::clock::Timestamp,
 }
 
 impl BuildLinks<'_> {
@@ -53,7 +53,7 @@ impl BuildLinks<'_> {
 impl Links for BuildLinks<'_> {
     fn fresh(&mut self, n: usize, tries: Tries) -> Result<Request, RequestError> {
         let n = self.chosen[n];
-        if tries.made > 0 || self.clock.now().saturating_sub(self.seen) > FRESH {
+        if tries.made > 0 || self.clock.now().since(self.seen) > FRESH {
             self.look()?;
         }
         let offer = &self.offers[n];
@@ -272,24 +272,25 @@ mod tests {
     use cibridge_simulator::{DEFAULT_APP, Simulator, StartRequest, Target};
 
     use super::*;
-    use crate::clock::Interrupt;
+    use crate::clock::{Interrupt, Timestamp};
     use crate::codemagic::Endpoints;
     use crate::http::{Credential, Http, Options, Url};
     use crate::secret::Secret;
 
     /// A clock that a test sets.
     #[derive(Default)]
-    struct Hand(Mutex<Duration>);
+    struct Hand(Mutex<Timestamp>);
 
     impl Clock for Hand {
-        fn now(&self) -> Duration {
+        fn now(&self) -> Timestamp {
             *self.0.lock().unwrap()
         }
         fn wall(&self) -> SystemTime {
-            SystemTime::UNIX_EPOCH + self.now()
+            SystemTime::UNIX_EPOCH + self.now().since(Timestamp::START)
         }
         fn sleep(&self, pause: Duration) {
-            *self.0.lock().unwrap() += pause;
+            let mut now = self.0.lock().unwrap();
+            *now = *now + pause;
         }
         fn interrupted(&self) -> Option<ExitCode> {
             None

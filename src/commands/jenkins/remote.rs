@@ -30,7 +30,7 @@ pub(super) struct LogFollow {
     /// Where the next look begins, in bytes of the stored log.
     pub(super) offset: u64,
     /// When the build was first seen ended while its log was still open.
-    ended_at: Option<Duration>,
+    ended_at: Option<crate::clock::Timestamp>,
     /// Text of the finished log that was shown before the connection broke.
     shown: u64,
     /// There is more to show already.
@@ -70,7 +70,7 @@ pub(super) struct BuildRemote<'a> {
     asked: Vec<String>,
     estimate: Option<Duration>,
     run: Option<Duration>,
-    idle_since: Option<Duration>,
+    idle_since: Option<crate::clock::Timestamp>,
     /// The build was found in this look: what is shown of it comes after its name.
     just_found: bool,
 }
@@ -235,7 +235,7 @@ impl<'a> BuildRemote<'a> {
             follow.ended_at = None;
             return Ok(false);
         }
-        if clock.now().saturating_sub(since) >= OPEN_LOG {
+        if clock.now().since(since) >= OPEN_LOG {
             self.notes.push("the log was not closed though the build ended; its end may be missing".to_owned());
             return Ok(true);
         }
@@ -303,7 +303,7 @@ impl<'a> BuildRemote<'a> {
         self.estimate = view.estimate.filter(|estimate| !ended && *estimate >= WORTH_TELLING);
         if view.is_idle {
             let now = self.clock.now();
-            if now.saturating_sub(*self.idle_since.get_or_insert(now)) >= IDLE {
+            if now.since(*self.idle_since.get_or_insert(now)) >= IDLE {
                 "lost".clone_into(&mut snapshot.build.status);
                 (snapshot.phase, snapshot.known) = (Phase::Ended(ExitCode::Failed), false);
                 return Ok(snapshot);

@@ -311,7 +311,7 @@ pub(super) fn escalate(
         let until = clock.now() + patience;
         let mut pause = Duration::from_millis(250);
         loop {
-            clock.sleep(pause.min(until.saturating_sub(clock.now())));
+            clock.sleep(pause.min(until.since(clock.now())));
             let view = look()?;
             let seen = view.snapshot;
             if matches!(seen.phase, Phase::Ended(_)) {
