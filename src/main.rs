@@ -22,6 +22,8 @@ mod lenient;
 mod lifecycle;
 mod model;
 mod output;
+#[cfg(test)]
+mod package_files;
 mod secret;
 mod signals;
 
