@@ -1,14 +1,17 @@
 // Cancels a build on Codemagic. The help page is cancelCodemagic.txt.
 
-Map call(Map given = [:], String build) {
-    Map takes = cibridgeArguments.connection()
-    cibridgeArguments.check('cancelCodemagic', given, takes)
-    cibridgeArguments.checkId('cancelCodemagic', build)
-    return cibridge.perform(
-        step: 'cancelCodemagic',
-        command: 'codemagic cancel',
-        given: given,
-        takes: takes,
-        environment: ['CIBRIDGE_BUILD=' + build]
-    )
+import com.cloudbees.groovy.cps.NonCPS
+
+Map call(Map arguments = [:], String build) {
+    Map invocation = [
+        step: 'cancelCodemagic', command: 'codemagic cancel', arguments: arguments, schema: schema(),
+        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('cancelCodemagic', build)],
+    ]
+    cibridgeArguments.check(invocation)
+    return cibridgeResult.conclude(invocation, cibridgeRun.onAgent(invocation))
+}
+
+@NonCPS
+Map schema() {
+    return cibridgeArguments.codemagicConnection()
 }

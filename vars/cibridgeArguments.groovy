@@ -1,76 +1,146 @@
-// What a caller may write: the arguments that several steps share, the check of every one, and the plain
-// values that requests are made of. Knows nothing of the binary but the names of its variables.
+// Internal: what a Jenkinsfile may give to the steps of this library: the arguments that several steps share, and the
+// check of every one. Knows nothing of the binary but the names of its variables. No Jenkinsfile calls it.
+//
+// The types: text (also a number), boolean (also as text, because parameters are text), list (one text or several),
+// texts (a map of texts), values (a map whose values keep their type), maps (a list of maps),
+// commit (a text, or true for GIT_COMMIT), description (a boolean, or 'html').
 
 import com.cloudbees.groovy.cps.NonCPS
 
-/** Fails the build when an argument is unknown or of the wrong kind; `takes` is the table of the step. */
-void check(String step, Map given, Map takes) {
-    String problem = problemIn(given, takes)
+/** Fails the build when an argument is unknown or of the wrong type. */
+void check(Map invocation) {
+    check(invocation.step, invocation.arguments, invocation.schema)
+}
+
+void check(String subject, Map arguments, Map schema) {
+    String problem = problemIn(arguments, schema)
     if (problem) {
-        error("${step}: ${problem}")
+        error("${subject}: ${problem}")
     }
 }
 
-/** The id of a build stands between quotes in the shell text, so it is held to what an id can be. */
-void checkId(String step, String build) {
-    if (!build || !build.matches('[A-Za-z0-9][A-Za-z0-9_-]*')) {
-        error("${step}: '${build}' is not the id of a Codemagic build. triggerCodemagic returns it as id.")
+/** The build that a step is about, as the binary takes it: one line, for one build. */
+String build(String step, String build) {
+    if (!build?.trim() || build.contains('\n')) {
+        error("${step}: no build given. Its first argument is the id of a build, which the trigger steps return, or the address of its page.")
     }
+    return build
 }
 
-/** The arguments of every Codemagic step: the key, the binary, the connection. */
+/** How every Codemagic step reaches Codemagic. */
+@NonCPS
+Map codemagicConnection() {
+    return [
+        credentialsId : [type: 'text'],
+        agentLabel    : [type: 'text'],
+        binary        : [type: 'text'],
+        apiUrl        : [type: 'text', variable: 'CODEMAGIC_API_URL'],
+        legacyApiUrl  : [type: 'text', variable: 'CODEMAGIC_LEGACY_API_URL'],
+    ] + connection()
+}
+
+/** How every Jenkins step reaches the other controller. */
+@NonCPS
+Map jenkinsConnection() {
+    return [
+        url           : [type: 'text', variable: 'CIBRIDGE_JENKINS_URL'],
+        credentialsId : [type: 'text'],
+        agentLabel    : [type: 'text'],
+        binary        : [type: 'text'],
+        clientCert    : [type: 'text', variable: 'CIBRIDGE_CLIENT_CERT'],
+        clientKey     : [type: 'text', variable: 'CIBRIDGE_CLIENT_KEY'],
+    ] + connection()
+}
+
 @NonCPS
 Map connection() {
     return [
-        credentialsId : [is: 'text'],
-        binary        : [is: 'text'],
-        apiUrl        : [is: 'text', env: 'CODEMAGIC_API_URL'],
-        legacyApiUrl  : [is: 'text', env: 'CODEMAGIC_LEGACY_API_URL'],
-        caCert        : [is: 'text', env: 'CIBRIDGE_CA_CERT'],
-        connectTimeout: [is: 'text', env: 'CIBRIDGE_CONNECT_TIMEOUT'],
-        answerTimeout : [is: 'text', env: 'CIBRIDGE_ANSWER_TIMEOUT'],
-        allowHttp     : [is: 'flag', env: 'CIBRIDGE_ALLOW_HTTP'],
-        verbose       : [is: 'flag', env: 'CIBRIDGE_VERBOSE'],
+        caCert        : [type: 'text', variable: 'CIBRIDGE_CA_CERT'],
+        connectTimeout: [type: 'text', variable: 'CIBRIDGE_CONNECT_TIMEOUT'],
+        answerTimeout : [type: 'text', variable: 'CIBRIDGE_ANSWER_TIMEOUT'],
+        allowHttp     : [type: 'boolean', variable: 'CIBRIDGE_ALLOW_HTTP'],
+        verbose       : [type: 'boolean', variable: 'CIBRIDGE_VERBOSE'],
     ]
 }
 
-/** How a build is followed, for the steps that do. */
+/** How a step waits for a build. */
 @NonCPS
-Map following() {
+Map waiting() {
     return [
-        queueTimeout     : [is: 'text', env: 'CIBRIDGE_QUEUE_TIMEOUT'],
-        runTimeout       : [is: 'text', env: 'CIBRIDGE_RUN_TIMEOUT'],
-        timeout          : [is: 'text', env: 'CIBRIDGE_TIMEOUT'],
-        noCancel         : [is: 'flag', env: 'CIBRIDGE_NO_CANCEL'],
-        expectCommit     : [is: 'text', env: 'CIBRIDGE_EXPECT_COMMIT'],
-        failOnStepFailure: [is: 'flag', env: 'CIBRIDGE_FAIL_ON_STEP_FAILURE'],
-        logLines         : [is: 'text', env: 'CIBRIDGE_LOG_LINES'],
-        pollInterval     : [is: 'text', env: 'CIBRIDGE_POLL_INTERVAL'],
-        agentLabel       : [is: 'text'],
+        propagate   : [type: 'boolean'],
+        console     : [type: 'boolean', variable: 'CIBRIDGE_CONSOLE'],
+        queueTimeout: [type: 'text', variable: 'CIBRIDGE_QUEUE_TIMEOUT'],
+        runTimeout  : [type: 'text', variable: 'CIBRIDGE_RUN_TIMEOUT'],
+        timeout     : [type: 'text', variable: 'CIBRIDGE_TIMEOUT'],
+        noCancel    : [type: 'boolean', variable: 'CIBRIDGE_NO_CANCEL'],
+        logLines    : [type: 'text', variable: 'CIBRIDGE_LOG_LINES'],
+        pollInterval: [type: 'text', variable: 'CIBRIDGE_POLL_INTERVAL'],
+        description : [type: 'description'],
     ]
 }
 
-/** What a build that was followed leaves in the workspace. */
+/** The same for a build on Codemagic. */
 @NonCPS
-Map results() {
+Map codemagicWaiting() {
+    return waiting() + [
+        expectCommit     : [type: 'commit', variable: 'CIBRIDGE_EXPECT_COMMIT'],
+        failOnStepFailure: [type: 'boolean', variable: 'CIBRIDGE_FAIL_ON_STEP_FAILURE'],
+    ]
+}
+
+/** The same for a build on another Jenkins. */
+@NonCPS
+Map jenkinsWaiting() {
+    return waiting() + [onInput: [type: 'text', variable: 'CIBRIDGE_ON_INPUT']]
+}
+
+/** The files of a finished build, for a step that waits for it in a workspace. */
+@NonCPS
+Map files() {
     return [
-        artifacts   : [is: 'list', env: 'CIBRIDGE_ARTIFACTS'],
-        artifactsDir: [is: 'text', env: 'CIBRIDGE_ARTIFACTS_DIR'],
-        junit       : [is: 'text', env: 'CIBRIDGE_JUNIT'],
+        artifacts   : [type: 'list', variable: 'CIBRIDGE_ARTIFACTS'],
+        artifactsDir: [type: 'text', variable: 'CIBRIDGE_ARTIFACTS_DIR'],
+        allowNone   : [type: 'boolean', variable: 'CIBRIDGE_ALLOW_NONE'],
     ]
 }
 
-/** Says what is wrong with the arguments, or returns null. */
+/** The files of a finished build, for a step that only downloads. */
 @NonCPS
-String problemIn(Map given, Map takes) {
-    for (Object argument in given.entrySet()) {
+Map download() {
+    return [
+        artifacts   : [type: 'list', variable: 'CIBRIDGE_MATCH'],
+        artifactsDir: [type: 'text', variable: 'CIBRIDGE_DIR'],
+        allowNone   : [type: 'boolean', variable: 'CIBRIDGE_ALLOW_NONE'],
+        jobs        : [type: 'text', variable: 'CIBRIDGE_JOBS'],
+        list        : [type: 'boolean', variable: 'CIBRIDGE_LIST'],
+    ]
+}
+
+/** The arguments with `expectCommit: true` replaced by the commit that this Jenkins build checked out. */
+Map withCommit(String step, Map arguments) {
+    if (isOff(arguments.expectCommit)) {
+        return arguments + [expectCommit: null]
+    }
+    if (!isOn(arguments.expectCommit)) {
+        return arguments
+    }
+    if (!env.GIT_COMMIT) {
+        error("${step}: expectCommit: true means GIT_COMMIT, which has no value here. " +
+            'Put the step behind checkout scm in a declarative pipeline, or give the commit itself.')
+    }
+    return arguments + [expectCommit: env.GIT_COMMIT]
+}
+
+/** What is wrong with the arguments, or null. */
+@NonCPS
+String problemIn(Map arguments, Map schema) {
+    for (Object argument in arguments.entrySet()) {
         String name = argument.key.toString()
-        if (!takes.containsKey(name)) {
-            String nearest = nearestName(name, takes.keySet())
-            String hint = nearest ? " Did you mean '${nearest}'?" : ''
-            return "unknown argument '${name}'.${hint} Known: ${takes.keySet().join(', ')}."
+        if (!schema.containsKey(name)) {
+            return "unknown argument '${name}'. Known: ${schema.keySet().join(', ')}."
         }
-        String problem = problemWith(name, takes[name].is, argument.value)
+        // null is the same as not given.
+        String problem = argument.value == null ? null : problemWith(name, schema[name].type, argument.value)
         if (problem) {
             return problem
         }
@@ -79,25 +149,22 @@ String problemIn(Map given, Map takes) {
 }
 
 @NonCPS
-String problemWith(String name, String kind, Object value) {
-    if (value == null) {
-        return null // The same as not given.
-    }
-    if (kind == 'flag') {
+String problemWith(String name, String type, Object value) {
+    if (type == 'boolean' || type == 'description' && value != 'html') {
         return isOn(value) || isOff(value) ? null : "${name} must be true or false, not '${value}'."
     }
-    if (kind == 'text') {
-        return isPlain(value) ? null : "${name} must be a text, not a ${kindOf(value)}."
+    if (type == 'text' || type == 'commit') {
+        return isPlain(value) ? null : "${name} must be a text, not a ${typeOf(value)}."
     }
-    if (kind == 'list') {
+    if (type == 'list') {
         for (Object item in (value instanceof Collection ? value : [value])) {
             if (!isPlain(item)) {
-                return "${name} must be a list of texts, as in ${name}: ['first', 'second']; there is a ${kindOf(item)} in it."
+                return "${name} must be a list of texts, as in ${name}: ['first', 'second']; there is a ${typeOf(item)} in it."
             }
         }
         return null
     }
-    if (kind == 'maps') {
+    if (type == 'maps') {
         for (Object item in (value instanceof Collection ? value : [null])) {
             if (!(item instanceof Map)) {
                 return "${name} must be a list of maps, as in ${name}: [[branch: 'a'], [branch: 'b']]."
@@ -106,14 +173,14 @@ String problemWith(String name, String kind, Object value) {
         return null
     }
     if (!(value instanceof Map)) {
-        return "${name} must be a map, as in ${name}: [NAME: 'value']."
+        return type == 'texts' || type == 'values' ? "${name} must be a map, as in ${name}: [NAME: 'value']." : null
     }
     for (Object entry in value.entrySet()) {
         if (entry.value == null) {
             return "${name}.${entry.key} has no value (null)."
         }
-        if (kind == 'texts' && !isPlain(entry.value)) {
-            return "${name}.${entry.key} must be a text, a number or a boolean, not a ${kindOf(entry.value)}."
+        if (type == 'texts' && !isPlain(entry.value)) {
+            return "${name}.${entry.key} must be a text, a number or a boolean, not a ${typeOf(entry.value)}."
         }
     }
     return null
@@ -125,8 +192,8 @@ boolean isPlain(Object value) {
 }
 
 @NonCPS
-String kindOf(Object value) {
-    return value == null ? 'null' : value instanceof Map ? 'map' : value instanceof Collection ? 'list' : 'value of another kind'
+String typeOf(Object value) {
+    return value == null ? 'null' : value instanceof Map ? 'map' : value instanceof Collection ? 'list' : 'value of another type'
 }
 
 /** On and off are two questions: an argument that is not given is neither. */
@@ -142,60 +209,23 @@ boolean isOff(Object value) {
 
 /** The first of the names that has a value. */
 @NonCPS
-String firstOf(Map given, List names) {
+String firstOf(Map arguments, List names) {
     for (String name in names) {
-        if (given[name] != null) {
+        if (arguments[name] != null) {
             return name
         }
     }
     return null
 }
 
-/** The known name with the fewest edits, if it is near enough to be a slip. */
 @NonCPS
-String nearestName(String name, Collection known) {
-    String nearest = null
-    int fewest = 3 + name.length().intdiv(5)
-    for (Object candidate in known) {
-        // A slip seldom hits the first letter, and every call counts where the sandbox looks at it.
-        if (!name.toLowerCase().startsWith(candidate.substring(0, 1))) {
-            continue
-        }
-        int edits = distance(name.toLowerCase(), candidate.toLowerCase())
-        if (edits < fewest) {
-            nearest = candidate
-            fewest = edits
-        }
-    }
-    return nearest
-}
-
-/** Levenshtein's distance, row by row. */
-@NonCPS
-int distance(String left, String right) {
-    List above = []
-    for (int column = 0; column <= right.length(); column++) {
-        above << column
-    }
-    for (int row = 1; row <= left.length(); row++) {
-        List current = [row]
-        for (int column = 1; column <= right.length(); column++) {
-            int change = above[column - 1] + (left[row - 1] == right[column - 1] ? 0 : 1)
-            current << Math.min(change, Math.min(above[column], current[column - 1]) + 1)
-        }
-        above = current
-    }
-    return above[right.length()]
-}
-
-@NonCPS
-String textOf(Object value) {
+String text(Object value) {
     return value == null ? null : value.toString()
 }
 
 /** One text or a list, as a list of texts. */
 @NonCPS
-List textListOf(Object value) {
+List textList(Object value) {
     List texts = []
     for (Object item in (value == null ? [] : value instanceof Collection ? value : [value])) {
         texts << item.toString()
@@ -203,14 +233,26 @@ List textListOf(Object value) {
     return texts
 }
 
-/** A map of texts: Codemagic takes no other kind for variables. */
+/** A map of texts: Codemagic takes no other type for variables. */
 @NonCPS
-Map textsOf(Map values) {
+Map textMap(Map values) {
     Map texts = [:]
     for (Object entry in (values ?: [:]).entrySet()) {
         texts[entry.key.toString()] = entry.value.toString()
     }
     return texts
+}
+
+/** Without the fields that have nothing in them. */
+@NonCPS
+Map filled(Map fields) {
+    Map kept = [:]
+    for (Object field in fields.entrySet()) {
+        if (field.value) {
+            kept[field.key] = field.value
+        }
+    }
+    return kept
 }
 
 /** A copy of plain maps, lists and values: what JSON parsing and interpolated strings leave behind cannot be saved. */

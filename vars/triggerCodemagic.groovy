@@ -3,98 +3,126 @@
 import com.cloudbees.groovy.cps.NonCPS
 import hudson.AbortException
 
-Map call(Map given = [:]) {
-    Map takes = arguments() + cibridgeArguments.connection()
-    cibridgeArguments.check('triggerCodemagic', given, takes)
-    return given.builds == null ? follow(task(given, takes)) : runAll(given, takes)
+Map call(Map arguments = [:]) {
+    cibridgeArguments.check('triggerCodemagic', arguments, schema())
+    if (arguments.builds != null) {
+        return runAll(arguments)
+    }
+    Map invocation = invocation(arguments)
+    return cibridgeResult.conclude(invocation, runOne(invocation, null))
 }
 
-/** One start as cibridge.perform takes it; fails when it does not say what to build. */
-Map task(Map given, Map takes) {
-    Map request = request(given, env.CODEMAGIC_APP_ID, env.CODEMAGIC_WORKFLOW, env.CODEMAGIC_BRANCH, env.CODEMAGIC_TAG)
-    if (!request.app_id) {
-        error('triggerCodemagic: no app to build. Give appId or set CODEMAGIC_APP_ID; it is in the address of the app page, after /app/.')
-    }
-    if (!request.workflow_id) {
-        error('triggerCodemagic: no workflow to run. Give workflowId or set CODEMAGIC_WORKFLOW; it is the key below workflows: in codemagic.yaml.')
-    }
-    if (!request.branch && !request.tag) {
-        error('triggerCodemagic: neither branch nor tag has a value. Give one of them or set CODEMAGIC_BRANCH or CODEMAGIC_TAG.')
-    }
-    if (env.CHANGE_BRANCH && request.branch == env.BRANCH_NAME && request.branch != env.CHANGE_BRANCH) {
-        error("triggerCodemagic: branch '${request.branch}' is what Jenkins calls this pull request, and no branch of the repository. Give branch: env.CHANGE_BRANCH.")
-    }
-    return [step: 'triggerCodemagic', command: 'codemagic trigger', given: given, takes: takes, request: request]
+/** One start, for the helpers. */
+Map invocation(Map arguments) {
+    Map request = request(arguments, [appId: env.CODEMAGIC_APP_ID, workflowId: env.CODEMAGIC_WORKFLOW, idempotencyKey: env.CIBRIDGE_IDEMPOTENCY_KEY])
+    return [
+        step: 'triggerCodemagic', command: 'codemagic trigger', schema: schema(),
+        arguments: cibridgeArguments.withCommit('triggerCodemagic', arguments), request: request + branchOrTag(arguments),
+        // What stands in the request file is taken from there and not from a variable that happens to be set.
+        environment: ['CODEMAGIC_APP_ID=', 'CODEMAGIC_WORKFLOW=', 'CODEMAGIC_BRANCH=', 'CODEMAGIC_TAG=', 'CIBRIDGE_IDEMPOTENCY_KEY='],
+    ]
 }
 
 /** On the agent at hand, or without holding one. */
-Map follow(Map task) {
-    boolean away = !env.NODE_NAME && (cibridgeArguments.isOn(task.given.wait) || task.given.agentLabel)
-    return away ? cibridgeWait.trigger(task) : cibridge.perform(task)
+Map runOne(Map invocation, Map group) {
+    if (env.NODE_NAME) {
+        return cibridgeRun(invocation)
+    }
+    return cibridgeWait.start(invocation, cibridgeArguments.isOn(invocation.arguments.wait) ? 'end' : null, group)
 }
 
-/** Several builds, some at a time: all answers in order, and the worst of them decides. */
-Map runAll(Map given, Map takes) {
-    String number = given.concurrency == null ? '5' : given.concurrency.toString()
+/** The branch or tag to build: as given, by its variable, or what this Jenkins build itself is about. */
+Map branchOrTag(Map arguments) {
+    if (arguments.containsKey('branch') || arguments.containsKey('tag')) {
+        if (env.CHANGE_BRANCH && arguments.branch == env.BRANCH_NAME && arguments.branch != env.CHANGE_BRANCH) {
+            error("triggerCodemagic: branch '${arguments.branch}' is Jenkins' name of this pull request, not a branch of the repository. " +
+                'Leave branch out, or give branch: env.CHANGE_BRANCH.')
+        }
+        return cibridgeArguments.filled(branch: cibridgeArguments.text(arguments.branch), tag: cibridgeArguments.text(arguments.tag))
+    }
+    if (env.CODEMAGIC_BRANCH || env.CODEMAGIC_TAG) {
+        return cibridgeArguments.filled(branch: env.CODEMAGIC_BRANCH, tag: env.CODEMAGIC_TAG)
+    }
+    if (env.CHANGE_FORK) {
+        error("triggerCodemagic: this pull request comes from the fork '${env.CHANGE_FORK}', and Codemagic builds branches of the app's own repository. " +
+            'Give branch or tag.')
+    }
+    String name = env.CHANGE_BRANCH ? 'CHANGE_BRANCH' : env.TAG_NAME ? 'TAG_NAME' : env.BRANCH_NAME ? 'BRANCH_NAME' : 'GIT_BRANCH'
+    String value = env[name] ?: ''
+    if (name == 'GIT_BRANCH') {
+        // The Git plugin names the remote-tracking branch, and 'detached' where there is none.
+        value = value.startsWith('origin/') ? value.substring(7) : value == 'detached' ? '' : value
+    }
+    if (!value) {
+        return [:]
+    }
+    String kind = name == 'TAG_NAME' ? 'tag' : 'branch'
+    echo("triggerCodemagic: building ${kind} '${value}' (from ${name})")
+    return [(kind): value]
+}
+
+/** Several builds, some at a time: all results in order, and the worst of them decides. */
+Map runAll(Map arguments) {
+    String number = arguments.concurrency == null ? '5' : arguments.concurrency.toString()
     if (!number.matches('[1-9][0-9]{0,3}')) {
         error("triggerCodemagic: concurrency must be a whole number from 1, not '${number}'.")
     }
-    Map state = [next: 0, broken: false, answers: [:]]
-    List tasks = []
-    for (int n = 0; n < given.builds.size(); n++) {
-        Map one = given.builds[n]
-        String stray = cibridgeArguments.firstOf(one, ['builds', 'concurrency', 'failFast', 'propagate'])
-        if (stray) {
-            error("triggerCodemagic: builds[${n}]: ${stray} is about all builds, so it stands beside builds.")
+    Map group = [next: 0, failed: false, results: [:]]
+    List invocations = []
+    for (int n = 0; n < arguments.builds.size(); n++) {
+        Map own = arguments.builds[n]
+        String common = cibridgeArguments.firstOf(own, ['builds', 'concurrency', 'failFast', 'propagate'])
+        if (common) {
+            error("triggerCodemagic: builds[${n}]: ${common} is about all builds, so it stands beside builds.")
         }
-        cibridgeArguments.check("triggerCodemagic: builds[${n}]", one, takes)
-        tasks << task(merged(given, one, n), takes) + [quiet: true, fleet: state]
+        cibridgeArguments.check("triggerCodemagic: builds[${n}]", own, schema())
+        invocations << invocation(merged(arguments, own, n))
     }
-    boolean failFast = cibridgeArguments.isOn(given.failFast)
+    boolean failFast = cibridgeArguments.isOn(arguments.failFast)
     Map lanes = [failFast: failFast]
-    for (int lane = 1; lane <= Math.min(number.toInteger(), tasks.size()); lane++) {
-        lanes['lane ' + lane] = { runLane(tasks, state, failFast) }
+    for (int lane = 1; lane <= Math.min(number.toInteger(), invocations.size()); lane++) {
+        lanes['lane ' + lane] = { runLane(invocations, group, failFast) }
     }
     try {
-        if (tasks) {
+        if (invocations) {
             parallel(lanes)
         }
     } catch (AbortException ended) {
         // Ours, to end the other lanes; everything else passes.
-        if (!state.broken) {
+        if (!group.failed) {
             throw ended
         }
     }
-    return cibridgeOutcome.judgeAll([step: 'triggerCodemagic', given: given], inOrder(state, tasks.size()))
+    return cibridgeResult.judgeAll([step: 'triggerCodemagic', arguments: arguments], inOrder(group, invocations.size()))
 }
 
 /** Takes the next build until there is none. Between two steps only one lane runs, so each is taken once. */
-void runLane(List tasks, Map state, boolean failFast) {
-    while (state.next < tasks.size() && !state.broken) {
-        int n = state.next
-        state.next = n + 1
-        Map answer = follow(tasks[n])
-        state.answers['build ' + n] = answer
-        echo("triggerCodemagic: ${n + 1} of ${tasks.size()}: ${cibridgeOutcome.lineOf(answer)}")
-        if (failFast && !state.broken && answer.exitCode != 0 && answer.exitCode != 3) {
-            state.broken = true
-            error("triggerCodemagic: ${n + 1} of ${tasks.size()} ended badly, so the others are cancelled (failFast)")
+void runLane(List invocations, Map group, boolean failFast) {
+    while (group.next < invocations.size() && !group.failed) {
+        int n = group.next
+        group.next = n + 1
+        Map result = runOne(invocations[n], group)
+        group.results['build ' + n] = result
+        cibridgeResult.describe(invocations[n], result)
+        echo("triggerCodemagic: ${n + 1} of ${invocations.size()}: ${cibridgeResult.sentence(result)}")
+        if (failFast && !group.failed && result.exitCode != 0 && result.outcome != 'unstable') {
+            group.failed = true
+            error("triggerCodemagic: ${n + 1} of ${invocations.size()} failed, so the others are canceled (failFast)")
         }
     }
 }
 
-/** The answers as a list; a build whose lane was ended has one too. */
+/** The results as a list; a build whose lane was ended has one too. */
 @NonCPS
-List inOrder(Map state, int size) {
-    List answers = []
+List inOrder(Map group, int size) {
+    List results = []
     for (int n = 0; n < size; n++) {
-        Map none = n < state.next ? [outcome: 'cancelled', exitCode: 4] : [outcome: 'not_started', exitCode: null]
-        answers << (state.answers['build ' + n] ?: [id: null, url: null, number: null] + none + [status: null, commit: null, artifacts: [], result: [:]])
+        results << (group.results['build ' + n] ?: cibridgeResult.ofFailFast(null, n < group.next ? 'canceled' : 'not_started'))
     }
-    return answers
+    return results
 }
 
-/** The arguments of one of several builds: its own beat the common ones, and maps are joined. */
+/** The arguments of one of several builds: its own are stronger than the common ones, and maps are joined. */
 @NonCPS
 Map merged(Map common, Map own, int n) {
     Map all = [:]
@@ -118,66 +146,52 @@ Map merged(Map common, Map own, int n) {
     return all
 }
 
-/** Every argument with its kind; those with a variable go to the binary by it, the others by the request or stay here. */
 @NonCPS
-Map arguments() {
+Map schema() {
     return [
-        // What to build.
-        appId            : [is: 'text'],
-        workflowId       : [is: 'text'],
-        branch           : [is: 'text'],
-        tag              : [is: 'text'],
-        variables        : [is: 'texts'],
-        variablesFromEnv : [is: 'list', env: 'CIBRIDGE_VAR_FROM_ENV'],
-        groups           : [is: 'list'],
-        softwareVersions : [is: 'texts'],
-        labels           : [is: 'list'],
-        instanceType     : [is: 'text', env: 'CIBRIDGE_INSTANCE_TYPE'],
-        inputs           : [is: 'values'],
-        api              : [is: 'text', env: 'CIBRIDGE_API'],
-        dryRun           : [is: 'flag', env: 'CIBRIDGE_DRY_RUN'],
-        idempotencyKey   : [is: 'text', env: 'CIBRIDGE_IDEMPOTENCY_KEY'],
-        // Whether to follow it, and for how long.
-        wait             : [is: 'flag', env: 'CIBRIDGE_WAIT'],
-        propagate        : [is: 'flag'],
-    ] + cibridgeArguments.following() + cibridgeArguments.results() + [
+        // What to build. All of it that is free text goes into the request file.
+        appId           : [type: 'text'],
+        workflowId      : [type: 'text'],
+        branch          : [type: 'text'],
+        tag             : [type: 'text'],
+        variables       : [type: 'texts'],
+        variablesFromEnv: [type: 'list', variable: 'CIBRIDGE_VAR_FROM_ENV'],
+        groups          : [type: 'list'],
+        softwareVersions: [type: 'texts'],
+        labels          : [type: 'list'],
+        instanceType    : [type: 'text'],
+        inputs          : [type: 'values'],
+        api             : [type: 'text', variable: 'CIBRIDGE_API'],
+        dryRun          : [type: 'boolean', variable: 'CIBRIDGE_DRY_RUN'],
+        idempotencyKey  : [type: 'text'],
+        // Whether to wait for it.
+        wait            : [type: 'boolean', variable: 'CIBRIDGE_WAIT'],
+    ] + cibridgeArguments.codemagicWaiting() + cibridgeArguments.files() + [
+        junit           : [type: 'text', variable: 'CIBRIDGE_JUNIT'],
         // Several at once.
-        builds           : [is: 'maps'],
-        concurrency      : [is: 'text'],
-        failFast         : [is: 'flag'],
-        // What to leave on the Jenkins build.
-        description      : [is: 'flag'],
-    ]
+        builds          : [type: 'maps'],
+        concurrency     : [type: 'text'],
+        failFast        : [type: 'boolean'],
+    ] + cibridgeArguments.codemagicConnection()
 }
 
-/** The request document. An argument that is given beats its variable, even when it has no value: then the call is refused. */
+/**
+ * The request file, without branch and tag. An argument that is given is stronger than its variable, even when it is
+ * null: then something went wrong in the Jenkinsfile, and the binary refuses the request.
+ */
 @NonCPS
-Map request(Map given, String appId, String workflowId, String branch, String tag) {
-    boolean ownRef = given.containsKey('branch') || given.containsKey('tag')
-    Map environment = filled(
-        variables: cibridgeArguments.textsOf(given.variables),
-        groups: cibridgeArguments.textListOf(given.groups),
-        software_versions: cibridgeArguments.textsOf(given.softwareVersions)
+Map request(Map arguments, Map variables) {
+    return cibridgeArguments.filled(
+        app_id: cibridgeArguments.text(arguments.containsKey('appId') ? arguments.appId : variables.appId),
+        workflow_id: cibridgeArguments.text(arguments.containsKey('workflowId') ? arguments.workflowId : variables.workflowId),
+        labels: cibridgeArguments.textList(arguments.labels),
+        instance_type: cibridgeArguments.text(arguments.instanceType),
+        inputs: cibridgeArguments.plain(arguments.inputs),
+        idempotency_key: cibridgeArguments.text(arguments.idempotencyKey) ?: variables.idempotencyKey,
+        environment: cibridgeArguments.filled(
+            variables: cibridgeArguments.textMap(arguments.variables),
+            groups: cibridgeArguments.textList(arguments.groups),
+            software_versions: cibridgeArguments.textMap(arguments.softwareVersions)
+        )
     )
-    return filled(
-        app_id: cibridgeArguments.textOf(given.containsKey('appId') ? given.appId : appId),
-        workflow_id: cibridgeArguments.textOf(given.containsKey('workflowId') ? given.workflowId : workflowId),
-        branch: cibridgeArguments.textOf(ownRef ? given.branch : branch),
-        tag: cibridgeArguments.textOf(ownRef ? given.tag : tag),
-        labels: cibridgeArguments.textListOf(given.labels),
-        inputs: cibridgeArguments.plain(given.inputs),
-        environment: environment
-    )
-}
-
-/** Without the fields that have nothing in them. */
-@NonCPS
-Map filled(Map fields) {
-    Map kept = [:]
-    for (Object field in fields.entrySet()) {
-        if (field.value) {
-            kept[field.key] = field.value
-        }
-    }
-    return kept
 }

@@ -1,30 +1,23 @@
-// Follows a build on Codemagic that was started already. The help page is waitForCodemagic.txt.
+// Waits for a build on Codemagic that was started before. The help page is waitForCodemagic.txt.
 
 import com.cloudbees.groovy.cps.NonCPS
 
-Map call(Map given = [:], String build) {
-    Map takes = arguments() + cibridgeArguments.connection()
-    cibridgeArguments.check('waitForCodemagic', given, takes)
-    cibridgeArguments.checkId('waitForCodemagic', build)
-    Map task = [
-        step: 'waitForCodemagic', command: 'codemagic wait', given: given, takes: takes,
-        environment: ['CIBRIDGE_BUILD=' + build, 'CIBRIDGE_ONCE=']
+Map call(Map arguments = [:], String build) {
+    Map invocation = [
+        step: 'waitForCodemagic', command: 'codemagic wait --cancel', arguments: arguments, schema: schema(),
+        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('waitForCodemagic', build)],
     ]
-    if (!env.NODE_NAME) {
-        return cibridgeWait.watch(task, build, cibridgeArguments.isOn(given.callback))
+    cibridgeArguments.check(invocation)
+    invocation.arguments = cibridgeArguments.withCommit('waitForCodemagic', arguments)
+    boolean callback = cibridgeArguments.isOn(arguments.callback)
+    if (env.NODE_NAME && callback) {
+        error('waitForCodemagic: callback waits without an agent. Put the step outside of node { }, or in a stage with agent none.')
     }
-    if (cibridgeArguments.isOn(given.callback)) {
-        error('waitForCodemagic: callback waits without an agent, so it stands outside of node { }, or in a stage with agent none.')
-    }
-    return cibridge.perform(task)
+    return cibridgeResult.conclude(invocation, env.NODE_NAME ? cibridgeRun(invocation) : cibridgeWait.forBuild(invocation, build, callback))
 }
 
 @NonCPS
-Map arguments() {
-    return [
-        callback   : [is: 'flag'],
-        propagate  : [is: 'flag'],
-    ] + cibridgeArguments.following() + cibridgeArguments.results() + [
-        description: [is: 'flag'],
-    ]
+Map schema() {
+    return cibridgeArguments.codemagicWaiting() + [callback: [type: 'boolean']] + cibridgeArguments.files() +
+        [junit: [type: 'text', variable: 'CIBRIDGE_JUNIT']] + cibridgeArguments.codemagicConnection()
 }

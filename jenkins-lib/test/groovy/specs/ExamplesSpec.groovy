@@ -17,7 +17,7 @@ class ExamplesSpec extends Specification {
     static final Map<String, Integer> STARTS = [
         'cancel-on-abort': 1, 'codemagic-page-after': 1, 'credentials': 3, 'declarative': 1, 'release-tag': 1, 'scripted': 1,
         'no-executor': 1, 'callback': 1, 'fan-out': 4, 'archive': 1, 'remote-jenkins': 0, 'retry': 1, 'remote-jenkins-no-executor': 0, 'matrix': 2,
-        'multibranch': 1, 'tolerant': 1, 'white-label': 50,
+        'multibranch': 1, 'tolerant': 1, 'white-label': 50, 'install-links': 1, 'remote-jenkins-stages': 0,
     ]
     /** The controller that the examples name. */
     static final String ELSEWHERE = 'https://ci.example.com'
@@ -103,20 +103,20 @@ class ExamplesSpec extends Specification {
 
         then:
         Map request = simulator.builds[0].request
-        request.variables == [FLAVOR: 'prod', JENKINS_BUILD: '7', NOTE: 'quotes "like these" and $signs need no care']
+        request.variables == [FLAVOR: 'prod', JENKINS_BUILD: '7', NOTE: 'quotes "like these" and $signs are safe']
         request.inputs == [upload: true, buildNumber: 412]
         request.labels.contains('jenkins-jenkins-mobile-7')
         jenkins.buildProperties.description == "Codemagic build 1: https://codemagic.io/app/$APP/build/${simulator.builds[0].id}"
     }
 
-    def 'scripted: a build that somebody cancelled leaves the pipeline green, a failed one does not'() {
+    def 'scripted: a build that somebody canceled leaves the pipeline green, a failed one does not'() {
         when:
         simulator.control('POST', 'plan', [status: 'canceled', times: 1])
         run('scripted')
 
         then:
         jenkins.result == 'SUCCESS'
-        jenkins.console.any { it.startsWith('Somebody cancelled it') }
+        jenkins.console.any { it.startsWith('Somebody canceled it') }
 
         when:
         jenkins.close()
@@ -131,7 +131,7 @@ class ExamplesSpec extends Specification {
     def 'cancel-on-abort: a failure in a later stage cancels the build'() {
         when:
         simulator.control('POST', 'plan', [hold: 'Build ipa'])
-        run('cancel-on-abort', [shell: { Shell call -> call.script.contains('codemagic') ? call.execute() : 2 }])
+        run('cancel-on-abort', [shell: { Shell call -> call.script.contains('CIBRIDGE_BIN') ? call.execute() : 2 }])
 
         then:
         jenkins.result == 'FAILURE'
@@ -139,7 +139,7 @@ class ExamplesSpec extends Specification {
         simulator.builds[0].cancels == 1
     }
 
-    def 'release-tag: a retry takes over the build that runs already'() {
+    def 'release-tag: a retry adopts the build that was started before'() {
         given: 'the first call loses its agent just after the build was started'
         int call = 0
 
@@ -162,7 +162,7 @@ class ExamplesSpec extends Specification {
         !jenkins.console.any { it.contains('sentry-secret') || it.contains(KEY) }
     }
 
-    def 'no-executor: no agent is held while it waits, and the file is fetched afterwards'() {
+    def 'no-executor: no agent is held while it waits, and the file is downloaded afterwards'() {
         when:
         run('no-executor')
 
@@ -235,7 +235,7 @@ class ExamplesSpec extends Specification {
         simulator.builds[0].labels.contains('pr-12')
     }
 
-    def 'multibranch: a branch that is built at another commit than this one is cancelled'() {
+    def 'multibranch: a branch that is built at another commit than this one is canceled'() {
         given:
         simulator.control('POST', 'plan', [hold: 'Build ipa'])
 
@@ -257,7 +257,7 @@ class ExamplesSpec extends Specification {
 
         then:
         jenkins.result == 'UNSTABLE'
-        jenkins.called('sh')*.text('script') == ['exec "$CIBRIDGE_BIN" codemagic trigger', 'make web']
+        jenkins.called('sh')*.text('script') == ['exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND', 'make web']
         jenkins.console.any { it.contains("triggerCodemagic: Codemagic build 1 failed in step 'Build ipa'") }
     }
 
@@ -282,7 +282,30 @@ class ExamplesSpec extends Specification {
         jenkins.console.any { it ==~ /WARNING: No app for customer-\d+/ }
     }
 
-    def 'remote-jenkins-no-executor: no agent is held, and a second run takes over the same build'() {
+    def 'install-links: each link is printed, and opens the file'() {
+        when:
+        run('install-links')
+
+        then:
+        List<String> lines = jenkins.console.findAll { it.startsWith('Install ') }
+        lines.size() == 1
+        new URL(lines[0].split(': ', 2)[1]).bytes.length == simulator.builds[0].artifacts.find { it.name.endsWith('.ipa') }.size
+    }
+
+    def 'remote-jenkins-stages: the job is stopped when the work beside it fails'() {
+        given:
+        simulator.control('POST', 'jenkins/plan', [steps: [[text: 'begun\n'], [hold: true]]])
+
+        when:
+        run('remote-jenkins-stages', [shell: { Shell call -> call.script.contains('CIBRIDGE_BIN') ? call.execute() : 2 }])
+
+        then:
+        jenkins.result == 'FAILURE'
+        jenkins.failure.message == 'script returned exit code 2'
+        simulator.control('GET', 'jenkins/runs').runs*.stops == [1]
+    }
+
+    def 'remote-jenkins-no-executor: no agent is held, and a second run adopts the same build'() {
         when:
         run('remote-jenkins-no-executor')
 

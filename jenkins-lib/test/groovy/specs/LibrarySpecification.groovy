@@ -11,7 +11,7 @@ abstract class LibrarySpecification extends Specification {
     public static final String KEY = 'cm-secret-0123456789abcdef'
     public static final String PAGE = 'https://codemagic.io/app/app-1/build/6a941a0014bf8ccd332f2844'
     public static final Map BUILD = [
-        id: '6a941a0014bf8ccd332f2844', number: null, url: PAGE, status: 'queued', app_id: 'app-1', workflow_id: 'ios',
+        id: '6a941a0014bf8ccd332f2844', title: 'Codemagic build 6a941a0014bf8ccd332f2844', number: null, url: PAGE, status: 'queued', app_id: 'app-1', workflow_id: 'ios',
         branch: 'main', tag: null, commit: null, labels: [], queued_seconds: null, run_seconds: null,
     ]
 
@@ -21,9 +21,18 @@ abstract class LibrarySpecification extends Specification {
     /** The calls of the binary, in order. */
     List<Shell> seen = []
 
+    /** The order of the exit codes, see docs of the binary: `severity` in its document. */
+    private static final Map<Integer, Integer> SEVERITY = [0: 0, 3: 1, 5: 2, 4: 3, 6: 4, 7: 5, 1: 6]
+
     /** A result document as the binary writes it; by default that of an accepted start. */
     static Map document(Map changes = [:]) {
-        [schema: 1, provider: 'codemagic', outcome: 'started', exit_code: 0, adopted: false, build: BUILD, failure: null, steps: [], artifacts: [], error: null] + changes
+        Map document = [schema: 1, provider: 'codemagic', outcome: 'started', exit_code: 0, adopted: false, build: BUILD, failure: null, steps: [], artifacts: [], error: null] + changes
+        if (document.build?.number && document.provider == 'codemagic') {
+            document.build = document.build + [title: "Codemagic build $document.build.number".toString()]
+        }
+        Integer code = document.exit_code
+        String summary = document.error?.message ?: "${document.build?.title}: $document.outcome ($PAGE)"
+        [severity: SEVERITY.getOrDefault(code, 7), call_failed: !SEVERITY.containsKey(code), summary: summary] + document
     }
 
     /** From now on the binary answers this. */
@@ -40,6 +49,16 @@ abstract class LibrarySpecification extends Specification {
     Shell getBinary() {
         assert seen.size() == 1
         seen[0]
+    }
+
+    /** What the calls of the binary were told to do, as in 'codemagic trigger'. */
+    List<String> getCommands() {
+        seen*.environment*.CIBRIDGE_COMMAND
+    }
+
+    /** The request files, in order. */
+    List<Map> getRequests() {
+        jenkins.called('writeFile').findAll { it.text('file').endsWith('/request.json') }.collect { new groovy.json.JsonSlurper().parseText(it.text('text')) as Map }
     }
 
     Map<String, String> getBinaryEnvironment() {

@@ -19,7 +19,7 @@ class OtherStepsSpec extends LibrarySpecification {
     }
 
     private List<String> getBranches() {
-        jenkins.called('writeFile').findAll { it.text('file').endsWith('request.json') }.collect { new JsonSlurper().parseText(it.text('text')).branch }
+        requests*.branch
     }
 
     @Unroll
@@ -59,9 +59,9 @@ class OtherStepsSpec extends LibrarySpecification {
         where:
         ends                                     | result     | words
         [:]                                      | 'SUCCESS'  | null
-        [b: ['unstable', 3]]                     | 'UNSTABLE' | "1 of 3 builds did not succeed: 2: Codemagic build 1 is unstable ($PAGE)"
-        [a: ['unstable', 3], c: ['failed', 1]]   | 'FAILURE'  | "2 of 3 builds did not succeed: 1: Codemagic build 1 is unstable ($PAGE); 3: Codemagic build 1 failed ($PAGE)"
-        [a: ['cancelled', 4], b: ['skipped', 5]] | 'FAILURE'  | "2 of 3 builds did not succeed: 1: Codemagic build 1 was cancelled ($PAGE); 2: Codemagic build 1 was skipped ($PAGE)"
+        [b: ['unstable', 3]]                     | 'UNSTABLE' | "1 of 3 builds did not succeed: 2: Codemagic build 1: unstable ($PAGE)"
+        [a: ['unstable', 3], c: ['failed', 1]]   | 'FAILURE'  | "2 of 3 builds did not succeed: 1: Codemagic build 1: unstable ($PAGE); 3: Codemagic build 1: failed ($PAGE)"
+        [a: ['canceled', 4], b: ['skipped', 5]] | 'FAILURE'  | "2 of 3 builds did not succeed: 1: Codemagic build 1: canceled ($PAGE); 2: Codemagic build 1: skipped ($PAGE)"
     }
 
     def 'several builds: failFast starts no further one'() {
@@ -84,10 +84,11 @@ class OtherStepsSpec extends LibrarySpecification {
         jenkins.interruptionsLost = lost
         jenkins.shell = { Shell call ->
             seen << call
-            assert seen.size() < 20: 'a build that nobody wants any more is followed for ever'
-            String id = call.script.contains('trigger') ? 'id-' + new JsonSlurper().parse(new File(call.environment.CIBRIDGE_REQUEST)).branch : call.environment.CIBRIDGE_BUILD
-            Map look = id == 'id-a' ? [outcome: 'failed', exit_code: 1] : [outcome: 'running', next_look_seconds: 60]
-            call.answer(document((call.script.contains('wait') ? look : call.script.contains('cancel') ? [outcome: 'success'] : [:]) + [build: BUILD + [id: id]]))
+            assert seen.size() < 20: 'a build that nobody wants is polled for ever'
+            String verb = call.environment.CIBRIDGE_COMMAND
+            String id = verb.contains('trigger') ? 'id-' + new JsonSlurper().parse(new File(call.environment.CIBRIDGE_REQUEST)).branch : call.environment.CIBRIDGE_BUILD
+            Map poll = id == 'id-a' ? [outcome: 'failed', exit_code: 1] : [outcome: 'running', next_poll_seconds: 60]
+            call.answer(document((verb.contains('wait') ? poll : verb == 'codemagic cancel' ? [outcome: 'success'] : [:]) + [build: BUILD + [id: id, title: "Codemagic build $id".toString()]]))
         }
 
         when:
@@ -95,9 +96,9 @@ class OtherStepsSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'SUCCESS'
-        jenkins.returned.builds*.outcome == ['failed', 'cancelled', 'not_started']
-        seen.findAll { it.script.contains('cancel') }*.environment*.CIBRIDGE_BUILD == ['id-b']
-        jenkins.console.any { it.startsWith('triggerCodemagic: 1 of 3: Codemagic build id-a failed') }
+        jenkins.returned.builds*.outcome == ['failed', 'canceled', 'not_started']
+        seen.findAll { it.environment.CIBRIDGE_COMMAND == 'codemagic cancel' }*.environment*.CIBRIDGE_BUILD == ['id-b']
+        jenkins.console.any { it.startsWith('triggerCodemagic: 1 of 3: Codemagic build id-a: failed') }
 
         where:
         lost << [0, 1]
@@ -122,11 +123,10 @@ class OtherStepsSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'SUCCESS'
-        jenkins.called('writeFile').findAll { it.text('file').endsWith('request.json') }.collect { new JsonSlurper().parseText(it.text('text')) } == [
-            [app_id: 'app-1', workflow_id: 'ios', branch: 'main', environment: [variables: [A: '1', B: '2']]],
-            [app_id: 'app-1', workflow_id: 'android', tag: 'v1', environment: [variables: [A: '1', B: '1']]],
+        requests == [
+            [app_id: 'app-1', workflow_id: 'ios', branch: 'main', idempotency_key: 'k-1', environment: [variables: [A: '1', B: '2']]],
+            [app_id: 'app-1', workflow_id: 'android', tag: 'v1', idempotency_key: 'k-2', environment: [variables: [A: '1', B: '1']]],
         ]
-        seen*.environment*.CIBRIDGE_IDEMPOTENCY_KEY == ['k-1', 'k-2']
     }
 
     @Unroll
@@ -142,15 +142,14 @@ class OtherStepsSpec extends LibrarySpecification {
         arguments                                      | message
         "builds: 'a'"                                  | ': builds must be a list of maps, as in'
         "builds: ['a']"                                | ': builds must be a list of maps, as in'
-        "builds: [[branch: 'a'], [brunch: 'b']]"       | ": builds[1]: unknown argument 'brunch'. Did you mean 'branch'?"
+        "builds: [[branch: 'a'], [brunch: 'b']]"       | ": builds[1]: unknown argument 'brunch'. Known: appId, "
         "builds: [[branch: 'a', propagate: false]]"    | ': builds[0]: propagate is about all builds'
-        "builds: [[branch: 'a'], [:]]"                 | ': neither branch nor tag has a value'
         "builds: [[branch: 'a']], concurrency: 0"      | ": concurrency must be a whole number from 1, not '0'."
     }
 
     def 'several builds without holding an executor'() {
         given:
-        jenkins.shell = { Shell call -> seen << call; call.answer(document(call.script.contains('trigger') ? [:] : [outcome: 'success'])) }
+        jenkins.shell = { Shell call -> seen << call; call.answer(document(call.environment.CIBRIDGE_COMMAND.contains('trigger') ? [:] : [outcome: 'success'])) }
 
         when:
         jenkins.run("return triggerCodemagic($COMMON, builds: [[branch: 'a'], [branch: 'b']], agentLabel: 'small')")
@@ -159,31 +158,28 @@ class OtherStepsSpec extends LibrarySpecification {
         jenkins.result == 'SUCCESS'
         jenkins.called('node').size() == 4
         jenkins.called('sleep').size() == 2
-        seen*.environment*.CIBRIDGE_IDEMPOTENCY_KEY.findAll().toSet().size() == 2
+        requests*.idempotency_key.toSet().size() == 2
     }
 
     // --- Downloads.
 
     @Unroll
-    def 'downloads artifacts (Windows: #windows)'() {
+    def '#step downloads artifacts'() {
         given:
-        jenkins.windows = windows
+        credential()
         answering(outcome: 'success', artifacts: [[name: 'app.ipa', type: 'ipa', size: 5, path: 'out/app.ipa', sha256: 'abc']])
 
         when:
-        step("codemagicArtifacts('$BUILD.id', match: ['*.ipa', '*.apk'], type: 'ipa', dir: 'out', jobs: 2, allowNone: true)")
+        jenkins.run("node { return $step('$BUILD.id', artifacts: ['*.ipa', '*.apk'], artifactsDir: 'out', jobs: 2, allowNone: true) }")
 
         then:
         jenkins.result == 'SUCCESS'
-        only(windows ? 'bat' : 'sh').text('script') == script
-        binary.environment.subMap('CIBRIDGE_BUILD', 'CIBRIDGE_MATCH', 'CIBRIDGE_TYPE', 'CIBRIDGE_DIR', 'CIBRIDGE_JOBS', 'CIBRIDGE_ALLOW_NONE') ==
-            [CIBRIDGE_BUILD: BUILD.id, CIBRIDGE_MATCH: '*.ipa\n*.apk', CIBRIDGE_TYPE: 'ipa', CIBRIDGE_DIR: 'out', CIBRIDGE_JOBS: '2', CIBRIDGE_ALLOW_NONE: 'true']
+        binary.environment.subMap('CIBRIDGE_BUILD', 'CIBRIDGE_MATCH', 'CIBRIDGE_DIR', 'CIBRIDGE_JOBS', 'CIBRIDGE_ALLOW_NONE') ==
+            [CIBRIDGE_BUILD: BUILD.id, CIBRIDGE_MATCH: '*.ipa\n*.apk', CIBRIDGE_DIR: 'out', CIBRIDGE_JOBS: '2', CIBRIDGE_ALLOW_NONE: 'true']
         jenkins.returned.artifacts[0].path == 'out/app.ipa'
 
         where:
-        windows | script
-        false   | 'exec "$CIBRIDGE_BIN" codemagic artifacts "$CIBRIDGE_BUILD"'
-        true    | '@"%CIBRIDGE_BIN%" codemagic artifacts "%CIBRIDGE_BUILD%"'
+        step << ['downloadCodemagicArtifacts', 'downloadJenkinsArtifacts']
     }
 
     def 'artifacts and test results are arguments of a start that waits'() {
@@ -199,38 +195,55 @@ class OtherStepsSpec extends LibrarySpecification {
 
     private void credential() {
         jenkins.credentials['jenkins-api-token'] = [kind: 'usernamePassword', user: 'robot', secret: 'token-0123456789']
-        answering(provider: 'jenkins', outcome: 'success', build: BUILD + [id: 'team/app#7', number: 7])
+        answering(provider: 'jenkins', outcome: 'success', build: BUILD + [id: 'team/app#7', number: 7, title: 'Jenkins build team/app#7'])
     }
 
-    @Unroll
-    def 'starts a job on another Jenkins (Windows: #windows)'() {
+    def 'starts a job on another Jenkins'() {
         given:
         credential()
-        jenkins.windows = windows
 
         when:
-        step('''triggerJenkins(url: 'http://127.0.0.1:1', job: 'team/my app', branch: 'feature/x', parameters: [TEXT: 'a "b" $c', CLEAN: true, N: 7],
-            files: [APK: 'out/app.apk', MAP: 'out/m a p.txt'], wait: true, console: true, onInput: 'fail', description: true, artifacts: ['*.ipa', 'a b/*'], artifactsDir: 'got')''')
+        step('''triggerJenkins(url: 'http://127.0.0.1:1', job: 'team/my app', branch: 'feature/ü', parameters: [TEXT: 'a "b" $c', CLEAN: true, N: 7],
+            files: [APK: 'out/app.apk', MAP: 'out/m a p.txt'], cause: 'a "b"', idempotencyKey: 'kü', wait: true, console: true, onInput: 'fail', description: true,
+            artifacts: ['*.ipa', 'a b/*'], artifactsDir: 'got')''')
 
         then:
         jenkins.result == 'SUCCESS'
-        only(windows ? 'bat' : 'sh').text('script') == (windows ? '@"%CIBRIDGE_BIN%" jenkins trigger "%CIBRIDGE_JOB%"' : 'exec "$CIBRIDGE_BIN" jenkins trigger "$CIBRIDGE_JOB"')
-        new JsonSlurper().parseText(jenkins.called('writeFile')[0].text('text')) == [TEXT: 'a "b" $c', CLEAN: true, N: 7]
+        commands == ['jenkins trigger']
+        requests == [[
+            job: 'team/my app', branch: 'feature/ü', parameters: [TEXT: 'a "b" $c', CLEAN: true, N: 7], files: [APK: 'out/app.apk', MAP: 'out/m a p.txt'],
+            cause: 'a "b"', idempotency_key: 'kü',
+        ]]
         Map environment = binary.environment
-        environment.CIBRIDGE_PARAMS_FROM.endsWith('/request.json')
-        environment.subMap('CIBRIDGE_JENKINS_URL', 'CIBRIDGE_JOB', 'CIBRIDGE_BRANCH', 'CIBRIDGE_PARAM_FILE', 'CIBRIDGE_WAIT', 'CIBRIDGE_CONSOLE', 'CIBRIDGE_ON_INPUT', 'CIBRIDGE_ARTIFACTS', 'CIBRIDGE_ARTIFACTS_DIR', 'JENKINS_USER_ID', 'JENKINS_API_TOKEN') == [
-            CIBRIDGE_JENKINS_URL: 'http://127.0.0.1:1', CIBRIDGE_JOB: 'team/my app', CIBRIDGE_BRANCH: 'feature/x',
-            CIBRIDGE_PARAM_FILE: 'APK=out/app.apk\nMAP=out/m a p.txt', CIBRIDGE_WAIT: 'true', CIBRIDGE_CONSOLE: 'true', CIBRIDGE_ON_INPUT: 'fail',
+        environment.CIBRIDGE_REQUEST.endsWith('/request.json')
+        environment.subMap('CIBRIDGE_JENKINS_URL', 'CIBRIDGE_WAIT', 'CIBRIDGE_WAIT_FOR_START', 'CIBRIDGE_CONSOLE', 'CIBRIDGE_ON_INPUT', 'CIBRIDGE_ARTIFACTS', 'CIBRIDGE_ARTIFACTS_DIR', 'JENKINS_USER_ID', 'JENKINS_API_TOKEN') == [
+            CIBRIDGE_JENKINS_URL: 'http://127.0.0.1:1', CIBRIDGE_WAIT: 'true', CIBRIDGE_WAIT_FOR_START: 'false', CIBRIDGE_CONSOLE: 'true', CIBRIDGE_ON_INPUT: 'fail',
             CIBRIDGE_ARTIFACTS: '*.ipa\na b/*', CIBRIDGE_ARTIFACTS_DIR: 'got',
             JENKINS_USER_ID: 'robot', JENKINS_API_TOKEN: 'token-0123456789',
         ]
-        !environment.containsKey('CIBRIDGE_REQUEST')
         jenkins.returned.subMap('id', 'number') == [id: 'team/app#7', number: 7]
         jenkins.buildProperties.description == "Jenkins build team/app#7: $PAGE"
         !jenkins.calls*.toString().any { it.contains('token-0123456789') }
+    }
+
+    @Unroll
+    def 'without wait it returns when the build has a number, or at once (#arguments)'() {
+        given:
+        credential()
+
+        when:
+        step("triggerJenkins(job: 'a'$arguments)")
+
+        then:
+        binary.environment.CIBRIDGE_WAIT_FOR_START == expected
 
         where:
-        windows << [false, true]
+        arguments               | expected
+        ''                      | 'true'
+        ', wait: false'         | 'true'
+        ', waitForStart: true'  | 'true'
+        ', waitForStart: false' | 'false'
+        ', wait: true'          | 'false'
     }
 
     def 'a token that is bound already is not bound again'() {
@@ -246,20 +259,6 @@ class OtherStepsSpec extends LibrarySpecification {
         binary.environment.JENKINS_API_TOKEN == 'other'
     }
 
-    @Unroll
-    def 'refuses a job that cannot be one: #job'() {
-        when:
-        jenkins.params.JOB = job
-        step('triggerJenkins(job: params.JOB)')
-
-        then:
-        complaint.startsWith('triggerJenkins: ' + (job ? "'$job' cannot be a job" : 'no job to start'))
-        seen.empty
-
-        where:
-        job << [null, '', 'a"&calc', '--help', "a\nb"]
-    }
-
     def 'a missing credential is named'() {
         when:
         step("triggerJenkins(job: 'a')")
@@ -273,14 +272,14 @@ class OtherStepsSpec extends LibrarySpecification {
     def 'a job that ends with code #code ends the stage as #result'() {
         given:
         credential()
-        answering(provider: 'jenkins', outcome: outcome, exit_code: code, build: BUILD + [id: 'team/app#7', number: 7])
+        answering(provider: 'jenkins', outcome: outcome, exit_code: code, build: BUILD + [id: 'team/app#7', number: 7, title: 'Jenkins build team/app#7'])
 
         when:
         step("triggerJenkins(job: 'team/app', wait: true)")
 
         then:
         jenkins.result == result
-        jenkins.console[-2].contains("triggerJenkins: Jenkins build team/app#7 $words")
+        jenkins.console[-2].contains("triggerJenkins: Jenkins build team/app#7: $outcome")
 
         when:
         jenkins.result = 'SUCCESS'
@@ -291,9 +290,9 @@ class OtherStepsSpec extends LibrarySpecification {
         jenkins.returned.outcome == outcome
 
         where:
-        code | outcome     | result     | words
-        1    | 'failed'    | 'FAILURE'  | 'failed'
-        3    | 'unstable'  | 'UNSTABLE' | 'is unstable'
-        4    | 'cancelled' | 'FAILURE'  | 'was cancelled'
+        code | outcome    | result
+        1    | 'failed'   | 'FAILURE'
+        3    | 'unstable' | 'UNSTABLE'
+        4    | 'canceled' | 'FAILURE'
     }
 }

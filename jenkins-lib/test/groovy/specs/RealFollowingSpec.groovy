@@ -10,12 +10,12 @@ import spock.lang.Unroll
 import java.security.MessageDigest
 import javax.xml.parsers.DocumentBuilderFactory
 
-/** Following builds, downloads and other Jenkins controllers with the real binary. */
+/** Waiting for builds, downloads and other Jenkins controllers with the real binary. */
 class RealFollowingSpec extends RealSpecification {
 
-    // --- Following a build.
+    // --- Waiting for a build.
 
-    def 'follows a build to its end'() {
+    def 'waits for the end of a build'() {
         when:
         step('triggerCodemagic(wait: true, description: true)')
 
@@ -53,12 +53,12 @@ class RealFollowingSpec extends RealSpecification {
         plan                                                                          | result     | outcome     | words
         [steps: [[name: 'Build ipa', status: 'failed', log: 'no profile']]]           | 'FAILURE'  | 'failed'    | "failed in step 'Build ipa': "
         [status: 'timeout']                                                           | 'FAILURE'  | 'failed'    | 'failed'
-        [status: 'canceled']                                                          | 'FAILURE'  | 'cancelled' | 'was cancelled'
+        [status: 'canceled']                                                          | 'FAILURE'  | 'canceled'  | 'was canceled'
         [status: 'skipped']                                                           | 'FAILURE'  | 'skipped'   | 'was skipped'
         [status: 'warning']                                                           | 'UNSTABLE' | 'unstable'  | 'is unstable'
     }
 
-    def 'a build of another commit fails the stage and is cancelled'() {
+    def 'a build of another commit fails the stage and is canceled'() {
         given:
         simulator.control('POST', 'plan', [commit: 'c0ffee' * 6 + 'c0ff', hold: 'Build ipa'])
 
@@ -79,7 +79,7 @@ class RealFollowingSpec extends RealSpecification {
         jenkins.returned.subMap('outcome', 'exitCode') == [outcome: 'wrong_commit', exitCode: 7]
     }
 
-    def 'a passed time limit cancels the build, or leaves it alone when told so'() {
+    def 'a passed time limit cancels the build, or leaves it running when told so'() {
         given:
         simulator.control('POST', 'plan', [hold: 'Build ipa'])
 
@@ -142,7 +142,7 @@ class RealFollowingSpec extends RealSpecification {
         step('triggerCodemagic(wait: true)')
 
         then:
-        jenkins.failure.message.startsWith('triggerCodemagic: cibridge was ended from outside (code 137). Codemagic build ')
+        jenkins.failure.message.startsWith('triggerCodemagic: cibridge was killed (code 137). Codemagic build ')
         jenkins.failure.message.contains(simulator.builds[0].id)
     }
 
@@ -218,10 +218,10 @@ class RealFollowingSpec extends RealSpecification {
         then:
         jenkins.result == 'SUCCESS'
         simulator.builds*.id == [jenkins.returned.id]
-        jenkins.console.count { it.contains('codemagic trigger') } == 2
+        jenkins.called('sh').count { it.text('label') == 'cibridge codemagic trigger' } == 2
     }
 
-    def 'brings files and test results home: each with its path, size and sha256'() {
+    def 'downloads files and test results: each with its path, size and sha256'() {
         given:
         simulator.control('POST', 'plan', [
             artifacts: [[name: 'ios/app.ipa', type: 'ipa', size: 300000], [name: 'app.ipa', type: 'ipa', size: 7, seed: 2], [name: 'notes.txt', text: 'x']],
@@ -262,7 +262,7 @@ class RealFollowingSpec extends RealSpecification {
 
     def 'downloads artifacts of a build that has ended'() {
         when:
-        jenkins.run("node { def build = triggerCodemagic(wait: true); return codemagicArtifacts(build.id, match: '*.ipa', dir: 'out') }")
+        jenkins.run("node { def build = triggerCodemagic(wait: true); return downloadCodemagicArtifacts(build.id, artifacts: '*.ipa', artifactsDir: 'out') }")
 
         then:
         jenkins.result == 'SUCCESS'
@@ -271,10 +271,10 @@ class RealFollowingSpec extends RealSpecification {
         file.sha256 ==~ /[0-9a-f]{64}/
 
         when:
-        step("codemagicArtifacts('${simulator.builds[0].id}', match: '*.exe')")
+        step("downloadCodemagicArtifacts('${simulator.builds[0].id}', artifacts: '*.exe')")
 
         then:
-        jenkins.failure.message.startsWith('codemagicArtifacts: ')
+        jenkins.failure.message.startsWith('downloadCodemagicArtifacts: ')
     }
 
     def 'starts a job on another Jenkins, and values arrive as they are'() {

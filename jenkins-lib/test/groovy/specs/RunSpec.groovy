@@ -35,7 +35,7 @@ class RunSpec extends LibrarySpecification {
 
         then:
         complaint == "triggerCodemagic: '$named' was not found on agent-1 (code $code). Install cibridge there, " +
-            'or say where it is with the argument binary or the environment variable CIBRIDGE_BIN.'
+            'or give its path with the argument binary or the environment variable CIBRIDGE_BIN.'
 
         where:
         windows | code | named
@@ -66,7 +66,7 @@ class RunSpec extends LibrarySpecification {
         step(START)
 
         then:
-        complaint == 'triggerCodemagic: ' + (code == 2 ? 'cibridge refused the call' : "cibridge ended with code $code and left no result") + '; what it said is in the console above.'
+        complaint == "triggerCodemagic: cibridge ended with code $code and without a result; the reason is in the console above."
 
         where:
         code | text
@@ -90,7 +90,7 @@ class RunSpec extends LibrarySpecification {
         step(START)
 
         then:
-        complaint == "triggerCodemagic: cibridge was ended from outside (code 137). Codemagic build $BUILD.id may still run: $PAGE"
+        complaint == "triggerCodemagic: cibridge was killed (code 137). Codemagic build $BUILD.id may still be running: $PAGE"
     }
 
     def 'a binary that is too old says so itself'() {
@@ -105,14 +105,6 @@ class RunSpec extends LibrarySpecification {
         complaint == 'triggerCodemagic: this cibridge: 0.0.9 is older than the required 0.1.0. Hint: install a newer one'
     }
 
-    def 'a binary that does not know how to wait never passes for one that did'() {
-        when:
-        step("triggerCodemagic(appId: 'a', workflowId: 'w', branch: 'b', wait: true)")
-
-        then:
-        complaint.startsWith("triggerCodemagic: build $BUILD.id was started, but the cibridge on agent-1 cannot wait for it.")
-    }
-
     def 'works the same on a Windows agent'() {
         given:
         jenkins.windows = true
@@ -122,17 +114,20 @@ class RunSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'SUCCESS'
-        only('bat').text('script') == '@"%CIBRIDGE_BIN%" codemagic trigger'
+        only('bat').text('script') == '@"%CIBRIDGE_BIN%" %CIBRIDGE_COMMAND%'
         jenkins.called('sh').empty
         jenkins.returned.id == BUILD.id
     }
 
-    def 'outside an agent it says what is missing'() {
+    def 'outside a node it takes an agent for the call'() {
         when:
         jenkins.run(START)
 
         then:
-        complaint == 'triggerCodemagic: no agent here to run cibridge on. Put the step inside node { } or give the stage an agent.'
+        jenkins.result == 'SUCCESS'
+        jenkins.called('node')*.text('label') == ['']
+        commands == ['codemagic trigger']
+        jenkins.called('sleep').empty
     }
 
     // --- What it leaves behind.
@@ -239,17 +234,16 @@ class RunSpec extends LibrarySpecification {
     }
 
     @Unroll
-    def 'a remote build that #words ends the stage as #result (code #code)'() {
+    def 'a remote build that ends as #outcome ends the stage as #result, in the words of the binary'() {
         given:
-        Map build = BUILD + [number: 8, status: 'x', commit: 'c0ffee']
-        answering(outcome: outcome, exit_code: code, build: build, failure: failure)
+        answering(outcome: outcome, exit_code: code, build: BUILD + [number: 8, status: 'x', commit: 'c0ffee'], summary: "Codemagic build 8 ended so ($PAGE)".toString(), error: error)
 
         when:
         step("triggerCodemagic(appId: 'a', workflowId: 'w', branch: 'b', wait: true)")
 
         then:
         jenkins.result == result
-        jenkins.console[-2] == (result == 'FAILURE' ? 'ERROR' : 'WARNING') + ": triggerCodemagic: Codemagic build 8 $words ($PAGE)"
+        jenkins.console[-2] == (result == 'FAILURE' ? 'ERROR' : 'WARNING') + ": triggerCodemagic: Codemagic build 8 ended so ($PAGE)" + (error ? '. Hint: wait longer' : '')
         code != 3 || jenkins.returned.outcome == 'unstable'
 
         when:
@@ -259,23 +253,16 @@ class RunSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'SUCCESS'
-        jenkins.returned.outcome == outcome
-        jenkins.returned.exitCode == code
-        jenkins.returned.number == 8
-        jenkins.returned.commit == 'c0ffee'
+        jenkins.returned.subMap('outcome', 'exitCode', 'number', 'commit') == [outcome: outcome, exitCode: code, number: 8, commit: 'c0ffee']
 
         where:
-        code | outcome        | failure                                                      | result     | words
-        1    | 'failed'       | [message: 'Step 5 script `Build` failed', step: 'Build']     | 'FAILURE'  | "failed in step 'Build': Step 5 script `Build` failed"
-        1    | 'failed'       | [message: null, step: 'Build ipa', log_tail: ['x']]          | 'FAILURE'  | "failed in step 'Build ipa'"
-        1    | 'failed'       | [message: 'Failed to clone', step: null, log_tail: []]        | 'FAILURE'  | 'failed: Failed to clone'
-        1    | 'failed'       | null                                                         | 'FAILURE'  | 'failed'
-        3    | 'unstable'     | null                                                         | 'UNSTABLE' | 'is unstable'
-        4    | 'cancelled'    | null                                                         | 'FAILURE'  | 'was cancelled'
-        5    | 'skipped'      | null                                                         | 'FAILURE'  | 'was skipped'
-        6    | 'timed_out'    | null                                                         | 'FAILURE'  | 'passed the time limit'
-        7    | 'wrong_commit' | null                                                         | 'FAILURE'  | 'is of another commit'
-        1    | 'something'    | null                                                         | 'FAILURE'  | 'ended as something'
+        code | outcome        | result     | error
+        1    | 'failed'       | 'FAILURE'  | null
+        3    | 'unstable'     | 'UNSTABLE' | null
+        4    | 'canceled'     | 'FAILURE'  | null
+        5    | 'skipped'      | 'FAILURE'  | null
+        6    | 'timed_out'    | 'FAILURE'  | [message: 'Codemagic build 8: ran longer than 1h', hint: 'wait longer']
+        7    | 'wrong_commit' | 'FAILURE'  | null
     }
 
     def 'a build that was followed to success returns everything'() {
@@ -290,12 +277,26 @@ class RunSpec extends LibrarySpecification {
         jenkins.returned.artifacts == [[name: 'app.ipa', type: 'ipa', size: 5000000000, path: 'app.ipa']]
     }
 
-    def 'puts the build page into the description when asked'() {
-        when:
-        jenkins.run("node { $START; triggerCodemagic(appId: 'a', workflowId: 'w', branch: 'b', description: true); triggerCodemagic(appId: 'a', workflowId: 'w', branch: 'b', description: true) }")
+    @Unroll
+    def 'the page of the build stands in the description once, as #description'() {
+        given:
+        Map build = BUILD + [number: 8, url: 'https://ci.example.com/?a&"b"/']
+        answering(outcome: 'success', build: build)
+        jenkins.buildProperties.description = before
+
+        when: 'two calls about one build'
+        jenkins.run("node { waitForCodemagic('1', description: $description); waitForCodemagic('1', description: $description) }")
 
         then:
-        jenkins.buildProperties.description == "Codemagic build $BUILD.id: $PAGE\nCodemagic build $BUILD.id: $PAGE"
+        jenkins.buildProperties.description == after
+
+        where:
+        description | before   | after
+        true        | null     | 'Codemagic build 8: https://ci.example.com/?a&"b"/'
+        true        | 'mine'   | 'mine\nCodemagic build 8: https://ci.example.com/?a&"b"/'
+        "'html'"    | null     | '<a href="https://ci.example.com/?a&amp;&quot;b&quot;/">Codemagic build 8</a>'
+        "'html'"    | 'mine'   | 'mine<br><a href="https://ci.example.com/?a&amp;&quot;b&quot;/">Codemagic build 8</a>'
+        false       | 'mine'   | 'mine'
     }
 
     def 'a dry run returns no build'() {

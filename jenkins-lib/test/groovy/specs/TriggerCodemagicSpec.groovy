@@ -12,7 +12,8 @@ class TriggerCodemagicSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'SUCCESS'
-        only('sh').text('script') == 'exec "$CIBRIDGE_BIN" codemagic trigger'
+        only('sh').text('script') == 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND'
+        commands == ['codemagic trigger']
         jenkins.returned == [
             id: BUILD.id, url: PAGE, number: null, outcome: 'started', exitCode: 0, status: 'queued', commit: null, artifacts: [], result: document(),
         ]
@@ -28,15 +29,15 @@ class TriggerCodemagicSpec extends LibrarySpecification {
                 triggerCodemagic(
                     appId: 'app-1', workflowId: 'ios', tag: "v${1 + 1}", labels: ['nightly', "hello-$who"], groups: 'staging',
                     variables: [TEXT: 'a', NUMBER: 7, FLAG: true, INTERPOLATED: "hello $who", EMPTY: ''],
-                    softwareVersions: [xcode: 16.0, node: 20], inputs: [upload: true, count: 3, ratio: 0.5, text: "hi $who"]
+                    softwareVersions: [xcode: 16.0, node: 20], instanceType: 'mac_mini_m2', idempotencyKey: "release-$who", inputs: [upload: true, count: 3, ratio: 0.5, text: "hi $who"]
                 )
             }''')
 
         then:
         jenkins.result == 'SUCCESS'
-        new groovy.json.JsonSlurper().parseText(jenkins.called('writeFile')[0].text('text')) == [
+        requests[0] == [
             app_id: 'app-1', workflow_id: 'ios', tag: 'v2', labels: ['nightly', 'hello-world'],
-            inputs: [upload: true, count: 3, ratio: 0.5, text: 'hi world'],
+            inputs: [upload: true, count: 3, ratio: 0.5, text: 'hi world'], instance_type: 'mac_mini_m2', idempotency_key: 'release-world',
             environment: [
                 variables: [TEXT: 'a', NUMBER: '7', FLAG: 'true', INTERPOLATED: 'hello world', EMPTY: ''],
                 groups: ['staging'], software_versions: [xcode: '16.0', node: '20'],
@@ -47,10 +48,10 @@ class TriggerCodemagicSpec extends LibrarySpecification {
     def 'everything else reaches the binary by its environment variable'() {
         when:
         step('''triggerCodemagic(appId: 'app-1', workflowId: 'ios', branch: 'main',
-            instanceType: 'mac_mini_m2', variablesFromEnv: ['TOKEN', 'USER'], api: 'legacy', apiUrl: 'http://127.0.0.1:1', legacyApiUrl: 'http://127.0.0.1:2',
+            variablesFromEnv: ['TOKEN', 'USER'], api: 'legacy', apiUrl: 'http://127.0.0.1:1', legacyApiUrl: 'http://127.0.0.1:2',
             caCert: '/etc/ca.pem', connectTimeout: '5s', answerTimeout: 30, allowHttp: true, verbose: true, dryRun: false, wait: false, noCancel: true,
-            queueTimeout: '10m', runTimeout: '1h', timeout: '90m', idempotencyKey: "build-${env.BUILD_NUMBER}", expectCommit: 'abc', failOnStepFailure: true,
-            logLines: 20, pollInterval: '50ms', binary: '/opt/ci bridge/cibridge')''')
+            queueTimeout: '10m', runTimeout: '1h', timeout: '90m', expectCommit: 'abc', failOnStepFailure: true,
+            logLines: 20, pollInterval: '50ms', console: true, allowNone: true, binary: '/opt/ci bridge/cibridge')''')
 
         then:
         jenkins.result == 'SUCCESS'
@@ -58,13 +59,13 @@ class TriggerCodemagicSpec extends LibrarySpecification {
         given.remove('CIBRIDGE_REQUEST').endsWith('/request.json')
         given.remove('CIBRIDGE_RESULT_FILE').endsWith('/result.json')
         given == [
-            CIBRIDGE_BIN: '/opt/ci bridge/cibridge', CIBRIDGE_REQUIRE_VERSION: '0.1.0', CODEMAGIC_API_KEY: KEY,
-            CIBRIDGE_INSTANCE_TYPE: 'mac_mini_m2', CIBRIDGE_VAR_FROM_ENV: 'TOKEN\nUSER', CIBRIDGE_API: 'legacy',
+            CIBRIDGE_BIN: '/opt/ci bridge/cibridge', CIBRIDGE_COMMAND: 'codemagic trigger', CIBRIDGE_REQUIRE_VERSION: '0.1.0', CODEMAGIC_API_KEY: KEY,
+            CIBRIDGE_VAR_FROM_ENV: 'TOKEN\nUSER', CIBRIDGE_API: 'legacy',
             CODEMAGIC_API_URL: 'http://127.0.0.1:1', CODEMAGIC_LEGACY_API_URL: 'http://127.0.0.1:2', CIBRIDGE_CA_CERT: '/etc/ca.pem',
             CIBRIDGE_CONNECT_TIMEOUT: '5s', CIBRIDGE_ANSWER_TIMEOUT: '30', CIBRIDGE_ALLOW_HTTP: 'true', CIBRIDGE_VERBOSE: 'true',
             CIBRIDGE_DRY_RUN: 'false', CIBRIDGE_WAIT: 'false', CIBRIDGE_NO_CANCEL: 'true', CIBRIDGE_QUEUE_TIMEOUT: '10m', CIBRIDGE_RUN_TIMEOUT: '1h',
-            CIBRIDGE_TIMEOUT: '90m', CIBRIDGE_IDEMPOTENCY_KEY: 'build-7', CIBRIDGE_EXPECT_COMMIT: 'abc', CIBRIDGE_FAIL_ON_STEP_FAILURE: 'true',
-            CIBRIDGE_LOG_LINES: '20', CIBRIDGE_POLL_INTERVAL: '50ms',
+            CIBRIDGE_TIMEOUT: '90m', CIBRIDGE_EXPECT_COMMIT: 'abc', CIBRIDGE_FAIL_ON_STEP_FAILURE: 'true',
+            CIBRIDGE_LOG_LINES: '20', CIBRIDGE_POLL_INTERVAL: '50ms', CIBRIDGE_CONSOLE: 'true', CIBRIDGE_ALLOW_NONE: 'true',
         ]
     }
 
@@ -76,11 +77,10 @@ class TriggerCodemagicSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'SUCCESS'
-        Map request = new groovy.json.JsonSlurper().parseText(jenkins.called('writeFile')[0].text('text')) as Map
-        request.branch == value
-        request.environment.variables.V == value
-        binary.environment.CIBRIDGE_IDEMPOTENCY_KEY == value
-        binary.script == 'exec "$CIBRIDGE_BIN" codemagic trigger'
+        requests[0].branch == value
+        requests[0].environment.variables.V == value
+        requests[0].idempotency_key == value
+        binary.script == 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND'
 
         where:
         value << ['it\'s "quoted"', '$HOME `id` $(id) ${X}', '%PATH% !x! ^& | > <', 'two\nlines\n', 'ünï 🚀 \\ \\u0041', '; rm -rf / #']
@@ -130,25 +130,116 @@ class TriggerCodemagicSpec extends LibrarySpecification {
     }
 
     @Unroll
-    def 'refuses what says nothing: #arguments'() {
+    def 'what an argument leaves empty is not taken from elsewhere, and the binary refuses it: #arguments'() {
         given:
-        jenkins.buildEnvironment.putAll(known)
+        jenkins.buildEnvironment.putAll(CODEMAGIC_APP_ID: 'a', CODEMAGIC_WORKFLOW: 'w', CODEMAGIC_BRANCH: 'main', BRANCH_NAME: 'main')
 
         when:
         step("triggerCodemagic($arguments)")
 
         then:
-        complaint.startsWith("triggerCodemagic: $message")
-        seen.empty
+        requested() == request
+        !binary.environment.keySet().any { it in ['CODEMAGIC_APP_ID', 'CODEMAGIC_WORKFLOW', 'CODEMAGIC_BRANCH', 'CODEMAGIC_TAG'] }
 
         where:
-        arguments                                           | known                                                | message
-        ''                                                  | [:]                                                  | 'no app to build. Give appId or set CODEMAGIC_APP_ID'
-        "appId: 'a'"                                        | [:]                                                  | 'no workflow to run. Give workflowId or set CODEMAGIC_WORKFLOW'
-        "appId: 'a', workflowId: 'w'"                       | [:]                                                  | 'neither branch nor tag has a value'
-        "appId: 'a', workflowId: 'w', branch: env.NO"       | [CODEMAGIC_BRANCH: 'main']                           | 'neither branch nor tag has a value'
-        "appId: env.NO, workflowId: 'w', branch: 'main'"    | [CODEMAGIC_APP_ID: 'a']                              | 'no app to build'
-        "workflowId: ''"                                    | [CODEMAGIC_APP_ID: 'a', CODEMAGIC_WORKFLOW: 'w']     | 'no workflow to run'
+        arguments         | request
+        'branch: env.NO'  | [app_id: 'a', workflow_id: 'w']
+        'appId: env.NO'   | [workflow_id: 'w', branch: 'main']
+        "workflowId: ''"  | [app_id: 'a', branch: 'main']
+    }
+
+    // --- The build that this Jenkins build is about.
+
+    @Unroll
+    def 'without branch and tag it builds what the Jenkins build is about (#variable)'() {
+        given:
+        jenkins.buildEnvironment.putAll([CODEMAGIC_APP_ID: 'a', CODEMAGIC_WORKFLOW: 'w'] + variables)
+
+        when:
+        step('triggerCodemagic()')
+
+        then:
+        requested().subMap('branch', 'tag') == request
+        jenkins.console[0] == "triggerCodemagic: building ${request.keySet()[0]} '${request.values()[0]}' (from $variable)"
+
+        where:
+        variable        | request                | variables
+        'CHANGE_BRANCH' | [branch: 'feature/ü']  | [CHANGE_BRANCH: 'feature/ü', BRANCH_NAME: 'PR-12', GIT_BRANCH: 'PR-12', CHANGE_ID: '12']
+        'TAG_NAME'      | [tag: 'v1.0']          | [TAG_NAME: 'v1.0', BRANCH_NAME: 'v1.0', GIT_BRANCH: 'v1.0']
+        'BRANCH_NAME'   | [branch: 'develop']    | [BRANCH_NAME: 'develop', GIT_BRANCH: 'origin/develop']
+        'GIT_BRANCH'    | [branch: 'origin/x/y'] | [GIT_BRANCH: 'origin/origin/x/y']
+        'GIT_BRANCH'    | [branch: 'x/y']        | [GIT_BRANCH: 'x/y']
+    }
+
+    @Unroll
+    def 'its own variables are stronger: #own'() {
+        given:
+        jenkins.buildEnvironment.putAll([CODEMAGIC_APP_ID: 'a', CODEMAGIC_WORKFLOW: 'w', BRANCH_NAME: 'develop'] + own)
+
+        when:
+        step('triggerCodemagic()')
+
+        then:
+        requested().subMap('branch', 'tag') == request
+
+        where:
+        own                       | request
+        [CODEMAGIC_BRANCH: 'b']   | [branch: 'b']
+        [CODEMAGIC_TAG: 'v1']     | [tag: 'v1']
+    }
+
+    @Unroll
+    def 'no branch is made up (#variables)'() {
+        given:
+        jenkins.buildEnvironment.putAll([CODEMAGIC_APP_ID: 'a', CODEMAGIC_WORKFLOW: 'w'] + variables)
+
+        when:
+        step('triggerCodemagic()')
+
+        then:
+        requested() == [app_id: 'a', workflow_id: 'w']
+
+        where:
+        variables << [[:], [GIT_BRANCH: 'detached']]
+    }
+
+    @Unroll
+    def 'a pull request from a fork is not built from a branch of the same name (#arguments)'() {
+        given:
+        jenkins.buildEnvironment.putAll(CODEMAGIC_APP_ID: 'a', CODEMAGIC_WORKFLOW: 'w', BRANCH_NAME: 'PR-12', CHANGE_BRANCH: 'main', CHANGE_FORK: 'somebody')
+
+        when:
+        step("triggerCodemagic($arguments)")
+
+        then:
+        arguments ? requested().branch == 'main' : complaint == "triggerCodemagic: this pull request comes from the fork 'somebody', " +
+            "and Codemagic builds branches of the app's own repository. Give branch or tag."
+
+        where:
+        arguments << ['', "branch: 'main'"]
+    }
+
+    @Unroll
+    def 'expectCommit: #given'() {
+        given:
+        if (commit) {
+            jenkins.buildEnvironment.GIT_COMMIT = commit
+        }
+
+        when:
+        step("triggerCodemagic(appId: 'a', workflowId: 'w', branch: 'b', expectCommit: $given)")
+
+        then:
+        given == 'true' && !commit ? complaint.startsWith('triggerCodemagic: expectCommit: true means GIT_COMMIT, which has no value here.') :
+            binary.environment.CIBRIDGE_EXPECT_COMMIT == expected
+
+        where:
+        given    | commit   | expected
+        'true'   | 'c0ffee' | 'c0ffee'
+        "'true'" | 'c0ffee' | 'c0ffee'
+        'true'   | null     | null
+        'false'  | 'c0ffee' | null
+        "'abc'"  | 'c0ffee' | 'abc'
     }
 
     @Unroll
@@ -160,7 +251,7 @@ class TriggerCodemagicSpec extends LibrarySpecification {
         step("triggerCodemagic(branch: '$branch')")
 
         then:
-        refused ? complaint == "triggerCodemagic: branch 'PR-12' is what Jenkins calls this pull request, and no branch of the repository. Give branch: env.CHANGE_BRANCH." :
+        refused ? complaint == "triggerCodemagic: branch 'PR-12' is Jenkins' name of this pull request, not a branch of the repository. Leave branch out, or give branch: env.CHANGE_BRANCH." :
             requested().branch == branch
 
         where:
@@ -169,28 +260,17 @@ class TriggerCodemagicSpec extends LibrarySpecification {
         'feature/x' | false
     }
 
-    @Unroll
-    def 'an unknown argument is answered with the nearest known one: #wrong'() {
+    def 'an unknown argument is answered with the known ones'() {
         when:
-        step("triggerCodemagic($wrong: 'x', workflowId: 'w')")
+        step("triggerCodemagic(workflow: 'x', appId: 'a')")
 
         then:
-        complaint.startsWith("triggerCodemagic: unknown argument '$wrong'." + (nearest ? " Did you mean '$nearest'?" : '') + ' Known: appId, workflowId, branch, tag, ')
+        complaint ==~ /triggerCodemagic: unknown argument 'workflow'\. Known: appId, workflowId, branch, tag, .*, verbose\./
         seen.empty
-
-        where:
-        wrong          | nearest
-        'workflow'     | 'workflowId'
-        'appID'        | 'appId'
-        'variable'     | 'variables'
-        'brnach'       | 'branch'
-        'credentialId' | 'credentialsId'
-        'softwareVersion' | 'softwareVersions'
-        'xyzzyplugh'   | null
     }
 
     @Unroll
-    def 'refuses a value of the wrong kind: #argument'() {
+    def 'refuses a value of the wrong type: #argument'() {
         when:
         step("triggerCodemagic($argument, workflowId: 'w')")
 
@@ -209,6 +289,8 @@ class TriggerCodemagicSpec extends LibrarySpecification {
         "labels: ['a', null]"          | "labels must be a list of texts, as in labels: ['first', 'second']; there is a null in it."
         "groups: [a: 1]"               | "groups must be a list of texts, as in groups: ['first', 'second']; there is a map in it."
         "wait: 'yes'"                  | "wait must be true or false, not 'yes'."
+        "expectCommit: ['a']"          | 'expectCommit must be a text, not a list.'
+        "description: 'markdown'"      | "description must be true or false, not 'markdown'."
     }
 
     def 'a null argument other than what to build counts as not given'() {
@@ -273,7 +355,7 @@ class TriggerCodemagicSpec extends LibrarySpecification {
 
         then:
         complaint == "triggerCodemagic: no usable credential 'codemagic-api-key': $fault. Create it under Manage Jenkins > Credentials with this ID, " +
-            'the kind "Secret text" and the Codemagic API token as secret. Or name another one with credentialsId.'
+            'the kind "Secret text" and the Codemagic API token as secret, or name another one with credentialsId.'
         seen.empty
         jenkins.console.size() == 2
 
@@ -285,6 +367,6 @@ class TriggerCodemagicSpec extends LibrarySpecification {
 
     private Map requested() {
         assert jenkins.result == 'SUCCESS': jenkins
-        new groovy.json.JsonSlurper().parseText(jenkins.called('writeFile')[0].text('text')) as Map
+        requests[0]
     }
 }

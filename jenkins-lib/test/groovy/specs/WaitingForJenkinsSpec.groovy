@@ -9,11 +9,11 @@ import spock.lang.Unroll
 /** Waiting for a job on another Jenkins without holding an executor. */
 class WaitingForJenkinsSpec extends LibrarySpecification {
     static final String URL = 'https://ci.example.com/jenkins'
-    static final Map QUEUED = BUILD + [id: 'queue/item/5', url: "$URL/queue/item/5/".toString(), status: 'queued']
-    static final Map BUILT = BUILD + [id: 'team/app#7', number: 7, url: "$URL/job/team/job/app/7/".toString(), status: 'building']
+    static final Map QUEUED = BUILD + [id: 'queue/item/5', title: 'Jenkins queue item 5', url: "$URL/queue/item/5/".toString(), status: 'queued']
+    static final Map BUILT = BUILD + [id: 'team/app#7', title: 'Jenkins build team/app#7', number: 7, url: "$URL/job/team/job/app/7/".toString(), status: 'building']
 
-    /** What the binary answers to the looks, one after the other; the last one stays. */
-    List<Map> looks = [[outcome: 'success', build: BUILT]]
+    /** What the binary answers to the polls, one after the other; the last one stays. */
+    List<Map> polls = [[outcome: 'success', build: BUILT]]
     Map start = [:]
     List<Integer> lost = []
 
@@ -24,14 +24,18 @@ class WaitingForJenkinsSpec extends LibrarySpecification {
             if (lost.contains(seen.size())) {
                 throw new AgentLost()
             }
-            String verb = call.script.find(/jenkins (\w+)/) { it[1] }
-            Map changes = verb == 'trigger' ? [build: QUEUED] + start : verb == 'stop' ? [outcome: 'success', build: BUILT] : looks.size() > 1 ? looks.remove(0) : looks[0]
+            String verb = verb(call)
+            Map changes = verb == 'trigger' ? [build: QUEUED] + start : verb == 'stop' ? [outcome: 'success', build: BUILT] : polls.size() > 1 ? polls.remove(0) : polls[0]
             call.answer(document([provider: 'jenkins'] + changes))
         }
     }
 
+    private static String verb(Shell call) {
+        call.environment.CIBRIDGE_COMMAND.tokenize(' ')[1]
+    }
+
     private List<String> getVerbs() {
-        seen*.script*.find(/jenkins (\w+)/) { it[1] }
+        seen.collect { verb(it) }
     }
 
     private void away(String more = '') {
@@ -39,16 +43,16 @@ class WaitingForJenkinsSpec extends LibrarySpecification {
     }
 
     private static Map queued(Integer next = 30) {
-        [outcome: 'running', build: QUEUED, next_look_seconds: next]
+        [outcome: 'running', build: QUEUED, next_poll_seconds: next]
     }
 
     private static Map running(Integer next) {
-        [outcome: 'running', build: BUILT, next_look_seconds: next]
+        [outcome: 'running', build: BUILT, next_poll_seconds: next]
     }
 
-    def 'starts on an agent, gives it back, and follows the queue item and then the build'() {
+    def 'starts on an agent, gives it back, and polls the queue item and then the build'() {
         given:
-        looks = [queued(), running(400), [outcome: 'success', build: BUILT + [status: 'SUCCESS']]]
+        polls = [queued(), running(400), [outcome: 'success', build: BUILT + [status: 'SUCCESS']]]
 
         when:
         away(", parameters: [A: 'b'], description: true")
@@ -62,16 +66,16 @@ class WaitingForJenkinsSpec extends LibrarySpecification {
         jenkins.returned.subMap('id', 'number', 'outcome', 'status') == [id: 'team/app#7', number: 7, outcome: 'success', status: 'SUCCESS']
         jenkins.leftovers.empty
 
-        and: 'the start does not wait, and a look is one look at what is there'
-        seen[0].environment.CIBRIDGE_WAIT == 'false'
+        and: 'the start does not wait, and a poll is one poll of what is there'
+        seen[0].environment.subMap('CIBRIDGE_WAIT', 'CIBRIDGE_WAIT_FOR_START') == [CIBRIDGE_WAIT: 'false', CIBRIDGE_WAIT_FOR_START: 'false']
+        commands == ['jenkins trigger'] + ['jenkins wait --cancel --once'] * 3
         seen*.environment*.CIBRIDGE_BUILD == [null, QUEUED.url, QUEUED.url, BUILT.url]
-        seen*.environment*.CIBRIDGE_ONCE == [null, 'true', 'true', 'true']
-        seen*.environment*.CIBRIDGE_PARAMS_FROM.collect { it != null } == [true, false, false, false]
-        seen*.script.drop(1).unique() == ['exec "$CIBRIDGE_BIN" jenkins wait "$CIBRIDGE_BUILD"']
+        seen*.environment*.CIBRIDGE_REQUEST.collect { it != null } == [true, false, false, false]
+        requests == [[job: 'team/app', branch: 'feature/x', parameters: [A: 'b']]]
 
         and: 'by its job and branch a build is found whose queue item is forgotten'
-        seen*.environment*.subMap('CIBRIDGE_JENKINS_URL', 'CIBRIDGE_JOB', 'CIBRIDGE_BRANCH', 'JENKINS_USER_ID').unique() ==
-            [[CIBRIDGE_JENKINS_URL: URL, CIBRIDGE_JOB: 'team/app', CIBRIDGE_BRANCH: 'feature/x', JENKINS_USER_ID: 'robot']]
+        seen*.environment*.subMap('CIBRIDGE_JENKINS_URL', 'CIBRIDGE_QUEUE_JOB', 'CIBRIDGE_BRANCH', 'JENKINS_USER_ID').unique() ==
+            [[CIBRIDGE_JENKINS_URL: URL, CIBRIDGE_QUEUE_JOB: 'team/app', CIBRIDGE_BRANCH: 'feature/x', JENKINS_USER_ID: 'robot']]
 
         and: 'the page of a queue item does not last'
         jenkins.buildProperties.description == "Jenkins build team/app#7: $BUILT.url"
@@ -90,7 +94,7 @@ class WaitingForJenkinsSpec extends LibrarySpecification {
         verbs == ['trigger', 'trigger', 'wait', 'wait']
         String key = given ?: seen[0].environment.CIBRIDGE_MARKER
         given || key ==~ /jenkins-[0-9a-f-]{36}/
-        seen.take(2)*.environment*.CIBRIDGE_IDEMPOTENCY_KEY == [given, key]
+        requests*.idempotency_key == [given, key]
         seen[1].environment.CIBRIDGE_MARKER == null
 
         where:
@@ -113,11 +117,11 @@ class WaitingForJenkinsSpec extends LibrarySpecification {
     @Unroll
     def 'an abort #when stops the build once and stays an abort (noCancel: #noCancel)'() {
         given:
-        looks = [running(60)]
+        polls = [running(60)]
         int pauses = 0
-        int looked = 0
+        int polled = 0
         jenkins.faults.sleep = { StepCall call -> when == 'in the sleep' && ++pauses == 2 ? new FlowInterruptedException() : null }
-        jenkins.faults.sh = { StepCall call -> call.text('script').contains('wait') && when == 'in a look' && ++looked == 2 ? new FlowInterruptedException() : null }
+        jenkins.faults.sh = { StepCall call -> jenkins.environmentNow().CIBRIDGE_COMMAND.contains('wait') && when == 'in a poll' && ++polled == 2 ? new FlowInterruptedException() : null }
 
         when:
         away(", noCancel: $noCancel")
@@ -126,14 +130,14 @@ class WaitingForJenkinsSpec extends LibrarySpecification {
         jenkins.result == 'ABORTED'
         verbs == ['trigger', 'wait'] + (noCancel ? [] : ['stop'])
         noCancel || seen.last().environment.CIBRIDGE_BUILD == BUILT.url
-        jenkins.console.any { it == 'triggerJenkins: aborted; ' + (noCancel ? 'Jenkins build team/app#7 is left alone' : 'cancelling Jenkins build team/app#7') }
+        jenkins.console.any { it == 'triggerJenkins: aborted; ' + (noCancel ? 'Jenkins build team/app#7 is still running' : 'canceling Jenkins build team/app#7') }
 
         where:
-        [when, noCancel] << [['in the sleep', 'in a look'], [false, true]].combinations()
+        [when, noCancel] << [['in the sleep', 'in a poll'], [false, true]].combinations()
     }
 
     @Unroll
-    def 'a build that waited already is somebody else\'s and left alone (#given, lost: #lostCalls)'() {
+    def 'a build that waited already is somebody else\'s and left running (#given, lost: #lostCalls)'() {
         given:
         start = [adopted: true]
         lost = lostCalls
@@ -146,29 +150,17 @@ class WaitingForJenkinsSpec extends LibrarySpecification {
         jenkins.result == 'ABORTED'
         verbs.contains('stop') == stopped
 
-        where: 'what was taken over by a key is ours'
+        where: 'what was adopted by a key is ours'
         given | lostCalls | stopped
         null  | []        | false
         'k'   | []        | true
         null  | [1]       | true
     }
 
-    def 'a passed time limit stops the build'() {
-        given:
-        looks = [running(3600)]
-
-        when:
-        away(", timeout: '20m'")
-
-        then:
-        verbs == ['trigger', 'wait', 'wait', 'stop']
-        complaint.startsWith('triggerJenkins: Jenkins build team/app#7: passed the limit of 20m; it was cancelled')
-    }
-
     @Unroll
     def 'a build that ends as #outcome ends the stage as #result'() {
         given:
-        looks = [[outcome: outcome, exit_code: code, build: BUILT]]
+        polls = [[outcome: outcome, exit_code: code, build: BUILT]]
 
         when:
         away()
@@ -180,7 +172,7 @@ class WaitingForJenkinsSpec extends LibrarySpecification {
         code | outcome     | result
         1    | 'failed'    | 'FAILURE'
         3    | 'unstable'  | 'UNSTABLE'
-        4    | 'cancelled' | 'FAILURE'
+        4    | 'canceled'  | 'FAILURE'
     }
 
     @Unroll
@@ -195,24 +187,55 @@ class WaitingForJenkinsSpec extends LibrarySpecification {
         where:
         argument              | why
         "files: [A: 'a.txt']" | 'needs a workspace, and there is none outside a node.'
-        'console: true'       | 'shows the log from an agent that is held, and outside a node none is.'
-        "artifacts: '*.ipa'"  | 'needs a workspace, and there is none outside a node. Leave it out here, and fetch the files inside a node afterwards: cibridge jenkins artifacts.'
+        'console: true'       | 'shows the log from an agent, and outside a node none is held.'
+        "artifacts: '*.ipa'"  | 'needs a workspace, and there is none outside a node. Leave it out here, and call downloadJenkinsArtifacts(build.id) inside a node afterwards.'
     }
 
-    def 'outside a node a start alone asks for an agent'() {
-        when:
-        jenkins.run("triggerJenkins(job: 'a')")
+    def 'without wait it returns once the build has a number, and holds no agent until then'() {
+        given:
+        polls = [queued(60), running(400)]
 
-        then:
-        complaint == 'triggerJenkins: no agent here to run cibridge on. Put the step inside node { } or give the stage an agent.'
-    }
-
-    def 'outside a node a label is enough for a start alone'() {
         when:
         jenkins.run("return triggerJenkins(job: 'a', agentLabel: 'small')")
 
         then:
+        jenkins.returned.subMap('id', 'number', 'outcome') == [id: 'team/app#7', number: 7, outcome: 'started']
+        verbs == ['trigger', 'wait', 'wait']
+        jenkins.called('sleep')*.getAt('time')*.intValue() == [30, 60]
+    }
+
+    def 'a build that has ended when it is first seen is still one that was started'() {
+        given:
+        polls = [[outcome: 'failed', exit_code: 1, build: BUILT]]
+
+        when:
+        jenkins.run("return triggerJenkins(job: 'a')")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        jenkins.returned.subMap('number', 'outcome', 'exitCode') == [number: 7, outcome: 'started', exitCode: 0]
+        jenkins.returned.result.outcome == 'failed'
+    }
+
+    def 'with waitForStart: false it returns at once'() {
+        when:
+        jenkins.run("return triggerJenkins(job: 'a', waitForStart: false)")
+
+        then:
         jenkins.returned.outcome == 'started'
         verbs == ['trigger']
+    }
+
+    def 'waits for a build that was started before'() {
+        given:
+        polls = [running(60), [outcome: 'success', build: BUILT]]
+
+        when:
+        jenkins.run("return waitForJenkins('team/app#7', url: '$URL')")
+
+        then:
+        jenkins.returned.outcome == 'success'
+        seen*.environment*.CIBRIDGE_BUILD == ['team/app#7', BUILT.url]
+        jenkins.called('sleep')*.getAt('time')*.intValue() == [60]
     }
 }

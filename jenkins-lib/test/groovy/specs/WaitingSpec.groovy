@@ -1,6 +1,5 @@
 package specs
 
-import groovy.json.JsonSlurper
 import lab.AgentLost
 import lab.Shell
 import lab.StepCall
@@ -11,8 +10,8 @@ import spock.lang.Unroll
 class WaitingSpec extends LibrarySpecification {
     static final String TRIGGER = "triggerCodemagic(appId: 'app-1', workflowId: 'ios', branch: 'main', wait: true, agentLabel: 'small'"
 
-    /** What the binary answers to the looks, one after the other; the last one stays. */
-    List<Map> looks = [[outcome: 'success', exit_code: 0, build: BUILD + [number: 8, status: 'finished']]]
+    /** What the binary answers to the polls, one after the other; the last one stays. */
+    List<Map> polls = [[outcome: 'success', exit_code: 0, build: BUILD + [number: 8, status: 'finished']]]
     /** Calls of `sh` that are lost together with their agent, by their number from 1. */
     List<Integer> lost = []
     int calls = 0
@@ -24,13 +23,17 @@ class WaitingSpec extends LibrarySpecification {
             if (lost.contains(calls)) {
                 throw new AgentLost()
             }
-            String verb = call.script.find(/codemagic (\w+)/) { it[1] }
-            call.answer(document(verb == 'trigger' ? [:] : verb == 'cancel' ? [outcome: 'success'] : looks.size() > 1 ? looks.remove(0) : looks[0]))
+            String verb = verb(call)
+            call.answer(document(verb == 'trigger' ? [:] : verb == 'cancel' ? [outcome: 'success'] : polls.size() > 1 ? polls.remove(0) : polls[0]))
         }
     }
 
+    private static String verb(Shell call) {
+        call.environment.CIBRIDGE_COMMAND.tokenize(' ')[1]
+    }
+
     private List<String> getVerbs() {
-        seen*.script*.find(/codemagic (\w+)/) { it[1] }
+        seen.collect { verb(it) }
     }
 
     private List<Integer> getPauses() {
@@ -38,12 +41,12 @@ class WaitingSpec extends LibrarySpecification {
     }
 
     private static Map running(Integer next) {
-        [outcome: 'running', exit_code: 0, next_look_seconds: next, build: BUILD + [status: 'building']]
+        [outcome: 'running', exit_code: 0, next_poll_seconds: next, build: BUILD + [status: 'building']]
     }
 
-    def 'starts on an agent, gives it back, and looks when the binary says that it is worth while'() {
+    def 'starts on an agent, gives it back, and polls when the binary says so'() {
         given:
-        looks = [running(240), running(45), [outcome: 'success', build: BUILD + [number: 8, status: 'finished', commit: 'c0ffee']]]
+        polls = [running(240), running(45), [outcome: 'success', build: BUILD + [number: 8, status: 'finished', commit: 'c0ffee']]]
 
         when:
         jenkins.run("return $TRIGGER)")
@@ -60,9 +63,10 @@ class WaitingSpec extends LibrarySpecification {
         List<String> order = jenkins.calls*.name.findAll { it in ['node', 'sh', 'sleep'] }
         order == ['node', 'sh', 'sleep', 'node', 'sh', 'sleep', 'node', 'sh', 'sleep', 'node', 'sh']
 
-        and: 'the start does not wait, and a look is one look'
+        and: 'the start does not wait, and a poll is one poll'
         seen[0].environment.CIBRIDGE_WAIT == 'false'
-        seen[1].environment.CIBRIDGE_ONCE == 'true'
+        commands == ['codemagic trigger'] + ['codemagic wait --cancel --once'] * 3
+        seen*.environment*.CIBRIDGE_WAITING_SINCE.toSet() == [null, '1700000000000'] as Set
         seen[1].environment.CIBRIDGE_BUILD == BUILD.id
         !seen[1].environment.CIBRIDGE_REQUEST
     }
@@ -73,7 +77,7 @@ class WaitingSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'SUCCESS'
-        jenkins.called('node')*.arguments == [[:], [:]]
+        jenkins.called('node')*.arguments == [[label: '']] * 2
     }
 
     def 'a lost agent repeats the call with the same key, so that there is one build'() {
@@ -86,9 +90,9 @@ class WaitingSpec extends LibrarySpecification {
         then:
         jenkins.result == 'SUCCESS'
         verbs == ['trigger', 'trigger', 'wait', 'wait']
-        seen[0].environment.CIBRIDGE_IDEMPOTENCY_KEY ==~ /jenkins-[0-9a-f-]{36}/
-        seen[0].environment.CIBRIDGE_IDEMPOTENCY_KEY == seen[1].environment.CIBRIDGE_IDEMPOTENCY_KEY
-        new JsonSlurper().parseText(jenkins.called('writeFile')[0].text('text')) == [app_id: 'app-1', workflow_id: 'ios', branch: 'main']
+        requests[0].idempotency_key ==~ /jenkins-[0-9a-f-]{36}/
+        requests[0] == requests[1]
+        requests[0].subMap('app_id', 'workflow_id', 'branch') == [app_id: 'app-1', workflow_id: 'ios', branch: 'main']
     }
 
     def 'a key that is given is the one that is used'() {
@@ -96,17 +100,17 @@ class WaitingSpec extends LibrarySpecification {
         jenkins.run("$TRIGGER, idempotencyKey: 'release-1')")
 
         then:
-        seen[0].environment.CIBRIDGE_IDEMPOTENCY_KEY == 'release-1'
+        requests[0].idempotency_key == 'release-1'
     }
 
     @Unroll
     def 'an abort #when cancels the build once and stays an abort (noCancel: #noCancel)'() {
         given:
-        looks = [running(60)]
+        polls = [running(60)]
         int pauses = 0
-        int looked = 0
+        int polled = 0
         jenkins.faults.sleep = { StepCall call -> when == 'in the sleep' && ++pauses == 2 ? new FlowInterruptedException() : null }
-        jenkins.faults.sh = { StepCall call -> call.text('script').contains('wait') && when == 'in a look' && ++looked == 2 ? new FlowInterruptedException() : null }
+        jenkins.faults.sh = { StepCall call -> jenkins.environmentNow().CIBRIDGE_COMMAND.contains('wait') && when == 'in a poll' && ++polled == 2 ? new FlowInterruptedException() : null }
 
         when:
         jenkins.run("$TRIGGER, noCancel: $noCancel)")
@@ -118,80 +122,83 @@ class WaitingSpec extends LibrarySpecification {
         noCancel || seen.last().environment.CIBRIDGE_BUILD == BUILD.id
 
         where:
-        [when, noCancel] << [['in the sleep', 'in a look'], [false, true]].combinations()
+        [when, noCancel] << [['in the sleep', 'in a poll'], [false, true]].combinations()
     }
 
     def 'a cancel that fails after an abort is told, and the abort stays'() {
         given:
-        looks = [running(60)]
+        polls = [running(60)]
         jenkins.faults.sleep = new FlowInterruptedException()
         Closure before = jenkins.shell
-        jenkins.shell = { Shell call -> call.script.contains('cancel') ? call.answer(document(exit_code: 13, outcome: 'unavailable', error: [message: 'no answer', hint: null])) : before(call) }
+        jenkins.shell = { Shell call -> verb(call) == 'cancel' ? call.answer(document(exit_code: 13, outcome: 'unavailable', error: [message: 'no answer', hint: null])) : before(call) }
 
         when:
         jenkins.run("$TRIGGER)")
 
         then:
         jenkins.result == 'ABORTED'
-        jenkins.console.any { it.contains("Codemagic build $BUILD.id could not be cancelled and may still run") && it.contains('no answer') }
+        jenkins.console.any { it.contains("Codemagic build $BUILD.id could not be canceled and may still be running") && it.contains('no answer') }
     }
 
     @Unroll
-    def 'a passed time limit cancels the build (propagate: #propagate, noCancel: #noCancel)'() {
-        given:
-        looks = [running(3600)]
+    def 'a time limit is the business of the binary (propagate: #propagate)'() {
+        given: 'it says when to poll, and cancels a build that passed the limit'
+        polls = [running(1170), [outcome: 'timed_out', exit_code: 6, build: BUILD + [number: 8], error: [message: 'Codemagic build 8: did not end within 20m; canceled', hint: 'raise timeout']]]
 
         when:
-        jenkins.run("return $TRIGGER, timeout: '20m', propagate: $propagate, noCancel: $noCancel)")
+        jenkins.run("return $TRIGGER, timeout: '20m', runTimeout: '10m', propagate: $propagate)")
 
-        then: 'the second look is the last one, at the limit'
+        then:
         pauses == [30, 1170]
-        verbs == ['trigger', 'wait', 'wait'] + (noCancel ? [] : ['cancel'])
-        seen[1].environment.CIBRIDGE_TIMEOUT == null
+        verbs == ['trigger', 'wait', 'wait']
+        seen*.environment*.CIBRIDGE_TIMEOUT == ['20m'] * 3
+        seen*.environment*.CIBRIDGE_RUN_TIMEOUT == ['10m'] * 3
         if (propagate) {
-            assert complaint.startsWith("triggerCodemagic: Codemagic build $BUILD.id: passed the limit of 20m; it was ${noCancel ? 'left alone' : 'cancelled'}")
+            assert complaint == 'triggerCodemagic: Codemagic build 8: did not end within 20m; canceled. Hint: raise timeout'
         } else {
             assert jenkins.returned.subMap('outcome', 'exitCode') == [outcome: 'timed_out', exitCode: 6]
         }
 
         where:
-        [propagate, noCancel] << [[true, false], [true, false]].combinations()
+        propagate << [true, false]
     }
 
-    @Unroll
-    def 'reads the time limit as the binary does: #text'() {
+    def 'the first pause is the one that the start names'() {
         given:
-        looks = [running(100_000)]
+        Closure before = jenkins.shell
+        jenkins.shell = { Shell call -> verb(call) == 'trigger' ? call.answer(document(next_poll_seconds: 7)) : before(call) }
 
         when:
-        jenkins.run("waitForCodemagic('$BUILD.id', timeout: '$text')")
+        jenkins.run("$TRIGGER, timeout: '7s')")
 
         then:
-        complaint.contains(seconds ? "passed the limit of $text; it was cancelled" : "timeout: '$text' is not a time")
-        pauses.sum(0) == seconds
+        pauses == [7]
+    }
 
-        where:
-        text     | seconds
-        '90'     | 90
-        '10s'    | 10
-        '30m'    | 1800
-        '1h'     | 3600
-        '1m 30s' | 90
-        'soon'   | 0
-        '10 parsecs' | 0
+    def 'a build that was started before is polled at once'() {
+        given:
+        polls = [running(40), [outcome: 'success', build: BUILD + [number: 8]]]
+
+        when:
+        jenkins.run("return waitForCodemagic('latest')")
+
+        then:
+        jenkins.returned.number == 8
+        pauses == [40]
+        seen*.environment*.CIBRIDGE_BUILD == ['latest', BUILD.id]
     }
 
     @Unroll
-    def 'a build that #words ends the stage as #result'() {
+    def 'a build that ends as #outcome ends the stage as #result'() {
         given:
-        looks = [[outcome: outcome, exit_code: code, build: BUILD + [number: 8]]]
+        polls = [[outcome: outcome, exit_code: code, build: BUILD + [number: 8]]]
 
         when:
         jenkins.run("waitForCodemagic('$BUILD.id')")
 
         then:
         jenkins.result == result
-        jenkins.console[-2].contains("waitForCodemagic: Codemagic build 8 $words")
+        jenkins.console[-2].contains("waitForCodemagic: Codemagic build 8: $outcome")
 
         when:
         jenkins.result = 'SUCCESS'
@@ -202,25 +209,16 @@ class WaitingSpec extends LibrarySpecification {
         jenkins.returned.outcome == outcome
 
         where:
-        code | outcome        | result     | words
-        1    | 'failed'       | 'FAILURE'  | 'failed'
-        3    | 'unstable'     | 'UNSTABLE' | 'is unstable'
-        4    | 'cancelled'    | 'FAILURE'  | 'was cancelled'
-        7    | 'wrong_commit' | 'FAILURE'  | 'is of another commit'
-    }
-
-    def 'a time limit that cannot be read starts nothing'() {
-        when:
-        jenkins.run("$TRIGGER, timeout: 'soon')")
-
-        then:
-        complaint == "triggerCodemagic: timeout: 'soon' is not a time. Write it like 90s, 30m or 1h."
-        seen.empty
+        code | outcome        | result
+        1    | 'failed'       | 'FAILURE'
+        3    | 'unstable'     | 'UNSTABLE'
+        4    | 'canceled'     | 'FAILURE'
+        7    | 'wrong_commit' | 'FAILURE'
     }
 
     def 'the page of the build stands in the description once, and from the start'() {
         given:
-        looks = [running(240), running(45), [outcome: 'success', build: BUILD + [number: 8]]]
+        polls = [running(240), running(45), [outcome: 'success', build: BUILD + [number: 8]]]
         jenkins.faults.sleep = { StepCall call -> assert jenkins.buildProperties.description; null }
 
         when:
@@ -246,7 +244,7 @@ class WaitingSpec extends LibrarySpecification {
 
     def 'an agent that is lost three times in one call is no agent to wait for'() {
         given:
-        looks = [running(60)]
+        polls = [running(60)]
         lost = [2, 3, 4]
 
         when:
@@ -288,18 +286,17 @@ class WaitingSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'SUCCESS'
-        only('sh').text('script') == 'exec "$CIBRIDGE_BIN" codemagic wait "$CIBRIDGE_BUILD"'
+        commands == ['codemagic wait --cancel']
         binary.environment.subMap('CIBRIDGE_BUILD', 'CIBRIDGE_ARTIFACTS', 'CIBRIDGE_ARTIFACTS_DIR', 'CIBRIDGE_JUNIT', 'CIBRIDGE_TIMEOUT') ==
             [CIBRIDGE_BUILD: BUILD.id, CIBRIDGE_ARTIFACTS: '*.ipa\n*.apk', CIBRIDGE_ARTIFACTS_DIR: 'out', CIBRIDGE_JUNIT: 'tests.xml', CIBRIDGE_TIMEOUT: '1h']
-        !binary.environment.containsKey('CIBRIDGE_ONCE')
     }
 
     // --- The callback.
 
-    def 'the callback ends the slow looks, and the build is followed to its end'() {
+    def 'the callback ends the slow polls, and the end is near'() {
         given:
         jenkins.answers << "Codemagic-$BUILD.id".toString()
-        looks = [running(500), [outcome: 'success', build: BUILD + [number: 8]]]
+        polls = [running(10), [outcome: 'success', build: BUILD + [number: 8]]]
 
         when:
         jenkins.run("return waitForCodemagic('$BUILD.id', callback: true)")
@@ -307,15 +304,15 @@ class WaitingSpec extends LibrarySpecification {
         then:
         jenkins.result == 'SUCCESS'
         jenkins.returned.number == 8
-        verbs == ['wait', 'wait']
-        pauses == [600, 5, 30]
+        pauses == [5, 10]
+        seen*.environment*.CIBRIDGE_POLL_INTERVAL == ['10s', '10s']
     }
 
-    def 'a callback that the looks do not notice ends them before the next pause'() {
+    def 'a callback that the polls do not notice ends them before the next pause'() {
         given:
         jenkins.answers << "Codemagic-$BUILD.id".toString()
         jenkins.interruptionsLost = 1
-        looks = [running(500), running(500), [outcome: 'success', build: BUILD + [number: 8]]]
+        polls = [running(600), running(10), [outcome: 'success', build: BUILD + [number: 8]]]
 
         when:
         jenkins.run("return waitForCodemagic('$BUILD.id', callback: true)")
@@ -323,12 +320,12 @@ class WaitingSpec extends LibrarySpecification {
         then:
         jenkins.result == 'SUCCESS'
         jenkins.returned.number == 8
-        pauses == [600, 5, 30]
+        pauses == [5, 10]
     }
 
-    def 'a build that never calls back is noticed by the slow looks'() {
+    def 'a build that never calls back is noticed by the slow polls'() {
         given:
-        looks = [running(40), [outcome: 'failed', exit_code: 1, build: BUILD + [number: 8]]]
+        polls = [running(600), [outcome: 'failed', exit_code: 1, build: BUILD + [number: 8]]]
 
         when:
         jenkins.run("return waitForCodemagic('$BUILD.id', callback: true, propagate: false)")
@@ -337,11 +334,13 @@ class WaitingSpec extends LibrarySpecification {
         jenkins.result == 'SUCCESS'
         jenkins.returned.outcome == 'failed'
         verbs == ['wait', 'wait']
-        pauses == [600, 600]
+        pauses == [600]
+        seen*.environment*.CIBRIDGE_POLL_INTERVAL == ['10m', '10m']
     }
 
     def 'an abort while it waits for the callback cancels the build'() {
         given:
+        polls = [running(600)]
         jenkins.faults.sleep = new FlowInterruptedException()
 
         when:
@@ -349,24 +348,25 @@ class WaitingSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'ABORTED'
-        verbs == ['cancel']
+        verbs == ['wait', 'cancel']
     }
 
     def 'an abort that comes twice, from parallel as well, cancels the build all the same'() {
         given: 'the second one meets the call that cancels'
+        polls = [running(600)]
         jenkins.faults.sleep = new FlowInterruptedException()
         int calls = 0
-        jenkins.faults.node = { StepCall call -> ++calls == 1 ? new FlowInterruptedException() : null }
+        jenkins.faults.node = { StepCall call -> ++calls == 2 ? new FlowInterruptedException() : null }
 
         when:
         jenkins.run("waitForCodemagic('$BUILD.id', callback: true)")
 
         then:
         jenkins.result == 'ABORTED'
-        verbs == ['cancel']
+        verbs == ['wait', 'cancel']
     }
 
-    def 'a look that goes wrong beside the callback fails the stage'() {
+    def 'a poll that fails beside the callback fails the stage'() {
         given:
         answering(outcome: 'refused', exit_code: 10, error: [message: 'the key was refused', hint: null])
 

@@ -1,0 +1,158 @@
+// Internal: what the result document of the binary means to Jenkins: the map that the steps return, and whether
+// the stage succeeds, is unstable or fails. Runs nothing. No Jenkinsfile calls it.
+
+import com.cloudbees.groovy.cps.NonCPS
+import groovy.json.JsonException
+import groovy.json.JsonSlurper
+
+/** The result document as plain maps, or null when there is none. */
+@NonCPS
+Map parse(String text) {
+    if (!text?.trim()) {
+        return null
+    }
+    try {
+        Object document = new JsonSlurper().parseText(text)
+        return document instanceof Map ? cibridgeArguments.plain(document) : null
+    } catch (JsonException broken) {
+        return null
+    }
+}
+
+/** What the steps return: the few values that a pipeline asks for, and the whole document as `result`. */
+@NonCPS
+Map of(Map document) {
+    Map build = document.build ?: [:]
+    return [
+        id       : build.id,
+        url      : build.url ?: null,
+        number   : build.number,
+        outcome  : document.outcome,
+        exitCode : document.exit_code,
+        status   : build.status,
+        commit   : build.commit,
+        artifacts: document.artifacts ?: [],
+        result   : document,
+    ]
+}
+
+/** The same for a build of several that has no document because `failFast` ended it, or kept it from being started. */
+@NonCPS
+Map ofFailFast(String id, String outcome) {
+    String words = outcome == 'canceled' ? 'canceled because another build failed' : 'not started because another build failed'
+    return of([outcome: outcome, exit_code: outcome == 'canceled' ? 4 : null, severity: 0, call_failed: false, summary: words, build: [id: id]])
+}
+
+/** Ends the step: leaves the page in the description, and returns the result or makes the stage unstable or failed by it. */
+Map conclude(Map invocation, Map result) {
+    describe(invocation, result)
+    return judge(invocation, result)
+}
+
+/** Adds the page of the build to the description once, where that is wanted. A queue item's page does not last. */
+void describe(Map invocation, Map result) {
+    Object wanted = invocation.arguments.description
+    if (wanted != 'html' && !cibridgeArguments.isOn(wanted) || !result.url || result.id.startsWith('queue/')) {
+        return
+    }
+    String before = currentBuild.description
+    if (before?.contains(wanted == 'html' ? escaped(result.url) : result.url)) {
+        return
+    }
+    String line = wanted == 'html' ? link(result) : "${result.result.build.title}: ${result.url}"
+    currentBuild.description = before ? before + (wanted == 'html' ? '<br>' : '\n') + line : line
+}
+
+/** Returns a result, or makes the stage unstable or failed by it. */
+Map judge(Map invocation, Map result) {
+    if (result.exitCode == 0 || propagates(invocation, result) == false) {
+        return result
+    }
+    return fail(invocation, result, sentence(result))
+}
+
+/** Several results as one: the worst decides how the stage ends. */
+Map judgeAll(Map invocation, List results) {
+    Map worst = worst(results)
+    Map all = [outcome: worst ? worst.outcome : 'success', exitCode: worst ? worst.exitCode : 0, builds: results]
+    List bad = notSucceeded(results)
+    if (!bad || propagates(invocation, worst) == false) {
+        return all
+    }
+    return fail(invocation, all, "${bad.size()} of ${results.size()} builds did not succeed: ${bad.join('; ')}")
+}
+
+Map fail(Map invocation, Map result, String why) {
+    String message = "${invocation.step}: ${why}"
+    if (result.outcome == 'unstable') {
+        unstable(message)
+        return result
+    }
+    error(message)
+}
+
+/** `propagate: false` is about what the remote build did; a call that failed itself fails the stage whatever it says. */
+@NonCPS
+boolean propagates(Map invocation, Map result) {
+    return result.result.call_failed || !cibridgeArguments.isOff(invocation.arguments.propagate)
+}
+
+@NonCPS
+Map worst(List results) {
+    Map worst = null
+    for (Object result in results) {
+        if (worst == null || result.result.severity > worst.result.severity) {
+            worst = result
+        }
+    }
+    return worst
+}
+
+@NonCPS
+List notSucceeded(List results) {
+    List bad = []
+    int number = 0
+    for (Object result in results) {
+        number++
+        if (result.exitCode != 0) {
+            bad << "${number}: ${sentence(result)}".toString()
+        }
+    }
+    return bad
+}
+
+/** How a call ended, in one line: the binary's own words. */
+@NonCPS
+String sentence(Map result) {
+    String summary = result.result.summary
+    String hint = result.result.error?.hint
+    return hint ? "${summary}. Hint: ${hint}" : summary
+}
+
+/** The page of a build as a link, for controllers whose markup formatter shows HTML. */
+@NonCPS
+String link(Map result) {
+    return "<a href=\"${escaped(result.url)}\">${escaped(result.result.build.title)}</a>"
+}
+
+@NonCPS
+String escaped(String text) {
+    return text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;').replace('"', '&quot;')
+}
+
+/** Why there is no result: the binary is missing, or ended without writing the document that belongs to its exit code. */
+@NonCPS
+String missing(String binary, boolean unix, int code, Map document, String node) {
+    Map build = document?.build
+    if (build?.id) {
+        return "cibridge was killed (code ${code}). ${build.title} may still be running: ${build.url}"
+    }
+    if (document == null && (unix ? [127] : [9009, 3, 1]).contains(code)) {
+        return "'${binary}' was not found on ${node} (code ${code}). Install cibridge there, " +
+            'or give its path with the argument binary or the environment variable CIBRIDGE_BIN.'
+    }
+    if (document == null && unix && code == 126) {
+        return "'${binary}' on ${node} cannot be run (code 126): it is not executable, or made for another kind of machine."
+    }
+    return "cibridge ended with code ${code} and without a result; the reason is in the console above."
+}

@@ -1,0 +1,158 @@
+// Internal: runs the cibridge binary for the steps of this library. No Jenkinsfile calls it.
+//
+// What every file in vars/ keeps to:
+// - shell text is a constant; every value travels in the environment or in the request file, so nothing is quoted;
+// - one `sh` or `bat` for each call, because that is the step that costs time;
+// - an abort passes through: nothing here catches it for good;
+// - only what the Groovy sandbox permits, only serializable values across a step, no state in a file.
+
+import com.cloudbees.groovy.cps.NonCPS
+import groovy.json.JsonOutput
+import org.jenkinsci.plugins.credentialsbinding.impl.CredentialNotFoundException
+
+/**
+ * Runs one command of the binary on the agent at hand. Returns the map that the steps return, see
+ * cibridgeResult.of; fails the build when the binary is missing or ended without a result.
+ *
+ * Every helper takes the same map, the invocation. All keys but the first four may be left out:
+ *
+ *   step         the name of the step; every message begins with it
+ *   command      words for the binary, as in 'codemagic wait --cancel'; they are never made of values
+ *   arguments    the arguments of the step, as the Jenkinsfile gives them
+ *   schema       the arguments that the step knows: name -> [type: …] or [type: …, variable: …],
+ *                where `variable` is the environment variable by which the binary gets the value
+ *   request      the request file as a map, for the commands that start a build
+ *   environment  a list of further NAME=value entries, stronger than those of `arguments`;
+ *                an empty value takes the variable away
+ *
+ * `seen.result` is set as soon as the binary has ended: what follows may still be aborted.
+ */
+Map call(Map invocation, Map seen = [:]) {
+    return here(invocation, seen)
+}
+
+Map here(Map invocation, Map seen) {
+    if (!env.NODE_NAME) {
+        error("${invocation.step}: there is no workspace outside a node. Put the step inside node { }, or give the stage an agent.")
+    }
+    return invocation.command.startsWith('jenkins') ? withJenkinsToken(invocation, seen) : withCodemagicKey(invocation, seen)
+}
+
+/**
+ * The same wherever the step stands: outside a node it takes an agent for the time of the call, and another
+ * one when that is lost. `repeated` is run instead of `invocation` then. Sets `seen.attempts`.
+ */
+Map onAgent(Map invocation, Map seen = [:], Map repeated = null) {
+    if (env.NODE_NAME) {
+        return here(invocation, seen)
+    }
+    Map result = null
+    seen.attempts = 0
+    retry(count: 3, conditions: [agent(), nonresumable()]) {
+        node(invocation.arguments.agentLabel ?: '') {
+            seen.attempts = seen.attempts + 1
+            result = here(seen.attempts > 1 && repeated ? repeated : invocation, seen)
+        }
+    }
+    return result
+}
+
+/** Binds the API token of Codemagic, unless one is bound already and no other credential is named. */
+Map withCodemagicKey(Map invocation, Map seen) {
+    String credentialsId = invocation.arguments.credentialsId
+    if (!credentialsId && (env.CODEMAGIC_API_KEY || env.CODEMAGIC_API_KEY_FILE)) {
+        return runBinary(invocation, [], seen)
+    }
+    credentialsId = credentialsId ?: 'codemagic-api-key'
+    Map result = null
+    try {
+        withCredentials([string(credentialsId: credentialsId, variable: 'CODEMAGIC_API_KEY')]) {
+            result = runBinary(invocation, ['CODEMAGIC_API_KEY_FILE='], seen)
+        }
+    } catch (CredentialNotFoundException missing) {
+        error("${invocation.step}: no usable credential '${credentialsId}': ${missing.message}. " +
+            'Create it under Manage Jenkins > Credentials with this ID, the kind "Secret text" and ' +
+            'the Codemagic API token as secret, or name another one with credentialsId.')
+    }
+    return result
+}
+
+/** Binds user and API token of the other controller, unless some are bound already and no other credential is named. */
+Map withJenkinsToken(Map invocation, Map seen) {
+    String credentialsId = invocation.arguments.credentialsId
+    if (!credentialsId && (env.JENKINS_API_TOKEN || env.JENKINS_API_TOKEN_FILE || env.JENKINS_JOB_TOKEN || env.JENKINS_JOB_TOKEN_FILE)) {
+        return runBinary(invocation, [], seen)
+    }
+    credentialsId = credentialsId ?: 'jenkins-api-token'
+    Map result = null
+    try {
+        withCredentials([usernamePassword(credentialsId: credentialsId, usernameVariable: 'JENKINS_USER_ID', passwordVariable: 'JENKINS_API_TOKEN')]) {
+            result = runBinary(invocation, ['JENKINS_API_TOKEN_FILE='], seen)
+        }
+    } catch (CredentialNotFoundException missing) {
+        error("${invocation.step}: no usable credential '${credentialsId}': ${missing.message}. " +
+            'Create it under Manage Jenkins > Credentials with this ID, the kind "Username with password", ' +
+            'the user of the other controller and an API token of that user as password, or name another one with credentialsId.')
+    }
+    return result
+}
+
+/** Runs the binary with a folder of its own outside the workspace proper, and removes that folder again. */
+Map runBinary(Map invocation, List credentials, Map seen) {
+    String folder = pwd(tmp: true) + '/cibridge-' + UUID.randomUUID().toString()
+    try {
+        if (invocation.request) {
+            writeFile(file: folder + '/request.json', encoding: 'UTF-8', text: json(invocation.request))
+        }
+        // Makes the folder, and a file that is still empty shows that the binary never wrote its result.
+        writeFile(file: folder + '/result.json', encoding: 'UTF-8', text: '')
+        String binary = invocation.arguments.binary ?: env.CIBRIDGE_BIN ?: 'cibridge'
+        boolean unix = isUnix()
+        int code = -1
+        withEnv(environment(invocation, credentials, folder, binary)) {
+            // `exec` leaves one process for Jenkins to signal when the build is aborted.
+            code = unix ?
+                sh(label: 'cibridge ' + invocation.command, encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND') :
+                bat(label: 'cibridge ' + invocation.command, encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" %CIBRIDGE_COMMAND%')
+        }
+        Map document = cibridgeResult.parse(readFile(file: folder + '/result.json', encoding: 'UTF-8'))
+        if (document == null || document.exit_code != code) {
+            error("${invocation.step}: ${cibridgeResult.missing(binary, unix, code, document, env.NODE_NAME)}")
+        }
+        seen.result = cibridgeResult.of(document)
+        return seen.result
+    } finally {
+        // A folder that cannot be removed must not hide how the call ended; an abort here still aborts.
+        catchError(message: 'cibridge: folder not removed', buildResult: 'SUCCESS', stageResult: 'SUCCESS', catchInterruptions: false) {
+            dir(folder) {
+                deleteDir()
+            }
+        }
+    }
+}
+
+/** The environment of the binary, as withEnv takes it. */
+@NonCPS
+List environment(Map invocation, List credentials, String folder, String binary) {
+    List entries = [
+        'CIBRIDGE_BIN=' + binary,
+        'CIBRIDGE_COMMAND=' + invocation.command,
+        'CIBRIDGE_REQUIRE_VERSION=0.1.0',
+        'CIBRIDGE_REQUEST=' + (invocation.request ? folder + '/request.json' : ''),
+        'CIBRIDGE_RESULT_FILE=' + folder + '/result.json',
+    ]
+    entries.addAll(credentials)
+    for (Object entry in invocation.schema.entrySet()) {
+        Object value = invocation.arguments[entry.key]
+        if (entry.value.variable && value != null) {
+            entries << entry.value.variable + '=' + (entry.value.type == 'list' ? cibridgeArguments.textList(value).join('\n') : value)
+        }
+    }
+    entries.addAll(invocation.environment ?: [])
+    return entries
+}
+
+@NonCPS
+String json(Map value) {
+    return JsonOutput.toJson(value)
+}

@@ -1,0 +1,17 @@
+// Downloads the artifacts of a build on Codemagic. The help page is downloadCodemagicArtifacts.txt.
+
+import com.cloudbees.groovy.cps.NonCPS
+
+Map call(Map arguments = [:], String build) {
+    Map invocation = [
+        step: 'downloadCodemagicArtifacts', command: 'codemagic artifacts', arguments: arguments, schema: schema(),
+        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('downloadCodemagicArtifacts', build)],
+    ]
+    cibridgeArguments.check(invocation)
+    return cibridgeResult.conclude(invocation, cibridgeRun(invocation))
+}
+
+@NonCPS
+Map schema() {
+    return cibridgeArguments.download() + [type: [type: 'list', variable: 'CIBRIDGE_TYPE']] + cibridgeArguments.codemagicConnection()
+}

@@ -1,0 +1,20 @@
+// Makes links to artifacts of a build on Codemagic that anybody can open. The help page is shareCodemagicArtifacts.txt.
+
+import com.cloudbees.groovy.cps.NonCPS
+
+List call(Map arguments = [:], String build) {
+    Map invocation = [
+        step: 'shareCodemagicArtifacts', command: 'codemagic share', arguments: arguments, schema: schema(),
+        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('shareCodemagicArtifacts', build)],
+    ]
+    cibridgeArguments.check(invocation)
+    return cibridgeResult.conclude(invocation, cibridgeRun.onAgent(invocation)).result.links
+}
+
+@NonCPS
+Map schema() {
+    return [
+        artifacts: [type: 'list', variable: 'CIBRIDGE_MATCH'],
+        expires  : [type: 'text', variable: 'CIBRIDGE_EXPIRES'],
+    ] + cibridgeArguments.codemagicConnection()
+}

@@ -1,0 +1,21 @@
+// Stops a build on another Jenkins controller, or cancels a queue item. The help page is stopJenkins.txt.
+
+import com.cloudbees.groovy.cps.NonCPS
+
+Map call(Map arguments = [:], String build) {
+    Map invocation = [
+        step: 'stopJenkins', command: 'jenkins stop', arguments: arguments, schema: schema(),
+        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('stopJenkins', build)],
+    ]
+    cibridgeArguments.check(invocation)
+    return cibridgeResult.conclude(invocation, cibridgeRun.onAgent(invocation))
+}
+
+@NonCPS
+Map schema() {
+    return [
+        job     : [type: 'text', variable: 'CIBRIDGE_QUEUE_JOB'],
+        branch  : [type: 'text', variable: 'CIBRIDGE_BRANCH'],
+        stopWait: [type: 'text', variable: 'CIBRIDGE_STOP_WAIT'],
+    ] + cibridgeArguments.jenkinsConnection()
+}

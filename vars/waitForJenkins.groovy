@@ -1,0 +1,20 @@
+// Waits for a build on another Jenkins controller that was started before. The help page is waitForJenkins.txt.
+
+import com.cloudbees.groovy.cps.NonCPS
+
+Map call(Map arguments = [:], String build) {
+    Map invocation = [
+        step: 'waitForJenkins', command: 'jenkins wait --cancel', arguments: arguments, schema: schema(),
+        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('waitForJenkins', build)],
+    ]
+    cibridgeArguments.check(invocation)
+    return cibridgeResult.conclude(invocation, env.NODE_NAME ? cibridgeRun(invocation) : cibridgeWait.forBuild(invocation, build, false))
+}
+
+@NonCPS
+Map schema() {
+    return [
+        job   : [type: 'text', variable: 'CIBRIDGE_QUEUE_JOB'],
+        branch: [type: 'text', variable: 'CIBRIDGE_BRANCH'],
+    ] + cibridgeArguments.jenkinsWaiting() + cibridgeArguments.files() + cibridgeArguments.jenkinsConnection()
+}
