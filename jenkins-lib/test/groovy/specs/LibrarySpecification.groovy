@@ -15,6 +15,9 @@ abstract class LibrarySpecification extends Specification {
         branch: 'main', tag: null, commit: null, labels: [], queued_seconds: null, run_seconds: null,
     ]
 
+    /** The keys of what the steps return. */
+    public static final List<String> RETURNED = ['id', 'url', 'number', 'outcome', 'exitCode', 'status', 'commit', 'artifacts', 'result']
+
     @AutoCleanup
     Jenkins jenkins = new Jenkins(shell: { Shell call -> seen << call; call.answer(document()) })
 

@@ -72,74 +72,6 @@ class RulesSpec extends Specification {
         ]
     }
 
-    @Unroll
-    def 'every argument of #step is in its help, and nothing else'() {
-        given:
-        Map takes = schemaOf(step)
-        String page = new File(VARS, "${step}.txt").getText('UTF-8')
-
-        expect:
-        page.split('\nWhat it returns')[0].findAll(/(?m)^  (\w+) {2,}\S/) { it[1] } == takes.keySet().toList()
-
-        where:
-        step << STEPS
-    }
-
-    @Unroll
-    def 'the help of #step says what happens without an argument, and what comes back'() {
-        given:
-        List<String> parts = new File(VARS, "${step}.txt").getText('UTF-8').split('\nWhat it returns') as List
-        Map<String, String> described = parts[0].split(/(?m)^  (?=\w+ {2,}\S)/).drop(1).collectEntries { [(it.find(/^\w+/)): it.split('\n\n')[0]] }
-
-        expect:
-        described.findAll { !(it.value =~ /Default:|There is no default/) }.keySet().empty
-        parts[1].findAll(/(?m)^  (\w+) {2,}\S/) { it[1] } == RETURNED
-
-        where:
-        step << STEPS
-    }
-
-    @Unroll
-    def 'the examples in the help of #step run'() {
-        given:
-        List<String> examples = new File(VARS, "${step}.txt").getText('UTF-8').findAll(/(?m)^    (?:$step|script).*\n(?: {8,}.*\n|    }\n)*/)
-        List<Map> seen = []
-        Jenkins jenkins = new Jenkins(
-            buildEnvironment: [CODEMAGIC_APP_ID: 'a', CODEMAGIC_WORKFLOW: 'w', CODEMAGIC_BRANCH: 'b', CODEMAGIC_BUILD_ID: '6a941a0014bf8ccd332f2844'],
-            params: [ID: '6a941a0014bf8ccd332f2844'], shell: { lab.Shell call -> seen << call.environment; call.answer(LibrarySpecification.document(outcome: 'success')) })
-        jenkins.credentials.putAll('other-key': [kind: 'string', secret: 'x'], 'jenkins-api-token': [kind: 'usernamePassword', user: 'u', secret: 'x'])
-
-        when:
-        examples.each { jenkins.run((it.contains("def build") ? "" : "Map build = [id: params.ID]\n") + "node {\n$it}") }
-
-        then:
-        examples.size() >= 2
-        jenkins.result == 'SUCCESS'
-        seen.size() == examples.size()
-
-        cleanup:
-        jenkins.close()
-
-        where:
-        step << STEPS
-    }
-
-    @Unroll
-    def 'the help of #name reads well, whatever formatter the controller has'() {
-        given:
-        String page = new File(VARS, "${name}.txt").getText('UTF-8')
-
-        expect: 'one <pre>: a formatter that escapes everything still leaves the lines as they are'
-        page.startsWith('<pre>\n')
-        page.endsWith('\n</pre>\n')
-        !page.substring(5, page.length() - 7).find(/[<>&]/)
-        page.readLines().every { it.length() <= 105 && !it.endsWith(' ') && !it.contains('\t') }
-        page.contains("\n$name: ")
-
-        where:
-        name << FILES
-    }
-
     def 'every step has its help, and a helper says that it is internal'() {
         expect:
         VARS.list().sort() == (FILES.collect { "${it}.groovy" } + STEPS.collect { "${it}.txt" })*.toString().sort()
@@ -185,8 +117,6 @@ class RulesSpec extends Specification {
         then:
         wrong == []
     }
-
-    private static final List<String> RETURNED = ['id', 'url', 'number', 'outcome', 'exitCode', 'status', 'commit', 'artifacts', 'result']
 
     static Map schemaOf(String step) {
         Jenkins jenkins = new Jenkins(sandbox: false)
