@@ -15,6 +15,8 @@ abstract class LibrarySpecification extends Specification {
         branch: 'main', tag: null, commit: null, labels: [], queued_seconds: null, run_seconds: null,
     ]
 
+    /** The version of this repository. */
+    public static final String VERSION = (new File(System.getProperty('repository'), 'Cargo.toml').text =~ /(?m)^version = "([\d.]+)"/)[0][1]
     /** The keys of what the steps return. */
     public static final List<String> RETURNED = ['id', 'url', 'number', 'outcome', 'exitCode', 'status', 'commit', 'artifacts', 'result']
 

@@ -95,14 +95,14 @@ class RunSpec extends LibrarySpecification {
 
     def 'a binary that is too old says so itself'() {
         given:
-        answering(outcome: 'local_fault', exit_code: 2, build: null, error: [message: 'this cibridge: 0.0.9 is older than the required 0.1.0', hint: 'install a newer one'])
+        answering(outcome: 'usage_error', exit_code: 2, build: null, error: [message: 'cibridge 0.0.9: older than this library needs', hint: 'install a newer one'])
 
         when:
         step(START)
 
         then:
-        binary.environment.CIBRIDGE_REQUIRE_VERSION == '0.1.0'
-        complaint == 'triggerCodemagic: this cibridge: 0.0.9 is older than the required 0.1.0. Hint: install a newer one'
+        binary.environment.CIBRIDGE_REQUIRE_VERSION == VERSION
+        complaint == 'triggerCodemagic: cibridge 0.0.9: older than this library needs. Hint: install a newer one'
     }
 
     def 'works the same on a Windows agent'() {
@@ -221,7 +221,7 @@ class RunSpec extends LibrarySpecification {
 
         where:
         code | outcome
-        2    | 'local_fault'
+        2    | 'usage_error'
         10   | 'refused'
         11   | 'refused'
         12   | 'refused'
@@ -229,6 +229,7 @@ class RunSpec extends LibrarySpecification {
         14   | 'unavailable'
         15   | 'unknown'
         16   | 'local_fault'
+        70   | 'internal_error'
         130  | 'interrupted'
         143  | 'interrupted'
     }

@@ -59,7 +59,7 @@ class TriggerCodemagicSpec extends LibrarySpecification {
         given.remove('CIBRIDGE_REQUEST').endsWith('/request.json')
         given.remove('CIBRIDGE_RESULT_FILE').endsWith('/result.json')
         given == [
-            CIBRIDGE_BIN: '/opt/ci bridge/cibridge', CIBRIDGE_COMMAND: 'codemagic trigger', CIBRIDGE_REQUIRE_VERSION: '0.1.0', CODEMAGIC_API_KEY: KEY,
+            CIBRIDGE_BIN: '/opt/ci bridge/cibridge', CIBRIDGE_COMMAND: 'codemagic trigger', CIBRIDGE_REQUIRE_VERSION: VERSION, CODEMAGIC_API_KEY: KEY,
             CIBRIDGE_VAR_FROM_ENV: 'TOKEN\nUSER', CIBRIDGE_API: 'legacy',
             CODEMAGIC_API_URL: 'http://127.0.0.1:1', CODEMAGIC_LEGACY_API_URL: 'http://127.0.0.1:2', CIBRIDGE_CA_CERT: '/etc/ca.pem',
             CIBRIDGE_CONNECT_TIMEOUT: '5s', CIBRIDGE_ANSWER_TIMEOUT: '30', CIBRIDGE_ALLOW_HTTP: 'true', CIBRIDGE_VERBOSE: 'true',
