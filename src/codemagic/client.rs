@@ -12,8 +12,8 @@ use super::request::StartRequest;
 use super::wire::{self, Named};
 use crate::clock::Clock;
 use crate::error::{Error, ExitCode, RequestError};
-use crate::http::retry::{self, RateLimit};
-use crate::http::{Http, Method, Request, Response, Segment, Url, query};
+use crate::http::retry;
+use crate::http::{Http, Method, RateLimit, Request, Response, Segment, Url, query};
 use crate::json;
 use crate::model::{BuildSnapshot, Step};
 
@@ -126,9 +126,7 @@ impl Client {
         loop {
             attempt += 1;
             let (failure, asked) = match self.http.send(&post) {
-                Ok(response) if response.status == 429 => {
-                    (refused(&what, &subject, &response), retry::reset(|name| response.header(name)))
-                }
+                Ok(response) if response.status == 429 => (refused(&what, &subject, &response), response.retry_after()),
                 Ok(response) if response.status >= 500 => {
                     return Err(StartError::Ambiguous(refused(&what, &subject, &response)));
                 }
@@ -137,9 +135,9 @@ impl Client {
                         .ok_or_else(|| StartError::Ambiguous(refused(&what, &subject, &response)));
                 }
                 Ok(response) => return Err(StartError::NotStarted(refused(&what, &subject, &response))),
-                Err(fault) if fault.sent => return Err(StartError::Ambiguous(fault.into_failure(&what))),
-                Err(fault) if !fault.is_retryable() => return Err(StartError::NotStarted(fault.into_failure(&what))),
-                Err(fault) => (fault.into_failure(&what), None),
+                Err(fault) if fault.sent => return Err(StartError::Ambiguous(fault.into_error(&what))),
+                Err(fault) if !fault.is_retryable() => return Err(StartError::NotStarted(fault.into_error(&what))),
+                Err(fault) => (fault.into_error(&what), None),
             };
             match retry::pause(attempt, asked, fastrand::f64()) {
                 Some(pause) if self.clock.interrupted().is_none() => self.clock.sleep(pause),
@@ -238,7 +236,7 @@ impl Client {
         let proxy = |url: &Url| match Http::proxy_for(url) {
             Ok(Some(proxy)) => Ok(format!("{} goes through the proxy {proxy}", url.host())),
             Ok(None) => Ok(format!("{} is connected directly, without a proxy", url.host())),
-            Err(fault) => Err(fault.into_failure("the proxy")),
+            Err(fault) => Err(fault.into_error("the proxy")),
         };
         let mut lines = vec![proxy(&self.endpoints.v3), proxy(&self.endpoints.legacy)];
         if self.endpoints.v3.is_https() {
@@ -328,22 +326,20 @@ impl Client {
     pub(super) fn exchange(&self, what: &str, request: &Request) -> Result<Response, RequestError> {
         match self.http.send(request) {
             Ok(response) => {
-                if let Some(budget) = RateLimit::read(|name| response.header(name)) {
+                if let Some(budget) = response.rate_limit() {
                     self.budget.set(Some(budget));
                 }
                 Ok(response)
             }
-            Err(fault) => Err(RequestError {
-                retryable: fault.is_retryable(),
-                retry_after: None,
-                error: fault.into_failure(what),
-            }),
+            Err(fault) => {
+                Err(RequestError { retryable: fault.is_retryable(), retry_after: None, error: fault.into_error(what) })
+            }
         }
     }
 
     /// The service's clock at an answer, which ours need not agree with.
     fn service_time(&self, response: &Response) -> SystemTime {
-        response.header("date").and_then(retry::parse_http_date).unwrap_or_else(|| self.clock.wall())
+        response.date().unwrap_or_else(|| self.clock.wall())
     }
 }
 
@@ -351,7 +347,7 @@ impl Client {
 pub(super) fn miss(what: &str, subject: &str, response: &Response) -> RequestError {
     // A 2xx that is no answer, and any HTML page, come from something in between, which may go away.
     let retryable = retry::is_retryable(response.status) || response.is_success() || response.is_html();
-    let retry_after = retry::reset(|name| response.header(name)).filter(|_| matches!(response.status, 429 | 503));
+    let retry_after = response.retry_after();
     RequestError { error: refused(what, subject, response), retryable, retry_after }
 }
 

@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use crate::error::{Error, ExitCode};
 use crate::http::Response;
-use crate::http::retry;
 use crate::secret::CUT;
 
 /// The longest part of a foreign text that is repeated, in characters.
@@ -79,7 +78,7 @@ fn rate_limited(response: &Response) -> String {
         Some(limit) => format!("the limit of {limit} requests per hour is used up"),
         None => "too many requests".to_owned(),
     };
-    if let Some(reset) = retry::reset(|name| response.header(name)) {
+    if let Some(reset) = response.retry_after() {
         return format!("{sentence}, new ones are allowed in {}", humantime::format_duration(reset));
     }
     sentence

@@ -142,7 +142,7 @@ impl Client {
         take: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
     ) -> Result<bool, Error> {
         let what = || format!("reading the log of step {}", step.name);
-        let (mut growth, mut got) = (ResumeBudget::default(), 0);
+        let (mut budget, mut got) = (ResumeBudget::default(), 0);
         let mut buffer = vec![0; CHUNK];
         loop {
             // A service that knows no ranges sends what is known already once more.
@@ -170,19 +170,19 @@ impl Client {
                         Err(error) => {
                             let fault = stream.fault(error);
                             if !fault.is_retryable() {
-                                return Err(fault.into_failure(what()));
+                                return Err(fault.into_error(what()));
                             }
-                            break fault.into_failure(what());
+                            break fault.into_error(what());
                         }
                     }
                 },
-                Err(fault) if fault.is_retryable() => fault.into_failure(what()),
-                Err(fault) => return Err(fault.into_failure(what())),
+                Err(fault) if fault.is_retryable() => fault.into_error(what()),
+                Err(fault) => return Err(fault.into_error(what())),
             };
             if let Some(code) = self.clock.interrupted() {
                 return Err(Error::new(code, what(), "ended by a signal"));
             }
-            match growth.broke(got, None, fastrand::f64()) {
+            match budget.record_failure(got, None, fastrand::f64()) {
                 Some(pause) => self.clock.sleep(pause),
                 None => return Err(fault),
             }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Context;
 use crate::document::Document;
-use crate::download::{self, DownloadReport, Item, Links, Room};
+use crate::download::{self, DownloadOptions, DownloadReport, DownloadSource, Selected};
 use crate::error::{Error, ExitCode};
 use crate::http::Http;
 use crate::model::Artifact;
@@ -46,11 +46,11 @@ pub(super) fn nothing(build: &str, there: &[Artifact], wanted: &[&[String]], sou
         .with_hint(format!("there are {}; with --allow-none this is no error", listed.join(", ")))
 }
 
-/// Downloads the chosen ones of `document`'s artifacts into `dir`, and notes there where each lies. `links` counts as
-/// `chosen` does.
-pub(super) fn fetch(
+/// Downloads the chosen ones of `document`'s artifacts into `dir`, and notes there where each lies. `source` makes the
+/// links of the artifact with that number.
+pub(super) fn fetch<'a>(
     http: &Http,
-    links: &mut dyn Links,
+    source: &'a dyn Fn(usize) -> Box<dyn DownloadSource + 'a>,
     chosen: &[usize],
     (dir, jobs): (&Path, u8),
     context: &Context,
@@ -58,34 +58,23 @@ pub(super) fn fetch(
 ) -> Result<(), Error> {
     let report = &context.console;
     let began = context.clock.now();
-    let there = &document.artifacts;
-    let mut names: Vec<String> = chosen.iter().map(|n| download::safe(&there[*n].name)).collect();
-    download::distinct(&mut names);
-    let item = |(n, name): (&usize, String)| Item { name, size: there[*n].size, md5: there[*n].md5.clone() };
-    let items: Vec<Item> = chosen.iter().zip(names).map(item).collect();
-    let room = Room {
+    let chosen = document.artifacts.iter_mut().enumerate().filter(|(n, _)| chosen.contains(n));
+    let selected = chosen.map(|(n, artifact)| Selected { artifact, source: source(n) }).collect();
+    let options = DownloadOptions {
         http,
         dir,
         jobs: jobs.into(),
         clock: &*context.clock,
         interrupt: &context.interrupt,
-        beat: Console::beat(),
+        progress_interval: Console::beat(),
+        deadline: None,
     };
-    let DownloadReport { files, mut failures } =
-        download::download(&items, links, &room, &mut |event| report.transfer(&event));
-    let (mut count, mut bytes) = (0, 0);
-    for (n, saved) in chosen.iter().zip(files) {
-        let Some(saved) = saved else { continue };
-        (count, bytes) = (count + 1, bytes + saved.size);
-        let artifact = &mut document.artifacts[*n];
-        artifact.path = Some(saved.path.display().to_string());
-        artifact.size = Some(saved.size);
-        artifact.sha256 = Some(saved.sha256);
-    }
+    let DownloadReport { files, bytes, mut failures } =
+        download::download(selected, &options, &mut |event| report.transfer(&event));
     if failures.is_empty() {
         let took = output::words(context.clock.now().since(began));
-        let files = if count == 1 { "artifact" } else { "artifacts" };
-        report.line(&format!("{count} {files}, {} in {took}", output::size(bytes)));
+        let noun = if files == 1 { "artifact" } else { "artifacts" };
+        report.line(&format!("{files} {noun}, {} in {took}", output::size(bytes)));
         return Ok(());
     }
     let first = failures.remove(0);

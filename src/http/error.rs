@@ -9,7 +9,7 @@ use crate::error::{Error, ExitCode};
 
 /// The stage at which a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FaultKind {
     /// The request was refused before anything was sent: plain `http`.
     Policy,
     /// The service redirects to where nobody may follow, or in a circle.
@@ -36,7 +36,7 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct Fault {
     /// The stage at which it failed.
-    pub kind: Kind,
+    pub kind: FaultKind,
     /// Whether the request, body included, had been handed to the connection: the service may have acted on it.
     pub sent: bool,
     why: String,
@@ -56,12 +56,17 @@ impl std::fmt::Display for DnsError {
 impl std::error::Error for DnsError {}
 
 impl Fault {
-    pub(super) fn unsent(kind: Kind, why: impl Into<String>, hint: &str) -> Self {
+    pub(super) fn unsent(kind: FaultKind, why: impl Into<String>, hint: &str) -> Self {
         Self { kind, sent: false, why: why.into(), hint: Some(hint.to_owned()) }
     }
 
     pub(super) fn too_large(limit: u64) -> Self {
-        Self { kind: Kind::TooLarge, sent: true, why: format!("the answer is larger than {limit} bytes"), hint: None }
+        Self {
+            kind: FaultKind::TooLarge,
+            sent: true,
+            why: format!("the answer is larger than {limit} bytes"),
+            hint: None,
+        }
     }
 
     /// Reads ureq's error. `proxy` is the proxy in use, without its credentials.
@@ -76,29 +81,29 @@ impl Fault {
             ureq::Error::Other(error) if error.is::<DnsError>() => dns(host, &error.to_string()),
             ureq::Error::HostNotFound => dns(host, "no address"),
             ureq::Error::Protocol(error) if error.to_string().contains("output too small") => (
-                Kind::Policy,
+                FaultKind::Policy,
                 "the address and the headers of the request are longer than 8 KiB, which servers refuse".to_owned(),
                 Some("send large values in the body: as parameters, not in --header or the address".to_owned()),
             ),
             ureq::Error::Protocol(error) => (
-                Kind::Broken,
+                FaultKind::Broken,
                 format!("{host} did not answer in HTTP ({error})"),
                 Some("is this the right port, and does a proxy stand in between?".to_owned()),
             ),
-            error => (Kind::Broken, error.to_string(), None),
+            error => (FaultKind::Broken, error.to_string(), None),
         };
         let why = match proxy {
-            Some(proxy) if kind != Kind::Tls => format!("{why}, through the proxy {proxy}"),
+            Some(proxy) if kind != FaultKind::Tls => format!("{why}, through the proxy {proxy}"),
             _ => why,
         };
         Self { kind, sent, why, hint }
     }
 
     /// The failure of `what` that this fault means.
-    pub fn into_failure(self, what: impl Into<String>) -> Error {
+    pub fn into_error(self, what: impl Into<String>) -> Error {
         let code = match self.kind {
-            Kind::Policy => ExitCode::Usage,
-            Kind::Local => ExitCode::Local,
+            FaultKind::Policy => ExitCode::Usage,
+            FaultKind::Local => ExitCode::Local,
             _ => ExitCode::NoConnection,
         };
         let error = Error::new(code, what, self.why);
@@ -110,8 +115,8 @@ impl Fault {
 
     /// Whether another try may end differently: the network can come back, a certificate or a name will not change.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.kind, Kind::Connect | Kind::Timeout | Kind::Broken)
-            || self.kind == Kind::Dns && self.why.contains("ry again")
+        matches!(self.kind, FaultKind::Connect | FaultKind::Timeout | FaultKind::Broken)
+            || self.kind == FaultKind::Dns && self.why.contains("ry again")
     }
 
     /// The reason in words.
@@ -120,7 +125,7 @@ impl Fault {
     }
 }
 
-type Told = (Kind, String, Option<String>);
+type Explanation = (FaultKind, String, Option<String>);
 
 /// Whether the server refused the handshake for our certificate. In TLS 1.3 it says so after it was sent a request,
 /// which it has not read then.
@@ -147,11 +152,11 @@ fn is_unread(error: &ureq::Error) -> bool {
     )
 }
 
-fn timeout(stage: ureq::Timeout, host: &str) -> Told {
+fn timeout(stage: ureq::Timeout, host: &str) -> Explanation {
     let (kind, why) = match stage {
-        ureq::Timeout::Resolve => (Kind::Dns, format!("looking up {host} took too long")),
-        ureq::Timeout::Connect => (Kind::Connect, format!("no connection to {host} within the time limit")),
-        _ => (Kind::Timeout, format!("{host} did not answer within the time limit")),
+        ureq::Timeout::Resolve => (FaultKind::Dns, format!("looking up {host} took too long")),
+        ureq::Timeout::Connect => (FaultKind::Connect, format!("no connection to {host} within the time limit")),
+        _ => (FaultKind::Timeout, format!("{host} did not answer within the time limit")),
     };
     (
         kind,
@@ -160,34 +165,34 @@ fn timeout(stage: ureq::Timeout, host: &str) -> Told {
     )
 }
 
-fn proxy_refused(why: &str) -> Told {
+fn proxy_refused(why: &str) -> Explanation {
     let hint = if why.contains("407") {
         "the proxy wants credentials: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
     } else {
         "check HTTPS_PROXY, or name the host in NO_PROXY to connect directly"
     };
-    (Kind::Proxy, format!("the proxy refused the connection ({why})"), Some(hint.to_owned()))
+    (FaultKind::Proxy, format!("the proxy refused the connection ({why})"), Some(hint.to_owned()))
 }
 
-fn dns(host: &str, why: &str) -> Told {
+fn dns(host: &str, why: &str) -> Explanation {
     let why = why.trim_start_matches("failed to lookup address information: ");
     let hint = "check the name and this machine's resolver; a server that answers NXDOMAIN for the IPv6 address of a name that \
                 has only an IPv4 one makes it unknown to a static binary: add the host to /etc/hosts, or use its address";
-    (Kind::Dns, format!("the host name {host} does not resolve ({why})"), Some(hint.to_owned()))
+    (FaultKind::Dns, format!("the host name {host} does not resolve ({why})"), Some(hint.to_owned()))
 }
 
-fn io_error(error: &io::Error, host: &str) -> Told {
+fn io_error(error: &io::Error, host: &str) -> Explanation {
     if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
         return tls(error, host);
     }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => (
-            Kind::Connect,
+            FaultKind::Connect,
             format!("{host} refused the connection"),
             Some("is the address right and the service running?".to_owned()),
         ),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => (
-            Kind::Connect,
+            FaultKind::Connect,
             format!("{host} cannot be reached ({error})"),
             Some("check the network and the proxy settings".to_owned()),
         ),
@@ -195,16 +200,16 @@ fn io_error(error: &io::Error, host: &str) -> Told {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::UnexpectedEof => {
-            (Kind::Broken, format!("{host} closed the connection before it answered completely"), None)
+            (FaultKind::Broken, format!("{host} closed the connection before it answered completely"), None)
         }
-        _ => (Kind::Broken, format!("the connection to {host} failed ({error})"), None),
+        _ => (FaultKind::Broken, format!("the connection to {host} failed ({error})"), None),
     }
 }
 
 /// Names the fault of the certificate or of the handshake.
-fn tls(error: &TlsError, host: &str) -> Told {
+fn tls(error: &TlsError, host: &str) -> Explanation {
     let certificate =
-        |fault: &str, hint: &str| (Kind::Tls, format!("the certificate of {host} {fault}"), Some(hint.to_owned()));
+        |fault: &str, hint: &str| (FaultKind::Tls, format!("the certificate of {host} {fault}"), Some(hint.to_owned()));
     match error {
         TlsError::InvalidCertificate(fault) => match fault {
             CertificateError::UnknownIssuer => certificate(
@@ -233,15 +238,15 @@ fn tls(error: &TlsError, host: &str) -> Told {
             other => certificate(&format!("is not acceptable ({other})"), "the server needs another one"),
         },
         TlsError::InvalidMessage(_) => (
-            Kind::Tls,
+            FaultKind::Tls,
             format!("{host} does not speak TLS on this port"),
             Some("is it an http:// address, or another port?".to_owned()),
         ),
         TlsError::AlertReceived(alert) => (
-            Kind::Tls,
+            FaultKind::Tls,
             format!("{host} refused the TLS handshake ({alert:?})"),
             Some("the server may want a client certificate or another TLS version".to_owned()),
         ),
-        other => (Kind::Tls, format!("no TLS connection to {host} ({other})"), None),
+        other => (FaultKind::Tls, format!("no TLS connection to {host} ({other})"), None),
     }
 }

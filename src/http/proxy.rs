@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 use ureq::ProxyProtocol;
 use ureq::http::Uri;
 
-use super::error::{Fault, Kind};
+use super::error::{Fault, FaultKind};
 use super::url::Url;
 
 /// A proxy to connect through.
@@ -34,7 +34,7 @@ pub(super) fn from_environment(https: bool) -> Result<Option<Proxy>, Fault> {
     match parse(&value, &bypass) {
         Ok(proxy) => Ok(Some(proxy)),
         Err(why) => Err(Fault::unsent(
-            Kind::Proxy,
+            FaultKind::Proxy,
             format!("the proxy setting {name} {why}"),
             "it must be http://HOST:PORT or http://USER:PASSWORD@HOST:PORT",
         )),

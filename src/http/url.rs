@@ -7,7 +7,7 @@ use ureq::http::Uri;
 
 /// An absolute `http` or `https` URL without user information.
 ///
-/// The path is kept as it was given: Codemagic's download links hold `//artifacts/.…`, which must not be normalised.
+/// The path is kept as it was given: Codemagic's download links hold `//artifacts/.…`, which must not be normalized.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     uri: Uri,
@@ -22,21 +22,27 @@ pub struct Origin {
 }
 
 impl Url {
-    /// Reads an absolute URL. The error says in words what is wrong with it.
+    /// Parses an absolute URL. The error says in words what is wrong with it; it quotes neither user, password nor query.
     pub fn parse(text: &str) -> Result<Self, String> {
+        let shown = without_secrets(text);
         if !text.contains("://") {
-            return Err(format!("`{text}` does not begin with https://"));
+            return Err(match text.split_once(':') {
+                Some((scheme, _)) if has_scheme(text) => format!("the scheme is `{scheme}` instead of https"),
+                _ => format!("`{shown}` does not begin with https://"),
+            });
         }
-        let uri: Uri = text.parse().map_err(|error| format!("`{text}` is not a URL ({error})"))?;
+        let uri: Uri = text.parse().map_err(|error| format!("`{shown}` is not a URL ({error})"))?;
         match uri.scheme_str() {
             Some("http" | "https") => {}
-            other => return Err(format!("`{text}` has the scheme `{}`, not https", other.unwrap_or_default())),
+            other => {
+                return Err(format!("the scheme of `{shown}` is `{}` instead of https", other.unwrap_or_default()));
+            }
         }
         let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
-            return Err(format!("`{text}` names no host"));
+            return Err(format!("`{shown}` has no host"));
         };
         if authority.as_str().contains('@') {
-            return Err("the URL holds a user name or password, which belongs into the credentials".to_owned());
+            return Err(format!("`{shown}` contains a user name or password"));
         }
         Ok(Self { uri })
     }
@@ -47,21 +53,30 @@ impl Url {
         Self::parse(&format!("{}{path}", base.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/')))
     }
 
-    /// The URL that a `Location` header of an answer from this URL means.
-    pub fn redirected(&self, location: &str) -> Result<Self, String> {
-        let location = location.split('#').next().unwrap_or_default();
+    /// The URL that `reference`, the value of a `Location` header, means relative to this one (RFC 3986, 5.2).
+    ///
+    /// An absolute path keeps its `//` and dots: storage services sign paths as they are.
+    pub fn join(&self, reference: &str) -> Result<Self, String> {
+        let reference = reference.split('#').next().unwrap_or_default();
         let scheme = self.uri.scheme_str().unwrap_or_default();
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
-        if location.contains("://") {
-            Self::parse(location)
-        } else if location.starts_with("//") {
-            Self::parse(&format!("{scheme}:{location}"))
-        } else if location.starts_with('/') {
-            Self::parse(&format!("{scheme}://{authority}{location}"))
-        } else {
-            let folder = self.uri.path().rsplit_once('/').map_or("", |(folder, _)| folder);
-            Self::parse(&format!("{scheme}://{authority}{folder}/{location}"))
+        if has_scheme(reference) {
+            return Self::parse(reference);
         }
+        if reference.starts_with("//") {
+            return Self::parse(&format!("{scheme}:{reference}"));
+        }
+        let path = if reference.starts_with('/') {
+            reference.to_owned()
+        } else if reference.is_empty() {
+            self.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned()
+        } else if reference.starts_with('?') {
+            format!("{}{reference}", self.uri.path())
+        } else {
+            let (path, query) = reference.split_at(reference.find('?').unwrap_or(reference.len()));
+            format!("{}{query}", merge_paths(self.uri.path(), path))
+        };
+        Self::parse(&format!("{scheme}://{authority}{path}"))
     }
 
     /// Scheme, host and port.
@@ -95,6 +110,49 @@ impl Url {
     pub(super) fn uri(&self) -> &Uri {
         &self.uri
     }
+}
+
+/// Whether a reference begins with a scheme, and so is absolute.
+fn has_scheme(reference: &str) -> bool {
+    reference.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    })
+}
+
+/// The path that a relative one means beside `base`: its last segment is replaced, `.` and `..` are resolved.
+fn merge_paths(base: &str, relative: &str) -> String {
+    let mut segments: Vec<&str> = base.split('/').collect();
+    segments.pop();
+    let mut parts = relative.split('/').peekable();
+    while let Some(part) = parts.next() {
+        match part {
+            "." | ".." => {
+                // The first segment is the empty one before the leading `/`.
+                if part == ".." && segments.len() > 1 {
+                    segments.pop();
+                }
+                if parts.peek().is_none() {
+                    segments.push("");
+                }
+            }
+            part => segments.push(part),
+        }
+    }
+    let path = segments.join("/");
+    if path.starts_with('/') { path } else { format!("/{path}") }
+}
+
+/// An address as it may be shown: without user, password, query and fragment, even if it is no valid URL.
+pub fn without_secrets(text: &str) -> String {
+    let end = text.find(['?', '#']).unwrap_or(text.len());
+    let text = &text[..end];
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.rsplit_once('@').map_or(text, |(_, host)| host).to_owned();
+    };
+    // A password may hold a `/`, so everything up to the last `@` goes.
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{host}")
 }
 
 impl fmt::Display for Url {
@@ -166,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bases_and_redirects_join_as_browsers_join_them() {
+    fn a_path_is_appended_and_a_location_is_resolved_as_browsers_do() {
         let base = Url::parse("https://codemagic.io/api/v3/").unwrap();
         assert_eq!(base.below("/apps/1").unwrap().to_string(), "https://codemagic.io/api/v3/apps/1");
         let link = Url::parse("https://api.codemagic.io//artifacts/.eJw.sig").unwrap();
@@ -176,8 +234,18 @@ mod tests {
             ("//storage.example/a", "https://storage.example/a"),
             ("/login", "https://api.codemagic.io/login"),
             ("other", "https://api.codemagic.io//artifacts/other"),
+            ("?x=1", "https://api.codemagic.io//artifacts/.eJw.sig?x=1"),
+            ("", "https://api.codemagic.io//artifacts/.eJw.sig"),
+            ("../a", "https://api.codemagic.io//a"),
+            ("../../../../a?b=../c", "https://api.codemagic.io/a?b=../c"),
+            ("./a/./b/../c", "https://api.codemagic.io//artifacts/a/c"),
+            ("a/..", "https://api.codemagic.io//artifacts/"),
+            (".", "https://api.codemagic.io//artifacts/"),
+            ("//storage.example//a/../b", "https://storage.example//a/../b"),
+            ("a:b/c", ""),
+            ("a?t=10:30", "https://api.codemagic.io//artifacts/a?t=10:30"),
         ] {
-            assert_eq!(link.redirected(location).unwrap().to_string(), target);
+            assert_eq!(link.join(location).map_or(String::new(), |url| url.to_string()), target, "{location}");
         }
     }
 
@@ -190,16 +258,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_told_in_words() {
+    fn what_is_no_url_is_explained_without_its_secrets() {
         for (text, part) in [
             ("codemagic.io/api", "does not begin with https://"),
-            ("ftp://codemagic.io", "scheme `ftp`"),
-            ("https://me:pw@codemagic.io", "user name or password"),
+            ("ftp://codemagic.io", "the scheme of `ftp://codemagic.io` is `ftp`"),
+            ("s3:bucket", "the scheme is `s3`"),
+            ("https://me:pw@codemagic.io/x?sig", "`https://codemagic.io/x` contains a user name or password"),
+            ("https://a b?sig", "`https://a b` is not a URL"),
             ("https://", "is not a URL"),
         ] {
             let error = Url::parse(text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
-            assert!(!error.contains("pw@"), "{error}");
+            assert!(!error.contains("pw") && !error.contains("sig"), "{error}");
         }
     }
 

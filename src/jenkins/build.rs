@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::client::{Client, form};
+use super::client::Client;
 use super::input::Pending;
 use super::queue::brackets;
 use super::reference::{BuildName, JobPath};
@@ -170,7 +170,7 @@ impl Client {
     pub fn describe(&self, job: &JobPath, number: u64, text: &str) -> Result<(), RequestError> {
         let subject = format!("build {job}#{number}");
         let path = format!("{}/{number}/submitDescription", job.path());
-        self.act(&format!("describing {subject}"), &subject, &path, Some(form([("description", text)]))).map(drop)
+        self.act(&format!("describing {subject}"), &subject, &path, Some(Body::form([("description", text)]))).map(drop)
     }
 
     /// A job's `config.xml`.

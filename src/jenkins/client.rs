@@ -11,7 +11,7 @@ use super::errors::{is_starting, refused, wants_crumb};
 use crate::clock::Clock;
 use crate::error::{Error, RequestError};
 use crate::http::retry;
-use crate::http::{Body, Fault, Http, Kind, Method, Request, Response, Stream, Url, query};
+use crate::http::{Body, Fault, Http, Method, Request, Response, Stream, Url};
 use crate::json;
 
 /// Who asks, as sentences name it.
@@ -159,7 +159,7 @@ impl Client {
 
     pub(super) fn get(&self, path: &str) -> Result<Request, Error> {
         // Reasons in queue items come in the language that the request asks for.
-        Ok(Request::new(Method::Get, self.below(path)?).header("accept-language", "en").unredirected())
+        Ok(Request::new(Method::Get, self.below(path)?).header("accept-language", "en").without_redirects())
     }
 
     pub(super) fn below(&self, path: &str) -> Result<Url, Error> {
@@ -237,7 +237,7 @@ impl Client {
         let home = back
             && response
                 .header("location")
-                .and_then(|location| response.url.redirected(location).ok())
+                .and_then(|location| response.url.join(location).ok())
                 // The target may be below the root that the controller believes to have.
                 .is_some_and(|target| target.host() == self.root.host() || target.without_query().contains("/job/"));
         if response.is_success() || home { Ok(response) } else { Err(self.miss(what, subject, &response)) }
@@ -270,7 +270,7 @@ impl Client {
                 *cell.borrow_mut() = Some(value.to_owned());
             }
         }
-        if let Some(date) = response.header("date").and_then(retry::parse_http_date) {
+        if let Some(date) = response.date() {
             let signed = |millis: u64| i64::try_from(millis).unwrap_or_default();
             self.ahead.set(signed(millis(date)) - signed(millis(self.clock.wall())));
         }
@@ -279,7 +279,7 @@ impl Client {
     /// What an unusable answer means for another try.
     pub(super) fn miss(&self, what: &str, subject: &str, response: &Response) -> RequestError {
         let retryable = retry::is_retryable(response.status) || response.is_success();
-        let retry_after = retry::reset(|name| response.header(name)).filter(|_| matches!(response.status, 429 | 503));
+        let retry_after = response.retry_after();
         RequestError { error: refused(what, subject, &self.login, response), retryable, retry_after }
     }
 }
@@ -302,24 +302,12 @@ impl PostError {
 }
 
 fn fault_miss(what: &str, fault: Fault) -> RequestError {
-    RequestError { retryable: is_retryable(&fault), retry_after: None, error: fault.into_failure(what) }
-}
-
-/// Whether another try may end differently: the network can come back, a certificate or a name will not change.
-pub(super) fn is_retryable(fault: &Fault) -> bool {
-    matches!(fault.kind, Kind::Connect | Kind::Timeout | Kind::Broken)
-        || fault.kind == Kind::Dns && fault.why().contains("ry again")
+    RequestError { retryable: fault.is_retryable(), retry_after: None, error: fault.into_error(what) }
 }
 
 /// Whether a POST that was answered so did surely nothing, and may be sent again after a pause.
 pub(super) fn was_turned_away(response: &Response) -> bool {
     response.status == 429 || response.status == 503 && is_starting(&response.text())
-}
-
-/// A form, as a browser sends it.
-pub(super) fn form<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Body {
-    let text = query(pairs);
-    Body::bytes("application/x-www-form-urlencoded", text.trim_start_matches('?').as_bytes().to_vec())
 }
 
 pub(super) fn millis(time: SystemTime) -> u64 {

@@ -141,7 +141,7 @@ pub(super) fn is_login(response: &Response) -> bool {
 
 /// Whether a redirect stays on the page that was asked, or its parent.
 fn is_same_place(response: &Response) -> bool {
-    let Some(target) = response.header("location").and_then(|location| response.url.redirected(location).ok()) else {
+    let Some(target) = response.header("location").and_then(|location| response.url.join(location).ok()) else {
         return true;
     };
     let folder = |url: &Url| url.without_query().trim_end_matches(['.', '/']).to_owned();
@@ -159,7 +159,7 @@ fn redirected(what: &str, response: &Response) -> Error {
             "a single sign-on or proxy stands before Jenkins: it must let API tokens pass, or wants --header or a bearer token",
         );
     }
-    let target = response.url.redirected(location).ok();
+    let target = response.url.join(location).ok();
     let moved = target.as_ref().filter(|target| target.origin() != response.url.origin());
     match moved {
         Some(target) => {

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::client::{Client, form};
+use super::client::Client;
 use super::reference::JobPath;
 use crate::error::{Error, ExitCode, RequestError};
-use crate::http::Segment;
+use crate::http::{Body, Segment};
 use crate::json::{entries, objects, str, text};
 
 /// A question that a build waits with.
@@ -56,7 +56,7 @@ impl Client {
             Some(values) => {
                 let values: Vec<_> = values.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
                 let text = json!({"parameter": values}).to_string();
-                (format!("{path}/proceed"), Some(form([("json", text.as_str())])))
+                (format!("{path}/proceed"), Some(Body::form([("json", text.as_str())])))
             }
         };
         let response = self.post(&path, body).map_err(|error| error.into_miss(&what))?;

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::client::{Client, Credentials, PostError, form, is_retryable, was_turned_away};
+use super::client::{Client, Credentials, PostError, was_turned_away};
 use super::errors::{refused_start, refused_token_root};
 use super::parameters::{Job, Value};
 use super::queue::{self, brackets};
 use super::reference::{JobPath, queue_id};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::retry;
-use crate::http::{Body, Chunk, Response};
+use crate::http::{Body, Multipart, Response};
 use crate::json::{self, number, objects, str};
 use crate::secret::Secret;
 
@@ -112,19 +112,18 @@ impl Client {
             attempt += 1;
             let path = format!("{}/{verb}", start.job.path());
             let (failure, asked) = match self.post(&path, Some(body.clone())) {
-                Ok(response) if was_turned_away(&response) => (
-                    refused_start(&subject, &self.login, start.parameterized, &response),
-                    retry::reset(|name| response.header(name)),
-                ),
+                Ok(response) if was_turned_away(&response) => {
+                    (refused_start(&subject, &self.login, start.parameterized, &response), response.retry_after())
+                }
                 Ok(response) => break response,
                 Err(PostError::Error(failure)) => return Err(StartError::NotStarted(failure)),
                 Err(PostError::Fault(fault)) if fault.sent => {
-                    return Err(StartError::Ambiguous(fault.into_failure(&what)));
+                    return Err(StartError::Ambiguous(fault.into_error(&what)));
                 }
-                Err(PostError::Fault(fault)) if !is_retryable(&fault) => {
-                    return Err(StartError::NotStarted(fault.into_failure(&what)));
+                Err(PostError::Fault(fault)) if !fault.is_retryable() => {
+                    return Err(StartError::NotStarted(fault.into_error(&what)));
                 }
-                Err(PostError::Fault(fault)) => (fault.into_failure(&what), None),
+                Err(PostError::Fault(fault)) => (fault.into_error(&what), None),
             };
             match retry::pause(attempt, asked, fastrand::f64()) {
                 Some(pause) if clock.interrupted().is_none() => clock.sleep(pause),
@@ -144,7 +143,7 @@ impl Client {
         let body = start.body(&[("job", &name)]).map_err(StartError::NotStarted)?;
         let response = self.post(&format!("/buildByToken/{verb}"), Some(body)).map_err(|error| match error {
             PostError::Fault(fault) if fault.sent => {
-                StartError::Ambiguous(fault.into_failure(format!("starting {subject}")))
+                StartError::Ambiguous(fault.into_error(format!("starting {subject}")))
             }
             error => StartError::NotStarted(error.into_miss(&format!("starting {subject}")).error),
         })?;
@@ -264,40 +263,16 @@ impl Start {
         }
         if files.is_empty() {
             // The content type is needed even without a field: Jenkins fails on a job with a file parameter otherwise.
-            return Ok(form(fields));
+            return Ok(Body::form(fields));
         }
-        let boundary = format!("cibridge-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-        let mut chunks = Vec::new();
-        let quoted = |name: &str| name.replace('"', "%22").replace(['\r', '\n'], " ");
+        let mut form = Multipart::default();
         for (name, text) in fields {
-            // Without a charset Jenkins reads a text part as Latin-1.
-            let part = format!(
-                "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\n{text}\r\n",
-                quoted(name)
-            );
-            chunks.push(Chunk::Bytes(part.into_bytes()));
+            form.text(name, text);
         }
         for (name, path) in files {
-            let what = || format!("the file {}", path.display());
-            let metadata =
-                std::fs::metadata(path).map_err(|error| Error::new(ExitCode::Local, what(), error.to_string()))?;
-            if !metadata.is_file() {
-                return Err(Error::new(ExitCode::Local, what(), "is not a file"));
-            }
-            let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let head = format!(
-                "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\nContent-Type: application/octet-stream\r\n\r\n",
-                quoted(name),
-                quoted(&file_name)
-            );
-            chunks.extend([
-                Chunk::Bytes(head.into_bytes()),
-                Chunk::File(path.clone(), metadata.len()),
-                Chunk::Bytes(b"\r\n".to_vec()),
-            ]);
+            form.file(name, path)?;
         }
-        chunks.push(Chunk::Bytes(format!("--{boundary}--\r\n").into_bytes()));
-        Ok(Body { kind: format!("multipart/form-data; boundary={boundary}"), chunks })
+        Ok(form.into_body())
     }
 }
 
@@ -318,20 +293,12 @@ mod tests {
     }
 
     #[test]
-    fn values_are_sent_as_a_form_and_files_as_parts_that_name_their_charset() {
+    fn values_are_sent_as_a_form_and_files_as_multipart() {
         let mut start = Start { values: vec![("A".into(), Value::Text("a b&ä".into()))], ..Start::default() };
         assert_eq!(start.body(&[]).unwrap().as_bytes(), Some(&b"A=a%20b%26%C3%A4"[..]));
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "data").unwrap();
         start.values.push(("F".into(), Value::File(file.path().to_owned())));
-        let body = start.body(&[]).unwrap();
-        let boundary = body.kind.split_once("boundary=").unwrap().1;
-        let Chunk::Bytes(first) = &body.chunks[0] else { panic!() };
-        let expected = format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"A\"\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\na b&ä\r\n"
-        );
-        assert_eq!(String::from_utf8_lossy(first), expected);
-        assert!(body.chunks.contains(&Chunk::File(file.path().to_owned(), 4)));
+        assert!(start.body(&[]).unwrap().content_type().starts_with("multipart/form-data; boundary="));
         start.values = vec![("F".into(), Value::File("/nowhere/at/all".into()))];
         assert_eq!(start.body(&[]).unwrap_err().code(), ExitCode::Local);
     }

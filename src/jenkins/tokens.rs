@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::client::{Client, form};
+use super::client::Client;
 use crate::error::{Error, ExitCode, RequestError};
+use crate::http::Body;
 use crate::secret::Secret;
 
 const PROPERTY: &str = "/me/descriptorByName/jenkins.security.ApiTokenProperty";
@@ -30,7 +31,7 @@ impl Client {
             pairs.extend([("expirationDuration", "custom"), ("tokenExpiration", date)]);
         }
         let response = self
-            .post(&format!("{PROPERTY}/generateNewToken"), Some(form(pairs)))
+            .post(&format!("{PROPERTY}/generateNewToken"), Some(Body::form(pairs)))
             .map_err(|error| error.into_miss(&what))?;
         let answer = serde_json::from_slice::<Value>(&response.body).ok().filter(|_| response.status == 200);
         let Some(answer) = answer else { return Err(self.miss(&what, "the user's tokens", &response)) };
@@ -57,7 +58,7 @@ impl Client {
             &format!("revoking the API token {uuid}"),
             "the user's tokens",
             &path,
-            Some(form([("tokenUuid", uuid)])),
+            Some(Body::form([("tokenUuid", uuid)])),
         )
         .map(drop)
     }

@@ -7,9 +7,9 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use crate::download::Tries;
+use crate::download::Attempts;
 use crate::error::{Error, ExitCode, RequestError};
-use crate::http::retry::RateLimit;
+use crate::http::RateLimit;
 use crate::http::{Http, Request, Url};
 use crate::lifecycle::schedule::DurationEstimate;
 use crate::model::{Artifact, Build, BuildFailure, BuildSnapshot, Step, TestCase, TestStatus, TestSuite};
@@ -148,12 +148,12 @@ pub trait Provider: Sync {
         Ok(())
     }
 
-    /// The GET for an artifact, with a link that is good now; `tries` went before. The provider renews links that end.
+    /// The GET for an artifact, with a link that is valid now; `attempts` went before. The provider renews links that end.
     fn artifact_request(
         &self,
         build: &Self::Build,
         artifact: &RemoteArtifact,
-        tries: Tries,
+        attempts: Attempts,
     ) -> Result<Request, RequestError>;
 
     /// Connections for downloads.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::http::retry::RateLimit;
+use crate::http::RateLimit;
 
 /// The longest pause between two looks at a build whose usual duration is unknown: so late its end is noticed at most.
 const LONGEST: Duration = Duration::from_secs(28);

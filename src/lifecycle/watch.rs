@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ExitCode, RequestError};
-use crate::http::retry::RateLimit;
+use crate::http::RateLimit;
 use crate::lifecycle::schedule::{DurationEstimate, PollSchedule, RateLimitBackoff, View};
 use crate::model::{BuildSnapshot, Event, Phase, Step};
 

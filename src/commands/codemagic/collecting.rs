@@ -1,5 +1,6 @@
 //! What a build leaves behind, brought home: choosing artifacts, downloading them, writing test results.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::cli::{self, CollectArgs, DownloadArgs};
 use crate::clock::Clock;
 use crate::codemagic::{Client, Offer};
 use crate::document::{Document, Outcome};
-use crate::download::{Links, Tries};
+use crate::download::{Attempts, DownloadSource};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::Request;
 use crate::model::{Artifact, TestStatus, TestSuite};
@@ -36,8 +37,6 @@ struct BuildLinks<'a> {
     clock: &'a dyn Clock,
     id: &'a str,
     offers: &'a mut [Offer],
-    /// For each item the number of its offer.
-    chosen: &'a [usize],
     seen: crate::clock::Timestamp,
 }
 
@@ -50,16 +49,27 @@ impl BuildLinks<'_> {
     }
 }
 
-impl Links for BuildLinks<'_> {
-    fn fresh(&mut self, n: usize, tries: Tries) -> Result<Request, RequestError> {
-        let n = self.chosen[n];
-        if tries.made > 0 || self.clock.now().since(self.seen) > FRESH {
+/// The links of one artifact.
+struct ArtifactSource<'a, 'b> {
+    links: &'b RefCell<BuildLinks<'a>>,
+    n: usize,
+}
+
+impl DownloadSource for ArtifactSource<'_, '_> {
+    fn request(&mut self, attempts: Attempts) -> Result<Request, RequestError> {
+        self.links.borrow_mut().request(self.n, attempts)
+    }
+}
+
+impl BuildLinks<'_> {
+    fn request(&mut self, n: usize, attempts: Attempts) -> Result<Request, RequestError> {
+        if attempts.made > 0 || self.clock.now().since(self.seen) > FRESH {
             self.look()?;
         }
         let offer = &self.offers[n];
         let (short_lived, lasting) = (offer.by_short_lived_link(), offer.by_lasting_link());
         // The old link is the last resort: it needs the key.
-        let request = if tries.refused > 1 { lasting.or(short_lived) } else { short_lived.or(lasting) };
+        let request = if attempts.refused > 1 { lasting.or(short_lived) } else { short_lived.or(lasting) };
         request.ok_or_else(|| {
             let what = format!("downloading {}", offer.artifact.name);
             RequestError::permanent(Error::new(ExitCode::NotFound, what, "the service gives no link to it"))
@@ -87,8 +97,9 @@ pub(super) fn fetch(
         context.console.line(&format!("{failure}; only the sizes are checked"));
     }
     document.artifacts = offers.iter().map(|offer| offer.artifact.clone()).collect();
-    let mut links = BuildLinks { client, clock: &*context.clock, id, offers: &mut offers, chosen, seen };
-    fetching::fetch(&client.downloads(), &mut links, chosen, place, context, document)
+    let links = RefCell::new(BuildLinks { client, clock: &*context.clock, id, offers: &mut offers, seen });
+    let source = |n| -> Box<dyn DownloadSource + '_> { Box::new(ArtifactSource { links: &links, n }) };
+    fetching::fetch(&client.downloads(), &source, chosen, place, context, document)
 }
 
 /// What `trigger` and `wait` are to bring home.
@@ -274,7 +285,7 @@ mod tests {
     use super::*;
     use crate::clock::{Interrupt, Timestamp};
     use crate::codemagic::Endpoints;
-    use crate::http::{Credential, Http, Options, Url};
+    use crate::http::{Credential, Http, HttpOptions, Url};
     use crate::secret::Secret;
 
     /// A clock that a test sets.
@@ -305,7 +316,7 @@ mod tests {
         let id = sim.start_build(start);
         sim.advance_build(&id, &Target::End);
         let minute = Duration::from_secs(60);
-        let options = Options {
+        let options = HttpOptions {
             ca_cert: None,
             client_cert: None,
             client_key: None,
@@ -321,24 +332,17 @@ mod tests {
         let client = Client::new(http, Endpoints { v3, legacy }, Arc::clone(&clock) as Arc<dyn Clock>);
         let (_, mut offers) = client.offers(&id).unwrap();
         client.add_sums(&id, &mut offers).unwrap();
-        let mut links = BuildLinks {
-            client: &client,
-            clock: &*clock,
-            id: &id,
-            offers: &mut offers,
-            chosen: &[1, 0],
-            seen: clock.now(),
-        };
+        let mut links = BuildLinks { client: &client, clock: &*clock, id: &id, offers: &mut offers, seen: clock.now() };
         let looks = || sim.requests_to("GET", "/api/v3/builds/").len();
-        let mut link = |n, made, refused| links.fresh(n, Tries { made, refused }).unwrap().url.to_string();
-        let first = link(0, 0, 0);
+        let mut link = |n, made, refused| links.request(n, Attempts { made, refused }).unwrap().url.to_string();
+        let first = link(1, 0, 0);
         clock.sleep(FRESH);
-        assert_eq!((link(0, 0, 0) == first, looks()), (true, 1), "the same for a while");
+        assert_eq!((link(1, 0, 0) == first, looks()), (true, 1), "the same for a while");
         clock.sleep(Duration::from_secs(1));
-        let second = link(0, 0, 0);
+        let second = link(1, 0, 0);
         assert_eq!((second == first, looks()), (false, 2), "it has waited for its turn too long");
-        assert_ne!(link(0, 1, 1), second);
+        assert_ne!(link(1, 1, 1), second);
         assert_eq!(looks(), 3, "each further try");
-        assert!(link(1, 2, 2).ends_with("/Demo.ipa"), "at last the one that lasts");
+        assert!(link(0, 2, 2).ends_with("/Demo.ipa"), "at last the one that lasts");
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn run(args: &LogsArgs, context: &Context, publication: &mut ResultWr
         let written = match &args.dir {
             Some(dir) => {
                 fs::create_dir_all(dir).with_context(|| format!("the folder {}", dir.display()))?;
-                let name = format!("{:02}-{}.log", n + 1, download::safe(&step.name).replace(' ', "-"));
+                let name = format!("{:02}-{}.log", n + 1, download::file_name(&step.name).replace(' ', "-"));
                 save(&client, step, &dir.join(name), context)?
             }
             None => print(&client, step, chosen.len() > 1, &context.console)?,

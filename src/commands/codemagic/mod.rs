@@ -23,7 +23,7 @@ use crate::cli::{self, CodemagicCommand, ConnectionArgs, OutputArgs};
 use crate::codemagic::{Client, Endpoints, key_fault};
 use crate::document::Document;
 use crate::error::{Error, ExitCode};
-use crate::http::{Credential, Http, Options, Trace, Url};
+use crate::http::{Credential, Http, HttpOptions, RequestLogger, Url};
 use crate::model::Build;
 use crate::secret::Secret;
 
@@ -105,7 +105,7 @@ fn connect(
             value: (*key).clone(),
         })
     });
-    let options = Options {
+    let options = HttpOptions {
         ca_cert: connection.ca_cert.clone(),
         client_cert: None,
         client_key: None,
@@ -115,7 +115,7 @@ fn connect(
         allow_http: connection.allow_http,
     };
     let report = context.console.clone();
-    let trace = output.verbose.then(|| Arc::new(move |line: &str| report.line(line)) as Trace);
+    let trace = output.verbose.then(|| Arc::new(move |line: &str| report.line(line)) as RequestLogger);
     let http = Http::new(options, credentials.collect(), context.interrupt.clone(), trace);
     Client::new(http, endpoints, Arc::clone(&context.clock))
 }

@@ -7,7 +7,7 @@ use crate::cli::FollowArgs;
 use crate::codemagic::{Client, Filter};
 use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode, RequestError};
-use crate::http::retry::RateLimit;
+use crate::http::RateLimit;
 use crate::lifecycle::schedule::{DurationEstimate, PollSchedule};
 use crate::lifecycle::watch::{self, End, Limits, Remote, Watch};
 use crate::model::{BuildSnapshot, Event, Phase, Step};

@@ -6,23 +6,23 @@ use super::{PROVIDER, reach_build};
 use crate::cli::{self, JenkinsArtifactsArgs, JenkinsCollectArgs};
 use crate::commands::{Context, ResultWriter, fetching, settle, with_retries, writable};
 use crate::document::{Document, Outcome};
-use crate::download::{self, Links, Tries};
+use crate::download::{self, Attempts, DownloadSource};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::Request;
 use crate::jenkins::{BuildName, Client, JobPath};
 use crate::model::{Artifact, Phase};
 
-/// The links of a build's artifacts, which last.
-struct BuildLinks<'a> {
+/// The link of an artifact, which lasts.
+struct ArtifactSource<'a> {
     client: &'a Client,
     job: &'a JobPath,
     number: u64,
-    paths: Vec<String>,
+    path: String,
 }
 
-impl Links for BuildLinks<'_> {
-    fn fresh(&mut self, n: usize, _: Tries) -> Result<Request, RequestError> {
-        self.client.artifact(self.job, self.number, &self.paths[n]).map_err(RequestError::permanent)
+impl DownloadSource for ArtifactSource<'_> {
+    fn request(&mut self, _: Attempts) -> Result<Request, RequestError> {
+        self.client.artifact(self.job, self.number, &self.path).map_err(RequestError::permanent)
     }
 }
 
@@ -75,9 +75,11 @@ fn fetch(
     context: &Context,
     document: &mut Document,
 ) -> Result<(), Error> {
-    let paths = chosen.iter().map(|n| document.artifacts[*n].name.clone()).collect();
-    let mut links = BuildLinks { client, job, number, paths };
-    fetching::fetch(&client.downloads(), &mut links, chosen, place, context, document)
+    let paths: Vec<String> = document.artifacts.iter().map(|artifact| artifact.name.clone()).collect();
+    let source = |n: usize| -> Box<dyn DownloadSource + '_> {
+        Box::new(ArtifactSource { client, job, number, path: paths[n].clone() })
+    };
+    fetching::fetch(&client.downloads(), &source, chosen, place, context, document)
 }
 
 /// The failure of choosing nothing, with what there is.
@@ -122,7 +124,7 @@ impl<'a> CollectOptions<'a> {
         let chosen = fetching::choose(&document.artifacts, &self.globs, &[]);
         let mut dir = self.args.artifacts_dir.clone();
         if several {
-            dir.push(download::safe(&format!("{job}-{number}").replace(['/', '\\'], "-")));
+            dir.push(download::file_name(&format!("{job}-{number}").replace(['/', '\\'], "-")));
         }
         let done = if !chosen.is_empty() {
             fetch((client, job, number), &chosen, (&dir, self.args.download.jobs), context, document)

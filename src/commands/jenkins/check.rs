@@ -32,7 +32,7 @@ pub(super) fn run(
     tell(match Http::proxy_for(client.root()) {
         Ok(Some(proxy)) => Ok(format!("{} goes through the proxy {proxy}", client.root().host())),
         Ok(None) => Ok(format!("{} is connected directly, without a proxy", client.root().host())),
-        Err(fault) => Err(fault.into_failure("the proxy")),
+        Err(fault) => Err(fault.into_error("the proxy")),
     });
     let who = with_retries(clock, || client.who_am_i());
     let valid = who.is_ok();

@@ -25,7 +25,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::{Context, ResultWriter, conclude, secret_file, with_retries};
 use crate::cli::{self, JenkinsCommand, JenkinsConnectionArgs, OutputArgs, TokenCommand};
 use crate::error::{Error, ExitCode};
-use crate::http::{Credential, Http, Options, Trace, Url};
+use crate::http::{Credential, Http, HttpOptions, RequestLogger, Url};
 use crate::jenkins::{BuildName, Client, Credentials, JobPath, Place, State, has_token_shape, parse};
 use crate::secret::Secret;
 
@@ -214,7 +214,7 @@ fn http(
     context: &Context,
     credentials: Vec<Credential>,
 ) -> Http {
-    let options = Options {
+    let options = HttpOptions {
         ca_cert: connection.ca_cert.clone(),
         client_cert: connection.client_cert.clone(),
         client_key: connection.client_key.clone(),
@@ -224,7 +224,7 @@ fn http(
         allow_http: connection.allow_http,
     };
     let report = context.console.clone();
-    let trace = output.verbose.then(|| Arc::new(move |line: &str| report.line(line)) as Trace);
+    let trace = output.verbose.then(|| Arc::new(move |line: &str| report.line(line)) as RequestLogger);
     Http::new(options, credentials, context.interrupt.clone(), trace)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cli::OnInput;
 use crate::clock::Clock;
 use crate::error::{Error, ExitCode, RequestError};
-use crate::http::retry::RateLimit;
+use crate::http::RateLimit;
 use crate::jenkins::{BuildName, Client, JobPath, Pending, Recovery, Source, State};
 use crate::lifecycle::schedule::DurationEstimate;
 use crate::lifecycle::watch;

@@ -1,82 +1,11 @@
-//! Requests and answers as plain data.
+//! Answers, read whole or as a stream.
 
-use std::borrow::Cow;
 use std::io::{self, Read};
+use std::time::{Duration, SystemTime};
 
-use super::body::Body;
 use super::error::Fault;
+use super::rate_limit::{self, RateLimit};
 use super::url::Url;
-
-/// The method of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Reads; may be repeated and redirected.
-    Get,
-    /// Acts; never repeated, never redirected.
-    Post,
-    /// Removes; never redirected.
-    Delete,
-}
-
-impl Method {
-    /// The method's name on the wire.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Delete => "DELETE",
-        }
-    }
-}
-
-/// A request to send.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The method.
-    pub method: Method,
-    /// The address.
-    pub url: Url,
-    /// Headers beside the credential, `User-Agent` and the body's.
-    pub headers: Vec<(Cow<'static, str>, String)>,
-    /// The body.
-    pub body: Option<Body>,
-    /// Whether a GET is redirected. Where a redirect is an answer in itself, it is not.
-    pub redirected: bool,
-    /// Sent without any credential: the address itself is the permission.
-    pub anonymous: bool,
-}
-
-impl Request {
-    /// A request without headers and body.
-    pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: Vec::new(), body: None, redirected: true, anonymous: false }
-    }
-
-    /// The same request without any credential.
-    pub fn anonymous(mut self) -> Self {
-        self.anonymous = true;
-        self
-    }
-
-    /// The same request with a header.
-    pub fn header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// The same request, answered with the 3xx itself.
-    pub fn unredirected(mut self) -> Self {
-        self.redirected = false;
-        self
-    }
-
-    /// The same request with a JSON body.
-    pub fn json(mut self, body: &impl serde::Serialize) -> Self {
-        // A value made of strings, numbers, lists and maps with string keys always has a JSON form.
-        self.body = Some(Body::bytes("application/json", serde_json::to_vec(body).unwrap_or_default()));
-        self
-    }
-}
 
 /// An answer, read whole.
 #[derive(Debug, Clone)]
@@ -96,7 +25,7 @@ impl Response {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// An answer for tests of what an answer means.
+    /// An answer for unit tests.
     #[cfg(test)]
     pub fn example(status: u16, url: &str, headers: &[(&'static str, &str)], body: &str) -> Self {
         let mut map = ureq::http::HeaderMap::new();
@@ -106,12 +35,12 @@ impl Response {
         Self { status, url: Url::parse(url).unwrap(), body: body.as_bytes().to_vec(), headers: map }
     }
 
-    /// The values of a header that may be there several times.
+    /// The values of a header that may occur several times.
     pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
         self.headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
     }
 
-    /// The body as text, damaged characters replaced.
+    /// The body as text; invalid UTF-8 is replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -128,12 +57,27 @@ impl Response {
         words.join(" ")
     }
 
+    /// How long the service asks to wait before the next request. `None` unless the status is 429 or 503.
+    pub fn retry_after(&self) -> Option<Duration> {
+        matches!(self.status, 429 | 503).then(|| rate_limit::retry_after(|name| self.header(name)))?
+    }
+
+    /// What the service's rate limit leaves, if the answer says so.
+    pub fn rate_limit(&self) -> Option<RateLimit> {
+        RateLimit::read(|name| self.header(name))
+    }
+
+    /// The service's own clock, which may differ from ours.
+    pub fn date(&self) -> Option<SystemTime> {
+        self.header("date").and_then(rate_limit::parse_http_date)
+    }
+
     /// Whether the status is 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// Whether the body is an HTML page: what a proxy, a login page or a broken gateway sends instead of an API's answer.
+    /// Whether the body is an HTML page, which a proxy, a login page or a broken gateway sends in place of an API's answer.
     pub fn is_html(&self) -> bool {
         self.header("content-type").is_some_and(|kind| kind.contains("html"))
             || self.body.trim_ascii_start().get(..1) == Some(b"<")
@@ -153,7 +97,12 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// What an error of reading the body means.
+    /// How long the service asks to wait before the next request. `None` unless the status is 429 or 503.
+    pub fn retry_after(&self) -> Option<Duration> {
+        matches!(self.status, 429 | 503).then(|| rate_limit::retry_after(|name| self.header(name)))?
+    }
+
+    /// The fault behind an error of reading the body.
     pub fn fault(&self, error: io::Error) -> Fault {
         Fault::new(ureq::Error::from(error), &self.url, self.proxy.as_deref(), true)
     }

@@ -1,0 +1,462 @@
+//! One attempt at one file: from a request to a checked file under its name, or to a partial one that the next attempt
+//! resumes.
+
+use std::io::{self, Read, Write as _};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use md5::{Digest as _, Md5};
+use ring::digest::{Context as Sha, SHA256};
+use tempfile::NamedTempFile;
+
+use super::disk_full;
+use super::scheduler::{Target, Workers};
+use crate::error::{Error, ExitCode};
+use crate::http::{self, Fault, Request, Stream};
+
+/// Bytes read before they are hashed and written: one read gives 16 KiB of TLS at most.
+pub(super) const BUFFER: usize = 128 * 1024;
+
+/// A file of which some bytes may be there.
+pub(super) struct Partial {
+    file: NamedTempFile,
+    /// Bytes that are written and hashed.
+    pub(super) received: u64,
+    sha256: Sha,
+    /// Only where there is a sum to compare with: MD5 costs more CPU than everything else here.
+    md5: Option<Md5>,
+    /// The `ETag` or `Last-Modified` of the file that the bytes are of.
+    validator: Option<String>,
+}
+
+/// A complete file that was checked.
+#[derive(Debug)]
+pub(super) struct Completed {
+    pub(super) path: PathBuf,
+    pub(super) size: u64,
+    /// The SHA-256 sum in hexadecimal digits.
+    pub(super) sha256: String,
+}
+
+/// What a failed attempt means for the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FaultKind {
+    /// The next attempt may succeed.
+    Transient,
+    /// The link is not valid, or no longer.
+    Refused,
+    /// What was received is not the file.
+    Damaged,
+    /// No other attempt will succeed.
+    Permanent,
+}
+
+/// An attempt that gave no file.
+#[derive(Debug)]
+pub(super) struct AttemptError {
+    pub(super) kind: FaultKind,
+    pub(super) error: Error,
+    /// How long the service asks to wait.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl AttemptError {
+    fn new(kind: FaultKind, error: Error) -> Self {
+        Self { kind, error, retry_after: None }
+    }
+}
+
+/// What the head of an answer says about its body.
+#[derive(Debug, Default)]
+struct Head {
+    status: u16,
+    is_html: bool,
+    length: Option<u64>,
+    /// First byte and length of the whole file, from `Content-Range`.
+    range: Option<(u64, u64)>,
+    validator: Option<String>,
+}
+
+/// How a body continues what is there.
+#[derive(Debug, PartialEq, Eq)]
+enum Continuation {
+    /// It is the whole file.
+    Whole,
+    /// It is the rest of the file.
+    Rest,
+}
+
+impl Partial {
+    /// An empty temporary file beside the target.
+    fn new(workers: &Workers, target: &Target) -> Result<Self, AttemptError> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".cibridge-");
+        #[cfg(unix)]
+        {
+            // A temporary file is private by default; a file of the workspace gets what the umask leaves.
+            use std::os::unix::fs::PermissionsExt as _;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let file = builder.tempfile_in(workers.options.dir).map_err(|error| write_error(workers, target, &error, 0))?;
+        if !workers.temp_files.add(file.path()) {
+            return Err(AttemptError::new(FaultKind::Permanent, interrupted(target)));
+        }
+        let md5 = target.md5.as_ref().map(|_| Md5::new());
+        Ok(Self { file, received: 0, sha256: Sha::new(&SHA256), md5, validator: None })
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.as_file_mut().write_all(bytes)?;
+        self.sha256.update(bytes);
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
+        self.received += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Discards what is there.
+    fn restart(&mut self) -> io::Result<()> {
+        use std::io::Seek as _;
+        let file = self.file.as_file_mut();
+        file.set_len(0)?;
+        file.rewind()?;
+        (self.received, self.validator) = (0, None);
+        (self.sha256, self.md5) = (Sha::new(&SHA256), self.md5.as_ref().map(|_| Md5::new()));
+        Ok(())
+    }
+}
+
+/// Downloads a file, or the rest of it, with `request`. `buffer` has [`BUFFER`] bytes.
+///
+/// After an error `partial` holds what the next attempt can resume.
+pub(super) fn run(
+    workers: &Workers,
+    target: &Target,
+    request: Request,
+    partial: &mut Option<Partial>,
+    buffer: &mut [u8],
+) -> Result<Completed, AttemptError> {
+    let part = match partial {
+        Some(part) => part,
+        None => partial.insert(Partial::new(workers, target)?),
+    };
+    let mut stream =
+        workers.options.http.stream(&resuming(request, part)).map_err(|fault| connection_error(target, fault))?;
+    let head = read_head(&stream);
+    let whole = head.range.filter(|_| head.status == 206).map(|(_, whole)| whole).or(head.length);
+    let restart = |part: &mut Partial| part.restart().map_err(|error| write_error(workers, target, &error, 0));
+    match judge(&head, part.received, part.validator.as_deref(), target) {
+        Ok(Continuation::Rest) => {}
+        Ok(Continuation::Whole) => {
+            if part.received > 0 {
+                restart(part)?;
+            }
+            part.validator = head.validator;
+            target.received.store(0, Ordering::Relaxed);
+        }
+        Err((kind, why)) => {
+            if head.status == 206 || head.status == 416 {
+                restart(part)?;
+            }
+            return Err(refused(target, &stream, &head, kind, &why));
+        }
+    }
+    let expected = target.size.or(whole);
+    receive(workers, target, part, expected, &mut stream, buffer)?;
+    if expected.is_some_and(|expected| part.received < expected) {
+        let why = format!("{} closed the connection before the end", stream.url.host());
+        return Err(AttemptError::new(FaultKind::Transient, Error::new(ExitCode::NoConnection, subject(target), why)));
+    }
+    if workers.is_stopped() {
+        // A body without a length looks complete when its connection was closed by a signal.
+        return Err(AttemptError::new(FaultKind::Permanent, interrupted(target)));
+    }
+    keep(workers, target, partial)
+}
+
+/// The error of an answer that [`judge`] did not accept.
+fn refused(target: &Target, stream: &Stream, head: &Head, kind: FaultKind, why: &str) -> AttemptError {
+    let is_page = head.is_html && (200..300).contains(&head.status);
+    let code = match head.status {
+        401 | 403 => ExitCode::Denied,
+        404 | 410 => ExitCode::NotFound,
+        _ if is_page => ExitCode::NoConnection,
+        _ => ExitCode::Unavailable,
+    };
+    let hint = match kind {
+        _ if is_page => "this is probably a login page or a proxy: check credentials, HTTPS_PROXY and NO_PROXY",
+        FaultKind::Refused => "artifacts are kept for a limited time: check the age of the build",
+        _ => "try again later",
+    };
+    let error = Error::new(code, subject(target), format!("{} {why}", stream.url.host())).with_hint(hint);
+    AttemptError { kind, error, retry_after: stream.retry_after() }
+}
+
+/// Reads the body to its end, or until the `expected` bytes are there: a connection that breaks after the last byte
+/// lost nothing.
+fn receive(
+    workers: &Workers,
+    target: &Target,
+    part: &mut Partial,
+    expected: Option<u64>,
+    stream: &mut Stream,
+    buffer: &mut [u8],
+) -> Result<(), AttemptError> {
+    loop {
+        let (filled, end) = fill(stream, buffer, &target.received);
+        part.append(&buffer[..filled]).map_err(|error| {
+            let missing = expected.unwrap_or_default().saturating_sub(part.received);
+            write_error(workers, target, &error, missing)
+        })?;
+        if let Some(stated) = target.size.filter(|size| part.received > *size) {
+            return Err(damaged(target, format!("longer than the {stated} bytes that the service stated")));
+        }
+        match end {
+            Ok(true) => return Ok(()),
+            Ok(false) if workers.is_stopped() => {
+                return Err(AttemptError::new(FaultKind::Permanent, interrupted(target)));
+            }
+            Ok(false) => {}
+            Err(_) if expected == Some(part.received) => return Ok(()),
+            Err(error) => return Err(connection_error(target, stream.fault(error))),
+        }
+    }
+}
+
+/// Checks the complete file and gives it its name.
+fn keep(workers: &Workers, target: &Target, partial: &mut Option<Partial>) -> Result<Completed, AttemptError> {
+    let Some(part) = partial.take() else { return Err(damaged(target, "nothing was received".to_owned())) };
+    // Where no size is stated, a validator tells an empty file from an answer without content.
+    if part.received == 0 && target.size != Some(0) && part.validator.is_none() {
+        return Err(damaged(target, "the file is empty".to_owned()));
+    }
+    let md5 = part.md5.map(|md5| base16ct::lower::encode_string(&md5.finalize()));
+    if let (Some(md5), Some(stated)) = (&md5, &target.md5)
+        && !md5.eq_ignore_ascii_case(stated)
+    {
+        return Err(damaged(target, format!("the MD5 sum is {md5} instead of {stated}")));
+    }
+    let path = workers.options.dir.join(&target.file_name);
+    part.file.persist(&path).map_err(|error| write_error(workers, target, &error.error, 0))?;
+    Ok(Completed { path, size: part.received, sha256: base16ct::lower::encode_string(part.sha256.finish().as_ref()) })
+}
+
+/// Fills the buffer; true at the end of the body. An error comes with the bytes before it. `received` grows with each
+/// read, because filling a buffer takes long on a slow connection.
+fn fill(stream: &mut impl Read, buffer: &mut [u8], received: &AtomicU64) -> (usize, io::Result<bool>) {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match stream.read(&mut buffer[filled..]) {
+            Ok(0) => return (filled, Ok(true)),
+            Ok(read) => {
+                filled += read;
+                received.fetch_add(read as u64, Ordering::Relaxed);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (filled, Err(error)),
+        }
+    }
+    (filled, Ok(false))
+}
+
+/// The request for the bytes that are missing.
+fn resuming(request: Request, part: &Partial) -> Request {
+    match &part.validator {
+        _ if part.received == 0 => request,
+        Some(validator) => request.header("range", format!("bytes={}-", part.received)).header("if-range", validator),
+        None => request.header("range", format!("bytes={}-", part.received)),
+    }
+}
+
+fn read_head(stream: &Stream) -> Head {
+    let text = |name: &str| stream.header(name).map(str::trim);
+    let range = text("content-range").and_then(|range| {
+        let (place, whole) = range.strip_prefix("bytes ")?.split_once('/')?;
+        Some((place.split_once('-')?.0.parse().ok()?, whole.parse().ok()?))
+    });
+    Head {
+        status: stream.status,
+        is_html: text("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html")),
+        length: text("content-length").and_then(|length| length.parse().ok()),
+        range,
+        // A weak tag says that two bodies mean the same, not that their bytes are the same (RFC 9110, 8.8.1).
+        validator: text("etag").filter(|tag| tag.starts_with('"')).or_else(|| text("last-modified")).map(str::to_owned),
+    }
+}
+
+/// What to do with an answer, or what is wrong with it in words that follow the host's name.
+/// `received` bytes of a file with this `validator` are there already.
+fn judge(
+    head: &Head,
+    received: u64,
+    validator: Option<&str>,
+    target: &Target,
+) -> Result<Continuation, (FaultKind, String)> {
+    let status = head.status;
+    let stated = target.size;
+    match status {
+        200 | 203 | 206 => {}
+        429 => return Err((FaultKind::Transient, format!("received too many requests (HTTP {status})"))),
+        408 | 425 | 500.. => return Err((FaultKind::Transient, format!("returned a server error (HTTP {status})"))),
+        // The partial file is longer than the file, or the file changed.
+        416 => return Err((FaultKind::Transient, format!("cannot resume the file at this position (HTTP {status})"))),
+        404 | 410 => return Err((FaultKind::Refused, format!("does not have the file (HTTP {status})"))),
+        400..500 => return Err((FaultKind::Refused, format!("refused the request (HTTP {status})"))),
+        _ => return Err((FaultKind::Transient, format!("sent no file (HTTP {status})"))),
+    }
+    let whole = if status == 206 { head.range.map(|(_, whole)| whole) } else { head.length };
+    let has_stated_size = stated.is_some() && whole == stated;
+    if head.is_html && !is_html_name(&target.file_name) && !has_stated_size {
+        return Err((FaultKind::Refused, "sent an HTML page instead of the file".to_owned()));
+    }
+    if let (Some(whole), Some(stated)) = (whole, stated)
+        && whole != stated
+    {
+        return Err((FaultKind::Damaged, format!("announced a file of {whole} bytes instead of {stated}")));
+    }
+    if status != 206 {
+        return Ok(Continuation::Whole);
+    }
+    let is_same_file = validator.is_none() || head.validator.is_none() || validator == head.validator.as_deref();
+    match head.range {
+        Some((first, _)) if first == received && received > 0 && is_same_file => Ok(Continuation::Rest),
+        _ => Err((FaultKind::Transient, "sent another part of the file than requested".to_owned())),
+    }
+}
+
+fn is_html_name(name: &str) -> bool {
+    name.rsplit_once('.')
+        .is_some_and(|(_, extension)| ["html", "htm", "xhtml"].iter().any(|html| extension.eq_ignore_ascii_case(html)))
+}
+
+/// A local fault. `missing` bytes were still to be written.
+fn write_error(workers: &Workers, target: &Target, error: &io::Error, missing: u64) -> AttemptError {
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let (dir, name) = (workers.options.dir, &target.file_name);
+    let error = match is_full {
+        true if missing > 0 => disk_full(dir, &format!("{missing} more bytes were needed for {name}")),
+        true => disk_full(dir, &format!("{name} does not fit")),
+        false => Error::new(ExitCode::Local, format!("writing {}", dir.join(name).display()), error.to_string()),
+    };
+    AttemptError::new(FaultKind::Permanent, error)
+}
+
+fn connection_error(target: &Target, fault: Fault) -> AttemptError {
+    let kind = match fault.kind {
+        http::FaultKind::Redirect => FaultKind::Refused,
+        _ if fault.is_retryable() => FaultKind::Transient,
+        _ => FaultKind::Permanent,
+    };
+    AttemptError::new(kind, fault.into_error(subject(target)))
+}
+
+fn damaged(target: &Target, why: String) -> AttemptError {
+    let error = Error::new(ExitCode::Unavailable, subject(target), why)
+        .with_hint("the file may be damaged on the service: download it in a browser and compare");
+    AttemptError::new(FaultKind::Damaged, error)
+}
+
+/// The error of a file that a signal, or another file's error, left incomplete.
+fn interrupted(target: &Target) -> Error {
+    Error::new(ExitCode::Terminated, subject(target), "stopped before the file was complete")
+}
+
+fn subject(target: &Target) -> String {
+    format!("downloading {}", target.file_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(name: &str, size: Option<u64>) -> Target {
+        Target { file_name: name.into(), size, ..Target::default() }
+    }
+
+    #[test]
+    fn only_the_rest_of_the_same_file_is_added() {
+        let rest = Head { status: 206, range: Some((40, 100)), validator: Some("\"a\"".into()), ..Head::default() };
+        let app = target("app.ipa", Some(100));
+        assert_eq!(judge(&rest, 40, Some("\"a\""), &app), Ok(Continuation::Rest));
+        assert_eq!(judge(&rest, 40, None, &app), Ok(Continuation::Rest));
+        assert_eq!(judge(&rest, 40, Some("\"a\""), &target("app.ipa", None)), Ok(Continuation::Rest));
+        for (received, validator) in [(39, "\"a\""), (40, "\"b\""), (0, "\"a\"")] {
+            let (kind, why) = judge(&rest, received, Some(validator), &app).unwrap_err();
+            assert_eq!(kind, FaultKind::Transient, "{received} {validator}: {why}");
+        }
+        let unclear = Head { status: 206, ..Head::default() };
+        assert_eq!(judge(&unclear, 40, None, &app).unwrap_err().0, FaultKind::Transient);
+        let longer = Head { status: 206, range: Some((40, 101)), ..Head::default() };
+        assert_eq!(judge(&longer, 40, None, &app).unwrap_err().0, FaultKind::Damaged);
+        let whole = Head { status: 200, length: Some(100), ..Head::default() };
+        assert_eq!(judge(&whole, 40, None, &app), Ok(Continuation::Whole), "a service without ranges");
+    }
+
+    #[test]
+    fn a_page_is_no_file_unless_it_is_one() {
+        let page = |length| Head { status: 200, is_html: true, length, ..Head::default() };
+        for (name, size, length, good) in [
+            ("app.ipa", Some(100), Some(80), false),
+            ("app.ipa", None, Some(80), false),
+            ("app.ipa", Some(100), None, false),
+            // Some storages call everything HTML that begins like it; the size tells.
+            ("report", Some(100), Some(100), true),
+            ("lint.HTML", Some(100), Some(100), true),
+            ("lint.html", None, None, true),
+        ] {
+            let judged = judge(&page(length), 0, None, &target(name, size));
+            assert_eq!(judged.is_ok(), good, "{name} {size:?} {length:?}: {judged:?}");
+            assert!(good || judged.unwrap_err().0 == FaultKind::Refused);
+        }
+    }
+
+    #[test]
+    fn each_status_has_its_consequence() {
+        for (status, kind) in [
+            (204, FaultKind::Transient),
+            (304, FaultKind::Transient),
+            (400, FaultKind::Refused),
+            (401, FaultKind::Refused),
+            (403, FaultKind::Refused),
+            (404, FaultKind::Refused),
+            (410, FaultKind::Refused),
+            (416, FaultKind::Transient),
+            (429, FaultKind::Transient),
+            (500, FaultKind::Transient),
+            (503, FaultKind::Transient),
+        ] {
+            let head = Head { status, ..Head::default() };
+            assert_eq!(judge(&head, 0, None, &target("a", None)).unwrap_err().0, kind, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_filled_up_to_the_end_or_the_error() {
+        struct Drip(u8, bool);
+        impl Read for Drip {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                match self.0 {
+                    0 if self.1 => Err(io::ErrorKind::ConnectionReset.into()),
+                    0 => Ok(0),
+                    _ => {
+                        self.0 -= 1;
+                        buffer[0] = b'x';
+                        Ok(1)
+                    }
+                }
+            }
+        }
+        let mut buffer = [0; 4];
+        let mut drip = Drip(6, false);
+        let received = AtomicU64::new(0);
+        assert!(matches!(fill(&mut drip, &mut buffer, &received), (4, Ok(false))));
+        assert!(matches!(fill(&mut drip, &mut buffer, &received), (2, Ok(true))));
+        assert_eq!(received.load(Ordering::Relaxed), 6);
+        assert!(
+            matches!(fill(&mut Drip(3, true), &mut buffer, &received), (3, Err(_))),
+            "what came before the error counts"
+        );
+    }
+}

@@ -1,0 +1,410 @@
+//! Hands out attempts to the workers until every file is complete or given up.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::attempt::{self, AttemptError, BUFFER, FaultKind, Partial};
+use super::file_name::distinct_file_names;
+use super::temp_files::TempFiles;
+use super::{Attempts, DownloadOptions, DownloadReport, DownloadSource, Selected};
+use crate::clock::Timestamp;
+use crate::error::{Error, ExitCode};
+use crate::http::Request;
+use crate::http::retry::{self, ResumeBudget};
+use crate::model::{Artifact, DownloadEvent, DownloadProgress};
+use crate::output;
+
+/// Attempts whose link was refused before a file is given up; each has a fresh link.
+const MAX_REFUSED: u32 = 3;
+
+/// Complete downloads with wrong bytes before a file is given up.
+const MAX_DAMAGED: u32 = 2;
+
+/// The longest wait for a worker before checking whether the process is to end.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Rates are means over this time.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
+
+/// A file as the workers see it.
+#[derive(Debug, Default)]
+pub(super) struct Target {
+    /// The file's name in the folder.
+    pub(super) file_name: String,
+    /// Bytes, as the service states them.
+    pub(super) size: Option<u64>,
+    /// The MD5 sum in hexadecimal digits, as the service states it.
+    pub(super) md5: Option<String>,
+    /// Bytes received so far.
+    pub(super) received: AtomicU64,
+}
+
+/// What all workers share.
+pub(super) struct Workers<'a> {
+    pub(super) options: &'a DownloadOptions<'a>,
+    pub(super) temp_files: TempFiles,
+    stopped: AtomicBool,
+}
+
+impl Workers<'_> {
+    /// Whether no file is to be completed any more.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+/// A file with what became of it so far.
+struct Transfer<'a> {
+    artifact: &'a mut Artifact,
+    source: Box<dyn DownloadSource + 'a>,
+    target: &'a Target,
+    budget: ResumeBudget,
+    refused: u32,
+    damaged: u32,
+    state: State,
+}
+
+enum State {
+    /// The next attempt is due at this time on the clock.
+    Waiting(Timestamp, Option<Partial>),
+    /// A worker has it.
+    Running,
+    /// It is complete or given up.
+    Ended,
+}
+
+/// One attempt for a worker. The number is that of the transfer.
+struct Job<'a> {
+    transfer: usize,
+    target: &'a Target,
+    request: Request,
+    partial: Option<Partial>,
+}
+
+struct JobResult {
+    transfer: usize,
+    result: Result<attempt::Completed, AttemptError>,
+    partial: Option<Partial>,
+}
+
+pub(super) fn run(
+    selected: Vec<Selected>,
+    options: &DownloadOptions,
+    emit: &mut dyn FnMut(DownloadEvent),
+) -> DownloadReport {
+    let names = distinct_file_names(selected.iter().map(|file| file.artifact.name.as_str()));
+    let targets: Vec<Target> = selected
+        .iter()
+        .zip(names)
+        .map(|(Selected { artifact, .. }, file_name)| Target {
+            file_name,
+            size: artifact.size,
+            md5: artifact.md5.clone(),
+            received: AtomicU64::new(0),
+        })
+        .collect();
+    let now = options.clock.now();
+    let transfers = selected.into_iter().zip(&targets).map(|(file, target)| Transfer {
+        artifact: file.artifact,
+        source: file.source,
+        target,
+        budget: ResumeBudget::default(),
+        refused: 0,
+        damaged: 0,
+        state: State::Waiting(now, None),
+    });
+    let transfers: Vec<Transfer> = transfers.collect();
+    let workers =
+        Workers { options, temp_files: TempFiles::removed_on(options.interrupt), stopped: AtomicBool::new(false) };
+    let (job_sender, job_receiver) = mpsc::channel();
+    let job_receiver = Mutex::new(job_receiver);
+    let (result_sender, results) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs.min(targets.len()) {
+            let result_sender = result_sender.clone();
+            let (workers, job_receiver) = (&workers, &job_receiver);
+            scope.spawn(move || work(workers, job_receiver, &result_sender));
+        }
+        let mut scheduler = Scheduler { workers: &workers, transfers, report: DownloadReport::default(), emit };
+        // The workers end when the sender of jobs is dropped.
+        scheduler.run(job_sender, results);
+        scheduler.report
+    })
+}
+
+/// A worker: one attempt after the other.
+fn work(workers: &Workers, jobs: &Mutex<Receiver<Job>>, results: &Sender<JobResult>) {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { transfer, target, request, mut partial }) = next else { return };
+        let result = attempt::run(workers, target, request, &mut partial, &mut buffer);
+        if results.send(JobResult { transfer, result, partial }).is_err() {
+            return;
+        }
+    }
+}
+
+struct Scheduler<'a, 'e> {
+    workers: &'a Workers<'a>,
+    transfers: Vec<Transfer<'a>>,
+    report: DownloadReport,
+    emit: &'e mut dyn FnMut(DownloadEvent),
+}
+
+impl<'a> Scheduler<'a, '_> {
+    fn run(&mut self, jobs: Sender<Job<'a>>, results: Receiver<JobResult>) {
+        let options = self.workers.options;
+        let clock = options.clock;
+        let mut meter = RateMeter::new(clock.now());
+        let mut next_progress = clock.now() + options.progress_interval;
+        loop {
+            self.check_end();
+            self.start_due_attempts(&jobs);
+            let now = clock.now();
+            if self.running() == 0 {
+                match self.next_due() {
+                    Some(due) => clock.sleep(due.since(now).min(CHECK_INTERVAL)),
+                    None => return,
+                }
+                continue;
+            }
+            if now >= next_progress {
+                let progress = self.progress(&mut meter, now);
+                (self.emit)(DownloadEvent::DownloadProgress(progress));
+                next_progress = now + options.progress_interval;
+            }
+            let wake = self.next_due().map_or(next_progress, |due| due.min(next_progress));
+            let Ok(JobResult { transfer, result, partial }) = results.recv_timeout(wake.since(now).min(CHECK_INTERVAL))
+            else {
+                continue;
+            };
+            match result {
+                Ok(file) => self.complete(transfer, file),
+                Err(error) => self.retry_or_give_up(transfer, error, partial),
+            }
+        }
+    }
+
+    /// Stops everything when the process is to end or the deadline has passed.
+    fn check_end(&mut self) {
+        let DownloadOptions { clock, interrupt, deadline, http, .. } = *self.workers.options;
+        if self.workers.is_stopped() {
+            self.drop_waiting();
+            return;
+        }
+        let unfinished = self.transfers.iter().any(|transfer| !matches!(transfer.state, State::Ended));
+        if let Some(code) = clock.interrupted() {
+            self.workers.stopped.store(true, Ordering::Relaxed);
+            self.report
+                .failures
+                .insert(0, Error::new(code, "download", "interrupted by a signal; partial files are removed"));
+            // A lost parent raises nothing by itself, and open connections would keep the workers.
+            interrupt.raise(code);
+        } else if deadline.is_some_and(|deadline| clock.now() >= deadline) && unfinished {
+            self.workers.stopped.store(true, Ordering::Relaxed);
+            let error = Error::new(ExitCode::TimedOut, "download", "not complete when the time limit passed");
+            self.report.failures.insert(0, error.with_hint("raise --timeout"));
+            http.close_connections();
+        }
+    }
+
+    fn drop_waiting(&mut self) {
+        for transfer in &mut self.transfers {
+            if matches!(transfer.state, State::Waiting(..)) {
+                transfer.state = State::Ended;
+            }
+        }
+    }
+
+    fn running(&self) -> usize {
+        self.transfers.iter().filter(|transfer| matches!(transfer.state, State::Running)).count()
+    }
+
+    /// When the next attempt is due.
+    fn next_due(&self) -> Option<Timestamp> {
+        let due = self.transfers.iter().filter_map(|transfer| match transfer.state {
+            State::Waiting(due, _) => Some(due),
+            State::Running | State::Ended => None,
+        });
+        let due = due.min()?;
+        Some(self.workers.options.deadline.map_or(due, |deadline| due.min(deadline)))
+    }
+
+    fn start_due_attempts(&mut self, jobs: &Sender<Job<'a>>) {
+        let options = self.workers.options;
+        while self.running() < options.jobs && !self.workers.is_stopped() {
+            let now = options.clock.now();
+            let is_due = |transfer: &Transfer| matches!(transfer.state, State::Waiting(due, _) if due <= now);
+            let Some(number) = self.transfers.iter().position(is_due) else { return };
+            let transfer = &mut self.transfers[number];
+            let State::Waiting(_, partial) = std::mem::replace(&mut transfer.state, State::Running) else { return };
+            let attempts = Attempts { made: transfer.budget.attempts(), refused: transfer.refused };
+            match transfer.source.request(attempts) {
+                // The workers live as long as this sender, so the job finds a receiver.
+                Ok(request) => drop(jobs.send(Job { transfer: number, target: transfer.target, request, partial })),
+                Err(error) => {
+                    let kind = if error.retryable { FaultKind::Transient } else { FaultKind::Permanent };
+                    let error = AttemptError { kind, error: error.error, retry_after: error.retry_after };
+                    self.retry_or_give_up(number, error, partial);
+                }
+            }
+        }
+    }
+
+    fn complete(&mut self, number: usize, file: attempt::Completed) {
+        let transfer = &mut self.transfers[number];
+        transfer.state = State::Ended;
+        transfer.artifact.path = Some(file.path.display().to_string());
+        transfer.artifact.size = Some(file.size);
+        transfer.artifact.sha256 = Some(file.sha256);
+        self.report.files += 1;
+        self.report.bytes += file.size;
+        (self.emit)(DownloadEvent::Saved { path: file.path, bytes: file.size });
+    }
+
+    fn retry_or_give_up(&mut self, number: usize, failed: AttemptError, partial: Option<Partial>) {
+        let clock = self.workers.options.clock;
+        let transfer = &mut self.transfers[number];
+        let received = partial.as_ref().map_or(0, |partial| partial.received);
+        let pause = transfer.count(failed.kind, received, failed.retry_after);
+        if self.workers.is_stopped() || clock.interrupted().is_some() {
+            transfer.state = State::Ended;
+            return;
+        }
+        if let Some(pause) = pause {
+            let partial = partial.filter(|_| failed.kind != FaultKind::Damaged);
+            let received = partial.as_ref().map_or(0, |partial| partial.received);
+            transfer.target.received.store(received, Ordering::Relaxed);
+            transfer.state = State::Waiting(clock.now() + pause, partial);
+            (self.emit)(DownloadEvent::Retry { why: failed.error.to_string(), again: pause, got: received });
+            return;
+        }
+        transfer.state = State::Ended;
+        transfer.target.received.store(0, Ordering::Relaxed);
+        let mut error = failed.error;
+        if error.code() == ExitCode::Local {
+            // The other files would meet the same disk.
+            self.workers.stopped.store(true, Ordering::Relaxed);
+        }
+        if transfer.budget.attempts() > 1 {
+            let mut reason = format!("{}; gave up after {} attempts", error.reason(), transfer.budget.attempts());
+            if received > 0 {
+                reason = format!("{reason}, the last with {} received", output::size(received));
+            }
+            error = error.with_reason(reason);
+        }
+        self.report.failures.push(error);
+    }
+
+    fn progress(&self, meter: &mut RateMeter, now: Timestamp) -> DownloadProgress {
+        let bytes = self.transfers.iter().map(|transfer| transfer.target.received.load(Ordering::Relaxed)).sum();
+        DownloadProgress {
+            files: self.transfers.len(),
+            complete: self.report.files,
+            bytes,
+            total: self.transfers.iter().map(|transfer| transfer.target.size).sum(),
+            rate: meter.rate(now, bytes),
+        }
+    }
+}
+
+impl Transfer<'_> {
+    /// Counts a failed attempt that left `received` bytes, and gives the pause before the next one if there is to be
+    /// one.
+    fn count(&mut self, kind: FaultKind, received: u64, retry_after: Option<Duration>) -> Option<Duration> {
+        let jitter = fastrand::f64();
+        let pause = self.budget.record_failure(received, retry_after, jitter);
+        match kind {
+            FaultKind::Permanent => None,
+            FaultKind::Transient => pause,
+            FaultKind::Refused => {
+                self.refused += 1;
+                (self.refused < MAX_REFUSED).then(|| retry::pause(1, None, jitter)).flatten()
+            }
+            FaultKind::Damaged => {
+                self.damaged += 1;
+                self.budget.reset_progress();
+                (self.damaged < MAX_DAMAGED).then(|| retry::pause(1, None, jitter)).flatten()
+            }
+        }
+    }
+}
+
+/// Measures bytes per second over the last [`RATE_WINDOW`].
+struct RateMeter {
+    /// Times and the bytes received by then.
+    samples: VecDeque<(Timestamp, u64)>,
+}
+
+impl RateMeter {
+    fn new(now: Timestamp) -> Self {
+        Self { samples: VecDeque::from([(now, 0)]) }
+    }
+
+    fn rate(&mut self, now: Timestamp, bytes: u64) -> f64 {
+        let is_old = |(at, _): &(Timestamp, u64)| now.since(*at) >= RATE_WINDOW;
+        while self.samples.len() > 1 && self.samples.get(1).is_some_and(is_old) {
+            self.samples.pop_front();
+        }
+        let (since, before) = self.samples.front().copied().unwrap_or((now, bytes));
+        self.samples.push_back((now, bytes));
+        let seconds = now.since(since).as_secs_f64();
+        // A file that starts over takes bytes back.
+        if seconds > 0.0 { bytes.saturating_sub(before) as f64 / seconds } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::RequestError;
+
+    struct NoSource;
+
+    impl DownloadSource for NoSource {
+        fn request(&mut self, _: Attempts) -> Result<Request, RequestError> {
+            Err(RequestError::permanent(Error::message(ExitCode::NotFound, "no link")))
+        }
+    }
+
+    fn transfer<'a>(artifact: &'a mut Artifact, target: &'a Target) -> Transfer<'a> {
+        Transfer {
+            artifact,
+            source: Box::new(NoSource),
+            target,
+            budget: ResumeBudget::default(),
+            refused: 0,
+            damaged: 0,
+            state: State::Waiting(Timestamp::START, None),
+        }
+    }
+
+    #[test]
+    fn refused_links_and_damaged_files_have_limits_of_their_own() {
+        let (mut artifact, target) = (Artifact::default(), Target::default());
+        let mut transfer = transfer(&mut artifact, &target);
+        assert!(transfer.count(FaultKind::Refused, 0, None).is_some());
+        assert!(transfer.count(FaultKind::Damaged, 0, None).is_some());
+        assert!(transfer.count(FaultKind::Refused, 0, None).is_some());
+        assert_eq!(transfer.count(FaultKind::Refused, 0, None), None);
+        assert_eq!(transfer.count(FaultKind::Damaged, 0, None), None);
+        assert_eq!(transfer.count(FaultKind::Permanent, 0, None), None);
+        assert_eq!((transfer.budget.attempts(), transfer.refused), (6, 3));
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_seconds() {
+        let mut meter = RateMeter::new(Timestamp::START);
+        let mut rate = |at: u64, bytes| meter.rate(Timestamp::START + Duration::from_secs(at), bytes);
+        assert!((rate(1, 100) - 100.0).abs() < 0.1);
+        for at in 2..=10 {
+            rate(at, 100 * at);
+        }
+        assert!((rate(20, 1000) - 0.0).abs() < 0.1, "a stalled download shows");
+        assert!((rate(21, 0) - 0.0).abs() < 0.1, "a file that starts over is no negative rate");
+    }
+}
