@@ -4,7 +4,10 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 CARGO   ?= cargo
 MVN     ?= mvn
-TARGET  ?= x86_64-unknown-linux-musl
+# The targets that are released; TARGET=… chooses one for `make dist` and `make test-dist`, and the one of `make build`.
+RELEASED     := x86_64-unknown-linux-musl aarch64-unknown-linux-musl x86_64-pc-windows-gnu
+DIST_TARGETS := $(or $(TARGET),$(RELEASED))
+TARGET       ?= x86_64-unknown-linux-musl
 
 # The largest binary that `make build` accepts, in bytes: it is copied to many agents.
 LIMIT := 3200000
@@ -21,7 +24,8 @@ SIM := $(OUT)/$(TARGET)/release/cibridge-simulator
 # The tests wait more than they compute, so more of them run than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help build simulator test test-rust test-library test-debug lint bench demo install clean target tools-rust tools-library
+.PHONY: help build simulator test test-rust test-library test-debug lint bench demo install dist test-dist release-check \
+  check-macos dist-packages dist-tools clean target tools-rust tools-library
 
 help: ## List the rules
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -59,6 +63,35 @@ bench: build simulator ## Compare with the `sh` + `curl` block
 
 install: build ## Install into $(DESTDIR)$(PREFIX)/bin
 	install -Dm755 $(BIN) $(DESTDIR)$(PREFIX)/bin/cibridge
+
+dist: tools-rust ## Build and pack the release in target/packages: all targets, or TARGET=…
+	rm -rf target/packages
+	@for target in $(DIST_TARGETS); do \
+	  $(MAKE) -s target TARGET=$$target && LIMIT=$(LIMIT) sh packaging/dist.sh $$target target/packages || exit 1; \
+	done
+	sh packaging/index.sh target/packages
+
+test-dist: ## Test what `make dist` made: install, run under qemu and wine, build again in another folder
+	sh tests/dist/run.sh target/packages $(DIST_TARGETS)
+
+release-check: ## Check that TAG=vX.Y.Z, versions, changelog and the files in target/packages belong together
+	sh packaging/release-check.sh "$(TAG)" target/packages $(RELEASED)
+
+check-macos: ## Check that the code compiles for macOS, as far as that can be seen elsewhere
+	@# The C parts of ring need the SDK of macOS; nothing is linked, so they may stay empty.
+	@for target in x86_64-apple-darwin aarch64-apple-darwin; do \
+	  $(MAKE) -s target TARGET=$$target && CC=true AR=true SDKROOT=/ $(CARGO) check --locked -p cibridge --target $$target || exit 1; \
+	done
+
+dist-packages: ## Install the Debian packages that `make dist` and `make test-dist` need
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends binutils gcc gcc-aarch64-linux-gnu gcc-mingw-w64-x86-64 git zip unzip \
+	  cpio qemu-user-static rpm wine wine64
+
+dist-tools: ## Install the tools from crates.io that `make dist` needs
+	$(CARGO) install --locked cargo-cyclonedx@0.5.9
+	$(CARGO) install --locked cargo-deb@3.8.0
+	$(CARGO) install --locked cargo-generate-rpm@RPM
 
 clean: ## Remove everything that was built
 	$(CARGO) clean
