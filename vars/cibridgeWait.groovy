@@ -63,24 +63,17 @@ Map startedState(Map invocation, Map seen, String goal, String ownKey) {
     boolean shared = isJenkins(invocation) && result.result.adopted == true && !ownKey && seen.attempts == 1
     return newState(invocation, [
         build: address(invocation, result), title: result.result.build.title, goal: goal,
-        pause: result.result.next_poll_seconds ?: 30, keep: shared || keeps(invocation),
+        pause: nextPause(result), keep: shared || keeps(invocation),
     ])
 }
 
 /** Polls until the goal is reached. Returns null when the callback came before that. An abort cancels the build. */
 Map poll(Map invocation, Map state) {
     try {
-        while (!state.calledBack) {
-            // Both are looked at here as well: Jenkins loses an interruption by failFast for a branch between two steps.
-            if (state.group?.failed) {
-                abandon(invocation, state)
-                return cibridgeResult.ofFailFast(state.build, 'canceled')
-            }
+        // The two other ends interrupt this branch as well, but Jenkins loses that for a branch that is between two steps.
+        while (!state.calledBack && !state.group?.failed) {
             if (state.pause > 0) {
                 sleep(time: state.pause, unit: 'SECONDS')
-            }
-            if (state.calledBack) {
-                return null
             }
             Map result = cibridgeRun.onAgent(pollOnce(invocation, state))
             cibridgeResult.describe(invocation, result)
@@ -93,9 +86,13 @@ Map poll(Map invocation, Map state) {
             // On Jenkins it is a queue item first and a build afterwards.
             state.build = address(invocation, result)
             state.title = result.result.build.title
-            state.pause = result.result.next_poll_seconds ?: 30
+            state.pause = nextPause(result)
         }
-        return null
+        if (state.calledBack) {
+            return null
+        }
+        abandon(invocation, state)
+        return cibridgeResult.ofFailFast(state.build, 'canceled')
     } catch (FlowInterruptedException interrupted) {
         if (!state.calledBack) {
             abandon(invocation, state)
@@ -177,7 +174,7 @@ Map repeatedStart(Map invocation, String key) {
         [request: invocation.request + [idempotency_key: key]]
 }
 
-/** One poll. The binary knows the time limits, cancels a build that passed one, and says when to poll next. */
+/** One poll. The binary knows the time limits and cancels a build that passed one. */
 @NonCPS
 Map pollOnce(Map invocation, Map state) {
     List environment = ['CIBRIDGE_BUILD=' + state.build, 'CIBRIDGE_WAITING_SINCE=' + state.since, 'CIBRIDGE_ARTIFACTS=', 'CIBRIDGE_JUNIT=', 'CIBRIDGE_CONSOLE=']
@@ -199,6 +196,12 @@ Map withEnvironment(Map invocation, List entries) {
 @NonCPS
 String address(Map invocation, Map result) {
     return isJenkins(invocation) ? result.url : result.id
+}
+
+/** The binary knows it: from the usual duration of the build, the rate limit and the time limits. */
+@NonCPS
+int nextPause(Map result) {
+    return result.result.next_poll_seconds ?: 30
 }
 
 @NonCPS

@@ -23,7 +23,7 @@ import java.util.concurrent.ConcurrentHashMap
  * A controller in one file: runs one pipeline with the library in vars/, the way Jenkins does.
  *
  * Pipeline and library are CPS-transformed and interpreted. Every step suspends the program; then the whole
- * program is written out and read back, as over a restart, and goes on from the copy. So a value that cannot be
+ * program is written out and read back, as over a restart, and continues from the copy. So a value that cannot be
  * saved, or a step where none may be, ends the test and not the pipeline, which cannot catch it.
  */
 class Jenkins implements Closeable {
@@ -40,6 +40,8 @@ class Jenkins implements Closeable {
     /** Whether only the library is trusted, as a library of the whole controller is. */
     boolean trustedLibrary = false
     boolean windows = false
+    /** Whether the agent's Java runs in a POSIX locale: what a step puts into the environment arrives with `?` for everything beyond ASCII. */
+    boolean posixLocale = false
     /** id -> [kind: 'string', secret: '…']. */
     Map<String, Map> credentials = ['codemagic-api-key': [kind: 'string', secret: 'cm-secret-0123456789abcdef']]
     Map<String, String> buildEnvironment = [:]
@@ -172,6 +174,11 @@ class Jenkins implements Closeable {
         environment
     }
 
+    /** The same as a process on the agent gets it. */
+    Map<String, String> shellEnvironment() {
+        environmentNow().collectEntries { name, value -> [(name): posixLocale ? value.replaceAll(/[^\x00-\x7f]/, '?') : value] }
+    }
+
     List<Frame> getOpen() {
         frames
     }
@@ -256,7 +263,7 @@ class Jenkins implements Closeable {
         }
     }
 
-    /** Writes the suspended program out and goes on with what can be read back. */
+    /** Writes the suspended program out and continues with what can be read back. */
     private StepCall survive(StepCall call) {
         calls << call
         if (calls.size() % savedEvery != 0) {

@@ -113,7 +113,7 @@ class Steps {
             throw new IOException(jenkins.windows ? 'Cannot run program "nohup"' : 'Batch scripts can only be run on Windows nodes')
         }
         folder().mkdirs()
-        Shell shell = new Shell(jenkins: jenkins, step: call.name, script: call.text('script'), environment: jenkins.environmentNow(), folder: folder())
+        Shell shell = new Shell(jenkins: jenkins, step: call.name, script: call.text('script'), environment: jenkins.shellEnvironment(), folder: folder())
         Object code = jenkins.shell(shell)
         if (call['returnStatus']) {
             return done(code as int)
@@ -138,7 +138,7 @@ class Steps {
         jenkins.answers.contains(call.text('id')) ? done() : park(innermostParallel(), null, Long.MAX_VALUE)
     }
 
-    /** A step has ended: its branch goes on when it is its turn, and after a `sleep` when that is over. */
+    /** A step has ended: its branch continues when it is its turn, and after a `sleep` when that is over. */
     Outcome turn(Outcome ended, StepCall call) {
         Long end = call.name == 'sleep' && ended.abnormal == null ? jenkins.now + (call['time'] as long) * 1000 : jenkins.now
         int at = innermostParallel()
@@ -153,7 +153,7 @@ class Steps {
         jenkins.open.findLastIndexOf { it.call?.name == 'parallel' }
     }
 
-    /** Puts the running branch aside, until `wake` at least, and goes on with the one that is next. */
+    /** Puts the running branch aside, until `wake` at least, and continues with the next one. */
     private Outcome park(int at, Outcome ended, long wake) {
         assert at >= 0: 'nobody answers the input'
         Frame frame = jenkins.open[at]
@@ -165,7 +165,7 @@ class Steps {
         next(frame)
     }
 
-    /** Begins the next branch, or goes on with the one that wakes first. */
+    /** Begins the next branch, or continues with the one that wakes first. */
     private Outcome next(Frame frame) {
         if (frame.memory.waiting) {
             frame.memory.branch = frame.memory.waiting.remove(0)

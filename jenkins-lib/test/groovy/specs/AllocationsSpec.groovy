@@ -10,7 +10,7 @@ import spock.lang.Unroll
 import java.time.Instant
 
 /**
- * What waiting without an executor costs: the steps with the real binary against the simulator, whose clock goes on
+ * What waiting without an executor costs: the steps with the real binary against the simulator, whose clock moves
  * by what the pipeline sleeps and by what a call on an agent takes.
  */
 class AllocationsSpec extends Specification {

@@ -92,7 +92,7 @@ class EngineSpec extends Specification {
         fault.message.startsWith('step sh has no argument [returnsStatus]')
     }
 
-    def 'a pipeline goes on from what was saved'() {
+    def 'a pipeline continues from what was saved'() {
         given:
         jenkins.shell = { Shell call -> 0 }
 

@@ -55,13 +55,19 @@ class ExamplesSpec extends Specification {
         FOLDER.list().sort() == ((STARTS.keySet() + 'codemagic-page-before').collect { it + '.Jenkinsfile' } + 'callback.codemagic.yaml').sort()
     }
 
-    def 'the handbook names every example and nothing that does not exist'() {
+    def 'the handbook names every example, and every link of its pages leads somewhere'() {
         given:
-        String handbook = new File(FOLDER.parentFile, 'README.md').getText('UTF-8')
+        List<File> pages = [new File(FOLDER.parentFile, 'README.md')] + (new File(FOLDER.parentFile, 'docs').listFiles() as List)
 
         expect:
-        FOLDER.list().findAll { !handbook.contains("(examples/$it)") } == []
-        handbook.findAll(/\]\(([^)]+)\)/) { it[1] }.findAll { !new File(FOLDER.parentFile, it).exists() } == []
+        FOLDER.list().findAll { !pages[0].getText('UTF-8').contains("(examples/$it)") } == []
+        pages.collectMany { File page ->
+            String text = page.getText('UTF-8')
+            List<String> anchors = text.findAll(/(?m)^#+ (.*)$/) { it[1].toLowerCase().replaceAll(/[^a-z0-9 _-]/, '').replace(' ', '-') }
+            text.findAll(/\]\(([^)]+)\)/) { it[1] }.findAll {
+                it.startsWith('#') ? !anchors.contains(it.substring(1)) : !it.startsWith('https://') && !new File(page.parentFile, it).exists()
+            }.collect { "$page.name: $it" }
+        } == []
     }
 
     @Unroll
@@ -248,7 +254,7 @@ class ExamplesSpec extends Specification {
         simulator.builds[0].cancels == 1
     }
 
-    def 'tolerant: a failed app makes the pipeline unstable, and the rest goes on'() {
+    def 'tolerant: a failed app makes the pipeline unstable, and the rest is built'() {
         given:
         simulator.control('POST', 'plan', [steps: [[name: 'Build ipa', status: 'failed']]])
 

@@ -56,7 +56,7 @@ abstract class LibrarySpecification extends Specification {
         seen[0]
     }
 
-    /** What the calls of the binary were told to do, as in 'codemagic trigger'. */
+    /** The command of each call of the binary, as in 'codemagic trigger'. */
     List<String> getCommands() {
         seen*.environment*.CIBRIDGE_COMMAND
     }

@@ -80,7 +80,7 @@ class OtherStepsSpec extends LibrarySpecification {
 
     @Unroll
     def 'several builds: failFast cancels those that run (lost interruptions: #lost)'() {
-        given: 'b goes on while a fails'
+        given: 'b is running while a fails'
         jenkins.interruptionsLost = lost
         jenkins.shell = { Shell call ->
             seen << call

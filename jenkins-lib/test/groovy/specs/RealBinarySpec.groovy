@@ -85,6 +85,26 @@ class RealBinarySpec extends RealSpecification {
         how = windows ? 'bat' : 'sh'
     }
 
+    def 'on an agent in a POSIX locale free text arrives as it is, and keys stay different'() {
+        given:
+        jenkins.posixLocale = true
+
+        when:
+        jenkins.run('''node {
+            def ids = []
+            for (name in ['Müller', 'Möller', 'Müller']) {
+                ids << triggerCodemagic(branch: 'feature/ü', labels: ['läbel'], variables: [CUSTOMER: name], inputs: [text: name], idempotencyKey: "release-${name}").id
+            }
+            return ids
+        }''')
+
+        then:
+        jenkins.result == 'SUCCESS'
+        jenkins.returned[0] == jenkins.returned[2]
+        simulator.builds*.request*.variables*.CUSTOMER.sort() == ['Möller', 'Müller']
+        simulator.builds.every { it.request.branch == 'feature/ü' && it.request.inputs.text == it.request.variables.CUSTOMER && it.request.labels.contains('läbel') }
+    }
+
     def 'the key is in no console, argument list or file, and nowhere but in its header'() {
         given: 'a program in the place of the binary that notes how it is called'
         File log = new File(jenkins.home, 'calls')

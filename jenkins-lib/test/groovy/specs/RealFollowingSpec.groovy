@@ -79,7 +79,7 @@ class RealFollowingSpec extends RealSpecification {
         jenkins.returned.subMap('outcome', 'exitCode') == [outcome: 'wrong_commit', exitCode: 7]
     }
 
-    def 'a passed time limit cancels the build, or leaves it running when told so'() {
+    def 'a passed time limit cancels the build, or leaves it running with noCancel'() {
         given:
         simulator.control('POST', 'plan', [hold: 'Build ipa'])
 
@@ -298,6 +298,56 @@ class RealFollowingSpec extends RealSpecification {
 
         cleanup:
         other.close()
+    }
+
+    def 'on an agent in a POSIX locale a job gets its parameters as they are, and keys stay different'() {
+        given:
+        Simulator other = new Simulator(['--jenkins-port', '0', '--advance', 'poll'])
+        other.control('POST', 'jenkins/job', [name: 'marked', kind: 'pipeline', parameters: ['CIBRIDGE_ID', 'WHO'].collect { [name: it, kind: 'string', default: ''] }])
+        jenkins.credentials['jenkins-api-token'] = [kind: 'usernamePassword', user: other.ready.jenkins_user, secret: other.ready.jenkins_token]
+        jenkins.posixLocale = true
+
+        when:
+        jenkins.run("""node {
+            for (name in ['Müller', 'Möller', 'Müller']) {
+                triggerJenkins(url: '$other.ready.jenkins', job: 'marked', parameters: [WHO: name], idempotencyKey: name, wait: true)
+            }
+        }""")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        other.control('GET', 'jenkins/runs').runs*.parameters*.subMap('CIBRIDGE_ID', 'WHO').toSet() == ['Müller', 'Möller'].collect { [CIBRIDGE_ID: it, WHO: it] } as Set
+
+        cleanup:
+        other.close()
+    }
+
+    @Unroll
+    def 'without wait a job on another Jenkins has a number when the step returns (agent: #agent)'() {
+        given:
+        Simulator other = new Simulator(['--jenkins-port', '0', '--advance', 'poll'])
+        other.control('POST', 'jenkins/plan', [steps: [[text: 'begun\n'], [hold: true]]])
+        jenkins.credentials['jenkins-api-token'] = [kind: 'usernamePassword', user: other.ready.jenkins_user, secret: other.ready.jenkins_token]
+        String call = "triggerJenkins(url: '$other.ready.jenkins', job: 'pipeline')"
+
+        when:
+        jenkins.run(agent ? "node { return $call }" : "return $call")
+
+        then:
+        jenkins.returned.subMap('id', 'number', 'outcome', 'exitCode') == [id: 'pipeline#1', number: 1, outcome: 'started', exitCode: 0]
+
+        when:
+        jenkins.run("node { stopJenkins(params.BUILD); return waitForJenkins(params.BUILD, propagate: false) }".replace('params.BUILD', "'$jenkins.returned.url'"))
+
+        then:
+        jenkins.returned.outcome == 'canceled'
+        other.control('GET', 'jenkins/runs').runs*.stops == [1]
+
+        cleanup:
+        other.close()
+
+        where:
+        agent << [true, false]
     }
 
     @Unroll

@@ -46,7 +46,7 @@ class RunSpec extends LibrarySpecification {
         true    | 3    | 'Z:\\cibridge.exe'
     }
 
-    def 'a file that cannot be executed is told apart from a missing one'() {
+    def 'a file that cannot be executed is not called missing'() {
         given:
         jenkins.shell = { Shell call -> 126 }
 

@@ -125,7 +125,7 @@ class WaitingSpec extends LibrarySpecification {
         [when, noCancel] << [['in the sleep', 'in a poll'], [false, true]].combinations()
     }
 
-    def 'a cancel that fails after an abort is told, and the abort stays'() {
+    def 'a cancel that fails after an abort is reported, and the abort stays'() {
         given:
         polls = [running(60)]
         jenkins.faults.sleep = new FlowInterruptedException()
