@@ -18,7 +18,7 @@ pub enum Outcome {
     Started,
     /// Nothing was sent, as asked.
     DryRun,
-    /// The build goes on; seen in the result file of a process that still follows it, or was killed.
+    /// The build is still running; seen in the result file of a process that still waits for it, or was killed.
     Running,
     /// The build succeeded.
     Success,
@@ -40,8 +40,12 @@ pub enum Outcome {
     Unavailable,
     /// A start may have been accepted.
     Unknown,
-    /// A wrong command line or a fault of this machine.
+    /// A fault of this machine.
     LocalFault,
+    /// A wrong command line or request.
+    UsageError,
+    /// A bug in cibridge.
+    InternalError,
     /// A signal ended the process.
     Interrupted,
 }
@@ -60,7 +64,9 @@ impl Outcome {
             ExitCode::Denied | ExitCode::NotFound | ExitCode::Refused => Self::Refused,
             ExitCode::Unavailable | ExitCode::NoConnection => Self::Unavailable,
             ExitCode::Unknown => Self::Unknown,
-            ExitCode::Usage | ExitCode::Local => Self::LocalFault,
+            ExitCode::Local => Self::LocalFault,
+            ExitCode::Usage => Self::UsageError,
+            ExitCode::InternalError => Self::InternalError,
             ExitCode::Interrupted | ExitCode::Terminated => Self::Interrupted,
         }
     }
@@ -90,10 +96,19 @@ pub struct Document {
     pub provider: &'static str,
     /// How the call ended.
     pub outcome: Outcome,
-    /// The process exit code; null while the build is followed.
+    /// The process exit code; null while the build is waited for.
     pub exit_code: Option<ExitCode>,
-    /// Whether a build that was already there was taken over instead of starting one.
+    /// How bad the end is, for finding the worst of several: 0 is success. Null while there is no end.
+    pub severity: Option<u8>,
+    /// Whether the call itself failed, so that nothing is known about the end of the build, or less than was asked for.
+    /// Null while there is no end.
+    pub call_failed: Option<bool>,
+    /// The end in one line for people. Null while there is no end.
+    pub summary: Option<String>,
+    /// Whether a build that existed already was adopted instead of starting one.
     pub adopted: bool,
+    /// Whether the remote build may still be running after this call.
+    pub still_running: bool,
     /// The build, once its id is known.
     pub build: Option<Build>,
     /// Why the build did not succeed.
@@ -104,9 +119,9 @@ pub struct Document {
     pub artifacts: Vec<Artifact>,
     /// The error of the call itself.
     pub error: Option<CallError>,
-    /// Seconds after which another look at a build that goes on is worth while (`wait --once`).
+    /// Seconds after which another poll of a running build is worthwhile (`wait --once`, `trigger` without `--wait`).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_look_seconds: Option<u64>,
+    pub next_poll_seconds: Option<u64>,
     /// The request that `--dry-run` did not send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<serde_json::Value>,
@@ -124,15 +139,21 @@ pub struct Several {
     pub provider: &'static str,
     /// The worst outcome.
     pub outcome: Outcome,
-    /// The process exit code; null while builds are followed.
+    /// The process exit code; null while builds are waited for.
     pub exit_code: Option<ExitCode>,
+    /// The severity of the worst end.
+    pub severity: Option<u8>,
+    /// Whether the call itself failed for one of them.
+    pub call_failed: Option<bool>,
+    /// The worst end in one line for people.
+    pub summary: Option<String>,
     /// A document for each build, in the order of the command line.
     pub builds: Vec<Document>,
     /// The error of the call itself.
     pub error: Option<CallError>,
 }
 
-/// How bad an end is when several builds are followed: the worst one is the call's.
+/// How bad an end is when a call is about several builds: the worst one is the call's.
 pub fn severity(code: ExitCode) -> u8 {
     match code {
         ExitCode::Success => 0,
@@ -147,6 +168,20 @@ pub fn severity(code: ExitCode) -> u8 {
     }
 }
 
+/// Whether the call failed, and not the build: no `propagate: false` may hide it.
+pub const fn call_failed(code: ExitCode) -> bool {
+    !matches!(
+        code,
+        ExitCode::Success
+            | ExitCode::Failed
+            | ExitCode::Unstable
+            | ExitCode::Canceled
+            | ExitCode::Skipped
+            | ExitCode::TimedOut
+            | ExitCode::WrongCommit
+    )
+}
+
 impl Document {
     /// A document of a call that knows no build yet.
     pub fn new(provider: &'static str) -> Self {
@@ -155,13 +190,17 @@ impl Document {
             provider,
             outcome: Outcome::Running,
             exit_code: None,
+            severity: None,
+            call_failed: None,
+            summary: None,
             adopted: false,
+            still_running: false,
             build: None,
             failure: None,
             steps: Vec::new(),
             artifacts: Vec::new(),
             error: None,
-            next_look_seconds: None,
+            next_poll_seconds: None,
             request: None,
             more: serde_json::Map::new(),
         }
@@ -171,11 +210,15 @@ impl Document {
     pub fn end(&mut self, outcome: Outcome, code: ExitCode) {
         self.outcome = outcome;
         self.exit_code = Some(code);
+        self.severity = Some(severity(code));
+        self.call_failed = Some(call_failed(code));
+        self.summary = None;
     }
 
     /// Notes the failure that ended the call.
     pub fn fail(&mut self, failure: &Error) {
         self.end(Outcome::of(failure.code()), failure.code());
         self.error = Some(failure.into());
+        self.summary = Some(failure.to_string());
     }
 }

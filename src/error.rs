@@ -41,6 +41,8 @@ pub enum ExitCode {
     Unknown = 15,
     /// A local fault: disk, permissions, result file.
     Local = 16,
+    /// A bug in cibridge: a panic was caught, and the remote build was canceled as after SIGTERM.
+    InternalError = 70,
     /// Ended by SIGINT after the remote build was canceled.
     Interrupted = 130,
     /// Ended by SIGTERM after the remote build was canceled.
@@ -111,6 +113,14 @@ impl Error {
         Self::new(code, subject, reason)
     }
 
+    /// An error that has a subject only says it as its message.
+    fn without_empty_parts(mut self) -> Self {
+        if self.0.reason.is_empty() {
+            std::mem::swap(&mut self.0.reason, &mut self.0.subject);
+        }
+        self
+    }
+
     /// The exit code of the call that this error ends.
     pub fn code(&self) -> ExitCode {
         self.0.code
@@ -143,6 +153,16 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<anyhow::Error> for Error {
+    /// The error of this crate behind it; anything else is a fault of this machine, whose outermost context is the subject.
+    fn from(error: anyhow::Error) -> Self {
+        error.downcast::<Self>().unwrap_or_else(|error| {
+            let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+            Self::new(ExitCode::Local, error.to_string(), causes.join(": ")).without_empty_parts()
+        })
+    }
+}
 
 /// A request (a poll, a search, a cancel) that failed.
 #[derive(Debug, Clone)]

@@ -64,7 +64,7 @@ pub struct BuildSnapshot {
     pub artifacts: Vec<Artifact>,
 }
 
-/// What is noticed while a build is followed.
+/// What is noticed while a build is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The state has another name now; `known` is false for a word that the program does not know.
@@ -74,13 +74,13 @@ pub enum Event {
     /// The commit that is built became known.
     Commit(String),
     /// How long such builds usually run became known.
-    DurationEstimate(Duration),
+    UsualDuration(Duration),
     /// Nothing changed for a while.
     Heartbeat { running: bool, step: Option<String>, age: Duration, usual: Option<Duration> },
     /// Something that only this provider knows, in words.
     Note(String),
-    /// A look failed and is repeated after a pause.
-    RequestError { why: String, again: Duration },
+    /// A poll failed and is repeated after a pause.
+    PollFailed { why: String, again: Duration },
 }
 
 /// What is noticed while files are downloaded.

@@ -79,6 +79,9 @@ impl ResultWriter {
             provider: self.provider,
             outcome: self.call.outcome,
             exit_code: self.call.exit_code,
+            severity: self.call.severity,
+            call_failed: self.call.call_failed,
+            summary: self.call.summary.clone(),
             builds: self.documents.clone(),
             error: self.call.error.clone(),
         }

@@ -1,7 +1,21 @@
-//! The life of a remote build, for any provider: when to poll it, and what its end means.
+//! The life of a remote build, for any provider: exactly one start, the wait for its end, what the end means, and what
+//! is collected from it.
 //!
-//! Must know no provider and no output.
+//! Must know no provider and no command line.
 
-pub mod provider;
+pub mod collect;
+pub mod finish;
+pub mod old_watch;
+mod provider;
+mod runtime;
 pub mod schedule;
-pub mod watch;
+pub mod start;
+mod watch;
+
+pub use provider::{
+    ArtifactLinks, CancelMode, Canceled, LogSink, LogState, Mark, Provider, RemoteArtifact, Search, StartError,
+    StartTrace, Started, TestReport,
+};
+pub use runtime::{LONGEST_RETRY_AFTER, Runtime};
+pub use schedule::DurationEstimate;
+pub use watch::{Limits, Watch, WatchEnd, watch_all};

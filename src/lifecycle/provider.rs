@@ -16,9 +16,9 @@ use crate::model::{Artifact, Build, BuildFailure, BuildSnapshot, Step, TestCase,
 
 /// A system that runs builds, reached with the credentials of this call.
 ///
-/// `Sync`, because many builds are canceled side by side in threads. Each method is one attempt: the rooms above
+/// `Send` and `Sync`, because many builds are canceled side by side in threads. Each method is one attempt: the rooms above
 /// repeat it.
-pub trait Provider: Sync {
+pub trait Provider: Send + Sync {
     /// A reference to an existing build as the command line gives it, already parsed: an id, a page, `latest`, …
     type Reference: Display;
 

@@ -1,176 +1,222 @@
-//! The one watch loop: follows builds to their true end.
+//! The one watch loop: polls builds until they are finished.
 //!
-//! It knows no HTTP and no provider: a [`Remote`] shows it the build, a clock gives it time, and what it notices leaves
-//! as [`Event`]s. One bad look never ends a wait; only the build's own end, a deadline, a lasting refusal or a signal
-//! does.
+//! It knows no HTTP, no provider and no console: a [`Provider`] polls, a clock gives time, and what is noticed leaves as
+//! [`Event`]s. A wait ends for one reason only: the build is finished, a limit passed, a signal came, or the service has
+//! refused these credentials or this build for minutes. A poll that failed never ends it.
 
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ExitCode, RequestError};
-use crate::http::RateLimit;
-use crate::lifecycle::schedule::{DurationEstimate, PollSchedule, RateLimitBackoff, View};
+use crate::lifecycle::provider::{LogSink, LogState, Provider};
+use crate::lifecycle::runtime::LONGEST_RETRY_AFTER;
+use crate::lifecycle::schedule::{DurationEstimate, PollSchedule, Progress, RateLimitBackoff};
 use crate::model::{BuildSnapshot, Event, Phase, Step};
 
-/// Silence after which a line says that the build still goes on.
+/// Silence after which a line says that the build is still running.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
-/// Refusals in a row (key revoked, build deleted) after which there is nothing left to follow.
+/// How long a service must refuse (key revoked, build deleted) before the wait ends. A restart, a failover or a proxy
+/// that lost its session refuse for seconds; a controller was seen to answer 401 for a minute after a restart.
+const REFUSED_FOR: Duration = Duration::from_secs(180);
+
+/// Refusals before the wait ends: these many, and where the build or its start was seen before, for that long.
 const REFUSALS: u32 = 3;
 
-/// Misses in a row after which a single look is left to a later call.
-const ENOUGH_MISSES: u32 = 3;
+/// How long a build that was never reached by this call is tried: a wrong address or a dead host never gets better.
+const UNREACHED_FOR: Duration = Duration::from_secs(600);
 
-/// The shortest pause between single looks: each of them costs its caller an agent.
+/// Failed polls in a row after which a single poll (`--once`) leaves it to a later call.
+const FAILURES_OF_ONE_POLL: u32 = 3;
+
+/// The shortest pause between single polls: each of them costs its caller an agent.
 const BETWEEN_CALLS: Duration = Duration::from_secs(30);
 
-/// The part of its age by which the end of a build may be noticed late where nothing tells when it comes.
+/// The part of its age by which the end of a build may be noticed late by single polls where no estimate exists.
 const LATE_BY: u32 = 10;
 
-/// The first pause after a miss; it doubles up to the second one.
-const AFTER_MISS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+/// The first pause after a failed poll, and the longest one: it doubles from one to the other.
+const RETRY_PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
-/// A build that can be looked at.
-pub trait Remote {
-    /// The build as it is now.
-    fn look(&mut self) -> Result<BuildSnapshot, RequestError>;
+/// How long the log of a finished build is waited for. Jenkins closes it with the build, except after a crash of the
+/// controller; Codemagic stores a step's log within seconds.
+const LOG_AFTER_END: Duration = Duration::from_secs(30);
 
-    /// The build's steps so far.
-    fn steps(&mut self) -> Result<Vec<Step>, RequestError>;
-
-    /// What the newest answer left of the rate limit.
-    fn budget(&self) -> Option<RateLimit>;
-
-    /// How long such builds usually run, once that is known.
-    fn usual(&self) -> Option<DurationEstimate>;
-
-    /// The pause until the next look, where the remote knows better than the pace.
-    fn pause(&self) -> Option<Duration> {
-        None
-    }
-
-    /// What else the newest look showed, in words.
-    fn notes(&mut self) -> Vec<String> {
-        Vec::new()
-    }
-}
-
-/// When following ends, if the build does not.
+/// When a wait ends before the build does.
 #[derive(Debug, Clone, Default)]
 pub struct Limits {
-    /// The longest time that a build may be queued.
+    /// The longest time in the queue.
     pub queue: Option<Duration>,
-    /// The longest time that a build may run.
+    /// The longest time that the build may run.
     pub run: Option<Duration>,
-    /// The longest time that the call may follow.
+    /// The longest time to wait altogether.
     pub total: Option<Duration>,
-    /// How long a build may be unknown to the service at first.
-    pub unknown: Duration,
-    /// The commit that the build must be of: its full hash or the beginning of it.
+    /// The part of `total` that earlier calls have used (`--waiting-since`).
+    pub waited: Duration,
+    /// The commit that the build must be of: its full hash, or at least 7 digits of its beginning.
     pub commit: Option<String>,
-    /// One look is enough: a build that goes on is left to a later call.
+    /// Poll once: a build that is still running is left to a later call.
     pub once: bool,
+    /// Wait only until the build has left the queue.
+    pub until_started: bool,
+    /// The first build that does not succeed ends the wait for the others.
+    pub fail_fast: bool,
 }
 
-/// Why following a build ended.
+/// Why the wait for a build ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// The build ended, with the exit code that its end means.
-    Ended(ExitCode),
-    /// A limit passed: the sentence says which.
+pub enum WatchEnd {
+    /// The build is finished, with the exit code that its end means.
+    Finished(ExitCode),
+    /// The build has left the queue, and nothing else was waited for.
+    Started,
+    /// A limit passed: which one, as a predicate.
     TimedOut(String),
-    /// The build is of another commit.
+    /// The build is of this other commit.
     WrongCommit(String),
-    /// It cannot be followed any more.
+    /// It cannot be polled any more.
     Unreachable(Error),
+    /// It asks a person, and nobody is to be asked.
+    Halted(String),
     /// A signal asked the process to end.
     Interrupted(ExitCode),
-    /// It goes on, and one look was all that was asked for; the next one is worth while after this time.
+    /// One poll was all that was asked for; the next one is worthwhile after this time.
     StillRunning(Duration),
-    /// Another build of the same call ended badly first, and the call was to fail fast.
+    /// Another build of the same call did not succeed, and the call was to fail fast.
     CanceledByFailFast,
 }
 
-/// One build that is followed. The loop sees its remote as a `dyn Remote`, so it is compiled once for all of them.
-pub struct Watch<R: ?Sized> {
-    limits: Limits,
-    pace: PollSchedule,
-    pressure: RateLimitBackoff,
+/// One build that is waited for.
+pub struct Watch<'a, P: Provider> {
+    /// The build as its provider follows it.
+    pub build: P::Build,
     /// The newest snapshot.
     pub snapshot: Option<BuildSnapshot>,
-    /// The newest list of steps.
+    /// The newest steps.
     pub steps: Vec<Step>,
-    /// Why following ended; `None` while it goes on.
-    pub end: Option<End>,
+    /// Why the wait ended; `None` while it lasts.
+    pub end: Option<WatchEnd>,
+    /// Whether the log was shown to its end.
+    pub log_is_complete: bool,
+    limits: &'a Limits,
+    schedule: PollSchedule,
+    backoff: RateLimitBackoff,
+    log: Option<Box<dyn LogSink + 'a>>,
+    /// The build was started, or seen, by this call: the service has accepted the credentials.
+    was_reached: bool,
+    not_found_grace: Duration,
     began: Timestamp,
-    seen_at: Timestamp,
-    next_look: Timestamp,
-    next_beat: Timestamp,
-    misses: u32,
+    polled_at: Timestamp,
+    next_poll: Timestamp,
+    next_heartbeat: Timestamp,
+    failures: u32,
     refusals: u32,
-    /// The build behind it; last, because only the last field can be of unknown size.
-    pub remote: R,
+    refused_since: Option<Timestamp>,
+    /// When the build was first seen finished while its log was still open.
+    ended_at: Option<Timestamp>,
+    /// There is more in the log already.
+    log_is_behind: bool,
+    /// A log that cannot be read is reported once.
+    log_error: Option<String>,
 }
 
-impl<R: Remote> Watch<R> {
-    /// A watch whose first look is due at `first_look` (on `clock`).
-    pub fn new(remote: R, limits: Limits, pace: PollSchedule, clock: &dyn Clock, first_look: Duration) -> Self {
+impl<'a, P: Provider> Watch<'a, P> {
+    /// A watch of a build that this call has just `started`, or of one that was named. `interval` is a fixed pause
+    /// between polls that somebody asked for.
+    pub fn new(
+        provider: &P,
+        build: P::Build,
+        started: bool,
+        limits: &'a Limits,
+        interval: Option<Duration>,
+        clock: &dyn Clock,
+    ) -> Self {
         let now = clock.now();
+        let first = if started { interval.unwrap_or(P::FIRST_POLL).min(P::FIRST_POLL) } else { Duration::ZERO };
         Self {
-            limits,
-            pace,
-            pressure: RateLimitBackoff::default(),
+            build,
             snapshot: None,
             steps: Vec::new(),
             end: None,
+            log_is_complete: false,
+            limits,
+            schedule: PollSchedule { estimate: None, fixed: interval },
+            backoff: RateLimitBackoff::default(),
+            log: None,
+            was_reached: started,
+            not_found_grace: provider.not_found_grace(started),
             began: now,
-            seen_at: now,
-            next_look: now + first_look,
-            next_beat: now + HEARTBEAT,
-            misses: 0,
+            polled_at: now,
+            next_poll: now + first,
+            next_heartbeat: now + HEARTBEAT,
+            failures: 0,
             refusals: 0,
-            remote,
+            refused_since: None,
+            ended_at: None,
+            log_is_behind: false,
+            log_error: None,
         }
+    }
+
+    /// Shows the log in `log` as it grows, or as its steps end.
+    pub fn with_log(mut self, log: Box<dyn LogSink + 'a>) -> Self {
+        self.log = Some(log);
+        self
     }
 
     /// How long such builds usually run, if that is known by now.
     pub fn usual(&self) -> Option<Duration> {
-        self.pace.usual.map(DurationEstimate::typical)
+        self.schedule.estimate.map(DurationEstimate::typical)
     }
-}
 
-impl Watch<dyn Remote + '_> {
-    /// How long the build has run or been queued by now: what the service said, and the time since.
+    /// The name of the step that runs, if one does.
+    pub fn running_step(&self) -> Option<String> {
+        self.steps.iter().find(|step| step.status == "running").map(|step| step.name.clone())
+    }
+
+    /// Writes what is left of a log whose last line has no end.
+    pub fn close_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.end();
+        }
+    }
+
+    fn shows_log(&self) -> bool {
+        self.log.is_some() && !self.log_is_complete
+    }
+
+    /// How long the build has run, and how long it was or has been queued: what the service said, and the time since.
     fn age(&self, now: Timestamp) -> (Option<Duration>, Duration) {
-        let since = now.since(self.seen_at);
+        let since = now.since(self.polled_at);
         let build = self.snapshot.as_ref().map(|snapshot| &snapshot.build);
-        let run = build.and_then(|build| build.run_seconds).map(|run| Duration::from_secs(run) + since);
+        let run = build.and_then(|build| build.run_seconds).map(|run| Duration::from_secs(run).saturating_add(since));
         let queued = match build.and_then(|build| build.queued_seconds) {
             Some(queued) if run.is_some() => Duration::from_secs(queued),
-            Some(queued) => Duration::from_secs(queued) + since,
-            None => now.since(self.began),
+            Some(queued) => Duration::from_secs(queued).saturating_add(since),
+            None => now.since(self.began).saturating_add(self.limits.waited),
         };
         (run, queued)
     }
 
-    fn view(&self, now: Timestamp) -> View {
-        View { run: self.age(now).0, followed: now.since(self.began) }
+    fn progress(&self, now: Timestamp) -> Progress {
+        Progress { run: self.age(now).0, watched: now.since(self.began) }
     }
 
     /// The moment at which the first of the limits passes, and what to say then.
     fn deadline(&self, now: Timestamp) -> Option<(Timestamp, String)> {
         let (run, queued) = self.age(now);
+        let limits = self.limits;
         let shown = |limit: Duration| humantime::format_duration(limit).to_string();
-        let total =
-            self.limits.total.map(|limit| (self.began + limit, format!("it did not end within {}", shown(limit))));
+        let total = limits.total.map(|limit| {
+            (self.began + limit.saturating_sub(limits.waited), format!("did not finish within {}", shown(limit)))
+        });
         let phase = match run {
-            Some(run) => self
-                .limits
-                .run
-                .map(|limit| (now + limit.saturating_sub(run), format!("it ran longer than {}", shown(limit)))),
-            None => self.limits.queue.map(|limit| {
-                (now + limit.saturating_sub(queued), format!("it was queued longer than {}", shown(limit)))
-            }),
+            Some(run) => {
+                limits.run.map(|limit| (now + limit.saturating_sub(run), format!("ran longer than {}", shown(limit))))
+            }
+            None => limits
+                .queue
+                .map(|limit| (now + limit.saturating_sub(queued), format!("was queued longer than {}", shown(limit)))),
         };
         [total, phase].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
@@ -178,84 +224,104 @@ impl Watch<dyn Remote + '_> {
     /// The next moment at which something is to be done.
     fn due(&self, now: Timestamp) -> Timestamp {
         let deadline = self.deadline(now).map(|(at, _)| at);
-        [Some(self.next_look), Some(self.next_beat), deadline].into_iter().flatten().min().unwrap_or(now)
+        [Some(self.next_poll), Some(self.next_heartbeat), deadline].into_iter().flatten().min().unwrap_or(now)
     }
 
     /// Does what is due at this moment.
-    fn advance(&mut self, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
+    fn advance(&mut self, provider: &P, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
         let passed = self.deadline(clock.now()).filter(|(at, _)| *at <= clock.now());
-        // At a deadline the build gets a last look, because it may have ended since the newest one.
-        if passed.is_some() || self.next_look <= clock.now() {
-            self.look(clock, emit);
+        // At a deadline the build is polled once more, because it may have finished since the newest poll.
+        if passed.is_some() || self.next_poll <= clock.now() {
+            self.poll(provider, clock, emit);
         }
         let now = clock.now();
-        if self.end.is_none() {
-            if let Some((_, why)) = self.deadline(now).filter(|(at, _)| *at <= now).or(passed) {
-                self.end = Some(End::TimedOut(why));
-            } else if self.next_beat <= now {
-                let (run, queued) = self.age(now);
-                emit(Event::Heartbeat {
-                    running: run.is_some(),
-                    step: self.steps.iter().find(|step| step.status == "running").map(|step| step.name.clone()),
-                    age: run.unwrap_or(queued),
-                    usual: self.pace.usual.map(DurationEstimate::typical),
-                });
-                self.next_beat = now + HEARTBEAT;
-            } else if self.limits.once && (self.misses == 0 && self.snapshot.is_some() || self.misses >= ENOUGH_MISSES)
-            {
-                self.end = Some(End::StillRunning(self.next_call(now)));
-            }
-        }
-    }
-
-    /// The pause until another single look is worth while: not before the build can be done, seldom where that is
-    /// unknown, and in time for the limits.
-    fn next_call(&self, now: Timestamp) -> Duration {
-        let (run, queued) = self.age(now);
-        let foreseen = run.zip(self.pace.usual).is_some_and(|(run, usual)| run <= usual.typical().mul_f64(1.25));
-        let patience =
-            if foreseen || self.pace.fixed.is_some() { Duration::ZERO } else { run.unwrap_or(queued) / LATE_BY };
-        let planned = match self.remote.pause() {
-            // A pause of its own is that of somebody who stays.
-            Some(_) => self.pace.pause(self.view(now)),
-            None => self.next_look.since(now),
-        };
-        let pause = planned.max(patience).max(BETWEEN_CALLS);
-        self.deadline(now).map_or(pause, |(at, _)| pause.min(at.since(now).max(Duration::from_secs(1))))
-    }
-
-    fn look(&mut self, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
-        if self.goes_on_by_its_steps(clock, emit) {
+        if self.end.is_some() {
             return;
         }
-        let result = self.remote.look();
-        let now = clock.now();
-        if let Some(budget) = self.remote.budget() {
-            self.pressure.note(now, budget);
+        if let Some((_, why)) = self.deadline(now).filter(|(at, _)| *at <= now).or(passed) {
+            self.end = Some(WatchEnd::TimedOut(why));
+        } else if self.next_heartbeat <= now {
+            let (run, queued) = self.age(now);
+            emit(Event::Heartbeat {
+                running: run.is_some(),
+                step: self.running_step(),
+                age: run.unwrap_or(queued),
+                usual: self.usual(),
+            });
+            self.next_heartbeat = now + HEARTBEAT;
+        } else if self.limits.once && self.was_polled_once() {
+            self.end = Some(WatchEnd::StillRunning(self.next_call(provider, now)));
         }
-        for note in self.remote.notes() {
+    }
+
+    /// Whether a single poll has done what it can. A build that is finished is still waited for: its log is not complete.
+    fn was_polled_once(&self) -> bool {
+        let succeeded = self.failures == 0 && self.snapshot.is_some() && self.ended_at.is_none();
+        succeeded || self.failures >= FAILURES_OF_ONE_POLL
+    }
+
+    /// The pause until another single poll is worthwhile: not before the build can be finished, seldom where that is
+    /// unknown, in time for the limits, and while the reference is still known.
+    fn next_call(&self, provider: &P, now: Timestamp) -> Duration {
+        let limit = self.deadline(now).map(|(at, _)| at.since(now));
+        let cap = |pause: Duration| limit.map_or(pause, |left| pause.min(left)).max(Duration::from_secs(1));
+        if let Some(fixed) = self.schedule.fixed {
+            return cap(fixed);
+        }
+        let (run, queued) = self.age(now);
+        let foreseen = run.zip(self.usual()).is_some_and(|(run, usual)| run <= usual.mul_f64(1.25));
+        let patience = if foreseen { Duration::ZERO } else { run.unwrap_or(queued) / LATE_BY };
+        let planned = if provider.poll_interval(&self.build, false).is_some() {
+            // The provider's own interval is for a caller that stays.
+            self.schedule.pause(self.progress(now))
+        } else {
+            self.next_poll.since(now)
+        };
+        let pause = planned.max(patience).max(BETWEEN_CALLS);
+        cap(provider.longest_absence(&self.build).map_or(pause, |longest| pause.min(longest)))
+    }
+
+    fn poll(&mut self, provider: &P, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
+        if self.is_running_by_its_steps(provider, clock, emit) {
+            return;
+        }
+        let result = provider.poll(&mut self.build);
+        let now = clock.now();
+        if let Some(budget) = provider.budget() {
+            self.backoff.note(now, budget);
+        }
+        for note in provider.take_notes(&mut self.build) {
             emit(Event::Note(note));
-            self.next_beat = now + HEARTBEAT;
+            self.next_heartbeat = now + HEARTBEAT;
         }
         match result {
             Ok(snapshot) => {
-                (self.misses, self.refusals) = (0, 0);
-                self.notice(snapshot, clock, emit);
+                self.poll_succeeded();
+                self.notice(provider, snapshot, clock, emit);
             }
             // The signal closed the connection: the loop ends by itself.
             Err(_) if clock.interrupted().is_some() => {}
-            Err(miss) => self.miss(miss, now, emit),
+            Err(failed) => self.poll_failed(failed, now, emit),
         }
     }
 
+    fn poll_succeeded(&mut self) {
+        (self.failures, self.refusals, self.refused_since) = (0, 0, None);
+        self.was_reached = true;
+    }
+
     /// Long before the usual end the steps alone tell enough: one that runs, and none that ended badly, mean that the
-    /// build goes on, for one request instead of two.
-    fn goes_on_by_its_steps(&mut self, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) -> bool {
-        let view = self.view(clock.now());
-        let runs = self.snapshot.as_ref().is_some_and(|seen| seen.phase == Phase::Running);
-        // A remote with a pace of its own has more to show than steps.
-        let runs = runs && self.remote.pause().is_none();
-        if !runs || self.pace.usual.is_none() || !self.pace.wants_steps(view) || !self.look_at_steps(clock.now(), emit)
+    /// build is still running, for one request instead of two.
+    fn is_running_by_its_steps(&mut self, provider: &P, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) -> bool {
+        let progress = self.progress(clock.now());
+        let is_running = self.snapshot.as_ref().is_some_and(|seen| seen.phase == Phase::Running);
+        // A provider with an interval of its own has more to show than steps.
+        let has_own_interval = provider.poll_interval(&self.build, self.shows_log()).is_some();
+        if !is_running
+            || has_own_interval
+            || self.schedule.estimate.is_none()
+            || !self.schedule.wants_steps(progress)
+            || !self.read_steps(provider, clock.now(), emit)
         {
             return false;
         }
@@ -263,148 +329,217 @@ impl Watch<dyn Remote + '_> {
         if !any(&["running"]) || any(&["failed", "canceled"]) {
             return false;
         }
-        (self.misses, self.refusals) = (0, 0);
+        self.poll_succeeded();
+        self.read_log(provider, false, clock, emit);
         let now = clock.now();
-        self.next_look = now + self.pressure.stretch(self.pace.pause(self.view(now)), fastrand::f64());
+        self.next_poll = now + self.backoff.stretch(self.schedule.pause(self.progress(now)), fastrand::f64());
         true
     }
 
-    /// Takes in a snapshot: tells what changed, and plans the next look.
-    fn notice(&mut self, snapshot: BuildSnapshot, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
+    /// Takes in a snapshot: reports what changed, and plans the next poll.
+    fn notice(&mut self, provider: &P, snapshot: BuildSnapshot, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
         let now = clock.now();
         let before = self.snapshot.as_ref().map(|seen| (seen.build.status.clone(), seen.build.commit.clone()));
         let (old_status, old_commit) = before.unwrap_or_default();
         let ended = matches!(snapshot.phase, Phase::Ended(_));
-        if snapshot.build.status != old_status {
-            emit(Event::Status { status: snapshot.build.status.clone(), known: snapshot.known });
-            self.next_beat = now + HEARTBEAT;
+        let status = Event::Status { status: snapshot.build.status.clone(), known: snapshot.known };
+        let mut new_status = Some(status).filter(|_| snapshot.build.status != old_status);
+        let has_number = snapshot.build.number.is_some();
+        let phase = snapshot.phase;
+        let commit = snapshot.build.commit.clone().filter(|commit| Some(commit) != old_commit.as_ref());
+        self.snapshot = Some(snapshot);
+        self.polled_at = now;
+        // The end of a build is the last thing to say: its steps and its log come first.
+        if let Some(status) = new_status.take_if(|_| !ended) {
+            emit(status);
+            self.next_heartbeat = now + HEARTBEAT;
         }
-        if let Some(commit) = snapshot.build.commit.as_ref().filter(|commit| Some(*commit) != old_commit.as_ref()) {
+        if let Some(commit) = commit {
             emit(Event::Commit(commit.clone()));
-            if self.limits.commit.as_ref().is_some_and(|wanted| !same_commit(commit, wanted)) && !ended {
-                self.end = Some(End::WrongCommit(commit.clone()));
+            if !ended && self.limits.commit.as_ref().is_some_and(|wanted| !is_commit(&commit, wanted)) {
+                self.end = Some(WatchEnd::WrongCommit(commit));
             }
         }
-        if let (None, Some(usual)) = (self.pace.usual, self.remote.usual()) {
-            self.pace.usual = Some(usual);
-            emit(Event::DurationEstimate(usual.typical()));
+        if !ended
+            && self.schedule.estimate.is_none()
+            && let Some(estimate) = provider.estimate(&mut self.build, self.limits.once)
+        {
+            self.schedule.estimate = Some(estimate);
+            emit(Event::UsualDuration(estimate.typical()));
         }
-        let phase = snapshot.phase;
-        self.snapshot = Some(snapshot);
-        self.seen_at = now;
-        let view = self.view(now);
-        if ended || self.pace.wants_steps(view) {
-            self.look_at_steps(now, emit);
+        let progress = self.progress(now);
+        // A log that is shown while it grows reports the steps itself.
+        let log_reports_steps = P::LIVE_LOG && self.shows_log();
+        if !log_reports_steps && (ended || self.schedule.wants_steps(progress)) {
+            self.read_steps(provider, now, emit);
         }
-        if let Phase::Ended(code) = phase {
-            self.end = Some(self.judged(code));
-        } else {
-            let own = self.remote.pause().filter(|_| self.pace.fixed.is_none());
-            let pause = own.unwrap_or_else(|| self.pace.pause(view));
-            self.next_look = clock.now() + self.pressure.stretch(pause, fastrand::f64());
+        let log_is_read = self.read_log(provider, ended, clock, emit);
+        if log_reports_steps && ended && log_is_read {
+            self.read_steps(provider, now, emit);
         }
+        if ended && !log_is_read {
+            self.ended_at.get_or_insert(now);
+            // Said when the log is complete.
+            if let (Some(seen), Some(_)) = (&mut self.snapshot, &new_status) {
+                seen.build.status = old_status;
+            }
+        } else if let Some(status) = new_status {
+            emit(status);
+            self.next_heartbeat = now + HEARTBEAT;
+        }
+        match phase {
+            Phase::Running | Phase::Ended(_) if self.limits.until_started && has_number => {
+                self.end = Some(WatchEnd::Started);
+            }
+            Phase::Ended(code) if log_is_read => self.end = Some(self.finished(code)),
+            _ => {
+                if self.end.is_none() {
+                    self.end = provider.halted(&self.build).map(WatchEnd::Halted);
+                }
+                self.plan(provider, clock.now());
+            }
+        }
+    }
+
+    fn plan(&mut self, provider: &P, now: Timestamp) {
+        let own = provider.poll_interval(&self.build, self.shows_log()).filter(|_| self.schedule.fixed.is_none());
+        let pause = own.unwrap_or_else(|| self.schedule.pause(self.progress(now)));
+        let pause = if self.ended_at.is_some() { pause.min(RETRY_PAUSE.0) } else { pause };
+        self.next_poll = if self.log_is_behind { now } else { now + self.backoff.stretch(pause, fastrand::f64()) };
     }
 
     /// The end of a build, unless it is of another commit than the expected one.
-    fn judged(&self, code: ExitCode) -> End {
+    fn finished(&self, code: ExitCode) -> WatchEnd {
         let commit = self.snapshot.as_ref().and_then(|seen| seen.build.commit.as_deref());
         match (commit, &self.limits.commit) {
-            (Some(commit), Some(wanted)) if !same_commit(commit, wanted) => End::WrongCommit(commit.to_owned()),
-            _ => End::Ended(code),
+            (Some(commit), Some(wanted)) if !is_commit(commit, wanted) => WatchEnd::WrongCommit(commit.to_owned()),
+            _ => WatchEnd::Finished(code),
         }
     }
 
-    /// Tells what is new among the steps; false if they cannot be had. Steps are news, not the truth about the end.
-    fn look_at_steps(&mut self, now: Timestamp, emit: &mut dyn FnMut(Event)) -> bool {
-        let Ok(steps) = self.remote.steps() else { return false };
+    /// Reports what is new among the steps; false if they cannot be had. They are news, not the truth about the end.
+    fn read_steps(&mut self, provider: &P, now: Timestamp, emit: &mut dyn FnMut(Event)) -> bool {
+        let Ok(steps) = provider.steps(&self.build) else { return false };
         for (index, step) in steps.iter().enumerate() {
             let old = self.steps.get(index).map(|old| old.status.as_str());
             if old != Some(step.status.as_str()) && step.status != "pending" {
                 emit(Event::Step(step.clone()));
-                self.next_beat = now + HEARTBEAT;
+                self.next_heartbeat = now + HEARTBEAT;
             }
         }
         self.steps = steps;
         true
     }
 
-    fn miss(&mut self, miss: RequestError, now: Timestamp, emit: &mut dyn FnMut(Event)) {
-        self.misses += 1;
-        let unknown_yet = self.snapshot.is_none() && miss.error.code() == ExitCode::NotFound;
-        if unknown_yet && now.since(self.began) < self.limits.unknown {
-            // The service says 404 for a while after a start; that is no news.
-            self.next_look = now + self.pace.fixed.unwrap_or(AFTER_MISS.0);
-            return;
+    /// Shows what is new in the log. True when nothing more is to be waited for.
+    fn read_log(&mut self, provider: &P, ended: bool, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) -> bool {
+        let Some(log) = &mut self.log else { return true };
+        if self.log_is_complete || clock.interrupted().is_some() {
+            return true;
         }
-        if miss.retryable {
-            self.refusals = 0;
-        } else {
-            self.refusals += 1;
-            if self.refusals >= REFUSALS || unknown_yet {
-                self.end = Some(End::Unreachable(miss.error));
-                return;
+        let result = provider.read_log(&mut self.build, &self.steps, ended, &mut **log);
+        let now = clock.now();
+        self.log_is_behind = false;
+        match result {
+            Ok(LogState::Complete) => {
+                log.end();
+                self.log_is_complete = true;
+                return true;
+            }
+            Ok(state) => self.log_is_behind = state == LogState::Behind,
+            Err(failed) => {
+                let why = failed.error.to_string();
+                if self.log_error.as_ref() != Some(&why) && clock.interrupted().is_none() {
+                    emit(Event::Note(format!("the log cannot be read: {why}; still waiting for the build")));
+                    self.log_error = Some(why);
+                }
+                if ended && !failed.retryable {
+                    return true;
+                }
             }
         }
-        let pause = AFTER_MISS.0.saturating_mul(1 << (self.misses - 1).min(8)).min(AFTER_MISS.1);
-        let pause = self.pace.fixed.unwrap_or(pause);
-        let pause = self.pressure.stretch(miss.retry_after.map_or(pause, |asked| asked.max(pause)), fastrand::f64());
-        emit(Event::RequestError { why: miss.error.to_string(), again: pause });
-        self.next_beat = now + HEARTBEAT;
-        self.next_look = now + pause;
+        if self.ended_at.is_some_and(|at| now.since(at) >= LOG_AFTER_END) {
+            emit(Event::Note(
+                "the log was not closed although the build is finished; its end may be missing".to_owned(),
+            ));
+            return true;
+        }
+        !ended
+    }
+
+    fn poll_failed(&mut self, failed: RequestError, now: Timestamp, emit: &mut dyn FnMut(Event)) {
+        self.failures += 1;
+        let not_found_yet = self.snapshot.is_none() && failed.error.code() == ExitCode::NotFound;
+        let watched = now.since(self.began);
+        let shortest = self.schedule.fixed.unwrap_or(RETRY_PAUSE.0);
+        if not_found_yet && watched < self.not_found_grace {
+            // The service says 404 for a while after a start; that is no news.
+            self.next_poll = now + shortest;
+            return;
+        }
+        if !failed.retryable {
+            self.refusals += 1;
+            let since = *self.refused_since.get_or_insert(now);
+            let lasting = self.refusals >= REFUSALS && (!self.was_reached || now.since(since) >= REFUSED_FOR);
+            if lasting || not_found_yet {
+                self.end = Some(WatchEnd::Unreachable(failed.error));
+                return;
+            }
+        } else if !self.was_reached && watched >= UNREACHED_FOR {
+            self.end = Some(WatchEnd::Unreachable(failed.error));
+            return;
+        }
+        let doubled = shortest.saturating_mul(1 << (self.failures - 1).min(16));
+        let pause = doubled.min(RETRY_PAUSE.1.max(shortest));
+        let asked = failed.retry_after.map(|asked| asked.min(LONGEST_RETRY_AFTER));
+        let pause = self.backoff.stretch(asked.map_or(pause, |asked| asked.max(pause)), fastrand::f64());
+        emit(Event::PollFailed { why: failed.error.to_string(), again: pause });
+        self.next_heartbeat = now + HEARTBEAT;
+        self.next_poll = now + pause;
     }
 }
 
 /// Whether a hash is the wanted one, which may be given as its beginning.
-fn same_commit(commit: &str, wanted: &str) -> bool {
+fn is_commit(commit: &str, wanted: &str) -> bool {
     let (commit, wanted) = (commit.to_ascii_lowercase(), wanted.to_ascii_lowercase());
     commit == wanted || wanted.len() >= 7 && commit.starts_with(&wanted)
 }
 
-/// Follows builds until each has ended. With `fail_fast` the first bad end abandons the others.
-/// `emit` gets the number of the watch and what it noticed.
-pub fn follow<R: Remote>(
-    watches: &mut [Watch<R>],
-    fail_fast: bool,
+/// Polls builds until the wait for each has ended. `emit` gets the number of the watch, the watch and what it noticed.
+pub fn watch_all<'a, P: Provider>(
+    provider: &P,
+    watches: &mut [Watch<'a, P>],
     clock: &dyn Clock,
-    emit: &mut dyn FnMut(usize, &Watch<R>, Event),
+    emit: &mut dyn FnMut(usize, &Watch<'a, P>, Event),
 ) {
+    let end_all = |watches: &mut [Watch<'a, P>], end: &WatchEnd| {
+        for watch in watches.iter_mut().filter(|watch| watch.end.is_none()) {
+            watch.end = Some(end.clone());
+        }
+    };
     loop {
         if let Some(code) = clock.interrupted() {
-            watches
-                .iter_mut()
-                .filter(|watch| watch.end.is_none())
-                .for_each(|watch| watch.end = Some(End::Interrupted(code)));
+            end_all(watches, &WatchEnd::Interrupted(code));
         }
         let now = clock.now();
-        let Some(next) = (0..watches.len())
-            .filter(|n| watches[*n].end.is_none())
-            .min_by_key(|n| Watch::<dyn Remote>::due(&watches[*n], now))
-        else {
-            return;
-        };
-        let due = Watch::<dyn Remote>::due(&watches[next], now);
+        let open = watches.iter_mut().enumerate().filter(|(_, watch)| watch.end.is_none());
+        let Some((index, watch)) = open.min_by_key(|(_, watch)| watch.due(now)) else { return };
+        let due = watch.due(now);
         if due > now {
             clock.sleep(due.since(now));
             continue;
         }
         let mut events = Vec::new();
-        Watch::<dyn Remote>::advance(&mut watches[next], clock, &mut |event| events.push(event));
+        watch.advance(provider, clock, &mut |event| events.push(event));
         for event in events {
-            emit(next, &watches[next], event);
+            emit(index, watch, event);
         }
-        let bad = watches[next]
-            .end
-            .as_ref()
-            .is_some_and(|end| !matches!(end, End::Ended(ExitCode::Success) | End::StillRunning(_)));
-        if fail_fast && bad {
-            watches
-                .iter_mut()
-                .filter(|watch| watch.end.is_none())
-                .for_each(|watch| watch.end = Some(End::CanceledByFailFast));
+        let has_failed = !matches!(
+            watch.end,
+            None | Some(WatchEnd::Finished(ExitCode::Success) | WatchEnd::StillRunning(_) | WatchEnd::Started)
+        );
+        if watch.limits.fail_fast && has_failed {
+            end_all(watches, &WatchEnd::CanceledByFailFast);
         }
     }
 }
-
-#[cfg(test)]
-#[path = "watch_tests.rs"]
-mod tests;

@@ -63,7 +63,7 @@ impl Console {
                 format!("status: {status} (unknown to this cibridge; the build is followed until it has an end)")
             }
             Event::Commit(commit) => format!("commit: {commit}"),
-            Event::DurationEstimate(usual) => format!("usually {}", words(*usual)),
+            Event::UsualDuration(usual) => format!("usually {}", words(*usual)),
             Event::Step(step) => {
                 let took = step.seconds.map(|seconds| format!(" after {}", words(Duration::from_secs(seconds))));
                 match step.status.as_str() {
@@ -82,7 +82,7 @@ impl Console {
                 format!("{status} for {}{step}{usual}", words(*age))
             }
             Event::Note(note) => note.clone(),
-            Event::RequestError { why, again } => format!("{why}; next try in {}", words(*again)),
+            Event::PollFailed { why, again } => format!("{why}; next try in {}", words(*again)),
         };
         self.line(&format!("{prefix}{text}"));
     }

@@ -8,8 +8,8 @@ use crate::codemagic::{Client, Filter};
 use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::RateLimit;
+use crate::lifecycle::old_watch::{self as watch, End, Limits, Remote, Watch};
 use crate::lifecycle::schedule::{DurationEstimate, PollSchedule};
-use crate::lifecycle::watch::{self, End, Limits, Remote, Watch};
 use crate::model::{BuildSnapshot, Event, Phase, Step};
 
 /// How long the service may not know a build that it has just accepted (observed by two clients).
@@ -141,7 +141,7 @@ pub(super) fn run(
         Watch::new(
             remote,
             limits.clone(),
-            PollSchedule { usual: None, fixed: args.poll_interval },
+            PollSchedule { estimate: None, fixed: args.poll_interval },
             &*context.clock,
             first_look,
         )
@@ -224,7 +224,7 @@ fn conclude(
             let running = build.run_seconds.is_some();
             let age = Duration::from_secs(age);
             report.event(&format!("{what}: "), &Event::Heartbeat { running, step, age, usual });
-            document.next_look_seconds = Some(next.as_secs());
+            document.next_poll_seconds = Some(next.as_secs());
             return document.end(Outcome::Running, ExitCode::Success);
         }
         // Whoever looks again and again still follows the build when one look is ended: by a lost agent, for instance.

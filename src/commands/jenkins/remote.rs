@@ -7,8 +7,8 @@ use crate::clock::Clock;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::RateLimit;
 use crate::jenkins::{BuildName, Client, JobPath, Pending, Recovery, Source, State};
+use crate::lifecycle::old_watch as watch;
 use crate::lifecycle::schedule::DurationEstimate;
-use crate::lifecycle::watch;
 use crate::model::{Build, BuildSnapshot, Phase, Step};
 use crate::output::Log;
 

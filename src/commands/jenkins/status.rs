@@ -6,7 +6,7 @@ use crate::cli::JenkinsBuildsArgs;
 use crate::commands::{Context, ResultWriter, record_snapshot, with_retries};
 use crate::error::ExitCode;
 use crate::jenkins::parse;
-use crate::lifecycle::watch::Remote as _;
+use crate::lifecycle::old_watch::Remote as _;
 
 pub(super) fn run(
     args: &JenkinsBuildsArgs,

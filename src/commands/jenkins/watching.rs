@@ -11,8 +11,8 @@ use crate::clock::{self, Clock};
 use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::jenkins::{BuildName, Client, JobPath, Recovery, Severity, State};
+use crate::lifecycle::old_watch::{self as watch, End, Limits, Watch};
 use crate::lifecycle::schedule::PollSchedule;
-use crate::lifecycle::watch::{self, End, Limits, Watch};
 use crate::model::{Build, BuildFailure, Event, Phase};
 use crate::output::words;
 
@@ -66,7 +66,7 @@ pub(super) fn run(
         unknown: UNKNOWN,
         commit: None,
     };
-    let pace = PollSchedule { usual: None, fixed: args.poll_interval };
+    let pace = PollSchedule { estimate: None, fixed: args.poll_interval };
     let watch = |remote| Watch::new(remote, limits.clone(), pace.clone(), &*context.clock, Duration::ZERO);
     let mut watches: Vec<_> = remotes.into_iter().map(watch).collect();
     let several = watches.len() > 1;
@@ -140,7 +140,7 @@ fn conclude(
             let age = Duration::from_secs(build.run_seconds.or(build.queued_seconds).unwrap_or_default());
             let step = document.steps.iter().find(|step| step.status == "running").map(|step| step.name.clone());
             report.event(&format!("{what}: "), &Event::Heartbeat { running, step, age, usual: None });
-            document.next_look_seconds = Some(next.as_secs());
+            document.next_poll_seconds = Some(next.as_secs());
             return document.end(Outcome::Running, ExitCode::Success);
         }
         End::Interrupted(code) => return interrupted(remote, keep, code, context, document),

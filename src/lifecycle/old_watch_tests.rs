@@ -165,7 +165,7 @@ fn an_unknown_id_right_after_the_start_is_waited_for_but_not_for_ever() {
         build.misses = vec![(0, known_after, miss(ExitCode::NotFound, false))];
         let (ends, lines) = run(vec![build], &limits, false, &clock);
         assert_eq!(ends[0] == End::Ended(ExitCode::Success), found, "{known_after}: {ends:?}");
-        assert!(!lines.iter().any(|line| line.contains("RequestError")), "a 404 in the grace is no news");
+        assert!(!lines.iter().any(|line| line.contains("PollFailed")), "a 404 in the grace is no news");
     }
 }
 

@@ -1,0 +1,378 @@
+//! What the end of a wait means: a document, lines for people, an exit code, and the cancel of a build that must not
+//! stay running.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::clock::{self, Clock, Timestamp};
+use crate::document::{Document, Outcome};
+use crate::error::{Error, ExitCode, RequestError};
+use crate::lifecycle::provider::{CancelMode, Canceled, Provider};
+use crate::lifecycle::runtime::Runtime;
+use crate::lifecycle::watch::{Watch, WatchEnd};
+use crate::model::{Build, BuildFailure, Event};
+use crate::output;
+
+/// The time for canceling when a signal ends the process: Jenkins kills five seconds after it asked, and the last line
+/// and the document still have to be written.
+const SHUTDOWN: Duration = Duration::from_millis(3800);
+
+/// The limit for each request of it: one that hangs leaves time for another.
+const SHUTDOWN_REQUEST: Duration = Duration::from_millis(1800);
+
+/// The pause between two attempts of it.
+const SHUTDOWN_PAUSE: Duration = Duration::from_millis(200);
+
+/// Attempts of it at a request that the service refuses.
+const SHUTDOWN_REFUSALS: u32 = 3;
+
+/// How long a Jenkins build may take to end after each of stop, term and kill, when a limit passed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Builds that are canceled at once.
+const SIDE_BY_SIDE: usize = 64;
+
+/// How the end of a wait is treated.
+#[derive(Debug, Clone, Copy)]
+pub struct FinishOptions {
+    /// Cancel a build when the wait for it ends before it does.
+    pub cancel: bool,
+    /// Leave even a build running that is to be canceled for another reason (`--no-cancel`).
+    pub never_cancel: bool,
+    /// Polls are repeated by later calls: a signal ends only this one.
+    pub once: bool,
+    /// Lines of a failed build's log to show.
+    pub log_lines: usize,
+    /// A step that failed makes a successful build unstable.
+    pub fail_on_step_failure: bool,
+}
+
+/// What became of a build at the early end of a wait.
+#[derive(Debug, Clone)]
+pub enum CancelResult {
+    /// It was not to be canceled.
+    LeftRunning,
+    /// It is canceled, in words.
+    Canceled(String),
+    /// It had ended before, with this status.
+    AlreadyEnded(String),
+    /// It may still be running.
+    Failed(Error),
+}
+
+impl CancelResult {
+    /// Whether the build may still be running.
+    pub fn may_be_running(&self) -> bool {
+        matches!(self, Self::LeftRunning | Self::Failed(_))
+    }
+}
+
+impl From<Canceled> for CancelResult {
+    fn from(canceled: Canceled) -> Self {
+        match canceled {
+            Canceled::Canceled(how) => Self::Canceled(how),
+            Canceled::AlreadyEnded(status) => Self::AlreadyEnded(status),
+        }
+    }
+}
+
+impl fmt::Display for CancelResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LeftRunning => f.write_str("left running"),
+            Self::Canceled(how) => f.write_str(how),
+            Self::AlreadyEnded(status) => write!(f, "had already ended ({status})"),
+            Self::Failed(error) => write!(f, "could not be canceled and may still be running ({})", error.reason()),
+        }
+    }
+}
+
+/// Cancels builds side by side: thoroughly, or within four seconds when the process is asked to end.
+pub fn cancel_now<P: Provider>(provider: &P, builds: &[P::Build], runtime: &Runtime) -> Vec<CancelResult> {
+    cancel_all(provider, &builds.iter().collect::<Vec<_>>(), PATIENCE, runtime)
+}
+
+/// The same with a choice of how long a build may take to end after each request.
+pub fn cancel_all<P: Provider>(
+    provider: &P,
+    builds: &[&P::Build],
+    patience: Duration,
+    runtime: &Runtime,
+) -> Vec<CancelResult> {
+    let results: Vec<Mutex<Option<CancelResult>>> = builds.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    let shutdown = OnceLock::new();
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(build) = builds.get(index) else { return };
+            let result = cancel_one(provider, build, patience, &shutdown, runtime);
+            *results[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..builds.len().min(SIDE_BY_SIDE) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let taken = |result: Mutex<Option<CancelResult>>| result.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.into_iter().map(|result| taken(result).unwrap_or(CancelResult::LeftRunning)).collect()
+}
+
+fn cancel_one<P: Provider>(
+    provider: &P,
+    build: &P::Build,
+    patience: Duration,
+    shutdown: &OnceLock<Shutdown<P>>,
+    runtime: &Runtime,
+) -> CancelResult {
+    if runtime.clock.interrupted().is_none() {
+        let progress = |line: &str| runtime.console.line(line);
+        let mode = CancelMode::Thorough { patience, progress: &progress };
+        // The limit of the call may be what passed.
+        let unlimited = Runtime { deadline: None, ..runtime.clone() };
+        match unlimited.with_retries(|| provider.cancel(build, mode)) {
+            Ok(canceled) => return canceled.into(),
+            Err(error) if runtime.clock.interrupted().is_none() => return CancelResult::Failed(error),
+            // The signal closed the connection, and nobody will cancel the build after this process.
+            Err(_) => {}
+        }
+    }
+    // One provider and one deadline for all builds: they share its connections and the time that is left.
+    let Shutdown { provider, deadline } = shutdown.get_or_init(|| Shutdown {
+        provider: provider.shutdown_provider(SHUTDOWN_REQUEST),
+        deadline: runtime.clock.now() + SHUTDOWN,
+    });
+    cancel_quickly(provider, build, *deadline, &*runtime.clock)
+}
+
+/// What the last requests of a process are sent with.
+struct Shutdown<P> {
+    provider: P,
+    deadline: Timestamp,
+}
+
+/// Cancels a build by a process that is asked to end: until it is heard, or time is up.
+fn cancel_quickly<P: Provider>(provider: &P, build: &P::Build, deadline: Timestamp, clock: &dyn Clock) -> CancelResult {
+    let mut refusals = 0;
+    loop {
+        let RequestError { error, retryable, .. } = match provider.cancel(build, CancelMode::Quick) {
+            Ok(canceled) => return canceled.into(),
+            Err(failed) => failed,
+        };
+        refusals += u32::from(!retryable);
+        if refusals >= SHUTDOWN_REFUSALS || clock.now() + SHUTDOWN_PAUSE >= deadline {
+            return CancelResult::Failed(error);
+        }
+        clock::wait(SHUTDOWN_PAUSE);
+    }
+}
+
+/// Whether the build must be canceled that a wait ended for.
+fn must_cancel(end: &WatchEnd, options: FinishOptions) -> bool {
+    !options.never_cancel
+        && match end {
+            WatchEnd::Finished(_) | WatchEnd::Started | WatchEnd::StillRunning(_) => false,
+            // Whoever polls again and again still waits for the build when one poll is ended: by a lost agent, say.
+            WatchEnd::Interrupted(_) => options.cancel && !options.once,
+            // The flag that brought this end says that it cancels.
+            WatchEnd::CanceledByFailFast | WatchEnd::Halted(_) => true,
+            WatchEnd::TimedOut(_) | WatchEnd::WrongCommit(_) | WatchEnd::Unreachable(_) => options.cancel,
+        }
+}
+
+/// Notes in the documents what the watches saw, and that builds which are about to be canceled may still be running:
+/// what is written now is all that is left if canceling is cut short. True if something is to be canceled.
+pub fn note_before_cancel<P: Provider>(
+    watches: &mut [Watch<P>],
+    options: FinishOptions,
+    documents: &mut [Document],
+) -> bool {
+    let mut cancels = false;
+    for (watch, document) in watches.iter_mut().zip(documents) {
+        watch.close_log();
+        if let Some(seen) = &watch.snapshot {
+            document.build = Some(seen.build.clone());
+            document.artifacts.clone_from(&seen.artifacts);
+        }
+        document.steps.clone_from(&watch.steps);
+        let Some(end) = watch.end.as_ref().filter(|end| must_cancel(end, options)) else { continue };
+        cancels = true;
+        let code = match end {
+            WatchEnd::Interrupted(code) => *code,
+            WatchEnd::TimedOut(_) => ExitCode::TimedOut,
+            WatchEnd::WrongCommit(_) => ExitCode::WrongCommit,
+            WatchEnd::Unreachable(error) => error.code(),
+            _ => ExitCode::Canceled,
+        };
+        let title = document.build.as_ref().map(|build| build.title.clone()).unwrap_or_default();
+        document.fail(&Error::message(code, format!("{title} is being canceled and may still be running")));
+        document.still_running = true;
+    }
+    cancels
+}
+
+/// Turns the end of each watch into its document and into lines, and cancels the builds that must not stay running.
+pub fn finish<P: Provider>(
+    provider: &P,
+    watches: &mut [Watch<P>],
+    options: FinishOptions,
+    documents: &mut [Document],
+    runtime: &Runtime,
+) {
+    let to_cancel: Vec<usize> = (0..watches.len())
+        .filter(|index| watches[*index].end.as_ref().is_some_and(|end| must_cancel(end, options)))
+        .collect();
+    let builds: Vec<&P::Build> = to_cancel.iter().map(|index| &watches[*index].build).collect();
+    let mut results = vec![CancelResult::LeftRunning; watches.len()];
+    for (index, result) in to_cancel.into_iter().zip(cancel_all(provider, &builds, PATIENCE, runtime)) {
+        results[index] = result;
+    }
+    for ((watch, document), done) in watches.iter().zip(documents).zip(results) {
+        finish_one(provider, watch, options, &done, document, runtime);
+    }
+}
+
+fn finish_one<P: Provider>(
+    provider: &P,
+    watch: &Watch<P>,
+    options: FinishOptions,
+    done: &CancelResult,
+    document: &mut Document,
+    runtime: &Runtime,
+) {
+    let console = &runtime.console;
+    let build = document.build.get_or_insert_with(|| provider.summary(&watch.build)).clone();
+    let title = &build.title;
+    let error = |code: ExitCode, why: String| Error::message(code, format!("{title} {why}"));
+    document.still_running = false;
+    let ended_early = |code: ExitCode, why: String| error(code, format!("{why}; {done}"));
+    let failed = match watch.end.as_ref().unwrap_or(&WatchEnd::CanceledByFailFast) {
+        WatchEnd::Finished(ExitCode::Success) => return succeeded(&build, options, document, runtime),
+        WatchEnd::Finished(code) => {
+            let failed = finished_badly(provider, watch, *code, options, document, runtime);
+            document.end(Outcome::of(*code), *code);
+            document.summary = Some(format!("{failed} ({})", build.url));
+            return console.failure(&failed);
+        }
+        WatchEnd::Started => {
+            document.still_running = true;
+            document.summary = Some(format!("{title} was started: {}", build.url));
+            return document.end(Outcome::Started, ExitCode::Success);
+        }
+        WatchEnd::StillRunning(next) => {
+            let running = build.run_seconds.is_some();
+            let age = Duration::from_secs(build.run_seconds.or(build.queued_seconds).unwrap_or_default());
+            let event = Event::Heartbeat { running, step: watch.running_step(), age, usual: watch.usual() };
+            console.event(&format!("{title}: "), &event);
+            document.still_running = true;
+            document.next_poll_seconds = Some(next.as_secs().max(1));
+            document.summary = Some(format!("{title} is still running"));
+            return document.end(Outcome::Running, ExitCode::Success);
+        }
+        WatchEnd::TimedOut(why) => ended_early(ExitCode::TimedOut, why.clone()).with_hint(
+            "raise --timeout, --queue-timeout or --run-timeout (timeout, queueTimeout, runTimeout in a Jenkinsfile), or find out why it takes longer than before",
+        ),
+        WatchEnd::WrongCommit(commit) => {
+            let is_running = build.run_seconds.is_none() || !done.may_be_running() || !is_finished(watch);
+            let done = if is_running { format!("; {done}") } else { String::new() };
+            error(ExitCode::WrongCommit, format!("is of commit {commit} instead of the expected one: the branch moved{done}"))
+                .with_hint("start it again for the new head, or build a tag, which does not move")
+        }
+        WatchEnd::Halted(why) => ended_early(ExitCode::Failed, format!("{why}, and nobody is to be asked (--on-input fail)")),
+        WatchEnd::Unreachable(cause) => {
+            let reason = format!("cannot be polled any more: {cause}; {done}");
+            let failed = error(cause.code(), reason);
+            match cause.hint() {
+                Some(hint) if !done.may_be_running() => failed.with_hint(hint),
+                _ => failed.with_hint(how_to_continue::<P>(&build)),
+            }
+        }
+        WatchEnd::Interrupted(code) => {
+            let signal = if *code == ExitCode::Interrupted { "SIGINT" } else { "SIGTERM" };
+            let failed = Error::message(*code, format!("ended by {signal}; {title}: {done}"));
+            if done.may_be_running() { failed.with_hint(how_to_continue::<P>(&build)) } else { failed }
+        }
+        WatchEnd::CanceledByFailFast => {
+            ended_early(ExitCode::Canceled, "was not waited for because another build failed".to_owned())
+        }
+    };
+    document.still_running = done.may_be_running() && !is_finished(watch);
+    document.fail(&failed);
+    console.failure(&failed);
+}
+
+fn is_finished<P: Provider>(watch: &Watch<P>) -> bool {
+    watch.snapshot.as_ref().is_some_and(|seen| matches!(seen.phase, crate::model::Phase::Ended(_)))
+}
+
+/// What to do about a build that is left running.
+fn how_to_continue<P: Provider>(build: &Build) -> String {
+    let id = &build.id;
+    format!("see {}, or wait for it with `cibridge {} wait {id}`", build.url, P::NAME)
+}
+
+fn succeeded(build: &Build, options: FinishOptions, document: &mut Document, runtime: &Runtime) {
+    let title = &build.title;
+    let ignored = document.steps.iter().find(|step| step.status == "failed").map(|step| step.name.clone());
+    if let (Some(step), true) = (ignored, options.fail_on_step_failure) {
+        let failed = Error::message(
+            ExitCode::Unstable,
+            format!("{title} succeeded although step {step:?} failed (--fail-on-step-failure)"),
+        );
+        document.failure = Some(BuildFailure { step: Some(step), ..Default::default() });
+        document.end(Outcome::Unstable, ExitCode::Unstable);
+        document.summary = Some(failed.to_string());
+        return runtime.console.failure(&failed);
+    }
+    let took = build.run_seconds.map(|run| format!(" after {}", output::words(Duration::from_secs(run))));
+    let summary = format!("{title} succeeded{}", took.unwrap_or_default());
+    runtime.console.line(&summary);
+    document.end(Outcome::Success, ExitCode::Success);
+    document.summary = Some(summary);
+}
+
+/// What to say about a build that is finished, and did not succeed.
+fn finished_badly<P: Provider>(
+    provider: &P,
+    watch: &Watch<P>,
+    code: ExitCode,
+    options: FinishOptions,
+    document: &mut Document,
+    runtime: &Runtime,
+) -> Error {
+    let build = document.build.clone().unwrap_or_default();
+    // Nobody looks for the cause of a cancellation in a log, and a log that was shown is not shown again.
+    let explains = matches!(code, ExitCode::Failed | ExitCode::Unstable);
+    let lines = if explains { options.log_lines } else { 0 };
+    let mut failure = match provider.failure(&watch.build, lines) {
+        Ok(failure) => failure,
+        Err(failed) => {
+            runtime.console.line(&format!("the cause is unknown: {}", failed.error));
+            BuildFailure::default()
+        }
+    };
+    if failure.step.is_none() {
+        let bad = document.steps.iter().find(|step| matches!(step.status.as_str(), "failed" | "unstable"));
+        failure.step = bad.map(|step| step.name.clone());
+    }
+    for line in failure.log_tail.iter_mut().chain(&mut failure.message) {
+        *line = output::clean(line);
+    }
+    if !failure.log_tail.is_empty() && !watch.log_is_complete {
+        let of = failure.step.as_ref().map(|step| format!(" of {} {step:?}", P::STEP)).unwrap_or_default();
+        runtime.console.line(&format!("end of the log{of}:"));
+        for line in &failure.log_tail {
+            runtime.console.line(&format!("| {line}"));
+        }
+    }
+    let how = provider.describe_end(&build, code);
+    let step = failure.step.as_ref().map(|step| format!(" in {} {step:?}", P::STEP)).unwrap_or_default();
+    let message = failure.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
+    document.failure = Some(failure);
+    Error::message(code, format!("{} {how}{step}{message}", build.title)).with_hint(format!("see {}", build.url))
+}
