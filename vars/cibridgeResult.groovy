@@ -3,7 +3,9 @@
 
 import com.cloudbees.groovy.cps.NonCPS
 import groovy.json.JsonException
+import groovy.json.JsonOutput
 import groovy.json.JsonSlurper
+import groovy.xml.XmlUtil
 
 /** The result document as plain maps, or null when there is none. */
 @NonCPS
@@ -43,9 +45,13 @@ Map ofFailFast(String id, String outcome) {
     return of([outcome: outcome, exit_code: outcome == 'canceled' ? 4 : null, severity: 0, call_failed: false, summary: words, build: [id: id]])
 }
 
-/** Ends the step: leaves the page in the description, and returns the result or makes the stage unstable or failed by it. */
+/** Ends the step: shows what is to be seen, and returns the result or makes the stage unstable or failed by it. */
 Map conclude(Map invocation, Map result) {
     describe(invocation, result)
+    List lines = linesToShow(invocation, result)
+    for (int n = 0; n < lines.size(); n++) {
+        echo(lines[n])
+    }
     return judge(invocation, result)
 }
 
@@ -61,6 +67,24 @@ void describe(Map invocation, Map result) {
     }
     String line = wanted == 'html' ? link(result) : "${result.result.build.title}: ${result.url}"
     currentBuild.description = before ? before + (wanted == 'html' ? '<br>' : '\n') + line : line
+}
+
+/** What a call was made to show: the request of a dry run, a list of artifacts, links. */
+@NonCPS
+List linesToShow(Map invocation, Map result) {
+    List lines = []
+    if (result.result.request) {
+        lines << JsonOutput.prettyPrint(JsonOutput.toJson(result.result.request))
+    }
+    if (cibridgeArguments.isOn(invocation.arguments.list)) {
+        for (Object artifact in result.artifacts) {
+            lines << "${artifact.name}: ${artifact.type ?: 'file'}, ${artifact.size} bytes".toString()
+        }
+    }
+    for (Object link in (result.result.links ?: [])) {
+        lines << "${link.name}: ${link.url} (until ${link.expires})".toString()
+    }
+    return lines
 }
 
 /** Returns a result, or makes the stage unstable or failed by it. */
@@ -137,7 +161,7 @@ String link(Map result) {
 
 @NonCPS
 String escaped(String text) {
-    return text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;').replace('"', '&quot;')
+    return XmlUtil.escapeXml(text)
 }
 
 /** Why there is no result: the binary is missing, or ended without writing the document that belongs to its exit code. */

@@ -37,7 +37,13 @@ class Shell {
             } else {
                 command = cmd()
             }
-            ProcessBuilder builder = new ProcessBuilder(command).directory(folder).redirectErrorStream(true)
+            ProcessBuilder builder = new ProcessBuilder(command).directory(folder)
+            // One stream as in a console, but for what `bat` throws away.
+            if (step == 'bat') {
+                builder.redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            } else {
+                builder.redirectErrorStream(true)
+            }
             builder.environment().clear()
             builder.environment().putAll(environment)
             Process process
@@ -49,19 +55,20 @@ class Shell {
             }
             process.outputStream.close()
             started(process)
-            process.inputStream.eachLine('UTF-8') { jenkins.print(it) }
+            (step == 'bat' ? process.errorStream : process.inputStream).eachLine('UTF-8') { jenkins.print(it) }
             return process.waitFor()
         } finally {
             text.delete()
         }
     }
 
-    /** Percent expansion, then quoted words; anything that cmd would give a meaning to is refused. */
+    /** Percent expansion, then quoted words; anything that cmd would give a meaning to is refused, but `>NUL` at the end. */
     private List<String> cmd() {
-        assert script.startsWith('@')
-        String expanded = script.substring(1).replaceAll(/%(\w+)%/) { whole, name -> environment[name] ?: '' }
+        assert script.startsWith('@') && script.endsWith(' >NUL')
+        String text = script[1..-6]
+        String expanded = text.replaceAll(/%(\w+)%/) { whole, name -> environment[name] ?: '' }
         List<String> words = expanded.findAll(/"[^"]*"|[^\s"]+/)*.replace('"', '')
-        assert !(script.replaceAll(/"[^"]*"/, '') =~ /[&|<>^()!]/)
+        assert !(text.replaceAll(/"[^"]*"/, '') =~ /[&|<>^()!]/)
         words
     }
 }

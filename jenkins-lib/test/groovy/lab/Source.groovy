@@ -29,7 +29,7 @@ import org.codehaus.groovy.control.SourceUnit
 class Source {
     private static final List<String> SHELLS = ['sh', 'bat', 'powershell', 'pwsh']
     private static final List<String> CATCHABLE = ['hudson.AbortException', 'groovy.json.JsonException', 'org.jenkinsci.plugins.credentialsbinding.impl.CredentialNotFoundException']
-    private static final List<String> IMPORTABLE = CATCHABLE + ['org.jenkinsci.plugins.workflow.steps.FlowInterruptedException', 'com.cloudbees.groovy.cps.NonCPS', 'groovy.json.JsonOutput', 'groovy.json.JsonSlurper']
+    private static final List<String> IMPORTABLE = CATCHABLE + ['org.jenkinsci.plugins.workflow.steps.FlowInterruptedException', 'com.cloudbees.groovy.cps.NonCPS', 'groovy.json.JsonOutput', 'groovy.json.JsonSlurper', 'groovy.xml.XmlUtil']
     /** The only types a file makes with `new`. */
     private static final List<String> MAKEABLE = ['groovy.json.JsonSlurper']
 

@@ -20,7 +20,7 @@ class BuildStepsSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'SUCCESS'
-        only(windows ? 'bat' : 'sh').text('script') == (windows ? '@"%CIBRIDGE_BIN%" %CIBRIDGE_COMMAND%' : 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND')
+        only(windows ? 'bat' : 'sh').text('script') == (windows ? '@"%CIBRIDGE_BIN%" %CIBRIDGE_COMMAND% >NUL' : 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND >/dev/null')
         binary.environment.CIBRIDGE_COMMAND == command
         binary.environment.CIBRIDGE_BUILD == BUILD.id
         !binary.environment.containsKey('CIBRIDGE_REQUEST')
@@ -92,7 +92,7 @@ class BuildStepsSpec extends LibrarySpecification {
             assert complaint.startsWith('cancelCodemagic: no build given. ')
             assert seen.empty
         } else {
-            assert binary.script == 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND'
+            assert binary.script == 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND >/dev/null'
             assert binary.environment.subMap('CIBRIDGE_COMMAND', 'CIBRIDGE_BUILD') == [CIBRIDGE_COMMAND: 'codemagic cancel', CIBRIDGE_BUILD: id]
         }
 
@@ -128,7 +128,7 @@ class BuildStepsSpec extends LibrarySpecification {
         complaint == 'cancelCodemagic: build a: not found'
     }
 
-    def 'sharing returns the links'() {
+    def 'sharing returns the links and prints them'() {
         given:
         List links = [[name: 'app.ipa', url: 'https://api.codemagic.io/artifacts/x/app.ipa', expires: '2026-12-04T12:00:00Z']]
         answering(outcome: 'success', links: links)
@@ -138,6 +138,7 @@ class BuildStepsSpec extends LibrarySpecification {
 
         then:
         jenkins.returned == links
+        jenkins.console.contains('app.ipa: https://api.codemagic.io/artifacts/x/app.ipa (until 2026-12-04T12:00:00Z)')
         binary.environment.subMap('CIBRIDGE_MATCH', 'CIBRIDGE_EXPIRES') == [CIBRIDGE_MATCH: '*.ipa\n*.apk', CIBRIDGE_EXPIRES: '14d']
     }
 

@@ -263,7 +263,7 @@ class ExamplesSpec extends Specification {
 
         then:
         jenkins.result == 'UNSTABLE'
-        jenkins.called('sh')*.text('script') == ['exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND', 'make web']
+        jenkins.called('sh')*.text('script') == ['exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND >/dev/null', 'make web']
         jenkins.console.any { it.contains("triggerCodemagic: Codemagic build 1 failed in step 'Build ipa'") }
     }
 

@@ -182,6 +182,18 @@ class OtherStepsSpec extends LibrarySpecification {
         step << ['downloadCodemagicArtifacts', 'downloadJenkinsArtifacts']
     }
 
+    def 'artifacts can be listed'() {
+        given:
+        answering(outcome: 'success', artifacts: [[name: 'app.ipa', type: 'ipa', size: 5]])
+
+        when:
+        step("downloadCodemagicArtifacts('$BUILD.id', list: true)")
+
+        then:
+        binary.environment.CIBRIDGE_LIST == 'true'
+        jenkins.console.contains('app.ipa: ipa, 5 bytes')
+    }
+
     def 'artifacts and test results are arguments of a start that waits'() {
         when:
         step("triggerCodemagic(appId: 'a', workflowId: 'w', branch: 'b', artifacts: '*.ipa', artifactsDir: 'out', junit: 'tests.xml')")

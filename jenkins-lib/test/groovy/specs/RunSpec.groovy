@@ -114,7 +114,7 @@ class RunSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'SUCCESS'
-        only('bat').text('script') == '@"%CIBRIDGE_BIN%" %CIBRIDGE_COMMAND%'
+        only('bat').text('script') == '@"%CIBRIDGE_BIN%" %CIBRIDGE_COMMAND% >NUL'
         jenkins.called('sh').empty
         jenkins.returned.id == BUILD.id
     }
@@ -300,9 +300,9 @@ class RunSpec extends LibrarySpecification {
         false       | 'mine'   | 'mine'
     }
 
-    def 'a dry run returns no build'() {
+    def 'a dry run shows its request and returns no build'() {
         given:
-        answering(outcome: 'dry_run', build: null)
+        answering(outcome: 'dry_run', build: null, request: [body: [workflow_id: 'w']])
 
         when:
         step("triggerCodemagic(appId: 'a', workflowId: 'w', branch: 'b', dryRun: true, description: true)")
@@ -312,5 +312,6 @@ class RunSpec extends LibrarySpecification {
         binary.environment.CIBRIDGE_DRY_RUN == 'true'
         jenkins.returned.subMap('id', 'url', 'outcome') == [id: null, url: null, outcome: 'dry_run']
         !jenkins.buildProperties.description
+        jenkins.console.any { it.contains('"workflow_id": "w"') }
     }
 }

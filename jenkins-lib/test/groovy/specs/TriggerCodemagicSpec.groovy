@@ -12,7 +12,7 @@ class TriggerCodemagicSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'SUCCESS'
-        only('sh').text('script') == 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND'
+        only('sh').text('script') == 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND >/dev/null'
         commands == ['codemagic trigger']
         jenkins.returned == [
             id: BUILD.id, url: PAGE, number: null, outcome: 'started', exitCode: 0, status: 'queued', commit: null, artifacts: [], result: document(),
@@ -80,7 +80,7 @@ class TriggerCodemagicSpec extends LibrarySpecification {
         requests[0].branch == value
         requests[0].environment.variables.V == value
         requests[0].idempotency_key == value
-        binary.script == 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND'
+        binary.script == 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND >/dev/null'
 
         where:
         value << ['it\'s "quoted"', '$HOME `id` $(id) ${X}', '%PATH% !x! ^& | > <', 'two\nlines\n', 'ünï 🚀 \\ \\u0041', '; rm -rf / #']
