@@ -376,3 +376,7 @@ fn finished_badly<P: Provider>(
     document.failure = Some(failure);
     Error::message(code, format!("{} {how}{step}{message}", build.title)).with_hint(format!("see {}", build.url))
 }
+
+#[cfg(test)]
+#[path = "finish_tests.rs"]
+mod tests;

@@ -4,6 +4,8 @@
 //! Must know no provider and no command line.
 
 pub mod collect;
+#[cfg(test)]
+mod fake;
 pub mod finish;
 pub mod old_watch;
 mod provider;
@@ -16,6 +18,6 @@ pub use provider::{
     ArtifactLinks, CancelMode, Canceled, LogSink, LogState, Mark, Provider, RemoteArtifact, Search, StartError,
     StartTrace, Started, TestReport,
 };
-pub use runtime::{LONGEST_RETRY_AFTER, Runtime};
+pub use runtime::Runtime;
 pub use schedule::DurationEstimate;
 pub use watch::{Limits, Watch, WatchEnd, watch_all};

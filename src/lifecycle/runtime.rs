@@ -8,9 +8,6 @@ use crate::error::{Error, ExitCode, RequestError};
 use crate::http::retry;
 use crate::output::Console;
 
-/// The longest pause that a service may ask for; a longer one is a mistake of the service or of something in between.
-pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
-
 /// What a call runs with. Cheap to clone.
 #[derive(Clone)]
 pub struct Runtime {
@@ -38,8 +35,7 @@ impl Runtime {
             if let Some(code) = self.clock.interrupted() {
                 return Err(failed.error.with_code(code, "ended by a signal"));
             }
-            let asked = failed.retry_after.map(|pause| pause.min(LONGEST_RETRY_AFTER));
-            let pause = retry::pause(attempt, asked, fastrand::f64()).filter(|_| failed.retryable);
+            let pause = retry::pause(attempt, failed.retry_after, fastrand::f64()).filter(|_| failed.retryable);
             let Some(pause) = pause else { return Err(failed.error) };
             if self.time_left().is_some_and(|left| left <= pause) {
                 return Err(timed_out(failed.error));

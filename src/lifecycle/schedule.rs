@@ -124,9 +124,6 @@ impl PollSchedule {
     }
 }
 
-/// The longest window of a rate limit: Codemagic's is an hour.
-const LONGEST_RESET: Duration = Duration::from_secs(3600);
-
 /// Watches how fast the shared budget of requests shrinks.
 #[derive(Debug, Clone, Default)]
 pub struct RateLimitBackoff {
@@ -156,7 +153,7 @@ impl RateLimitBackoff {
     /// `jitter` in 0..1 spreads those who wait for the same new window.
     pub fn stretch(&self, pause: Duration, jitter: f64) -> Duration {
         let Some((_, budget)) = self.last else { return pause };
-        let fresh = budget.reset.min(LONGEST_RESET) + Duration::from_secs_f64(1.0 + 30.0 * jitter);
+        let fresh = budget.reset + Duration::from_secs_f64(1.0 + 30.0 * jitter);
         if budget.remaining == 0 {
             return pause.max(fresh);
         }

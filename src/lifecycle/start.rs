@@ -191,3 +191,7 @@ fn keep_the_oldest<P: Provider>(
     }
     StartedBuild { build: own, adopted: false, coalesced: false }
 }
+
+#[cfg(test)]
+#[path = "start_tests.rs"]
+mod tests;

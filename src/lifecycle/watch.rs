@@ -9,7 +9,6 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::lifecycle::provider::{LogSink, LogState, Provider};
-use crate::lifecycle::runtime::LONGEST_RETRY_AFTER;
 use crate::lifecycle::schedule::{DurationEstimate, PollSchedule, Progress, RateLimitBackoff};
 use crate::model::{BuildSnapshot, Event, Phase, Step};
 
@@ -491,8 +490,8 @@ impl<'a, P: Provider> Watch<'a, P> {
         }
         let doubled = shortest.saturating_mul(1 << (self.failures - 1).min(16));
         let pause = doubled.min(RETRY_PAUSE.1.max(shortest));
-        let asked = failed.retry_after.map(|asked| asked.min(LONGEST_RETRY_AFTER));
-        let pause = self.backoff.stretch(asked.map_or(pause, |asked| asked.max(pause)), fastrand::f64());
+        let pause = failed.retry_after.map_or(pause, |asked| asked.max(pause));
+        let pause = self.backoff.stretch(pause, fastrand::f64());
         emit(Event::PollFailed { why: failed.error.to_string(), again: pause });
         self.next_heartbeat = now + HEARTBEAT;
         self.next_poll = now + pause;
@@ -543,3 +542,7 @@ pub fn watch_all<'a, P: Provider>(
         }
     }
 }
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;
