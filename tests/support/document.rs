@@ -2,8 +2,22 @@
 
 use serde_json::Value;
 
-const KEYS: [&str; 10] =
-    ["schema", "provider", "outcome", "exit_code", "adopted", "build", "failure", "steps", "artifacts", "error"];
+const KEYS: [&str; 14] = [
+    "schema",
+    "provider",
+    "outcome",
+    "exit_code",
+    "severity",
+    "call_failed",
+    "summary",
+    "adopted",
+    "still_running",
+    "build",
+    "failure",
+    "steps",
+    "artifacts",
+    "error",
+];
 const SEVERAL: [&str; 6] = ["schema", "provider", "outcome", "exit_code", "builds", "error"];
 /// What single verbs add at the end, in the order in which they do.
 const MORE: [&str; 14] = [
@@ -22,7 +36,8 @@ const MORE: [&str; 14] = [
     "workflows",
     "caches",
 ];
-const BUILD: [&str; 12] = [
+const BUILD: [&str; 13] = [
+    "title",
     "id",
     "number",
     "url",
