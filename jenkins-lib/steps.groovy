@@ -6,23 +6,26 @@
 // column, no character that HTML gives a meaning, and no line of code that needs the next one.
 
 [
-    // The parts of a page, in order, and their arguments. A page shows those that its step has.
+    // The parts of a page, in order, and their arguments. A page shows those that its step has; `of` names the steps that have the part.
     groups: [
-        'What to build': [
+        [title: 'What to build', of: ['triggerCodemagic'], arguments: [
             'appId', 'workflowId', 'branch', 'tag', 'variables', 'variablesFromEnv', 'groups', 'softwareVersions', 'labels', 'instanceType', 'inputs',
             'idempotencyKey', 'api', 'dryRun',
-        ],
-        'What to start': ['url', 'job', 'parameters', 'files', 'markerParam', 'delay', 'cause', 'noValidate', 'failIfJoined'],
-        'Whether to wait': [
+        ]],
+        [title: 'What to start', of: ['triggerJenkins'], arguments: [
+            'url', 'job', 'branch', 'parameters', 'files', 'idempotencyKey', 'markerParam', 'delay', 'cause', 'noValidate', 'failIfJoined',
+        ]],
+        [title: 'Which build', of: ['waitForJenkins', 'stopJenkins', 'downloadJenkinsArtifacts'], arguments: ['url', 'job', 'branch']],
+        [title: 'Whether to wait', arguments: [
             'wait', 'waitForStart', 'propagate', 'callback', 'console', 'description', 'expectCommit', 'failOnStepFailure', 'onInput', 'logLines',
-        ],
-        'How long': ['timeout', 'queueTimeout', 'runTimeout', 'noCancel', 'pollInterval', 'stopWait'],
-        'Files': ['artifacts', 'artifactsDir', 'type', 'junit', 'allowNone', 'jobs', 'list', 'expires'],
-        'Several builds': ['builds', 'concurrency', 'failFast'],
-        'Credential, program and connection': [
+        ]],
+        [title: 'How long', arguments: ['timeout', 'queueTimeout', 'runTimeout', 'noCancel', 'pollInterval', 'stopWait']],
+        [title: 'Files', arguments: ['artifacts', 'artifactsDir', 'type', 'junit', 'allowNone', 'jobs', 'list', 'expires']],
+        [title: 'Several builds', arguments: ['builds', 'concurrency', 'failFast']],
+        [title: 'Credential, program and connection', arguments: [
             'credentialsId', 'agentLabel', 'binary', 'apiUrl', 'legacyApiUrl', 'caCert', 'clientCert', 'clientKey', 'connectTimeout', 'answerTimeout',
             'allowHttp', 'verbose',
-        ],
+        ]],
     ],
 
     // 'step.argument' is stronger than 'Jenkins.argument' (the steps whose name ends so), and that than the plain name.
@@ -174,7 +177,7 @@
             summary: 'Stops a build on another Jenkins controller, or cancels a queue item. A build that has ended already is no error.',
             first: 'The first argument is the address of the build\'s page, as triggerJenkins returns it, or with url the build as in \'team/app#7\'.',
             examples: ['stopJenkins build.url', "stopJenkins 'team/app#7', url: 'https://ci.example.com', stopWait: '1m'"],
-            details: ['A build that does not end is asked more firmly: stop, then term, then kill.'],
+            details: ['A build that does not end on stop gets term, and then kill.'],
         ],
         downloadJenkinsArtifacts: [
             summary: 'Downloads what a build on another Jenkins controller archived into the workspace.',

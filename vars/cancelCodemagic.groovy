@@ -13,5 +13,5 @@ Map call(Map arguments = [:], String build) {
 
 @NonCPS
 Map schema() {
-    return cibridgeArguments.codemagicConnection()
+    return cibridgeArguments.anyAgent() + cibridgeArguments.codemagicConnection()
 }

@@ -27,12 +27,17 @@ String build(String step, String build) {
     return build
 }
 
+/** Where a step runs that needs no workspace, outside of a node. */
+@NonCPS
+Map anyAgent() {
+    return [agentLabel: [type: 'text']]
+}
+
 /** How every Codemagic step reaches Codemagic. */
 @NonCPS
 Map codemagicConnection() {
     return [
         credentialsId : [type: 'text'],
-        agentLabel    : [type: 'text'],
         binary        : [type: 'text'],
         apiUrl        : [type: 'text', variable: 'CODEMAGIC_API_URL'],
         legacyApiUrl  : [type: 'text', variable: 'CODEMAGIC_LEGACY_API_URL'],
@@ -45,7 +50,6 @@ Map jenkinsConnection() {
     return [
         url           : [type: 'text', variable: 'CIBRIDGE_JENKINS_URL'],
         credentialsId : [type: 'text'],
-        agentLabel    : [type: 'text'],
         binary        : [type: 'text'],
         clientCert    : [type: 'text', variable: 'CIBRIDGE_CLIENT_CERT'],
         clientKey     : [type: 'text', variable: 'CIBRIDGE_CLIENT_KEY'],

@@ -16,5 +16,5 @@ Map schema() {
     return [
         artifacts: [type: 'list', variable: 'CIBRIDGE_MATCH'],
         expires  : [type: 'text', variable: 'CIBRIDGE_EXPIRES'],
-    ] + cibridgeArguments.codemagicConnection()
+    ] + cibridgeArguments.anyAgent() + cibridgeArguments.codemagicConnection()
 }

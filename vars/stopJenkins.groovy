@@ -17,5 +17,5 @@ Map schema() {
         job     : [type: 'text', variable: 'CIBRIDGE_QUEUE_JOB'],
         branch  : [type: 'text', variable: 'CIBRIDGE_BRANCH'],
         stopWait: [type: 'text', variable: 'CIBRIDGE_STOP_WAIT'],
-    ] + cibridgeArguments.jenkinsConnection()
+    ] + cibridgeArguments.anyAgent() + cibridgeArguments.jenkinsConnection()
 }

@@ -172,7 +172,7 @@ Map schema() {
         builds          : [type: 'maps'],
         concurrency     : [type: 'text'],
         failFast        : [type: 'boolean'],
-    ] + cibridgeArguments.codemagicConnection()
+    ] + cibridgeArguments.anyAgent() + cibridgeArguments.codemagicConnection()
 }
 
 /**

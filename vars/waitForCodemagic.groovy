@@ -19,5 +19,5 @@ Map call(Map arguments = [:], String build) {
 @NonCPS
 Map schema() {
     return cibridgeArguments.codemagicWaiting() + [callback: [type: 'boolean']] + cibridgeArguments.files() +
-        [junit: [type: 'text', variable: 'CIBRIDGE_JUNIT']] + cibridgeArguments.codemagicConnection()
+        [junit: [type: 'text', variable: 'CIBRIDGE_JUNIT']] + cibridgeArguments.anyAgent() + cibridgeArguments.codemagicConnection()
 }

@@ -16,5 +16,5 @@ Map schema() {
     return [
         job   : [type: 'text', variable: 'CIBRIDGE_QUEUE_JOB'],
         branch: [type: 'text', variable: 'CIBRIDGE_BRANCH'],
-    ] + cibridgeArguments.jenkinsWaiting() + cibridgeArguments.files() + cibridgeArguments.jenkinsConnection()
+    ] + cibridgeArguments.jenkinsWaiting() + cibridgeArguments.files() + cibridgeArguments.anyAgent() + cibridgeArguments.jenkinsConnection()
 }

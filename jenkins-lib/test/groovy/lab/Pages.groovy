@@ -39,27 +39,32 @@ class Pages {
             [(new File(repository, 'jenkins-lib/docs/steps.md')): handbook(), (new File(repository, 'jenkins-lib/cibridge.gdsl')): gdsl()]
     }
 
-    /** What is written in vain or missing: words for an argument that no step has, an argument without words or group. */
+    /** What is written in vain or missing: words or a place in a group for an argument that no step has, an argument without words or without exactly one group. */
     List<String> getGaps() {
         List<String> found = []
-        List<String> grouped = words.groups.values().flatten()
         Set<String> used = [] as Set
+        Set<List> placed = [] as Set
         schemas.each { step, schema ->
+            List<String> grouped = groups(step).values().flatten()
             schema.keySet().each { name ->
                 String key = keyOf(step, name)
                 key ? used << key : (found << "$step.$name has no words".toString())
-                if (!grouped.contains(name)) {
-                    found << "$step.$name is in no group".toString()
+                if (grouped.count(name) != 1) {
+                    found << "$step.$name is in ${grouped.count(name)} groups".toString()
                 }
             }
+            words.groups.each { group -> placed.addAll(group.arguments.findAll { schema.containsKey(it) && shows(group, step) }.collect { [group.title, it] }) }
         }
-        found + (words.arguments.keySet() - used).collect { "nothing has the words of $it".toString() } +
-            (grouped - schemas.values()*.keySet().flatten()).collect { "no step has $it, which is in a group".toString() } +
-            (grouped.countBy { it }.findAll { it.value > 1 }.keySet()).collect { "$it is in two groups".toString() }
+        List unused = words.groups.collectMany { group -> group.arguments.collect { [group.title, it] } } - (placed as List)
+        found + (words.arguments.keySet() - used).collect { "nothing has the words of $it".toString() } + unused.collect { "no step has $it".toString() }
+    }
+
+    private static boolean shows(Map group, String step) {
+        !group.of || group.of.contains(step)
     }
 
     private String keyOf(String step, String argument) {
-        ["$step.$argument".toString(), step.endsWith('Jenkins') || step == 'downloadJenkinsArtifacts' ? "Jenkins.$argument".toString() : argument, argument].find { words.arguments.containsKey(it) }
+        ["$step.$argument".toString(), step.contains('Jenkins') ? "Jenkins.$argument".toString() : argument, argument].find { words.arguments.containsKey(it) }
     }
 
     private String textOf(String step, String argument) {
@@ -68,7 +73,7 @@ class Pages {
 
     /** Group -> the arguments of the step in it. */
     private Map<String, List<String>> groups(String step) {
-        words.groups.collectEntries { title, names -> [(title): names.findAll { schemas[step].containsKey(it) }] }.findAll { it.value }
+        words.groups.findAll { shows(it, step) }.collectEntries { [(it.title): it.arguments.findAll { name -> schemas[step].containsKey(name) }] }.findAll { it.value }
     }
 
     private String help(String step) {
@@ -99,7 +104,7 @@ class Pages {
                 lines.addAll([markdown(page.returns), ''])
             }
         }
-        [['Codemagic', 'cancelCodemagic'], ['Jenkins', 'downloadJenkinsArtifacts']].each { system, step ->
+        [['Codemagic', 'cancelCodemagic'], ['Jenkins', 'stopJenkins']].each { system, step ->
             lines.addAll(["## Every step for $system", ''])
             lines.addAll(table(step, groups(step).findAll { it.key == CONNECTION }))
         }

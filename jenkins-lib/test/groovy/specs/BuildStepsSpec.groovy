@@ -112,7 +112,7 @@ class BuildStepsSpec extends LibrarySpecification {
         step("cancelCodemagic('a', credentials: 'x')")
 
         then:
-        complaint == "cancelCodemagic: unknown argument 'credentials'. Known: credentialsId, agentLabel, binary, apiUrl, legacyApiUrl, " +
+        complaint == "cancelCodemagic: unknown argument 'credentials'. Known: agentLabel, credentialsId, binary, apiUrl, legacyApiUrl, " +
             'caCert, connectTimeout, answerTimeout, allowHttp, verbose.'
         seen.empty
     }
