@@ -83,6 +83,23 @@ pub struct List<T> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Texts(pub Vec<String>);
 
+/// A text, or an object that holds one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TextOr<T> {
+    /// It is missing or anything else.
+    Absent,
+    /// A text.
+    Text(String),
+    /// An object.
+    Object(T),
+}
+
+impl<T> Default for TextOr<T> {
+    fn default() -> Self {
+        Self::Absent
+    }
+}
+
 impl<T> Default for Field<T> {
     fn default() -> Self {
         Self(None)
@@ -195,14 +212,17 @@ impl<'de, T: Scalar> Visitor<'de> for FieldVisitor<T> {
     }
 }
 
-/// Writes the methods of a visitor that takes no text, number or boolean.
+/// Writes the methods of a visitor that takes no number or boolean, and perhaps no text.
 macro_rules! no_scalar {
     () => {
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("any value")
-        }
         fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
             Ok(Self::Value::default())
+        }
+        no_scalar!(but text);
+    };
+    (but text) => {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("any value")
         }
         fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
             Ok(Self::Value::default())
@@ -239,6 +259,29 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
         T::deserialize(FirstOfEach(object)).map(|object| Object(Some(object)))
+    }
+}
+
+struct TextOrVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextOrVisitor(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T> {
+    type Value = TextOr<T>;
+
+    no_scalar!(but text);
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(String::from_text(text).map_or(TextOr::Absent, TextOr::Text))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        skip_list(list).map(|()| TextOr::Absent)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(FirstOfEach(object)).map(TextOr::Object)
     }
 }
 

@@ -1,15 +1,28 @@
 //! Apps, their workflows and their caches.
 
 use serde::Serialize;
-use serde_json::Value;
 
-use super::client::{Client, below, miss, segment};
+use super::client::{Client, below, segment};
+use super::errors::{About, failed};
+use super::reference::AppId;
+use super::request::TriggerRequest;
 use super::wire::{self, Named};
-use crate::error::RequestError;
+use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Method, Request};
-use crate::json::{self, text};
 
-/// A cache of an app, as the legacy API tells of it.
+/// The most workflows that an error lists.
+const MOST_LISTED: usize = 20;
+
+/// A workflow of an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Workflow {
+    /// The id: its key in `codemagic.yaml`, or that of the Workflow Editor.
+    pub id: String,
+    /// The display name.
+    pub name: Option<String>,
+}
+
+/// A cache of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cache {
     /// The id.
@@ -22,25 +35,14 @@ pub struct Cache {
     pub last_used: Option<String>,
 }
 
-impl Cache {
-    fn read(wire: &Value) -> Option<Self> {
-        Some(Self {
-            id: text(wire, "_id")?,
-            workflow_id: text(wire, "workflowId"),
-            size: json::number(wire, "size"),
-            last_used: text(wire, "lastUsed"),
-        })
-    }
-}
-
 impl Client {
     /// The ids and names of the apps that the key's user or a team of theirs has.
     pub fn apps(&self) -> Result<Vec<(String, Option<String>)>, RequestError> {
         let mut found: Vec<(String, Option<String>)> = Vec::new();
-        self.each_app(&mut |app| {
+        self.each_app(&mut |id, name| {
             // A team's app may be in the user's list as well.
-            if !found.iter().any(|(id, _)| *id == app.id) {
-                found.push((app.id, app.name));
+            if !found.iter().any(|(known, _)| *known == id) {
+                found.push((id, name));
             }
             true
         })?;
@@ -48,71 +50,171 @@ impl Client {
     }
 
     /// The name of an app, or `None` if neither the user nor a team has it.
-    pub fn app_name(&self, app_id: &str) -> Result<Option<String>, RequestError> {
-        let mut name = None;
-        self.each_app(&mut |app| {
-            if app.id == app_id {
-                name = Some(app.name.unwrap_or(app.id));
+    pub fn app_name(&self, app_id: &AppId) -> Result<Option<String>, RequestError> {
+        let mut found = None;
+        self.each_app(&mut |id, name| {
+            if id == app_id.as_str() {
+                found = Some(name.unwrap_or(id));
             }
-            name.is_none()
+            found.is_none()
         })?;
-        Ok(name)
+        Ok(found)
     }
 
     /// Hands the apps to `take` until it gives false.
-    fn each_app(&self, take: &mut dyn FnMut(Named) -> bool) -> Result<(), RequestError> {
+    fn each_app(&self, take: &mut dyn FnMut(String, Option<String>) -> bool) -> Result<(), RequestError> {
+        let about = About::new("listing apps", "list of apps");
+        let mut goes_on = true;
+        let mut take = |app: Named| {
+            if let Some(id) = app.id.0 {
+                goes_on = take(id, app.name.0);
+            }
+            goes_on
+        };
         let mut paths = vec!["/user/apps".to_owned()];
-        for team in self.teams()? {
-            paths.push(format!("/teams/{}/apps", segment("team id", team).map_err(RequestError::permanent)?));
+        for (team, _) in self.teams()? {
+            paths.push(format!("/teams/{}/apps", segment("team ID", team).map_err(RequestError::permanent)?));
         }
         for path in paths {
-            for page in 1.. {
-                let address = below(&self.endpoints.v3, &format!("{path}?page={page}&page_size=100"));
-                let (_, answer) = self.read_list("listing apps", "the list of apps", address)?;
-                for app in wire::named(&answer) {
-                    if !take(app) {
-                        return Ok(());
-                    }
-                }
-                if wire::is_last_page(&answer, page) {
-                    break;
-                }
+            let mut ended = false;
+            self.pages(&about, &path, |app: &Named| app.id.text(), &mut |app, _| {
+                ended = !take(app);
+                !ended
+            })?;
+            if ended {
+                break;
             }
         }
         Ok(())
     }
 
-    /// The ids and names of an app's known workflows.
-    pub fn workflows(&self, app_id: &str) -> Result<Vec<(String, Option<String>)>, RequestError> {
-        let address = segment("app id", app_id)
-            .and_then(|app_id| below(&self.endpoints.v3, &format!("/apps/{app_id}/workflows")));
-        let (_, answer) = self.read_list("listing workflows", &format!("app {app_id}"), address)?;
-        Ok(wire::named(&answer).map(|workflow| (workflow.id, workflow.name)).collect())
+    /// An app's known workflows. One that never ran may be missing (HelgeSverre/codemagic-skill, `api.md`).
+    pub fn workflows(&self, app_id: &AppId) -> Result<Vec<Workflow>, RequestError> {
+        let about = About::new("listing workflows", format!("app {app_id}"));
+        let path = format!("/apps/{}/workflows", segment("app ID", app_id.as_str()).map_err(RequestError::permanent)?);
+        let found = self.named(&about, &path)?;
+        Ok(found.into_iter().map(|(id, name)| Workflow { id, name }).collect())
+    }
+
+    /// The request with its workflow's id, where what was given can only be a display name. Any other request is given
+    /// back as it is, without asking the service.
+    pub(super) fn with_workflow_id(&self, request: &TriggerRequest) -> Result<TriggerRequest, RequestError> {
+        let wanted = request.workflow_id.as_str();
+        if !wanted.contains(char::is_whitespace) {
+            return Ok(request.clone());
+        }
+        let known = self.workflows(&request.app_id)?;
+        if known.iter().any(|workflow| workflow.id == wanted) {
+            return Ok(request.clone());
+        }
+        let named = |same: &dyn Fn(&str) -> bool| -> Vec<&str> {
+            let matches = known.iter().filter(|workflow| workflow.name.as_deref().is_some_and(same));
+            matches.map(|workflow| workflow.id.as_str()).collect()
+        };
+        let exact = named(&|name| name == wanted);
+        let ids = if exact.is_empty() { named(&|name| name.to_lowercase() == wanted.to_lowercase()) } else { exact };
+        match ids.as_slice() {
+            [id] => {
+                let mut resolved = request.clone();
+                resolved.workflow_id = (*id).to_owned();
+                Ok(resolved)
+            }
+            [] => Err(RequestError::permanent(unknown_workflow(wanted, &known))),
+            several => Err(RequestError::permanent(
+                Error::new(ExitCode::Usage, format!("workflow {wanted:?}"), "several workflows have this name")
+                    .with_hint(format!("pass the ID of one: {}", several.join(", "))),
+            )),
+        }
     }
 
     /// The caches of an app.
-    pub fn caches(&self, app_id: &str) -> Result<Vec<Cache>, RequestError> {
-        let address = segment("app id", app_id)
+    pub fn caches(&self, app_id: &AppId) -> Result<Vec<Cache>, RequestError> {
+        let about = About::new("listing caches", format!("app {app_id}"));
+        let address = segment("app ID", app_id.as_str())
             .and_then(|app_id| below(&self.endpoints.legacy, &format!("/apps/{app_id}/caches")));
-        let (_, answer) = self.read("listing caches", &format!("app {app_id}"), address)?;
-        Ok(json::objects(&answer, "caches").filter_map(Cache::read).collect())
+        let (response, answer) = self.get::<wire::CacheList>(&about, address)?;
+        if !answer.caches.given {
+            return Err(failed(&about, &response));
+        }
+        let cache = |cache: wire::Cache| {
+            let (workflow_id, size, last_used) = (cache.workflow_id.0, cache.size.0, cache.last_used.0);
+            Some(Cache { id: cache.id.0?, workflow_id, size, last_used })
+        };
+        Ok(answer.caches.entries.into_iter().filter_map(cache).collect())
     }
 
     /// Asks for the removal of one cache of an app, or of all. The service does it later (202).
-    pub fn clear_caches(&self, app_id: &str, cache: Option<&str>) -> Result<(), RequestError> {
-        let what = format!("clearing caches of app {app_id}");
-        let path = segment("app id", app_id).and_then(|app_id| {
+    pub fn clear_caches(&self, app_id: &AppId, cache: Option<&str>) -> Result<(), RequestError> {
+        let thing = cache.map_or_else(|| format!("app {app_id}"), |cache| format!("cache {cache}"));
+        let about = About::new(format!("clearing caches of app {app_id}"), thing);
+        let path = segment("app ID", app_id.as_str()).and_then(|app_id| {
             Ok(match cache {
-                Some(cache) => format!("/apps/{app_id}/caches/{}", segment("cache id", cache)?),
+                Some(cache) => format!("/apps/{app_id}/caches/{}", segment("cache ID", cache)?),
                 None => format!("/apps/{app_id}/caches"),
             })
         });
         let address = path.and_then(|path| below(&self.endpoints.legacy, &path)).map_err(RequestError::permanent)?;
-        let response = self.exchange(&what, &Request::new(Method::Delete, address))?;
-        if response.is_success() && !response.is_html() {
-            return Ok(());
+        let response = self.exchange(&about, &Request::new(Method::Delete, address))?;
+        if response.is_success() && !response.is_html() { Ok(()) } else { Err(failed(&about, &response)) }
+    }
+}
+
+/// The error for a workflow that is not among the known ones.
+pub fn unknown_workflow(wanted: &str, known: &[Workflow]) -> Error {
+    let error =
+        Error::new(ExitCode::NotFound, format!("workflow {wanted:?}"), "not among the known workflows of this app");
+    error.with_hint(suggestion(wanted, known).unwrap_or_else(|| {
+        "the ID is the key below `workflows:` in codemagic.yaml; a workflow that never ran may be missing from the list".to_owned()
+    }))
+}
+
+/// What may have been meant instead of an unknown workflow; `None` if the app has no known one.
+pub(super) fn suggestion(wanted: &str, known: &[Workflow]) -> Option<String> {
+    if known.is_empty() {
+        return None;
+    }
+    let (wanted, mut nearest) = (wanted.to_lowercase(), None);
+    for workflow in known {
+        for text in [Some(&workflow.id), workflow.name.as_ref()].into_iter().flatten() {
+            let distance = strsim::damerau_levenshtein(&wanted, &text.to_lowercase());
+            // Farther than a third of the word it is another one.
+            if distance * 3 <= wanted.chars().count() && nearest.is_none_or(|(best, _)| distance < best) {
+                nearest = Some((distance, workflow));
+            }
         }
-        let subject = cache.map_or_else(|| format!("app {app_id}"), |cache| format!("cache {cache}"));
-        Err(miss(&what, &subject, &response))
+    }
+    let shown = |workflow: &Workflow| match &workflow.name {
+        Some(name) if *name != workflow.id => format!("{} ({name})", workflow.id),
+        _ => workflow.id.clone(),
+    };
+    let mut list: Vec<_> = known.iter().take(MOST_LISTED).map(shown).collect();
+    list.extend((known.len() > MOST_LISTED).then(|| "…".to_owned()));
+    let list = format!("known workflows: {}", list.join(", "));
+    Some(match nearest {
+        Some((_, workflow)) => format!("did you mean {}? {list}", workflow.id),
+        None => list,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workflow_is_suggested_only_where_it_is_near() {
+        let workflow = |id: &str, name: Option<&str>| Workflow { id: id.to_owned(), name: name.map(str::to_owned) };
+        let known = [workflow("ios-release", Some("iOS release")), workflow("android", None), workflow("x", Some("x"))];
+        let list = "known workflows: ios-release (iOS release), android, x";
+        for (wanted, expected) in [
+            ("ios-relaese", format!("did you mean ios-release? {list}")),
+            ("IOS-Release", format!("did you mean ios-release? {list}")),
+            ("iOS relase", format!("did you mean ios-release? {list}")),
+            ("andriod", format!("did you mean android? {list}")),
+            ("web", list.to_owned()),
+            ("y", list.to_owned()),
+        ] {
+            assert_eq!(suggestion(wanted, &known), Some(expected), "{wanted}");
+        }
+        assert_eq!(suggestion("ios", &[]), None);
     }
 }

@@ -1,27 +1,21 @@
 //! Artifacts and the ways to their bytes.
 //!
-//! v3 states no sums and gives links that live shortly and need no key; the legacy API states MD5 and gives links that
-//! last and need it. Names repeat within one build, so the two lists are matched by name, size and order.
+//! v3 states no sums and gives links that are the permission themselves and end soon; the legacy API states MD5 and gives
+//! links that last and need the key. Names repeat within one build, so the two lists are matched by name, size and order.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::client::{Client, below, miss};
+use super::client::{Client, below, unusable};
+use super::errors::{About, failed};
+use super::reference::BuildId;
 use super::wire;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Http, Method, Request, Url};
-use crate::json::{objects, str, text};
-use crate::model::{Artifact, BuildSnapshot};
-
-/// An artifact with its links.
-#[derive(Debug, Clone)]
-pub struct Offer {
-    /// What is known of it.
-    pub artifact: Artifact,
-    short_lived: Option<Url>,
-    lasting: Option<Url>,
-}
+use crate::lenient;
+use crate::lifecycle::{ArtifactLinks, RemoteArtifact};
+use crate::model::BuildSnapshot;
 
 /// A link that anyone may open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,106 +23,106 @@ pub struct PublicLink {
     /// The address.
     pub url: String,
     /// When it ends, as the service really set it; `None` if its answer does not say.
-    pub expires: Option<SystemTime>,
-}
-
-impl Offer {
-    /// The GET by v3's link. It goes without the key: the link itself is the permission.
-    pub fn by_short_lived_link(&self) -> Option<Request> {
-        Some(Request::new(Method::Get, self.short_lived.clone()?).anonymous())
-    }
-
-    /// The GET by the legacy API's link, with the key.
-    pub fn by_lasting_link(&self) -> Option<Request> {
-        Some(Request::new(Method::Get, self.lasting.clone()?))
-    }
-
-    /// Takes over the links of a newer look, whatever its order. Of artifacts that look alike each gets its own.
-    pub fn renew(offers: &mut [Self], mut newer: Vec<Self>) {
-        for offer in offers {
-            let (own, mut rest) = (&offer.artifact, newer.iter());
-            let same = rest.position(|other| (&other.artifact.name, &other.artifact.kind) == (&own.name, &own.kind));
-            offer.short_lived = same.and_then(|at| newer.remove(at).short_lived);
-        }
-    }
+    pub expires_at: Option<SystemTime>,
 }
 
 impl Client {
     /// Connections for artifacts.
-    pub fn downloads(&self) -> Http {
+    pub(super) fn download_connections(&self) -> Http {
         self.http.for_downloads()
     }
 
-    /// A build and its artifacts with fresh links, in one request.
-    pub fn offers(&self, id: &str) -> Result<(BuildSnapshot, Vec<Offer>), RequestError> {
-        let (build, snapshot) = self.build(id)?;
-        let links =
-            objects(&build, "artifacts").map(|artifact| Url::parse(str(artifact, "short_lived_download_url")?).ok());
-        let offers = snapshot.artifacts.iter().zip(links).map(|(artifact, short_lived)| Offer {
-            artifact: artifact.clone(),
-            short_lived,
-            lasting: None,
+    /// A build and its artifacts with fresh signed links, in one request.
+    pub(super) fn signed_artifacts(&self, id: &BuildId) -> Result<(BuildSnapshot, Vec<RemoteArtifact>), RequestError> {
+        let (build, now) = self.build(id)?;
+        let signed_url = |artifact: &wire::Artifact| Url::parse(artifact.short_lived_download_url.text()?).ok();
+        let links: Vec<_> = build.artifacts.entries.iter().map(signed_url).collect();
+        let Some(snapshot) = build.snapshot(now) else {
+            return Err(unusable(format!("reading build {id}"), "the answer has no build ID or status"));
+        };
+        let artifacts = snapshot.artifacts.iter().cloned().zip(links).map(|(artifact, signed_url)| RemoteArtifact {
+            artifact,
+            links: ArtifactLinks { signed_url, lasting_url: None },
         });
-        let offers = offers.collect();
-        Ok((snapshot, offers))
+        let artifacts = artifacts.collect();
+        Ok((snapshot, artifacts))
     }
 
     /// Adds what only the legacy API knows: MD5 sums and lasting links.
-    pub fn add_sums(&self, id: &str, offers: &mut [Offer]) -> Result<(), RequestError> {
-        let build = self.legacy(&format!("reading the sums of the artifacts of build {id}"), id)?;
-        let mut known = wire::legacy_artifacts(&build);
-        for offer in offers {
-            let artifact = &mut offer.artifact;
+    pub(super) fn load_checksums(&self, id: &BuildId, artifacts: &mut [RemoteArtifact]) -> Result<(), RequestError> {
+        let build = self.legacy_build(&format!("reading the checksums of build {id}"), id)?;
+        let mut known: Vec<wire::LegacyArtifact> = build.artefacts.entries.clone();
+        for RemoteArtifact { artifact, links } in artifacts {
             let same = known.iter().position(|other| {
-                other.name == artifact.name
-                    && (other.size == artifact.size || artifact.size.is_none() || other.size.is_none())
+                let size = other.size.0;
+                other.name.text() == Some(&artifact.name)
+                    && (size.is_none() || artifact.size.is_none() || size == artifact.size)
             });
             if let Some(at) = same {
                 let other = known.remove(at);
-                artifact.size = artifact.size.or(other.size);
-                artifact.md5 = other.md5.filter(|md5| md5.len() == 32 && md5.bytes().all(|b| b.is_ascii_hexdigit()));
-                offer.lasting = other.url.and_then(|url| Url::parse(&url).ok());
+                artifact.size = artifact.size.or(other.size.0);
+                artifact.md5 =
+                    other.md5.0.filter(|md5| md5.len() == 32 && md5.bytes().all(|byte| byte.is_ascii_hexdigit()));
+                links.lasting_url = other.url.text().and_then(|url| Url::parse(url).ok());
             }
         }
         Ok(())
     }
 
-    /// Makes a link to an artifact that anyone may open until about `expires`.
-    pub fn publish(&self, offer: &Offer, expires: SystemTime) -> Result<PublicLink, RequestError> {
-        let name = &offer.artifact.name;
-        let what = format!("making a public link to {name}");
-        let Some(link) = &offer.lasting else {
+    /// Makes a link to an artifact that anyone may open until about `expires_at`. Its checksums must have been loaded:
+    /// only lasting links can be made public (codemagic-docs, `rest-api/artifacts.md`). Making it again gives another
+    /// link, and both are good.
+    pub fn create_public_link(
+        &self,
+        artifact: &RemoteArtifact,
+        expires_at: SystemTime,
+    ) -> Result<PublicLink, RequestError> {
+        let thing = format!("artifact {}", artifact.artifact.name);
+        let about = About::new(format!("creating a public link to {thing}"), thing);
+        let Some(link) = &artifact.links.lasting_url else {
             let why = "the legacy API does not list it, and only its links can be made public";
-            return Err(RequestError::permanent(Error::new(ExitCode::NotFound, what, why)));
+            return Err(RequestError::permanent(Error::new(ExitCode::NotFound, about.thing, why)));
         };
         let address = below(link, "/public-url").map_err(RequestError::permanent)?;
-        let seconds = expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let seconds = expires_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let request = Request::new(Method::Post, address).header("accept", "application/json");
-        let response = self.exchange(&what, &request.json(&json!({ "expiresAt": seconds })))?;
-        if response.is_success()
-            && let Ok(answer) = serde_json::from_slice::<Value>(&response.body)
-            && let Some(url) = text(&answer, "url")
-        {
-            return Ok(PublicLink { url, expires: str(&answer, "expiresAt").and_then(wire::time) });
+        let response = self.exchange(&about, &request.json(&json!({ "expiresAt": seconds })))?;
+        let answer = lenient::parse::<wire::PublicLinkAnswer>(&response.body).filter(|_| response.is_success());
+        match answer.and_then(|answer| Some((answer.url.0?, answer.expires_at.0))) {
+            Some((url, expires_at)) => Ok(PublicLink { url, expires_at: expires_at.as_deref().and_then(wire::time) }),
+            None => Err(failed(&about, &response)),
         }
-        Err(miss(&what, &format!("artifact {name}"), &response))
     }
+}
+
+/// The signed link in a newer list to the artifact that `old` is in an older one, whatever their orders. Of artifacts that
+/// look alike each gets its own.
+pub(super) fn renewed_url(old: &RemoteArtifact, older: &[RemoteArtifact], newer: &[RemoteArtifact]) -> Option<Url> {
+    let alike = |other: &&RemoteArtifact| {
+        (&other.artifact.name, &other.artifact.kind) == (&old.artifact.name, &old.artifact.kind)
+    };
+    let place = older.iter().filter(alike).position(|other| other.links.signed_url == old.links.signed_url);
+    newer.iter().filter(alike).nth(place.unwrap_or(0))?.links.signed_url.clone()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Artifact;
 
     #[test]
     fn links_are_renewed_in_whatever_order_they_come() {
-        let offer = |name: &str, link: &str| Offer {
+        let artifact = |name: &str, link: &str| RemoteArtifact {
             artifact: Artifact { name: name.to_owned(), ..Artifact::default() },
-            short_lived: Url::parse(&format!("https://a.example/{link}")).ok(),
-            lasting: None,
+            links: ArtifactLinks {
+                signed_url: Url::parse(&format!("https://a.example/{link}")).ok(),
+                lasting_url: None,
+            },
         };
-        let mut offers = vec![offer("a", "1"), offer("b", "2"), offer("a", "3"), offer("gone", "4")];
-        Offer::renew(&mut offers, vec![offer("new", "5"), offer("b", "6"), offer("a", "7"), offer("a", "8")]);
-        let links: Vec<_> = offers.iter().map(|offer| offer.short_lived.as_ref().map(ToString::to_string)).collect();
+        let older = [artifact("a", "1"), artifact("b", "2"), artifact("a", "3"), artifact("gone", "4")];
+        let newer = [artifact("new", "5"), artifact("b", "6"), artifact("a", "7"), artifact("a", "8")];
+        let links: Vec<_> =
+            older.iter().map(|old| renewed_url(old, &older, &newer).map(|url| url.to_string())).collect();
         let link = |n: u8| Some(format!("https://a.example/{n}"));
         assert_eq!(links, [link(7), link(6), link(8), None]);
     }

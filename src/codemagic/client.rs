@@ -1,33 +1,30 @@
-//! Requests to Codemagic, one function for each thing the program asks of it.
+//! Requests to Codemagic, one function for each.
 
-use std::cell::{Cell, OnceCell, RefCell};
-use std::rc::Rc;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
-use super::errors::refused;
-use super::request::StartRequest;
-use super::wire::{self, Named};
+use super::account::Account;
+use super::errors::{About, failed, refused};
+use super::provider::SignedLinks;
+use super::reference::{AppId, BuildId};
+use super::request::{Api, TriggerRequest};
+use super::wire;
 use crate::clock::Clock;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::retry;
 use crate::http::{Http, Method, RateLimit, Request, Response, Segment, Url, query};
-use crate::json;
+use crate::lenient;
+use crate::lifecycle::StartError;
 use crate::model::{BuildSnapshot, Step};
 
-/// Builds in one page of a list; the service's maximum is 100.
-const PAGE: &str = "50";
+/// Builds in one page of a list; the service's maximum is 100 (OpenAPI, `page_size`).
+const PAGE: usize = 50;
 
-/// Which of the two APIs starts a build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Api {
-    /// `POST /apps/{app_id}/builds`, documented since mid-2026.
-    V3,
-    /// `POST /builds`, the only start until then.
-    Legacy,
-}
+/// The most pages of one list that are read: a service that never says which page is the last must not be asked for ever.
+const MOST_PAGES: u64 = 100;
 
 /// The base addresses of the two APIs.
 #[derive(Debug, Clone)]
@@ -38,20 +35,11 @@ pub struct Endpoints {
     pub legacy: Url,
 }
 
-/// Why a start gave no build id.
-#[derive(Debug)]
-pub enum StartError {
-    /// Codemagic surely started nothing.
-    NotStarted(Error),
-    /// A build may have been started: the answer was lost, or is none.
-    Ambiguous(Error),
-}
-
 /// Which builds to list. An empty filter lists all.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Of this app.
-    pub app_id: Option<String>,
+    pub app_id: Option<AppId>,
     /// Of this workflow.
     pub workflow_id: Option<String>,
     /// Of this branch.
@@ -64,21 +52,42 @@ pub struct Filter {
     pub status: Option<String>,
 }
 
-/// The two APIs behind one key.
+impl Filter {
+    /// All builds of an app.
+    pub fn app(app_id: &AppId) -> Self {
+        Self { app_id: Some(app_id.clone()), ..Self::default() }
+    }
+}
+
+/// The two APIs behind one key. Threads may share it.
 pub struct Client {
     pub(super) http: Http,
     pub(super) endpoints: Endpoints,
     pub(super) clock: Arc<dyn Clock>,
-    teams: OnceCell<Vec<String>>,
-    budget: Cell<Option<RateLimit>>,
-    /// The legacy API's newest document of a build that has ended, with the build's id.
-    ended: RefCell<Option<(String, Rc<Value>)>>,
+    /// What was found out about the key's account; kept for the whole call.
+    pub(super) account: Arc<Account>,
+    /// The signed links that were read.
+    pub(super) links: Arc<SignedLinks>,
+    /// Whether only the last requests of a process that is asked to end are sent.
+    pub(super) is_last: bool,
+    budget: Mutex<Option<RateLimit>>,
+    /// The legacy API's newest document of a build that has ended.
+    ended: Mutex<Option<(BuildId, Arc<wire::LegacyBuild>)>>,
 }
 
 impl Client {
     /// A client; nothing is sent yet.
     pub fn new(http: Http, endpoints: Endpoints, clock: Arc<dyn Clock>) -> Self {
-        Self { http, endpoints, clock, teams: OnceCell::new(), budget: Cell::new(None), ended: RefCell::new(None) }
+        Self {
+            http,
+            endpoints,
+            clock,
+            account: Arc::default(),
+            links: Arc::default(),
+            is_last: false,
+            budget: Mutex::default(),
+            ended: Mutex::default(),
+        }
     }
 
     /// A client for the last requests of a process that was asked to end: one try each, at most `limit` long.
@@ -87,275 +96,314 @@ impl Client {
             http: self.http.shutdown_client(limit),
             endpoints: self.endpoints.clone(),
             clock: Arc::clone(&self.clock),
-            teams: self.teams.clone(),
-            budget: Cell::new(None),
-            ended: RefCell::new(None),
+            account: Arc::clone(&self.account),
+            links: Arc::clone(&self.links),
+            is_last: true,
+            budget: Mutex::default(),
+            ended: Mutex::default(),
         }
     }
 
     /// What the rate-limit headers of the newest answer left for this key.
-    pub fn budget(&self) -> Option<RateLimit> {
-        self.budget.get()
+    pub fn rate_limit(&self) -> Option<RateLimit> {
+        *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The page of a build (Codemagic's Jenkins page and its GitHub action build the address like this).
-    pub fn build_page(app_id: &str, id: &str) -> String {
-        format!("https://codemagic.io/app/{app_id}/build/{id}")
-    }
-
-    /// The request that would start a build, for a look at it.
-    pub fn start_request(&self, api: Api, request: &StartRequest) -> Result<Request, Error> {
-        let app_id = request.app_id.as_deref().unwrap_or_default();
-        Ok(match api {
-            Api::V3 => post(&self.endpoints.v3, &format!("/apps/{}/builds", segment("app id", app_id)?))?
-                .json(&request.v3_body()),
-            Api::Legacy => post(&self.endpoints.legacy, "/builds")?.json(&request.legacy_body()),
-        })
+    /// The request that starts a build.
+    pub fn start_request(&self, request: &TriggerRequest) -> Result<Request, Error> {
+        let post = match request.api {
+            Api::V3 => {
+                post(&self.endpoints.v3, &format!("/apps/{}/builds", segment("app ID", request.app_id.as_str())?))?
+            }
+            Api::Legacy => post(&self.endpoints.legacy, "/builds")?,
+        };
+        Ok(post.json(&request.body()))
     }
 
     /// Starts a build and gives its id.
     ///
-    /// The request is sent again only while it surely did not arrive (no connection) or was turned away at the
-    /// door (429): the API knows no idempotency key, and a second build is billed.
-    pub fn start(&self, api: Api, request: &StartRequest) -> Result<String, StartError> {
-        let app_id = request.app_id.as_deref().unwrap_or_default();
-        let what = format!("starting a build of app {app_id}");
-        let subject = format!("app {app_id}");
-        let post = self.start_request(api, request).map_err(StartError::NotStarted)?;
+    /// The request is sent again only while it certainly did nothing (no connection) or was turned away at the door
+    /// (429): the API knows no idempotency key, and a second build is billed.
+    pub fn start(&self, request: &TriggerRequest) -> Result<BuildId, StartError> {
+        let thing = format!("app {}", request.app_id);
+        let about = About::new(format!("starting a build of {thing}"), thing);
+        let post = self.start_request(request).map_err(StartError::NotStarted)?;
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let (failure, asked) = match self.http.send(&post) {
-                Ok(response) if response.status == 429 => (refused(&what, &subject, &response), response.retry_after()),
-                Ok(response) if response.status >= 500 => {
-                    return Err(StartError::Ambiguous(refused(&what, &subject, &response)));
+            let (error, asked) = match self.http.send(&post) {
+                Ok(response) if response.status == 429 => (refused(&about, &response), response.retry_after()),
+                // A gateway that gave up waiting (408, nginx's 499) may have passed the request on.
+                Ok(response) if response.status >= 500 || matches!(response.status, 408 | 499) => {
+                    return Err(StartError::Ambiguous(refused(&about, &response)));
                 }
                 Ok(response) if response.is_success() && !response.is_html() => {
-                    return started_id(&response)
-                        .ok_or_else(|| StartError::Ambiguous(refused(&what, &subject, &response)));
+                    let id = lenient::parse::<wire::StartAnswer>(&response.body).and_then(wire::StartAnswer::id);
+                    return id.ok_or_else(|| StartError::Ambiguous(refused(&about, &response)));
                 }
-                Ok(response) => return Err(StartError::NotStarted(refused(&what, &subject, &response))),
-                Err(fault) if fault.sent => return Err(StartError::Ambiguous(fault.into_error(&what))),
-                Err(fault) if !fault.is_retryable() => return Err(StartError::NotStarted(fault.into_error(&what))),
-                Err(fault) => (fault.into_error(&what), None),
+                Ok(response) => return Err(StartError::NotStarted(refused(&about, &response))),
+                Err(fault) if fault.sent => return Err(StartError::Ambiguous(fault.into_error(&about.doing))),
+                Err(fault) if !fault.is_retryable() => {
+                    return Err(StartError::NotStarted(fault.into_error(&about.doing)));
+                }
+                Err(fault) => (fault.into_error(&about.doing), None),
             };
             match retry::pause(attempt, asked, fastrand::f64()) {
                 Some(pause) if self.clock.interrupted().is_none() => self.clock.sleep(pause),
-                _ => return Err(StartError::NotStarted(failure)),
+                _ => return Err(StartError::NotStarted(error)),
             }
         }
     }
 
-    /// A build as it is now, in one request. Right after a start the service may not know the build yet (404).
-    pub fn look(&self, id: &str) -> Result<BuildSnapshot, RequestError> {
-        Ok(self.build(id)?.1)
+    /// v3's document of a build, and the service's time. Right after a start the service may not know the build yet (404).
+    pub(super) fn build(&self, id: &BuildId) -> Result<(wire::Build, SystemTime), RequestError> {
+        let about = About::new(format!("reading build {id}"), format!("build {id}"));
+        let (response, answer) = self.get::<wire::Data<wire::Build>>(&about, self.v3(&format!("/builds/{id}")))?;
+        let build = answer.data.0.ok_or_else(|| failed(&about, &response))?;
+        Ok((build, self.service_time(&response)))
     }
 
-    /// v3's document of a build, and what it says.
-    pub(super) fn build(&self, id: &str) -> Result<(Value, BuildSnapshot), RequestError> {
-        let (what, subject) = (format!("reading build {id}"), format!("build {id}"));
-        let address = segment("build id", id).and_then(|id| below(&self.endpoints.v3, &format!("/builds/{id}")));
-        let (response, mut answer) = self.read(&what, &subject, address)?;
-        let build = answer["data"].take();
-        match wire::snapshot(&build, Self::build_page, self.service_time(&response)) {
-            Some(snapshot) => Ok((build, snapshot)),
-            None => Err(miss(&what, &subject, &response)),
-        }
+    /// A build as it is now.
+    pub fn poll_build(&self, id: &BuildId) -> Result<BuildSnapshot, RequestError> {
+        let (build, now) = self.build(id)?;
+        build
+            .snapshot(now)
+            .ok_or_else(|| unusable(format!("reading build {id}"), "the answer has no build ID or status"))
     }
 
-    /// The steps of a build, in order; one request a hundred steps.
-    pub fn steps(&self, id: &str) -> Result<Vec<Step>, RequestError> {
-        let what = format!("reading the steps of build {id}");
+    /// The steps of a build, in order; one request for each hundred.
+    pub fn build_steps(&self, id: &BuildId) -> Result<Vec<Step>, RequestError> {
+        let about = About::new(format!("reading the steps of build {id}"), format!("build {id}"));
         let mut steps = Vec::new();
-        for page in 1.. {
-            let address = segment("build id", id)
-                .and_then(|id| below(&self.endpoints.v3, &format!("/builds/{id}/actions?page={page}&page_size=100")));
-            let (response, answer) = self.read_list(&what, &format!("build {id}"), address)?;
-            let now = self.service_time(&response);
-            steps.extend(json::objects(&answer, "data").map(|action| wire::step(action, now)));
-            if wire::is_last_page(&answer, page) {
-                break;
-            }
-        }
+        let path = format!("/builds/{id}/actions");
+        self.pages(&about, &path, wire::Action::id, &mut |action: wire::Action, now| {
+            steps.push(action.into_step(now));
+            true
+        })?;
         Ok(steps)
     }
 
-    /// The newest builds that match, newest first, at most `limit`.
-    ///
-    /// v3 lists builds by team, so the key's teams are asked one after the other.
-    pub fn builds(&self, filter: &Filter, limit: usize) -> Result<Vec<BuildSnapshot>, RequestError> {
-        let mut pairs = vec![("page_size", if limit < 50 { limit.to_string() } else { PAGE.to_owned() })];
+    /// The newest builds that one team lists, newest first: at most `limit`, and none after one for which `enough` holds.
+    pub(super) fn team_builds(
+        &self,
+        team: &str,
+        filter: &Filter,
+        limit: usize,
+        enough: &dyn Fn(&BuildSnapshot) -> bool,
+    ) -> Result<Vec<BuildSnapshot>, RequestError> {
+        let about = About::new("listing builds", format!("team {team}"));
+        let size = limit.clamp(1, PAGE).to_string();
+        let mut pairs = vec![("page_size", size.as_str())];
         let named = [
-            ("app_id", &filter.app_id),
-            ("workflow_id", &filter.workflow_id),
-            ("branch", &filter.branch),
-            ("tag", &filter.tag),
-            ("status", &filter.status),
+            ("app_id", filter.app_id.as_ref().map(AppId::as_str)),
+            ("workflow_id", filter.workflow_id.as_deref()),
+            ("branch", filter.branch.as_deref()),
+            ("tag", filter.tag.as_deref()),
+            ("status", filter.status.as_deref()),
         ];
-        pairs.extend(named.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
-        pairs.extend(filter.labels.iter().map(|label| ("label", label.clone())));
-        let mut found = Vec::new();
-        for team in self.teams()? {
-            let mut cursor = None;
-            while found.len() < limit {
-                let mut pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                pairs.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-                let address = segment("team id", team)
-                    .and_then(|team| below(&self.endpoints.v3, &format!("/teams/{team}/builds{}", query(pairs))));
-                let (response, answer) = self.read_list("listing builds", &format!("team {team}"), address)?;
-                let now = self.service_time(&response);
-                let builds = json::entries(&answer["data"]);
-                found.extend(builds.iter().filter_map(|build| wire::snapshot(build, Self::build_page, now)));
-                cursor = json::text(&answer, "cursor").filter(|_| !builds.is_empty());
-                if cursor.is_none() {
-                    break;
+        pairs.extend(named.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        pairs.extend(filter.labels.iter().map(|label| ("label", label.as_str())));
+        let team = segment("team ID", team).map_err(RequestError::permanent)?;
+        let (mut found, mut cursor, mut seen) = (Vec::new(), None, HashSet::new());
+        for _ in 0..MOST_PAGES {
+            let pairs = pairs.iter().copied().chain(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+            let address = self.v3(&format!("/teams/{team}/builds{}", query(pairs)));
+            let (response, page) = self.get_page::<wire::Build>(&about, address)?;
+            let now = self.service_time(&response);
+            let before = found.len();
+            for build in page.data.entries {
+                let Some(snapshot) = build.snapshot(now) else { continue };
+                let last = enough(&snapshot);
+                found.push(snapshot);
+                if last || found.len() == limit {
+                    return Ok(found);
                 }
             }
+            // A page that brings nothing, or a cursor that was there already, leads nowhere.
+            cursor = page.cursor.0.filter(|cursor| found.len() > before && seen.insert(cursor.clone()));
+            if cursor.is_none() {
+                break;
+            }
         }
-        found.truncate(limit);
         Ok(found)
     }
 
-    /// Asks the legacy API to cancel a build. A build that ended already is no error (208).
-    pub fn cancel(&self, id: &str) -> Result<(), RequestError> {
-        let what = format!("canceling build {id}");
-        let address =
-            segment("build id", id).and_then(|id| below(&self.endpoints.legacy, &format!("/builds/{id}/cancel")));
+    /// The newest builds of an app in the legacy list, newest first, and the service's time. The answer weighs
+    /// megabytes, because it repeats every app with all its branches.
+    pub(super) fn legacy_builds(&self, app_id: &AppId) -> Result<(Vec<wire::LegacyListed>, SystemTime), RequestError> {
+        let about = About::new("listing builds with the legacy API", format!("app {app_id}"));
+        let address = below(&self.endpoints.legacy, &format!("/builds{}", query([("appId", app_id.as_str())])));
+        let (response, answer) = self.get::<wire::LegacyList>(&about, address)?;
+        if !answer.builds.given {
+            return Err(failed(&about, &response));
+        }
+        Ok((answer.builds.entries, self.service_time(&response)))
+    }
+
+    /// Asks the legacy API to cancel a build. False if it had ended already (208).
+    pub fn cancel_build(&self, id: &BuildId) -> Result<bool, RequestError> {
+        let about = About::new(format!("canceling build {id}"), format!("build {id}"));
+        let address = below(&self.endpoints.legacy, &format!("/builds/{id}/cancel"));
         let post = Request::new(Method::Post, address.map_err(RequestError::permanent)?);
-        let response = self.exchange(&what, &post)?;
-        // A build that ended already: 208, whose body may be anything, a page as well.
-        if response.status == 208 || response.is_success() && !response.is_html() {
-            Ok(())
-        } else {
-            Err(miss(&what, &format!("build {id}"), &response))
+        let response = self.exchange(&about, &post)?;
+        // The body of a 208 may be anything, a page as well.
+        match response.status {
+            208 => Ok(false),
+            _ if response.is_success() && !response.is_html() => Ok(true),
+            _ => Err(failed(&about, &response)),
         }
     }
 
-    /// What stands between this machine and Codemagic: proxy and roots, one line each.
-    pub fn surroundings(&self) -> Vec<Result<String, Error>> {
-        let proxy = |url: &Url| match Http::proxy_for(url) {
-            Ok(Some(proxy)) => Ok(format!("{} goes through the proxy {proxy}", url.host())),
-            Ok(None) => Ok(format!("{} is connected directly, without a proxy", url.host())),
-            Err(fault) => Err(fault.into_error("the proxy")),
+    /// The teams of the key's user: id and name.
+    pub(super) fn list_teams(&self) -> Result<Vec<(String, Option<String>)>, RequestError> {
+        let about = About::new("listing the teams of the API key", "list of teams");
+        self.named(&about, "/user/teams")
+    }
+
+    /// The id of the user's personal team, which v3 does not list; `None` where the legacy API does not say.
+    pub(super) fn find_personal_team(&self) -> Result<Option<String>, RequestError> {
+        let about = About::new("reading the user of the API key", "the legacy API");
+        let (_, answer) = self.get::<wire::UserAnswer>(&about, below(&self.endpoints.legacy, "/user"))?;
+        Ok(answer.personal_team())
+    }
+
+    /// Whether the legacy API answers at all; any answer of its own will do, because `GET /user` is not documented.
+    pub fn ping_legacy(&self) -> Result<(), RequestError> {
+        let about = About::new("checking the legacy API", "the legacy API");
+        let address = below(&self.endpoints.legacy, "/user").map_err(RequestError::permanent)?;
+        let response = self.exchange(&about, &Request::new(Method::Get, address))?;
+        let own = !response.is_html() && response.status < 500 && !(300..400).contains(&response.status);
+        if own && response.status != 401 { Ok(()) } else { Err(failed(&about, &response)) }
+    }
+
+    /// How this machine reaches Codemagic: proxy and roots, one line each.
+    pub fn network_info(&self) -> Vec<Result<String, Error>> {
+        let proxy = |api: &str, url: &Url| match Http::proxy_for(url) {
+            Ok(Some(proxy)) => Ok(format!("{api} ({}): through the proxy {proxy}", url.host())),
+            Ok(None) => Ok(format!("{api} ({}): connected directly, without a proxy", url.host())),
+            Err(fault) => Err(fault.into_error("proxy")),
         };
-        let mut lines = vec![proxy(&self.endpoints.v3), proxy(&self.endpoints.legacy)];
+        let mut lines = vec![proxy("v3 API", &self.endpoints.v3), proxy("legacy API", &self.endpoints.legacy)];
         if self.endpoints.v3.is_https() {
             lines.push(self.http.roots().map(|source| format!("certificates are checked with {source}")));
         }
         lines
     }
 
-    /// Whether the legacy API answers at all; any answer of its own will do, because `GET /user` is not documented.
-    pub fn legacy_answers(&self) -> Result<(), RequestError> {
-        let what = "asking the legacy API";
-        let request =
-            Request::new(Method::Get, below(&self.endpoints.legacy, "/user").map_err(RequestError::permanent)?);
-        let response = self.exchange(what, &request)?;
-        let own = !response.is_html() && response.status < 500 && !(300..400).contains(&response.status);
-        if own && response.status != 401 { Ok(()) } else { Err(miss(what, "the legacy API", &response)) }
-    }
-
-    /// The names of the key's teams.
-    pub fn team_names(&self) -> Result<Vec<String>, RequestError> {
-        Ok(self.list_teams()?.into_iter().map(|team| team.name.unwrap_or(team.id)).collect())
-    }
-
-    /// The legacy API's document of a build: why it failed, where its logs are, what its tests said, and the sums of its
-    /// artifacts. That of a build that has ended is kept, because several things are read from it.
-    ///
-    /// It holds VNC passwords and the app's variables as well: it is never shown as it is.
-    pub(super) fn legacy(&self, what: &str, id: &str) -> Result<Rc<Value>, RequestError> {
-        if let Some((_, build)) = self.ended.borrow().as_ref().filter(|(known, _)| known == id) {
-            return Ok(Rc::clone(build));
+    /// The legacy API's document of a build: why it failed, where its logs are, its tests, and the sums of its artifacts.
+    /// That of a build that has ended is kept, because several things are read from it. `doing` says what it is read for.
+    pub(super) fn legacy_build(&self, doing: &str, id: &BuildId) -> Result<Arc<wire::LegacyBuild>, RequestError> {
+        let known = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, build)) = known.filter(|(known, _)| known == id) {
+            return Ok(build);
         }
-        let address = segment("build id", id).and_then(|id| below(&self.endpoints.legacy, &format!("/builds/{id}")));
-        let subject = format!("build {id}");
-        let (response, mut answer) = self.read(what, &subject, address)?;
-        let build = Rc::new(answer["build"].take());
-        if !build.is_object() || !matches!(build["buildActions"], Value::Array(_) | Value::Null) {
-            return Err(miss(what, &subject, &response));
-        }
-        if json::str(&build, "finishedAt").is_some() {
-            self.ended.replace(Some((id.to_owned(), Rc::clone(&build))));
+        let about = About::new(doing, format!("build {id}"));
+        let address = below(&self.endpoints.legacy, &format!("/builds/{id}"));
+        let (response, answer) = self.get::<wire::LegacyAnswer>(&about, address)?;
+        let build = Arc::new(answer.build.0.ok_or_else(|| failed(&about, &response))?);
+        if build.has_ended() {
+            *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some((id.clone(), Arc::clone(&build)));
         }
         Ok(build)
     }
 
-    /// The ids of the teams that the key's user belongs to.
-    pub(super) fn teams(&self) -> Result<&[String], RequestError> {
-        if let Some(teams) = self.teams.get() {
-            return Ok(teams);
-        }
-        let teams = self.list_teams()?;
-        Ok(self.teams.get_or_init(|| teams.into_iter().map(|team| team.id).collect()))
+    /// The ids and names of a list of v3.
+    pub(super) fn named(&self, about: &About, path: &str) -> Result<Vec<(String, Option<String>)>, RequestError> {
+        let mut found: Vec<(String, Option<String>)> = Vec::new();
+        self.pages(about, path, |entry: &wire::Named| entry.id.text(), &mut |entry: wire::Named, _| {
+            found.extend(entry.id.0.map(|id| (id, entry.name.0)));
+            true
+        })?;
+        Ok(found)
     }
 
-    fn list_teams(&self) -> Result<Vec<Named>, RequestError> {
-        let address = below(&self.endpoints.v3, "/user/teams?page_size=100");
-        let (_, answer) = self.read_list("listing the key's teams", "the list of teams", address)?;
-        Ok(wire::named(&answer).collect())
-    }
-
-    /// Reads an answer that is a JSON object.
-    pub(super) fn read(
+    /// Hands the entries of a list that is paged by number to `take` until it gives false. The list ends with its last
+    /// page, or with one whose first entry began an earlier page: a service that ignores `page` would never end.
+    pub(super) fn pages<T: Default + DeserializeOwned>(
         &self,
-        what: &str,
-        subject: &str,
-        address: Result<Url, Error>,
-    ) -> Result<(Response, Value), RequestError> {
-        let request =
-            Request::new(Method::Get, address.map_err(RequestError::permanent)?).header("accept", "application/json");
-        let response = self.exchange(what, &request)?;
-        match serde_json::from_slice::<Value>(&response.body) {
-            Ok(answer) if response.is_success() && answer.is_object() => Ok((response, answer)),
-            _ => Err(miss(what, subject, &response)),
+        about: &About,
+        path: &str,
+        id: impl Fn(&T) -> Option<&str>,
+        take: &mut dyn FnMut(T, SystemTime) -> bool,
+    ) -> Result<(), RequestError> {
+        let mut seen = HashSet::new();
+        for number in 1..=MOST_PAGES {
+            let address = self.v3(&format!("{path}?page={number}&page_size=100"));
+            let (response, page) = self.get_page::<T>(about, address)?;
+            let first = page.data.entries.iter().find_map(&id);
+            if first.is_none_or(|first| !seen.insert(first.to_owned())) && number > 1 {
+                break;
+            }
+            let (now, is_last) = (self.service_time(&response), page.is_last(number));
+            for entry in page.data.entries {
+                if !take(entry, now) {
+                    return Ok(());
+                }
+            }
+            if is_last {
+                break;
+            }
         }
+        Ok(())
+    }
+
+    pub(super) fn v3(&self, path: &str) -> Result<Url, Error> {
+        below(&self.endpoints.v3, path)
     }
 
     /// Reads an answer of v3 whose `data` is a list.
-    pub(super) fn read_list(
+    fn get_page<T: Default + DeserializeOwned>(
         &self,
-        what: &str,
-        subject: &str,
+        about: &About,
         address: Result<Url, Error>,
-    ) -> Result<(Response, Value), RequestError> {
-        let (response, answer) = self.read(what, subject, address)?;
-        if answer["data"].is_array() { Ok((response, answer)) } else { Err(miss(what, subject, &response)) }
+    ) -> Result<(Response, wire::Page<T>), RequestError> {
+        let (response, page) = self.get::<wire::Page<T>>(about, address)?;
+        if page.data.given { Ok((response, page)) } else { Err(failed(about, &response)) }
     }
 
-    pub(super) fn exchange(&self, what: &str, request: &Request) -> Result<Response, RequestError> {
+    /// Reads an answer that is a JSON object. Its bytes are not kept.
+    pub(super) fn get<T: Default + DeserializeOwned>(
+        &self,
+        about: &About,
+        address: Result<Url, Error>,
+    ) -> Result<(Response, T), RequestError> {
+        let address = address.map_err(RequestError::permanent)?;
+        let mut response =
+            self.exchange(about, &Request::new(Method::Get, address).header("accept", "application/json"))?;
+        match lenient::parse::<T>(&response.body).filter(|_| response.is_success()) {
+            Some(answer) => {
+                response.body = Vec::new();
+                Ok((response, answer))
+            }
+            None => Err(failed(about, &response)),
+        }
+    }
+
+    pub(super) fn exchange(&self, about: &About, request: &Request) -> Result<Response, RequestError> {
         match self.http.send(request) {
             Ok(response) => {
                 if let Some(budget) = response.rate_limit() {
-                    self.budget.set(Some(budget));
+                    *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(budget);
                 }
                 Ok(response)
             }
-            Err(fault) => {
-                Err(RequestError { retryable: fault.is_retryable(), retry_after: None, error: fault.into_error(what) })
-            }
+            Err(fault) => Err(RequestError {
+                retryable: fault.is_retryable(),
+                retry_after: None,
+                error: fault.into_error(&about.doing),
+            }),
         }
     }
 
     /// The service's clock at an answer, which ours need not agree with.
-    fn service_time(&self, response: &Response) -> SystemTime {
+    pub(super) fn service_time(&self, response: &Response) -> SystemTime {
         response.date().unwrap_or_else(|| self.clock.wall())
     }
 }
 
-/// What an unusable answer means for another try.
-pub(super) fn miss(what: &str, subject: &str, response: &Response) -> RequestError {
-    // A 2xx that is no answer, and any HTML page, come from something in between, which may go away.
-    let retryable = retry::is_retryable(response.status) || response.is_success() || response.is_html();
-    let retry_after = response.retry_after();
-    RequestError { error: refused(what, subject, response), retryable, retry_after }
-}
-
-/// v3 answers `{"data": {"id": …}}`, the legacy API `{"buildId": …}`.
-fn started_id(response: &Response) -> Option<String> {
-    let body: Value = serde_json::from_slice(&response.body).ok()?;
-    let id = body.pointer("/data/id").or_else(|| body.get("buildId")).or_else(|| body.get("id"))?.as_str()?;
-    Some(id.to_owned()).filter(|id| Segment::new(id).is_some())
+/// An answer that lacks what was asked for; the next one may be better.
+pub(super) fn unusable(doing: impl Into<String>, why: &str) -> RequestError {
+    RequestError { error: Error::new(ExitCode::Unavailable, doing, why), retryable: true, retry_after: None }
 }
 
 pub(super) fn post(base: &Url, path: &str) -> Result<Request, Error> {
@@ -363,9 +411,9 @@ pub(super) fn post(base: &Url, path: &str) -> Result<Request, Error> {
 }
 
 pub(super) fn segment<'a>(what: &str, text: &'a str) -> Result<Segment<'a>, Error> {
-    Segment::new(text).ok_or_else(|| Error::usage(format!("the {what} {text:?}"), "cannot be one"))
+    Segment::new(text).ok_or_else(|| Error::usage("", format!("invalid {what} {text:?}")))
 }
 
 pub(super) fn below(base: &Url, path: &str) -> Result<Url, Error> {
-    base.below(path).map_err(|why| Error::new(ExitCode::Usage, "the API's address", why))
+    base.below(path).map_err(|why| Error::usage("address of the API", why))
 }

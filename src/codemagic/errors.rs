@@ -1,127 +1,235 @@
 //! From an answer that is no success to a sentence and an exit code.
+//!
+//! Of an answer only the service's own words about an error are repeated, and only of an error status: a document of
+//! the legacy API holds passwords, and what is not JSON may be anything.
 
-use serde_json::Value;
+use std::fmt;
 
-use crate::error::{Error, ExitCode};
-use crate::http::Response;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::error::{Error, ExitCode, RequestError};
+use crate::http::{Response, retry};
+use crate::lenient::{self, Field};
+use crate::output;
 use crate::secret::CUT;
 
-/// The longest part of a foreign text that is repeated, in characters.
+/// The longest part of the service's words that is repeated, in characters.
 const QUOTE: usize = 300;
 
 /// The longest part of a page's title that is repeated, in characters.
 const TITLE: usize = 80;
 
-/// The failure of `what` that an unusable answer means. `subject` is the thing that the request named, e.g. `app 60a0…`.
-pub(super) fn refused(what: &str, subject: &str, response: &Response) -> Error {
-    let status = response.status;
-    let host = response.url.host();
+/// The subject of the error for a key that is not accepted at all.
+const KEY: &str = "API key";
+
+/// What a request is about.
+#[derive(Debug, Clone)]
+pub(super) struct About {
+    /// What is done, e.g. `reading build 6a94…`.
+    pub(super) doing: String,
+    /// The thing that it is done to, e.g. `build 6a94…`.
+    pub(super) thing: String,
+}
+
+impl About {
+    pub(super) fn new(doing: impl Into<String>, thing: impl Into<String>) -> Self {
+        Self { doing: doing.into(), thing: thing.into() }
+    }
+}
+
+/// What an unusable answer means for another try.
+pub(super) fn failed(about: &About, response: &Response) -> RequestError {
+    // A 2xx that is no answer, and any HTML page, come from something in between, which may go away.
+    let retryable = retry::is_retryable(response.status) || response.is_success() || response.is_html();
+    RequestError { error: refused(about, response), retryable, retry_after: response.retry_after() }
+}
+
+/// The answer, or `None` for what this key may not read and for what the service does not have.
+pub(super) fn optional<T>(result: Result<T, RequestError>) -> Result<Option<T>, RequestError> {
+    match result {
+        Ok(answer) => Ok(Some(answer)),
+        Err(RequestError { error, .. })
+            if matches!(error.code(), ExitCode::NotFound | ExitCode::Denied | ExitCode::Refused)
+                && error.subject() != KEY =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The error that an unusable answer means.
+pub(super) fn refused(about: &About, response: &Response) -> Error {
+    let (status, host) = (response.status, response.url.host());
+    let About { doing, thing } = about;
     if (300..400).contains(&status) {
-        let place = response.header("location").unwrap_or("nowhere").split('?').next().unwrap_or_default();
+        let place = response.header("location").and_then(|place| place.split(['?', '#']).next()).unwrap_or("nowhere");
+        let place = place.split_once('@').map_or(place, |(_, host)| host);
         return Error::new(
             ExitCode::NoConnection,
-            what,
-            format!("{host} redirects to {place} (HTTP {status}), as login pages and proxies do"),
+            doing,
+            format!("{host} redirects to {} (HTTP {status})", cut(place, QUOTE)),
         )
-        .with_hint("check CODEMAGIC_API_URL and CODEMAGIC_LEGACY_API_URL, and whether a proxy wants a login");
+        .with_hint("check CODEMAGIC_API_URL and CODEMAGIC_LEGACY_API_URL, and whether a proxy requires a login");
     }
     if response.is_html() {
-        let title = Some(quoted(&response.title(), TITLE)).filter(|title| !title.is_empty());
+        let title = Some(cut(&response.title(), TITLE)).filter(|title| !title.is_empty());
         let title = title.map(|title| format!(", {title:?}")).unwrap_or_default();
-        let page = format!("an HTML page came from {host} instead of Codemagic's answer (HTTP {status}{title})");
+        let page = format!("{host} answered with an HTML page instead of JSON (HTTP {status}{title})");
         return match status {
-            500.. => Error::new(ExitCode::Unavailable, what, page)
-                .with_hint("Codemagic or a gateway before it has trouble: https://status.codemagic.io"),
-            407 => Error::new(ExitCode::NoConnection, what, page).with_hint("a proxy wants a login first"),
-            _ => Error::new(ExitCode::NoConnection, what, page).with_hint(
-                "a login page or proxy stands in between: check CODEMAGIC_API_URL, HTTPS_PROXY and NO_PROXY",
-            ),
+            500.. => Error::new(ExitCode::Unavailable, doing, page)
+                .with_hint("Codemagic, or a gateway in front of it, is failing: see https://status.codemagic.io"),
+            407 => Error::new(ExitCode::NoConnection, doing, page)
+                .with_hint("a proxy requires credentials: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"),
+            _ => Error::new(ExitCode::NoConnection, doing, page)
+                .with_hint("this is a login page or a proxy: check CODEMAGIC_API_URL, HTTPS_PROXY and NO_PROXY"),
         };
     }
-    let said = said(response);
-    let with = |sentence: &str| {
-        if said.is_empty() {
-            format!("{sentence} (HTTP {status})")
-        } else {
-            format!("{sentence} (HTTP {status}: {said})")
-        }
+    let words = if response.is_success() { String::new() } else { words(&response.body) };
+    let with = |sentence: &str| match words.as_str() {
+        "" => format!("{sentence} (HTTP {status})"),
+        words => format!("{sentence} (HTTP {status}: {words})"),
     };
     match status {
-        401 => Error::new(ExitCode::Denied, what, with("the API key is not valid"))
-            .with_hint("take the key from Codemagic's account settings, API token; it ends when its user revokes it"),
-        403 => Error::new(ExitCode::Denied, what, with(&format!("the API key may not use {subject}"))).with_hint(
-            "check the id; the key's user must be in the team that owns the app, with a role that may do this",
+        401 => Error::new(ExitCode::Denied, KEY, with("not accepted by Codemagic")).with_hint(
+            "copy it again from Account settings > API token on codemagic.io; it is valid until its user revokes it",
         ),
-        404 => Error::new(
-            ExitCode::NotFound,
-            what,
-            with(&format!("{subject} does not exist, or is hidden from this API key")),
-        )
-        .with_hint("`cibridge codemagic check` shows what this key can see"),
-        402 => Error::new(ExitCode::Refused, what, with("Codemagic wants payment"))
+        403 => Error::new(ExitCode::Denied, thing, with("access denied for this API key")).with_hint(
+            "check the ID; the user of the key must be in the team that owns the app, with a role that allows this",
+        ),
+        404 => Error::new(ExitCode::NotFound, thing, with("not found, or not visible with this API key"))
+            .with_hint("`cibridge codemagic check` shows what this API key can see"),
+        402 => Error::new(ExitCode::Refused, thing, with("payment required"))
             .with_hint("the team's plan does not cover this build: see the team's billing page"),
-        429 => Error::new(ExitCode::Unavailable, what, with(&rate_limited(response)))
-            .with_hint("all builds that use the same user's key share this limit"),
-        500.. => Error::new(ExitCode::Unavailable, what, with("Codemagic has trouble"))
-            .with_hint("try again later; https://status.codemagic.io tells of incidents"),
+        429 => Error::new(ExitCode::Unavailable, doing, with(&rate_limited(response)))
+            .with_hint("all builds that use an API key of the same user share this limit"),
+        500.. => Error::new(ExitCode::Unavailable, doing, with("Codemagic returned a server error"))
+            .with_hint("try again later; see https://status.codemagic.io for incidents"),
         _ if response.is_success() => {
-            Error::new(ExitCode::Unavailable, what, with("the answer is not what Codemagic's API gives"))
-                .with_hint("check CODEMAGIC_API_URL: is it the API's address?")
+            Error::new(ExitCode::Unavailable, doing, with(&format!("{host} did not answer as Codemagic's API does")))
+                .with_hint("check that CODEMAGIC_API_URL and CODEMAGIC_LEGACY_API_URL are the addresses of the APIs")
         }
-        _ => Error::new(ExitCode::Refused, what, with("Codemagic refused the request")),
+        400 if words.contains("ObjectId") || words.contains("Invalid app id") => {
+            Error::new(ExitCode::Refused, thing, with("not a valid ID"))
+                .with_hint("an ID has 24 hexadecimal digits; `cibridge codemagic apps` and `builds` list them")
+        }
+        _ => Error::new(ExitCode::Refused, thing, with("Codemagic rejected the request")),
     }
 }
 
 fn rate_limited(response: &Response) -> String {
     let limit = response.header("ratelimit-limit").or_else(|| response.header("x-ratelimit-limit"));
-    let sentence = match limit {
+    let sentence = match limit.and_then(|limit| limit.trim().parse::<u64>().ok()) {
         Some(limit) => format!("the limit of {limit} requests per hour is used up"),
         None => "too many requests".to_owned(),
     };
-    if let Some(reset) = response.retry_after() {
-        return format!("{sentence}, new ones are allowed in {}", humantime::format_duration(reset));
+    match response.retry_after() {
+        Some(reset) => format!("{sentence}, more are allowed in {}", output::words(reset)),
+        None => sentence,
     }
-    sentence
 }
 
-/// The service's own words: `detail` and `extra` of v3, `message` or `error` of the legacy API, else the start of the text.
-pub(super) fn said(response: &Response) -> String {
-    let words = match serde_json::from_slice::<Value>(&response.body) {
-        Ok(body) => {
-            let text =
-                ["detail", "message", "error"].iter().find_map(|key| body.get(key)?.as_str()).unwrap_or_default();
-            let extra: Vec<String> = match body.get("extra") {
-                Some(Value::Array(faults)) => faults.iter().map(fault).collect(),
-                Some(Value::Object(faults)) => {
-                    faults.iter().map(|(key, value)| format!("{key}: {}", plain(value))).collect()
-                }
-                _ => Vec::new(),
-            };
-            if extra.is_empty() { text.to_owned() } else { format!("{text}: {}", extra.join("; ")) }
-        }
-        Err(_) => response.text(),
-    };
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    quoted(&words, QUOTE)
+/// The words of an error: v3 sends `detail` and `extra` (OpenAPI, `info.description`), the legacy API `message` or `error`.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct ErrorBody {
+    detail: Field<String>,
+    message: Field<String>,
+    error: Field<String>,
+    extra: Faults,
 }
 
-/// A foreign text, cut off after so many characters.
-fn quoted(text: &str, most: usize) -> String {
+/// The service's own words about an error, in one line; empty if it has none.
+pub(super) fn words(body: &[u8]) -> String {
+    let Some(body) = lenient::parse::<ErrorBody>(body) else { return String::new() };
+    let text = body.detail.0.or(body.message.0).or(body.error.0).unwrap_or_default();
+    let words = if body.extra.0.is_empty() { text } else { format!("{text}: {}", body.extra.0) };
+    cut(&words.split_whitespace().collect::<Vec<_>>().join(" "), QUOTE)
+}
+
+/// A text, cut off after so many characters.
+fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}{CUT}", &text[..end]),
         None => text.to_owned(),
     }
 }
 
-/// One entry of v3's `extra`: `{"key": "branch", "message": "…"}`.
-fn fault(entry: &Value) -> String {
-    match (entry.get("key").and_then(Value::as_str), entry.get("message").and_then(Value::as_str)) {
-        (Some(key), Some(message)) => format!("{key}: {message}"),
-        (None, Some(message)) => message.to_owned(),
-        _ => plain(entry),
+/// v3's `extra`: a list of `{"key": "branch", "message": "…"}` or an object of messages by key. What is not a message
+/// may be a value that was sent, and is left out; so is what nobody would read to the end.
+#[derive(Debug, Default)]
+struct Faults(String);
+
+impl Faults {
+    fn add(&mut self, key: Option<&str>, message: Option<&str>) {
+        let Some(message) = message.filter(|_| self.0.len() < 4 * QUOTE) else { return };
+        if !self.0.is_empty() {
+            self.0.push_str("; ");
+        }
+        if let Some(key) = key {
+            self.0.push_str(key);
+            self.0.push_str(": ");
+        }
+        self.0.push_str(message);
     }
 }
 
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct Fault {
+    key: Field<String>,
+    message: Field<String>,
+}
+
+struct FaultsVisitor;
+
+impl<'de> Deserialize<'de> for Faults {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FaultsVisitor)
+    }
+}
+
+impl<'de> Visitor<'de> for FaultsVisitor {
+    type Value = Faults;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Faults, E> {
+        Ok(Faults(text.to_owned()))
+    }
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Faults, E> {
+        Ok(Faults::default())
+    }
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Faults, E> {
+        Ok(Faults::default())
+    }
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Faults, E> {
+        Ok(Faults::default())
+    }
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Faults, E> {
+        Ok(Faults::default())
+    }
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Faults, E> {
+        Ok(Faults::default())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Faults, A::Error> {
+        let mut faults = Faults::default();
+        while let Some(fault) = list.next_element::<lenient::TextOr<Fault>>()? {
+            match fault {
+                lenient::TextOr::Absent => {}
+                lenient::TextOr::Text(text) => faults.add(None, Some(&text)),
+                lenient::TextOr::Object(fault) => faults.add(fault.key.text(), fault.message.text()),
+            }
+        }
+        Ok(faults)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Faults, A::Error> {
+        let mut faults = Faults::default();
+        while let Some(key) = object.next_key::<String>()? {
+            let message: Field<String> = object.next_value()?;
+            faults.add(Some(&key), message.text());
+        }
+        Ok(faults)
+    }
 }

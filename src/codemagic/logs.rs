@@ -1,17 +1,20 @@
 //! Why a build failed, and the logs of its steps. Only the legacy API knows them.
+//!
+//! A log is served as `text/plain` and is HTML: each line in a `<span style="color:…">`, and `<`, `>`, `&` and quotes as
+//! entities (seen in 2026 by cascalheira/codemagic-cli and Becca-Saka/codemagic-mcp). It is read as text.
 
 use std::collections::VecDeque;
 use std::io::Read as _;
 
-use serde_json::Value;
-
+use super::apps;
 use super::client::{Client, below};
-use super::wire;
+use super::reference::{AppId, BuildId};
+use super::wire::LegacyAction;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::retry::{self, ResumeBudget};
 use crate::http::{Fault, Method, Request, Segment, Stream, Url};
-use crate::json::{objects, str, text};
-use crate::model::BuildFailure;
+use crate::model::{Build, BuildFailure};
+use crate::output::html_text::HtmlText;
 use crate::output::lines::Lines;
 
 /// The longest line of a log's end that is kept, in bytes.
@@ -40,97 +43,139 @@ impl StepLog {
     }
 }
 
+/// How a log is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// As the text that it shows.
+    Text,
+    /// The bytes as the service sends them.
+    Raw,
+}
+
 impl Client {
     /// Why a build failed: the service's message, the failed step and the last `lines` lines of its log.
-    ///
-    /// Only the three things leave this function: the document holds passwords.
-    pub fn reason(&self, id: &str, lines: usize) -> Result<BuildFailure, RequestError> {
-        let build = self.legacy(&format!("reading why build {id} failed"), id)?;
+    pub(super) fn build_failure(
+        &self,
+        id: &BuildId,
+        build: &Build,
+        lines: usize,
+    ) -> Result<BuildFailure, RequestError> {
+        let legacy = self.legacy_build(&format!("reading why build {id} failed"), id)?;
+        let actions = &legacy.build_actions.entries;
         let culprit = ["failed", "canceled"]
             .iter()
-            .find_map(|status| objects(&build, "buildActions").find(|action| str(action, "status") == Some(status)));
+            .find_map(|status| actions.iter().find(|action| action.status.text() == Some(status)));
         let log_tail = match culprit {
             Some(action) if lines > 0 => {
                 // A missing log must not hide the reason.
-                self.log_address(id, wire::legacy_log(action), str(action, "_id"))
-                    .map(|url| self.tail(&url, lines))
-                    .unwrap_or_default()
+                let address = self.log_address(id, action.telling_log(), action.id.text());
+                address.map(|url| self.log_tail(&url, lines)).unwrap_or_default()
             }
             _ => Vec::new(),
         };
+        let message = legacy.message.0.clone().filter(|message| !message.trim().is_empty());
         Ok(BuildFailure {
-            message: text(&build, "message").filter(|message| !message.trim().is_empty()),
-            step: culprit.and_then(|action| text(action, "name")),
+            message: message.map(|message| self.explained(message, build)),
+            step: culprit.and_then(|action| action.name.0.clone()),
             log_tail,
         })
     }
 
-    /// The steps of a build with their logs, in order.
-    pub fn step_logs(&self, id: &str) -> Result<Vec<StepLog>, RequestError> {
-        let build = self.legacy(&format!("reading the logs of build {id}"), id)?;
-        let step = |action| StepLog {
-            id: text(action, "_id").unwrap_or_default(),
-            name: text(action, "name").unwrap_or_default(),
-            status: text(action, "status"),
-            parts: self.parts(id, action),
-        };
-        Ok(objects(&build, "buildActions").map(step).collect())
+    /// The message, with the known workflows where it says that the build's one is unknown.
+    fn explained(&self, message: String, build: &Build) -> String {
+        let unknown = message.contains("not found") && message.to_lowercase().contains("workflow");
+        let (Some(workflow), true) = (&build.workflow_id, unknown) else { return message };
+        let known = build.app_id.as_deref().and_then(|app_id| self.workflows(&AppId::parse(app_id).ok()?).ok());
+        match known.and_then(|known| apps::suggestion(workflow, &known)) {
+            Some(suggestion) => format!("{message}; {suggestion}"),
+            None => message,
+        }
     }
 
-    /// Where the whole log of a step is: its own link, else the links of all its parts, else the address that two
-    /// clients build from the ids.
-    fn parts(&self, id: &str, action: &Value) -> Vec<Url> {
-        let links: Vec<&str> = match str(action, "logUrl") {
-            Some(own) => vec![own],
-            None => objects(action, "subactions").filter_map(|part| str(part, "logUrl")).collect(),
+    /// The steps of a build with their logs, in order.
+    pub fn step_logs(&self, id: &BuildId) -> Result<Vec<StepLog>, RequestError> {
+        let build = self.legacy_build(&format!("reading the logs of build {id}"), id)?;
+        let step = |action: &LegacyAction| StepLog {
+            id: action.id.0.clone().unwrap_or_default(),
+            name: action.name.0.clone().unwrap_or_default(),
+            status: action.status.0.clone(),
+            parts: self.log_parts(id, action),
         };
-        if links.is_empty() && str(action, "startedAt").is_some() {
-            return self.log_address(id, None, str(action, "_id")).into_iter().collect();
+        Ok(build.build_actions.entries.iter().map(step).collect())
+    }
+
+    /// Where the whole log of a step is; where the document has no link, the address that public clients build from the
+    /// ids (todah-zg/codemagic-mcp, AgiMaulana/CodemagicMcp).
+    fn log_parts(&self, id: &BuildId, action: &LegacyAction) -> Vec<Url> {
+        let links = action.all_logs();
+        if links.is_empty() && action.started_at.0.is_some() {
+            return self.log_address(id, None, action.id.text()).into_iter().collect();
         }
         links.into_iter().filter_map(|link| Url::parse(link).ok()).collect()
     }
 
-    fn log_address(&self, id: &str, link: Option<&str>, step: Option<&str>) -> Option<Url> {
+    fn log_address(&self, id: &BuildId, link: Option<&str>, step: Option<&str>) -> Option<Url> {
         let by_link = link.and_then(|link| Url::parse(link).ok());
-        by_link.or_else(|| {
-            below(&self.endpoints.legacy, &format!("/builds/{}/step/{}", Segment::new(id)?, Segment::new(step?)?)).ok()
-        })
+        by_link.or_else(|| below(&self.endpoints.legacy, &format!("/builds/{id}/step/{}", Segment::new(step?)?)).ok())
     }
 
     /// The last lines of a log, read as a stream: a log may be larger than memory, and so may one line.
-    fn tail(&self, url: &Url, lines: usize) -> Vec<String> {
+    fn log_tail(&self, url: &Url, lines: usize) -> Vec<String> {
         let mut tail = VecDeque::new();
-        let mut fresh = true;
+        let mut at_line_start = true;
         let mut keep = |piece: &[u8], ends: bool| {
             // What follows the first piece of a long line is left out.
-            if fresh {
+            if at_line_start {
                 if tail.len() == lines {
                     tail.pop_front();
                 }
                 tail.push_back(String::from_utf8_lossy(piece.trim_ascii_end()).into_owned());
             }
-            fresh = ends;
+            at_line_start = ends;
         };
         let Ok(mut stream) = self.http.stream(&Request::new(Method::Get, url.clone())) else { return Vec::new() };
-        if stream.status != 200 {
+        if stream.status != 200 || is_html(&stream) {
             return Vec::new();
         }
-        let mut pieces = Lines::new(LINE);
-        let mut buffer = vec![0; CHUNK];
+        let (mut html, mut pieces) = (HtmlText::default(), Lines::new(LINE));
+        let (mut buffer, mut text) = (vec![0; CHUNK], Vec::new());
         while let Ok(length @ 1..) = stream.read(&mut buffer) {
-            pieces.push(&buffer[..length], &mut keep);
+            text.clear();
+            html.feed(&buffer[..length], &mut text);
+            pieces.push(&text, &mut keep);
         }
+        text.clear();
+        html.end(&mut text);
+        pieces.push(&text, &mut keep);
         pieces.finish(&mut keep);
         tail.into()
     }
 
     /// Hands the log of a step to `take` as it comes. False if the service has none.
     ///
-    /// A broken connection is opened again, and the log goes on where it broke.
-    pub fn read_log(&self, step: &StepLog, take: &mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<bool, Error> {
+    /// A broken connection is opened again, and the log is continued where it broke.
+    pub fn read_step_log(
+        &self,
+        step: &StepLog,
+        format: LogFormat,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
         let mut found = false;
         for part in &step.parts {
-            found |= self.read_part(step, part, take)?;
+            let (mut html, mut text) = (HtmlText::default(), Vec::new());
+            found |= self.read_part(step, part, &mut |bytes| match format {
+                LogFormat::Raw => take(bytes),
+                LogFormat::Text => {
+                    text.clear();
+                    html.feed(bytes, &mut text);
+                    take(&text)
+                }
+            })?;
+            text.clear();
+            html.end(&mut text);
+            if !text.is_empty() {
+                take(&text)?;
+            }
         }
         Ok(found)
     }
@@ -180,7 +225,7 @@ impl Client {
                 Err(fault) => return Err(fault.into_error(what())),
             };
             if let Some(code) = self.clock.interrupted() {
-                return Err(Error::new(code, what(), "ended by a signal"));
+                return Err(Error::new(code, what(), "interrupted by a signal"));
             }
             match budget.record_failure(got, None, fastrand::f64()) {
                 Some(pause) => self.clock.sleep(pause),
@@ -213,8 +258,12 @@ fn is_html(stream: &Stream) -> bool {
 fn no_log(what: String, stream: &Stream) -> Error {
     let (status, host) = (stream.status, stream.url.host());
     if is_html(stream) {
-        return Error::new(ExitCode::NoConnection, what, format!("an HTML page came from {host} (HTTP {status})"))
-            .with_hint("a login page or proxy stands in between: check HTTPS_PROXY and NO_PROXY");
+        return Error::new(
+            ExitCode::NoConnection,
+            what,
+            format!("{host} answered with an HTML page instead of a log (HTTP {status})"),
+        )
+        .with_hint("this is a login page or a proxy: check HTTPS_PROXY and NO_PROXY");
     }
     let code = match status {
         401 | 403 => ExitCode::Denied,
@@ -222,5 +271,5 @@ fn no_log(what: String, stream: &Stream) -> Error {
         status if retry::is_retryable(status) => ExitCode::Unavailable,
         _ => ExitCode::Refused,
     };
-    Error::new(code, what, format!("{host} answers with HTTP {status}"))
+    Error::new(code, what, format!("{host} answered with HTTP {status}"))
 }

@@ -1,19 +1,27 @@
 //! The Codemagic client: its two APIs side by side.
 //!
-//! v3 (`https://codemagic.io/api/v3`) starts builds, tells their state and lists artifacts; the legacy API
-//! (`https://api.codemagic.io`) cancels builds and holds logs, failure messages and test results. Wire types stay
-//! below this module. It must know no console, no exit and no Jenkins.
+//! v3 (`https://codemagic.io/api/v3`) starts builds, gives their state and lists artifacts; the legacy API
+//! (`https://api.codemagic.io`) cancels builds and holds logs, failure messages and test results. Wire types stay in
+//! this folder. It must know no console, no exit and no Jenkins.
 
+mod account;
 mod apps;
 mod artifacts;
 mod client;
 mod errors;
+mod key;
 mod logs;
+mod provider;
+mod reference;
 mod request;
-mod tests;
+mod test_results;
 mod wire;
 
-pub use artifacts::Offer;
-pub use client::{Api, Client, Endpoints, Filter, StartError};
-pub use logs::StepLog;
-pub use request::{StartRequest, key_fault};
+pub use apps::{Cache, Workflow, unknown_workflow};
+pub use artifacts::PublicLink;
+pub use client::{Client, Endpoints, Filter};
+pub use key::{ApiKey, KEY_VARIABLES};
+pub use logs::{LogFormat, StepLog};
+pub use provider::WatchedBuild;
+pub use reference::{AppId, BuildId, BuildRef};
+pub use request::{Api, EnvironmentDraft, Head, Input, TriggerDraft, TriggerRequest};

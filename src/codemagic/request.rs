@@ -1,322 +1,578 @@
-//! The request that starts a build, and what can be said against it before it is sent.
+//! The request that starts a build: a draft from several sources, and the complete one made of it.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::reference::AppId;
 use crate::error::Error;
 
-/// What to build. The fields are those of v3's `POST /apps/{app_id}/builds`, and the app's id.
+/// The longest idempotency key, in bytes. It becomes part of a label, whose limit is not documented.
+const LONGEST_KEY: usize = 200;
+
+/// Which of the two APIs starts a build.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Api {
+    /// `POST /apps/{app_id}/builds`, documented since mid-2026.
+    #[default]
+    V3,
+    /// `POST /builds`, the only start until then.
+    Legacy,
+}
+
+/// What a source says about the build to start: the command line, a request file or the environment.
 ///
-/// Codemagic has no field for a commit: the head of the branch or tag at fetch time is built.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct StartRequest {
-    /// The app: the part after `/app/` in its page's address.
+/// The keys of the file are those of v3's `POST /apps/{app_id}/builds`, and `app_id` and `idempotency_key`. The legacy
+/// API's spelling (`appId`) is accepted as well. Null counts as not given.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TriggerDraft {
+    /// The app, by its id or page.
+    #[serde(alias = "appId")]
     pub app_id: Option<String>,
-    /// The workflow: its key below `workflows:` in `codemagic.yaml`, or a Workflow Editor id. Not its display name.
+    /// The workflow: its key below `workflows:` in `codemagic.yaml`, or a Workflow Editor id.
+    #[serde(alias = "workflowId")]
     pub workflow_id: Option<String>,
     /// The branch to build.
     pub branch: Option<String>,
     /// The tag to build.
     pub tag: Option<String>,
     /// Labels in addition to the workflow's own.
+    #[serde(deserialize_with = "null_is_empty")]
     pub labels: Vec<String>,
     /// The machine type instead of the workflow's own, e.g. `mac_mini_m2`.
+    #[serde(alias = "instanceType")]
     pub instance_type: Option<String>,
-    /// The workflow's inputs: strings, numbers and booleans.
+    /// The workflow's inputs: texts, numbers and booleans.
+    #[serde(deserialize_with = "null_is_empty")]
     pub inputs: Map<String, Value>,
     /// Variables, variable groups and software versions.
-    pub environment: Environment,
+    #[serde(deserialize_with = "only_object")]
+    pub environment: EnvironmentDraft,
+    /// Starts with the same key are one build.
+    #[serde(alias = "idempotencyKey")]
+    pub idempotency_key: Option<String>,
 }
 
-/// The environment of a build.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Environment {
+/// What a source says about the environment of the build.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnvironmentDraft {
     /// Variables; they win over the app's and the team's.
+    #[serde(deserialize_with = "null_is_empty")]
     pub variables: Map<String, Value>,
     /// Names of variable groups to add.
+    #[serde(deserialize_with = "null_is_empty")]
     pub groups: Vec<String>,
-    /// Versions such as `xcode` or `flutter`.
+    /// Versions of software such as `xcode` or `flutter`.
+    #[serde(alias = "softwareVersions", deserialize_with = "null_is_empty")]
     pub software_versions: Map<String, Value>,
 }
 
-impl StartRequest {
-    /// Reads a request from JSON text. Unknown keys are refused by name.
+fn null_is_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A derived struct reads a list as well, field by field; a list of values is a mistake here.
+fn only_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EnvironmentDraft, D::Error> {
+    let object = null_is_empty::<D, Map<String, Value>>(deserializer)?;
+    EnvironmentDraft::deserialize(Value::Object(object)).map_err(D::Error::custom)
+}
+
+impl TriggerDraft {
+    /// Reads the text of a request file. `source` names the file. Fails with code 2; the error names unknown keys and
+    /// the place of a mistyped value, and never quotes a value.
     pub fn from_json(text: &str, source: &str) -> Result<Self, Error> {
-        Self::read(text).map_err(|why| {
-            Error::usage(format!("the request {source}"), why)
-                .with_hint("the keys are those of the v3 API: app_id, workflow_id, branch or tag, labels, instance_type, inputs, environment")
+        let draft = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|error| without_values(&error.to_string()))
+        } else {
+            Err("expected a JSON object".to_owned())
+        };
+        draft.map_err(|why| {
+            Error::usage(format!("request {source}"), why).with_hint(
+                "the keys are app_id, workflow_id, branch or tag, labels, instance_type, inputs, idempotency_key and \
+                 environment with variables, groups and software_versions",
+            )
         })
     }
 
-    fn read(text: &str) -> Result<Self, String> {
-        let Value::Object(whole) = serde_json::from_str(text).map_err(|error| error.to_string())? else {
-            return Err("it is no JSON object".to_owned());
+    /// This draft with what it leaves open taken from a `weaker` one. Lists and maps are joined; of the same name in
+    /// two maps the value of this draft counts. A branch or tag here leaves no room for either of the weaker draft.
+    #[must_use]
+    pub fn or(self, weaker: Self) -> Self {
+        let (branch, tag) = if self.branch.is_some() || self.tag.is_some() {
+            (self.branch, self.tag)
+        } else {
+            (weaker.branch, weaker.tag)
         };
-        let mut fields = Fields(whole);
-        let mut environment = Fields(fields.object("environment")?);
-        let request = Self {
-            app_id: fields.text("app_id")?,
-            workflow_id: fields.text("workflow_id")?,
-            branch: fields.text("branch")?,
-            tag: fields.text("tag")?,
-            labels: fields.texts("labels")?,
-            instance_type: fields.text("instance_type")?,
-            inputs: fields.object("inputs")?,
-            environment: Environment {
-                variables: environment.object("variables")?,
-                groups: environment.texts("groups")?,
-                software_versions: environment.object("software_versions")?,
+        let joined = |stronger: Vec<String>, mut list: Vec<String>| {
+            list.extend(stronger);
+            list
+        };
+        let merged = |stronger: Map<String, Value>, mut map: Map<String, Value>| {
+            map.extend(stronger);
+            map
+        };
+        Self {
+            app_id: self.app_id.or(weaker.app_id),
+            workflow_id: self.workflow_id.or(weaker.workflow_id),
+            branch,
+            tag,
+            labels: joined(self.labels, weaker.labels),
+            instance_type: self.instance_type.or(weaker.instance_type),
+            inputs: merged(self.inputs, weaker.inputs),
+            environment: EnvironmentDraft {
+                variables: merged(self.environment.variables, weaker.environment.variables),
+                groups: joined(self.environment.groups, weaker.environment.groups),
+                software_versions: merged(self.environment.software_versions, weaker.environment.software_versions),
             },
-        };
-        environment.all_known()?;
-        fields.all_known()?;
-        Ok(request)
+            idempotency_key: self.idempotency_key.or(weaker.idempotency_key),
+        }
     }
 
-    /// Refuses a request that Codemagic would refuse, or would take and then fail on.
-    pub fn check(&self) -> Result<(), Error> {
-        let missing = |what: &str, flag: &str, variable: &str| {
-            Error::usage(format!("the {what}"), "not given").with_hint(format!("give {flag}, or set {variable}"))
-        };
-        match self.app_id.as_deref() {
-            None => return Err(missing("app id", "--app-id", "CODEMAGIC_APP_ID")),
-            Some(app_id) => app_id_fault(app_id)?,
-        }
-        match self.workflow_id.as_deref() {
-            None => return Err(missing("workflow id", "--workflow", "CODEMAGIC_WORKFLOW")),
-            Some(workflow) => one_line("the workflow id", workflow)?,
-        }
-        match (self.branch.as_deref(), self.tag.as_deref()) {
+    /// The complete request. Fails with code 2 where Codemagic would refuse it, or would accept it and then fail.
+    pub fn complete(self, api: Api) -> Result<TriggerRequest, Error> {
+        let app_id = self.app_id.ok_or_else(|| missing("app ID", "--app-id", "CODEMAGIC_APP_ID", "appId"))?;
+        let app_id = AppId::parse(&app_id)?;
+        let workflow_id =
+            self.workflow_id.ok_or_else(|| missing("workflow ID", "--workflow", "CODEMAGIC_WORKFLOW", "workflowId"))?;
+        let head = match (self.branch, self.tag) {
+            (Some(branch), None) => Head::Branch(full_name("branch", branch, "refs/heads/")?),
+            (None, Some(tag)) => Head::Tag(full_name("tag", tag, "refs/tags/")?),
             (None, None) => {
-                return Err(missing("branch or tag", "--branch or --tag", "CODEMAGIC_BRANCH or CODEMAGIC_TAG"));
+                let variables = "CODEMAGIC_BRANCH or CODEMAGIC_TAG";
+                return Err(missing("branch or tag", "--branch or --tag", variables, "branch or tag"));
             }
             (Some(_), Some(_)) => {
-                return Err(Error::usage("branch and tag", "both given, and a build has exactly one")
-                    .with_hint("give only --branch or only --tag"));
+                return Err(Error::usage("", "--branch and --tag cannot be used together").with_hint(
+                    "pass only one of them, also counting CODEMAGIC_BRANCH and CODEMAGIC_TAG (in a Jenkinsfile: branch or tag)",
+                ));
             }
-            (Some(branch), None) => one_line("the branch", branch)?,
-            (None, Some(tag)) => one_line("the tag", tag)?,
-        }
-        for label in &self.labels {
-            one_line("a label", label)?;
-        }
-        for group in &self.environment.groups {
-            one_line("a variable group", group)?;
-        }
-        if let Some(instance_type) = &self.instance_type {
-            one_line("the instance type", instance_type)?;
-        }
-        for (name, value) in &self.inputs {
-            if name.is_empty() || !(value.is_string() || value.is_number() || value.is_boolean()) {
-                return Err(Error::usage(format!("input `{name}`"), "is no text, number or boolean")
-                    .with_hint("write --input NAME=TEXT, or --input NAME:=JSON for numbers and booleans"));
+        };
+        let idempotency_key = self.idempotency_key.map(|key| checked_key(&key).map(|()| key)).transpose()?;
+        Ok(TriggerRequest {
+            api,
+            app_id,
+            workflow_id: one_line("workflow ID", workflow_id)?,
+            head,
+            labels: all_one_line("label", self.labels)?,
+            instance_type: self.instance_type.map(|text| one_line("instance type", text)).transpose()?,
+            inputs: self.inputs.into_iter().map(input).collect::<Result<_, _>>()?,
+            variables: texts("variable", self.environment.variables)?,
+            groups: all_one_line("variable group", self.environment.groups)?,
+            software_versions: texts("software version", self.environment.software_versions)?,
+            key_label: idempotency_key.map(|key| format!("cibridge-key={key}")),
+            start_label: format!("cibridge-{:016x}", fastrand::u64(..)),
+        })
+    }
+}
+
+/// `serde_json` quotes values of the wrong type, which may be secret; the expected type and the place are enough.
+fn without_values(error: &str) -> String {
+    let quotes = ["invalid type: ", "invalid value: "].iter().any(|start| error.starts_with(start));
+    match error.rfind(", expected ").filter(|_| quotes) {
+        Some(at) => error[at + 2..].to_owned(),
+        None => error.to_owned(),
+    }
+}
+
+/// What is built: the newest commit of a branch, or a tag. Codemagic has no field for a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Head {
+    /// A branch.
+    Branch(String),
+    /// A tag.
+    Tag(String),
+}
+
+impl Head {
+    /// The branch, if it is one.
+    pub fn branch(&self) -> Option<&str> {
+        if let Self::Branch(name) = self { Some(name) } else { None }
+    }
+
+    /// The tag, if it is one.
+    pub fn tag(&self) -> Option<&str> {
+        if let Self::Tag(name) = self { Some(name) } else { None }
+    }
+}
+
+/// The value of an input. Codemagic checks its type, so a boolean is sent as one (codemagic-docs, `build-inputs.md`).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Input {
+    /// A text.
+    Text(String),
+    /// A number.
+    Number(serde_json::Number),
+    /// A boolean.
+    Flag(bool),
+}
+
+/// A complete request to start a build.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TriggerRequest {
+    /// The API that starts it.
+    pub api: Api,
+    /// The app.
+    pub app_id: AppId,
+    /// The workflow's id, or its display name where that cannot be an id.
+    pub workflow_id: String,
+    /// The branch or tag.
+    pub head: Head,
+    /// Labels in addition to the workflow's own, without the two below.
+    pub labels: Vec<String>,
+    /// The machine type.
+    pub instance_type: Option<String>,
+    /// The inputs.
+    pub inputs: BTreeMap<String, Input>,
+    /// The variables.
+    pub variables: BTreeMap<String, String>,
+    /// The names of variable groups.
+    pub groups: Vec<String>,
+    /// The software versions.
+    pub software_versions: BTreeMap<String, String>,
+    /// The label that stands for the idempotency key.
+    key_label: Option<String>,
+    /// A label that no other start has.
+    start_label: String,
+}
+
+impl TryFrom<TriggerDraft> for TriggerRequest {
+    type Error = Error;
+
+    fn try_from(draft: TriggerDraft) -> Result<Self, Error> {
+        draft.complete(Api::default())
+    }
+}
+
+impl TriggerRequest {
+    /// The label that stands for the idempotency key, if one was given.
+    pub fn key_label(&self) -> Option<&str> {
+        self.key_label.as_deref()
+    }
+
+    /// The label by which this very start is recognized.
+    pub fn start_label(&self) -> &str {
+        &self.start_label
+    }
+
+    /// All labels that the build gets from this request.
+    pub fn all_labels(&self) -> Vec<&str> {
+        let own = [Some(self.start_label()), self.key_label()];
+        self.labels.iter().map(String::as_str).chain(own.into_iter().flatten()).collect()
+    }
+
+    /// The body for the request's API. What is not set is left out: the service may read an empty value as a choice.
+    pub(super) fn body(&self) -> Value {
+        let (labels, instance_type, inputs) = (self.all_labels(), self.instance_type.as_deref(), &self.inputs);
+        let (variables, groups, software_versions) = (&self.variables, &self.groups, &self.software_versions);
+        let (workflow_id, head) = (&*self.workflow_id, &self.head);
+        let body = match self.api {
+            Api::V3 => {
+                let environment = V3Environment { variables, groups, software_versions };
+                serde_json::to_value(V3Body { workflow_id, head, labels, instance_type, inputs, environment })
             }
-        }
-        for (kind, entries) in
-            [("variable", &self.environment.variables), ("software version", &self.environment.software_versions)]
-        {
-            for (name, value) in entries {
-                if name.is_empty() {
-                    return Err(Error::usage(format!("a {kind}"), "has an empty name"));
-                }
-                if !value.is_string() {
-                    return Err(Error::usage(format!("{kind} `{name}`"), format!("is {value}, not text"))
-                        .with_hint("Codemagic takes only text here: put the value in quotes"));
-                }
+            Api::Legacy => {
+                let environment = LegacyEnvironment { variables, groups, software_versions };
+                let app_id = self.app_id.as_str();
+                serde_json::to_value(LegacyBody {
+                    app_id,
+                    workflow_id,
+                    head,
+                    labels,
+                    instance_type,
+                    inputs,
+                    environment,
+                })
             }
-        }
-        Ok(())
-    }
-
-    /// The body for v3.
-    pub(super) fn v3_body(&self) -> Value {
-        let mut body = json!({ "workflow_id": self.workflow_id });
-        self.shared(&mut body, "instance_type", "software_versions");
-        body
-    }
-
-    /// The body for the legacy API.
-    pub(super) fn legacy_body(&self) -> Value {
-        let mut body = json!({ "appId": self.app_id, "workflowId": self.workflow_id });
-        self.shared(&mut body, "instanceType", "softwareVersions");
-        body
-    }
-
-    /// Adds what is set; what is not set is left out, because the service may read an empty value as a wish.
-    fn shared(&self, body: &mut Value, instance_type: &str, software_versions: &str) {
-        let mut set = |name: &str, value: Value| body[name] = value;
-        if let Some(branch) = &self.branch {
-            set("branch", json!(branch));
-        }
-        if let Some(tag) = &self.tag {
-            set("tag", json!(tag));
-        }
-        if !self.labels.is_empty() {
-            set("labels", json!(self.labels));
-        }
-        if let Some(value) = &self.instance_type {
-            set(instance_type, json!(value));
-        }
-        if !self.inputs.is_empty() {
-            set("inputs", json!(self.inputs));
-        }
-        let mut environment = Map::new();
-        if !self.environment.variables.is_empty() {
-            environment.insert("variables".to_owned(), json!(self.environment.variables));
-        }
-        if !self.environment.groups.is_empty() {
-            environment.insert("groups".to_owned(), json!(self.environment.groups));
-        }
-        if !self.environment.software_versions.is_empty() {
-            environment.insert(software_versions.to_owned(), json!(self.environment.software_versions));
-        }
-        if !environment.is_empty() {
-            set("environment", Value::Object(environment));
-        }
+        };
+        // Texts, numbers, booleans, lists and maps with text keys always have a JSON form.
+        body.unwrap_or_default()
     }
 }
 
-/// The fields of a JSON object, each taken once. Null counts as not given.
-struct Fields(Map<String, Value>);
+/// The body of v3's `POST /apps/{app_id}/builds` (codemagic-docs, `rest-api/builds.md` of mid-2026).
+#[derive(Serialize)]
+struct V3Body<'a> {
+    workflow_id: &'a str,
+    #[serde(flatten)]
+    head: &'a Head,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    inputs: &'a BTreeMap<String, Input>,
+    #[serde(skip_serializing_if = "V3Environment::is_empty")]
+    environment: V3Environment<'a>,
+}
 
-impl Fields {
-    fn take(&mut self, name: &str) -> Option<Value> {
-        self.0.shift_remove(name).filter(|value| !value.is_null())
-    }
+#[derive(Serialize)]
+struct V3Environment<'a> {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    variables: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    groups: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    software_versions: &'a BTreeMap<String, String>,
+}
 
-    fn text(&mut self, name: &str) -> Result<Option<String>, String> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(format!("`{name}` is no text")),
-        }
-    }
-
-    fn texts(&mut self, name: &str) -> Result<Vec<String>, String> {
-        let none = || format!("`{name}` is no list of texts");
-        let Some(list) = self.take(name) else { return Ok(Vec::new()) };
-        let entries = list.as_array().ok_or_else(none)?;
-        entries.iter().map(|entry| entry.as_str().map(str::to_owned).ok_or_else(none)).collect()
-    }
-
-    fn object(&mut self, name: &str) -> Result<Map<String, Value>, String> {
-        match self.take(name) {
-            None => Ok(Map::new()),
-            Some(Value::Object(object)) => Ok(object),
-            Some(_) => Err(format!("`{name}` is no JSON object")),
-        }
-    }
-
-    /// Refuses what nobody took.
-    fn all_known(&self) -> Result<(), String> {
-        self.0.keys().next().map_or(Ok(()), |name| Err(format!("unknown field `{name}`")))
+impl V3Environment<'_> {
+    fn is_empty(&self) -> bool {
+        self.variables.is_empty() && self.groups.is_empty() && self.software_versions.is_empty()
     }
 }
 
-/// Refuses an app id that cannot be one.
-pub fn app_id_fault(app_id: &str) -> Result<(), Error> {
-    if app_id.is_empty() || app_id.contains(|c: char| c.is_whitespace() || c.is_control() || "/?#".contains(c)) {
-        return Err(Error::usage(format!("the app id {app_id:?}"), "is empty or holds spaces, line breaks or slashes")
-            .with_hint("the app id is the part after /app/ in the address of the app's page on codemagic.io"));
-    }
-    Ok(())
+/// The body of the legacy `POST /builds` (codemagic-docs, `rest-api/builds.md` until mid-2026). `inputs` was documented
+/// for it in May 2024 and removed again; it is sent all the same, because without it they would be lost silently.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LegacyBody<'a> {
+    app_id: &'a str,
+    workflow_id: &'a str,
+    #[serde(flatten)]
+    head: &'a Head,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    inputs: &'a BTreeMap<String, Input>,
+    #[serde(skip_serializing_if = "LegacyEnvironment::is_empty")]
+    environment: LegacyEnvironment<'a>,
 }
 
-/// Refuses an API key that cannot be one. The text of the key is not repeated.
-pub fn key_fault(key: &str, source: &str) -> Result<(), Error> {
-    let what = format!("the API key from {source}");
-    if key.is_empty() {
-        return Err(
-            Error::usage(what, "is empty").with_hint("set CODEMAGIC_API_KEY, or name a file with --api-key-file")
-        );
-    }
-    if key.contains(|c: char| c.is_whitespace() || c.is_control()) || !key.is_ascii() {
-        return Err(Error::usage(what, "holds spaces, line breaks or characters that no key has")
-            .with_hint("copy the key again, alone, from Codemagic's account settings"));
-    }
-    Ok(())
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LegacyEnvironment<'a> {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    variables: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    groups: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    software_versions: &'a BTreeMap<String, String>,
 }
 
-fn one_line(what: &str, text: &str) -> Result<(), Error> {
+impl LegacyEnvironment<'_> {
+    fn is_empty(&self) -> bool {
+        self.variables.is_empty() && self.groups.is_empty() && self.software_versions.is_empty()
+    }
+}
+
+fn missing(what: &str, flag: &str, variable: &str, argument: &str) -> Error {
+    Error::usage("", format!("missing {what}"))
+        .with_hint(format!("pass {flag} or set {variable} (in a Jenkinsfile: {argument})"))
+}
+
+fn checked_key(key: &str) -> Result<(), Error> {
+    let why = match key {
+        _ if key.trim().is_empty() => "is empty",
+        _ if key.len() > LONGEST_KEY => "is longer than 200 bytes",
+        _ if key.contains(char::is_control) => "contains control characters",
+        _ => return Ok(()),
+    };
+    Err(Error::usage("idempotency key", why)
+        .with_hint("use a short text that names the work to do, e.g. env.BUILD_TAG in Jenkins"))
+}
+
+/// A branch or tag by its short name, which is what Codemagic expects.
+fn full_name(what: &str, name: String, prefix: &str) -> Result<String, Error> {
+    match name.strip_prefix(prefix) {
+        Some(short) => Err(Error::usage(format!("{what} {name:?}"), "is a full ref name")
+            .with_hint(format!("pass --{what} {short} (in a Jenkinsfile: {what})"))),
+        None => one_line(what, name),
+    }
+}
+
+fn one_line(what: &str, text: String) -> Result<String, Error> {
     if text.trim().is_empty() {
         return Err(Error::usage(what, "is empty"));
     }
     if text.contains(char::is_control) {
-        return Err(Error::usage(what, format!("{text:?} holds a line break or control character")));
+        return Err(Error::usage(format!("{what} {text:?}"), "contains a line break or control character"));
     }
-    Ok(())
+    Ok(text)
+}
+
+fn all_one_line(what: &str, texts: Vec<String>) -> Result<Vec<String>, Error> {
+    texts.into_iter().map(|text| one_line(what, text)).collect()
+}
+
+fn input((name, value): (String, Value)) -> Result<(String, Input), Error> {
+    let value = match value {
+        Value::String(text) => Input::Text(text),
+        Value::Number(number) => Input::Number(number),
+        Value::Bool(flag) => Input::Flag(flag),
+        _ => {
+            return Err(Error::usage(format!("input {name:?}"), "must be a string, a number or a boolean")
+                .with_hint("pass --input NAME=TEXT, or --input NAME:=JSON for numbers and booleans"));
+        }
+    };
+    if name.is_empty() { Err(Error::usage("input", "has an empty name")) } else { Ok((name, value)) }
+}
+
+/// Codemagic takes only texts here. The value is not repeated: a variable may be secret.
+fn texts(what: &str, values: Map<String, Value>) -> Result<BTreeMap<String, String>, Error> {
+    let text = |(name, value): (String, Value)| match value {
+        _ if name.is_empty() => Err(Error::usage(what, "has an empty name")),
+        Value::String(text) => Ok((name, text)),
+        other => Err(Error::usage(format!("{what} {name:?}"), format!("must be a string, not {}", kind(&other)))
+            .with_hint("put the value in quotes")),
+    };
+    values.into_iter().map(text).collect()
+}
+
+fn kind(value: &Value) -> impl fmt::Display {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn request() -> StartRequest {
-        StartRequest::from_json(r#"{"app_id":"60a0b1c2d3e4f56789abcdef","workflow_id":"ios","branch":"main"}"#, "file")
-            .unwrap()
+    const APP: &str = "60a0b1c2d3e4f56789abcdef";
+
+    fn draft(text: &str) -> Result<TriggerDraft, Error> {
+        TriggerDraft::from_json(text, "r.json")
+    }
+
+    fn good() -> TriggerDraft {
+        draft(&json!({"app_id": APP, "workflow_id": "ios", "branch": "main"}).to_string()).unwrap()
     }
 
     #[test]
-    fn unknown_keys_are_refused_by_name() {
-        for text in [r#"{"app_id":"a","workflow":"b"}"#, r#"{"environment":{"vars":{}}}"#] {
-            let failure = StartRequest::from_json(text, "r.json").unwrap_err();
-            assert!(
-                failure.reason().contains("unknown field `workflow`")
-                    || failure.reason().contains("unknown field `vars`"),
-                "{failure}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_has_the_wrong_kind_is_refused_by_name() {
+    fn a_request_file_is_refused_by_the_name_or_place_of_its_fault_and_no_value_is_quoted() {
         for (text, why) in [
-            ("[]", "it is no JSON object"),
-            (r#"["60a0b1c2d3e4f56789abcdef"]"#, "it is no JSON object"),
-            ("null", "it is no JSON object"),
-            (r#"{"environment": []}"#, "`environment` is no JSON object"),
-            (r#"{"app_id": 7}"#, "`app_id` is no text"),
-            (r#"{"labels": "one"}"#, "`labels` is no list of texts"),
-            (r#"{"environment": {"groups": [1]}}"#, "`groups` is no list of texts"),
-            (r#"{"inputs": "a=b"}"#, "`inputs` is no JSON object"),
+            ("[]", "expected a JSON object"),
+            (r#"["60a0b1c2d3e4f56789abcdef"]"#, "expected a JSON object"),
+            ("null", "expected a JSON object"),
+            ("", "expected a JSON object"),
+            (r#"{"app_id": 77777}"#, "expected a string at line 1 column 16"),
+            ("{\n\"labels\": \"hunter2\"}", "expected a sequence at line 2 column 19"),
+            (r#"{"environment": {"groups": [77777]}}"#, "expected a string at line 1 column 36"),
+            (r#"{"environment": []}"#, "expected a map at line 1 column 16"),
+            (r#"{"environment": {"variables": "hunter2"}}"#, "expected a map at line 1 column 41"),
+            (r#"{"inputs": "hunter2"}"#, "expected a map at line 1 column 20"),
             (r#"{"app_id": "#, "EOF while parsing a value at line 1 column 11"),
         ] {
-            assert_eq!(StartRequest::from_json(text, "r.json").unwrap_err().reason(), why, "{text}");
+            let error = draft(text).unwrap_err();
+            assert!(error.reason().starts_with(why.split(" at ").next().unwrap()), "{text}: {error}");
+            assert!(!error.reason().contains("hunter2") && !error.reason().contains("77777"), "{error}");
         }
-        let nulls = StartRequest::from_json(r#"{"branch": null, "labels": null, "environment": null}"#, "r.json");
-        assert_eq!(nulls, Ok(StartRequest::default()));
+        for text in [r#"{"app_id":"a","workflow":"b"}"#, r#"{"environment":{"workflow":{}}}"#] {
+            let error = draft(text).unwrap_err();
+            assert!(error.reason().starts_with("unknown field `workflow`, expected one of `"), "{error}");
+        }
     }
 
     #[test]
-    fn each_fault_names_the_thing() {
-        type Change = fn(&mut StartRequest);
-        let table: [(Change, &str); 9] = [
-            (|r| r.app_id = None, "the app id"),
-            (|r| r.app_id = Some("a b".into()), "the app id"),
-            (|r| r.workflow_id = Some(" ".into()), "the workflow id"),
-            (|r| r.branch = None, "the branch or tag"),
-            (|r| r.tag = Some("v1".into()), "branch and tag"),
-            (|r| r.branch = Some("a\nb".into()), "the branch"),
-            (|r| drop(r.environment.variables.insert("N".into(), json!(1))), "variable `N`"),
-            (|r| drop(r.inputs.insert("L".into(), json!([1]))), "input `L`"),
-            (|r| r.labels.push(String::new()), "a label"),
+    fn null_counts_as_not_given_and_both_spellings_are_read() {
+        let nulls = r#"{"app_id": null, "branch": null, "labels": null, "inputs": null, "environment": null}"#;
+        assert_eq!(draft(nulls), Ok(TriggerDraft::default()));
+        assert_eq!(draft(r#"{"environment": {"variables": null, "groups": null}}"#), Ok(TriggerDraft::default()));
+        let camel = r#"{"appId": "a", "workflowId": "w", "instanceType": "i", "idempotencyKey": "k",
+                        "environment": {"softwareVersions": {"xcode": "16"}}}"#;
+        let snake = r#"{"app_id": "a", "workflow_id": "w", "instance_type": "i", "idempotency_key": "k",
+                        "environment": {"software_versions": {"xcode": "16"}}}"#;
+        assert_eq!(draft(camel), draft(snake));
+    }
+
+    #[test]
+    fn a_stronger_source_wins_and_lists_are_joined() {
+        let weak = draft(
+            r#"{"app_id": "weak", "workflow_id": "w", "tag": "v1", "labels": ["a"],
+                "environment": {"variables": {"A": "1", "B": "1"}, "groups": ["g"]}, "idempotency_key": "k"}"#,
+        );
+        let strong = draft(
+            r#"{"app_id": "strong", "branch": "main", "labels": ["b"], "environment": {"variables": {"B": "2"}}}"#,
+        );
+        let merged = strong.unwrap().or(weak.unwrap());
+        let expected = draft(
+            r#"{"app_id": "strong", "workflow_id": "w", "branch": "main", "labels": ["a", "b"],
+                "environment": {"variables": {"A": "1", "B": "2"}, "groups": ["g"]}, "idempotency_key": "k"}"#,
+        );
+        assert_eq!(Ok(merged), expected);
+        assert_eq!(good().or(TriggerDraft::default()), good());
+        assert_eq!(TriggerDraft::default().or(good()), good());
+    }
+
+    #[test]
+    fn an_incomplete_request_is_refused_by_what_is_missing() {
+        type Change = fn(&mut TriggerDraft);
+        let table: [(Change, &str); 15] = [
+            (|r| r.app_id = None, "missing app ID"),
+            (|r| r.workflow_id = None, "missing workflow ID"),
+            (|r| r.branch = None, "missing branch or tag"),
+            (|r| r.app_id = Some("a b".into()), "invalid app ID \"a b\""),
+            (|r| r.workflow_id = Some(" ".into()), "workflow ID: is empty"),
+            (|r| r.tag = Some("v1".into()), "--branch and --tag cannot be used together"),
+            (|r| r.branch = Some("a\nb".into()), "branch \"a\\nb\": contains a line break or control character"),
+            (|r| r.branch = Some("refs/heads/main".into()), "branch \"refs/heads/main\": is a full ref name"),
+            (
+                |r| drop(r.environment.variables.insert("N".into(), json!(1))),
+                "variable \"N\": must be a string, not a number",
+            ),
+            (|r| drop(r.environment.variables.insert(String::new(), json!("1"))), "variable: has an empty name"),
+            (|r| drop(r.inputs.insert("L".into(), json!([1]))), "input \"L\": must be a string, a number or a boolean"),
+            (|r| r.labels.push(String::new()), "label: is empty"),
+            (
+                |r| r.environment.groups.push("a\tb".into()),
+                "variable group \"a\\tb\": contains a line break or control character",
+            ),
+            (|r| r.idempotency_key = Some(" ".into()), "idempotency key: is empty"),
+            (|r| r.idempotency_key = Some("k".repeat(201)), "idempotency key: is longer than 200 bytes"),
         ];
-        assert_eq!(request().check(), Ok(()));
-        for (change, what) in table {
-            let mut request = request();
-            change(&mut request);
-            assert_eq!(request.check().unwrap_err().subject().split(" \"").next().unwrap(), what);
+        assert!(TriggerRequest::try_from(good()).is_ok());
+        for (change, message) in table {
+            let mut draft = good();
+            change(&mut draft);
+            let error = draft.complete(Api::V3).unwrap_err();
+            assert_eq!((error.to_string(), error.code()), (message.to_owned(), crate::error::ExitCode::Usage));
         }
     }
 
     #[test]
     fn bodies_hold_only_what_is_set() {
-        let mut request = request();
-        assert_eq!(request.v3_body(), json!({"workflow_id": "ios", "branch": "main"}));
-        request.environment.software_versions.insert("xcode".into(), json!("16.0"));
-        request.instance_type = Some("mac_mini_m2".into());
+        let body = |draft: TriggerDraft, api| {
+            let request = draft.complete(api).unwrap();
+            let label = request.start_label().to_owned();
+            (request.body(), label)
+        };
+        let (small, label) = body(good(), Api::V3);
+        assert_eq!(small, json!({"workflow_id": "ios", "branch": "main", "labels": [label]}));
+        let mut full = good();
+        (full.branch, full.tag) = (None, Some("v1".into()));
+        full.labels.push("nightly".into());
+        full.instance_type = Some("mac_mini_m2".into());
+        full.inputs = json!({"a": "x", "b": true, "c": 7.5}).as_object().unwrap().clone();
+        full.environment.software_versions.insert("xcode".into(), json!("16.0"));
+        full.idempotency_key = Some("release 1".into());
+        let (v3, label) = body(full.clone(), Api::V3);
         assert_eq!(
-            request.legacy_body(),
-            json!({"appId": "60a0b1c2d3e4f56789abcdef", "workflowId": "ios", "branch": "main", "instanceType": "mac_mini_m2",
+            v3,
+            json!({"workflow_id": "ios", "tag": "v1", "labels": ["nightly", label, "cibridge-key=release 1"],
+                   "instance_type": "mac_mini_m2", "inputs": {"a": "x", "b": true, "c": 7.5},
+                   "environment": {"software_versions": {"xcode": "16.0"}}})
+        );
+        let (legacy, label) = body(full, Api::Legacy);
+        assert_eq!(
+            legacy,
+            json!({"appId": APP, "workflowId": "ios", "tag": "v1", "labels": ["nightly", label, "cibridge-key=release 1"],
+                   "instanceType": "mac_mini_m2", "inputs": {"a": "x", "b": true, "c": 7.5},
                    "environment": {"softwareVersions": {"xcode": "16.0"}}})
         );
     }

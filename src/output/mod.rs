@@ -3,7 +3,7 @@
 //! The only room that prints, beside `main`. It cleans remote text and masks secrets; it must know no provider
 //! and no HTTP.
 
-mod html_text;
+pub mod html_text;
 pub mod junit;
 pub mod lines;
 mod progress;

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::{choose, client, with_retries};
+use super::{app_id, choose, client, with_retries};
 use crate::cli::{AppsArgs, CachesArgs, WorkflowsArgs};
+use crate::codemagic::AppId;
 use crate::commands::{Context, ResultWriter};
 use crate::document::Outcome;
 use crate::error::{Error, ExitCode};
@@ -26,6 +27,7 @@ pub(super) fn workflows(
     let app_id = app(args.app_id.as_deref())?;
     let client = client(&args.connection, &args.output, context)?;
     let workflows = with_retries(&*context.clock, || client.workflows(&app_id))?;
+    let workflows = workflows.into_iter().map(|workflow| (workflow.id, workflow.name)).collect();
     list("workflows", workflows, args.output.json, context, publication);
     Ok(ExitCode::Success)
 }
@@ -52,9 +54,9 @@ pub(super) fn caches(args: &CachesArgs, context: &Context, publication: &mut Res
     Ok(ExitCode::Success)
 }
 
-fn app(argument: Option<&str>) -> Result<String, Error> {
-    choose(argument, None, "CODEMAGIC_APP_ID").ok_or_else(|| {
-        Error::usage("the app id", "not given").with_hint("name the app after the verb, or set CODEMAGIC_APP_ID")
+fn app(argument: Option<&str>) -> Result<AppId, Error> {
+    app_id(choose(argument, None, "CODEMAGIC_APP_ID"))?.ok_or_else(|| {
+        Error::usage("", "missing app ID").with_hint("name the app after the verb, or set CODEMAGIC_APP_ID")
     })
 }
 

@@ -1,10 +1,11 @@
 //! `codemagic artifacts`: lists or downloads what a build left.
 
-use super::{client, collecting, placeholders, with_retries};
+use super::{client, collecting, placeholders, watched, with_retries};
 use crate::cli::{self, ArtifactsArgs};
 use crate::commands::{Context, ResultWriter, fetching};
 use crate::document::Outcome;
 use crate::error::ExitCode;
+use crate::lifecycle::Provider as _;
 use crate::model::Phase;
 
 pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
@@ -17,7 +18,8 @@ pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut Res
         crate::commands::writable(&args.dir)?;
     }
     let client = client(&args.connection, &args.output, context)?;
-    let (seen, mut offers) = with_retries(&*context.clock, || client.offers(&id))?;
+    let build = watched(&client, &id)?;
+    let (seen, mut offers) = with_retries(&*context.clock, || client.artifacts(&build))?;
     if !matches!(seen.phase, Phase::Ended(_)) {
         context.console.line(&format!("the build is {}: it may leave more artifacts", seen.build.status));
     }
@@ -29,7 +31,7 @@ pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut Res
     }
     if args.list {
         // Without its sum an artifact is still worth listing.
-        if args.output.json && client.add_sums(&id, &mut offers).is_ok() {
+        if args.output.json && client.add_sums(&build, &mut offers).is_ok() {
             document.artifacts = offers.iter().map(|offer| offer.artifact.clone()).collect();
         }
         for artifact in chosen.iter().map(|n| &offers[*n].artifact).filter(|_| !args.output.json) {
@@ -38,7 +40,7 @@ pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut Res
         }
     } else if !chosen.is_empty() {
         let place = (args.dir.as_path(), args.download.jobs);
-        collecting::fetch(&client, &id, offers, &chosen, place, context, document)?;
+        collecting::fetch(&client, &build, offers, &chosen, place, context, document)?;
         for path in document.artifacts.iter().filter_map(|artifact| artifact.path.as_ref()) {
             if !args.output.json {
                 context.console.data(path);

@@ -1,6 +1,6 @@
 //! `codemagic builds`: the newest builds that match, newest first.
 
-use super::{choose, client, with_retries};
+use super::{app_id, choose, client, with_retries};
 use crate::cli::{self, BuildsArgs};
 use crate::codemagic::Filter;
 use crate::commands::{Context, ResultWriter};
@@ -12,14 +12,14 @@ pub(super) fn run(args: &BuildsArgs, context: &Context, publication: &mut Result
     publication.several = true;
     let client = client(&args.connection, &args.output, context)?;
     let filter = Filter {
-        app_id: choose(args.app_id.as_deref(), None, "CODEMAGIC_APP_ID"),
+        app_id: app_id(choose(args.app_id.as_deref(), None, "CODEMAGIC_APP_ID"))?,
         workflow_id: args.workflow.clone(),
         branch: args.branch.clone(),
         tag: args.tag.clone(),
         labels: cli::repeated(&args.labels, "CIBRIDGE_LABEL"),
         status: args.status.clone(),
     };
-    for seen in with_retries(&*context.clock, || client.builds(&filter, args.limit))? {
+    for seen in with_retries(&*context.clock, || client.list_builds(&filter, args.limit))? {
         let build = &seen.build;
         if !args.output.json {
             let number = build.number.map_or_else(|| "-".to_owned(), |number| number.to_string());

@@ -1,8 +1,8 @@
 //! `codemagic check`: says what works and what does not, one line each, with the remedy.
 
-use super::{choose, client, with_retries};
+use super::{app_id, choose, client, with_retries};
 use crate::cli::CheckArgs;
-use crate::codemagic::{Client, Filter};
+use crate::codemagic::{AppId, Client, Filter, unknown_workflow};
 use crate::commands::{Context, ResultWriter};
 use crate::document::Outcome;
 use crate::error::{Error, ExitCode};
@@ -10,7 +10,7 @@ use crate::error::{Error, ExitCode};
 pub(super) fn run(args: &CheckArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let report = &context.console;
     let client = client(&args.connection, &args.output, context)?;
-    let app_id = choose(args.app_id.as_deref(), None, "CODEMAGIC_APP_ID");
+    let app_id = app_id(choose(args.app_id.as_deref(), None, "CODEMAGIC_APP_ID"))?;
     let workflow = choose(args.workflow.as_deref(), None, "CODEMAGIC_WORKFLOW");
     let mut first: Option<Error> = None;
     let mut tell = |good: Result<String, Error>| match good {
@@ -23,7 +23,7 @@ pub(super) fn run(args: &CheckArgs, context: &Context, publication: &mut ResultW
             first.get_or_insert(failure);
         }
     };
-    for line in client.surroundings() {
+    for line in client.network_info() {
         tell(line);
     }
     let teams = with_retries(&*context.clock, || client.team_names());
@@ -33,7 +33,7 @@ pub(super) fn run(args: &CheckArgs, context: &Context, publication: &mut ResultW
         teams => format!("the API key is valid; its teams: {}", teams.join(", ")),
     }));
     tell(
-        with_retries(&*context.clock, || client.legacy_answers())
+        with_retries(&*context.clock, || client.ping_legacy())
             .map(|()| "the legacy API answers (it cancels builds and holds the logs)".to_owned()),
     );
     if valid {
@@ -59,11 +59,11 @@ pub(super) fn run(args: &CheckArgs, context: &Context, publication: &mut ResultW
     }
 }
 
-fn app(client: &Client, app_id: &str, context: &Context) -> Result<String, Error> {
-    let filter = Filter { app_id: Some(app_id.to_owned()), ..Filter::default() };
+fn app(client: &Client, app_id: &AppId, context: &Context) -> Result<String, Error> {
+    let filter = Filter::app(app_id);
     match with_retries(&*context.clock, || client.app_name(app_id))? {
         Some(name) => Ok(format!("the app {app_id} is visible: {name}")),
-        None if !with_retries(&*context.clock, || client.builds(&filter, 1))?.is_empty() => {
+        None if !with_retries(&*context.clock, || client.list_builds(&filter, 1))?.is_empty() => {
             Ok(format!("the app {app_id} is visible by its builds"))
         }
         None => Err(Error::new(
@@ -77,21 +77,14 @@ fn app(client: &Client, app_id: &str, context: &Context) -> Result<String, Error
     }
 }
 
-fn known_workflow(client: &Client, app_id: &str, workflow: &str, context: &Context) -> Result<String, Error> {
+fn known_workflow(client: &Client, app_id: &AppId, workflow: &str, context: &Context) -> Result<String, Error> {
     let known = with_retries(&*context.clock, || client.workflows(app_id))?;
-    if known.iter().any(|(id, _)| id == workflow) {
+    if known.iter().any(|known| known.id == workflow) {
         return Ok(format!("the workflow {workflow} is known"));
     }
-    let list: Vec<_> =
-        known.iter().map(|(id, name)| name.as_ref().map_or(id.clone(), |name| format!("{id} ({name})"))).collect();
-    if let Some((id, _)) = known.iter().find(|(_, name)| name.as_deref() == Some(workflow)) {
-        return Err(Error::new(ExitCode::NotFound, format!("the workflow {workflow}"), "is a display name, not an id")
-            .with_hint(format!("use its id, {id}")));
+    if let Some(named) = known.iter().find(|known| known.name.as_deref() == Some(workflow)) {
+        return Err(Error::new(ExitCode::NotFound, format!("workflow {workflow:?}"), "is a display name, not an ID")
+            .with_hint(format!("use its ID, {}", named.id)));
     }
-    Err(Error::new(
-        ExitCode::NotFound,
-        format!("the workflow {workflow}"),
-        format!("is not among the known ones: {}", list.join(", ")),
-    )
-    .with_hint("it is the key below `workflows:` in codemagic.yaml; a workflow that never ran may be missing here"))
+    Err(unknown_workflow(workflow, &known))
 }

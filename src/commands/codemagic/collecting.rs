@@ -1,6 +1,5 @@
 //! What a build leaves behind, brought home: choosing artifacts, downloading them, writing test results.
 
-use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,21 +8,17 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::super::{Context, ResultWriter, fetching, settle, writable};
-use super::{watching, with_retries};
+use super::{watched, watching, with_retries};
 use crate::cli::{self, CollectArgs, DownloadArgs};
-use crate::clock::Clock;
-use crate::codemagic::{Client, Offer};
+use crate::codemagic::{Client, WatchedBuild};
 use crate::document::{Document, Outcome};
 use crate::download::{Attempts, DownloadSource};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::Request;
+use crate::lifecycle::{Provider as _, RemoteArtifact};
 use crate::model::{Artifact, TestStatus, TestSuite};
 use crate::output;
 use crate::output::junit::{self, Counts};
-
-/// How long a link of v3 is taken for fresh. Its life is not documented; the links of one look serve the many small
-/// files that are fetched within seconds of it.
-const FRESH: Duration = Duration::from_secs(30);
 
 /// Looks at a build that has just ended and does not show the artifacts yet.
 const LATE_LOOKS: u32 = 5;
@@ -31,49 +26,16 @@ const LATE_LOOKS: u32 = 5;
 /// The pause between them.
 const LATE_PAUSE: Duration = Duration::from_secs(2);
 
-/// The links of the chosen artifacts of a build.
-struct BuildLinks<'a> {
-    client: &'a Client,
-    clock: &'a dyn Clock,
-    id: &'a str,
-    offers: &'a mut [Offer],
-    seen: crate::clock::Timestamp,
-}
-
-impl BuildLinks<'_> {
-    fn look(&mut self) -> Result<(), RequestError> {
-        let (_, newer) = self.client.offers(self.id)?;
-        Offer::renew(self.offers, newer);
-        self.seen = self.clock.now();
-        Ok(())
-    }
-}
-
 /// The links of one artifact.
-struct ArtifactSource<'a, 'b> {
-    links: &'b RefCell<BuildLinks<'a>>,
-    n: usize,
+struct ArtifactSource<'a> {
+    client: &'a Client,
+    build: &'a WatchedBuild,
+    artifact: &'a RemoteArtifact,
 }
 
-impl DownloadSource for ArtifactSource<'_, '_> {
+impl DownloadSource for ArtifactSource<'_> {
     fn request(&mut self, attempts: Attempts) -> Result<Request, RequestError> {
-        self.links.borrow_mut().request(self.n, attempts)
-    }
-}
-
-impl BuildLinks<'_> {
-    fn request(&mut self, n: usize, attempts: Attempts) -> Result<Request, RequestError> {
-        if attempts.made > 0 || self.clock.now().since(self.seen) > FRESH {
-            self.look()?;
-        }
-        let offer = &self.offers[n];
-        let (short_lived, lasting) = (offer.by_short_lived_link(), offer.by_lasting_link());
-        // The old link is the last resort: it needs the key.
-        let request = if attempts.refused > 1 { lasting.or(short_lived) } else { short_lived.or(lasting) };
-        request.ok_or_else(|| {
-            let what = format!("downloading {}", offer.artifact.name);
-            RequestError::permanent(Error::new(ExitCode::NotFound, what, "the service gives no link to it"))
-        })
+        self.client.artifact_request(self.build, self.artifact, attempts)
     }
 }
 
@@ -85,20 +47,19 @@ pub(super) fn nothing(id: &str, there: &[Artifact], wanted: &[&[String]]) -> Err
 /// Downloads the chosen artifacts into a folder, and notes in `document` where each lies.
 pub(super) fn fetch(
     client: &Client,
-    id: &str,
-    mut offers: Vec<Offer>,
+    build: &WatchedBuild,
+    mut offers: Vec<RemoteArtifact>,
     chosen: &[usize],
     place: (&Path, u8),
     context: &Context,
     document: &mut Document,
 ) -> Result<(), Error> {
-    let seen = context.clock.now();
-    if let Err(failure) = with_retries(&*context.clock, || client.add_sums(id, &mut offers)) {
+    if let Err(failure) = with_retries(&*context.clock, || client.add_sums(build, &mut offers)) {
         context.console.line(&format!("{failure}; only the sizes are checked"));
     }
     document.artifacts = offers.iter().map(|offer| offer.artifact.clone()).collect();
-    let links = RefCell::new(BuildLinks { client, clock: &*context.clock, id, offers: &mut offers, seen });
-    let source = |n| -> Box<dyn DownloadSource + '_> { Box::new(ArtifactSource { links: &links, n }) };
+    let source =
+        |n: usize| -> Box<dyn DownloadSource + '_> { Box::new(ArtifactSource { client, build, artifact: &offers[n] }) };
     fetching::fetch(&client.downloads(), &source, chosen, place, context, document)
 }
 
@@ -169,7 +130,9 @@ pub(super) fn run(
         if wishes.junit.is_none() || context.clock.interrupted().is_some() {
             continue;
         }
-        match with_retries(&*context.clock, || client.test_results(&build.id)) {
+        let tests =
+            watched(client, &build.id).and_then(|watched| with_retries(&*context.clock, || client.tests(&watched)));
+        match tests.map(|report| report.suites) {
             Ok(mut own) => {
                 note_tests(&own, wishes.junit.as_deref().filter(|_| !own.is_empty()), document);
                 if several {
@@ -202,11 +165,12 @@ fn collect(
     document: &mut Document,
 ) -> Result<(), Error> {
     let clock = &*context.clock;
+    let build = watched(client, id)?;
     for look in 1.. {
-        let (seen, offers) = with_retries(clock, || client.offers(id))?;
+        let (seen, offers) = with_retries(clock, || client.artifacts(&build))?;
         let chosen = fetching::choose(&seen.artifacts, &wishes.globs, &[]);
         if !chosen.is_empty() {
-            return fetch(client, id, offers, &chosen, (dir, wishes.download.jobs), context, document);
+            return fetch(client, &build, offers, &chosen, (dir, wishes.download.jobs), context, document);
         }
         if !good || wishes.download.allow_none {
             context.console.line(&format!("no artifact of build {id} is like {}", wishes.globs.join(" or ")));
@@ -273,76 +237,4 @@ pub(super) fn note_tests(suites: &[TestSuite], junit: Option<&Path>, document: &
         "junit": junit.map(|path| path.display().to_string()),
     });
     document.more.insert("tests".to_owned(), tests);
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-    use std::time::SystemTime;
-
-    use cibridge_simulator::{DEFAULT_APP, Simulator, StartRequest, Target};
-
-    use super::*;
-    use crate::clock::{Interrupt, Timestamp};
-    use crate::codemagic::Endpoints;
-    use crate::http::{Credential, Http, HttpOptions, Url};
-    use crate::secret::Secret;
-
-    /// A clock that a test sets.
-    #[derive(Default)]
-    struct Hand(Mutex<Timestamp>);
-
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            *self.0.lock().unwrap()
-        }
-        fn wall(&self) -> SystemTime {
-            SystemTime::UNIX_EPOCH + self.now().since(Timestamp::START)
-        }
-        fn sleep(&self, pause: Duration) {
-            let mut now = self.0.lock().unwrap();
-            *now = *now + pause;
-        }
-        fn interrupted(&self) -> Option<ExitCode> {
-            None
-        }
-    }
-
-    #[test]
-    fn links_of_one_look_serve_files_that_are_fetched_soon_and_each_further_try_gets_a_fresh_one() {
-        let sim = Simulator::start().unwrap();
-        let start =
-            StartRequest { app_id: DEFAULT_APP.into(), workflow_id: "ios-release".into(), ..StartRequest::default() };
-        let id = sim.start_build(start);
-        sim.advance_build(&id, &Target::End);
-        let minute = Duration::from_secs(60);
-        let options = HttpOptions {
-            ca_cert: None,
-            client_cert: None,
-            client_key: None,
-            keep_idle: minute,
-            connect_timeout: minute,
-            answer_timeout: minute,
-            allow_http: false,
-        };
-        let (v3, legacy) = (Url::parse(sim.v3_url()).unwrap(), Url::parse(sim.legacy_url()).unwrap());
-        let key = Credential { origin: v3.origin(), header: "x-auth-token".into(), value: Secret::new(sim.key()) };
-        let http = Http::new(options, vec![key], Interrupt::default(), None);
-        let clock = Arc::new(Hand::default());
-        let client = Client::new(http, Endpoints { v3, legacy }, Arc::clone(&clock) as Arc<dyn Clock>);
-        let (_, mut offers) = client.offers(&id).unwrap();
-        client.add_sums(&id, &mut offers).unwrap();
-        let mut links = BuildLinks { client: &client, clock: &*clock, id: &id, offers: &mut offers, seen: clock.now() };
-        let looks = || sim.requests_to("GET", "/api/v3/builds/").len();
-        let mut link = |n, made, refused| links.request(n, Attempts { made, refused }).unwrap().url.to_string();
-        let first = link(1, 0, 0);
-        clock.sleep(FRESH);
-        assert_eq!((link(1, 0, 0) == first, looks()), (true, 1), "the same for a while");
-        clock.sleep(Duration::from_secs(1));
-        let second = link(1, 0, 0);
-        assert_eq!((second == first, looks()), (false, 2), "it has waited for its turn too long");
-        assert_ne!(link(1, 1, 1), second);
-        assert_eq!(looks(), 3, "each further try");
-        assert!(link(0, 2, 2).ends_with("/Demo.ipa"), "at last the one that lasts");
-    }
 }

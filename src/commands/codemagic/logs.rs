@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::{client, placeholders, with_retries};
+use super::{build_id, client, placeholders, with_retries};
 use crate::cli::LogsArgs;
-use crate::codemagic::{Client, StepLog};
+use crate::codemagic::{Client, LogFormat, StepLog};
 use crate::commands::{Context, ResultWriter};
 use crate::document::Outcome;
 use crate::download;
@@ -33,6 +33,7 @@ pub(super) fn run(args: &LogsArgs, context: &Context, publication: &mut ResultWr
         crate::commands::writable(dir)?;
     }
     let client = client(&args.connection, &args.output, context)?;
+    let id = build_id(&id)?;
     let steps = with_retries(&*context.clock, || client.step_logs(&id))?;
     let chosen = choose(&steps, args)?;
     let mut logs = Vec::new();
@@ -102,7 +103,7 @@ fn print(client: &Client, step: &StepLog, headed: bool, report: &Console) -> Res
             Error::new(ExitCode::Local, "stdout", error.to_string())
         })
     };
-    let result = client.read_log(step, &mut |chunk| {
+    let result = client.read_step_log(step, LogFormat::Text, &mut |chunk| {
         let mut text = String::new();
         if headed && bytes == 0 {
             text = format!("==> {} <==\n", report.cleaned(step.name.as_bytes()));
@@ -129,7 +130,7 @@ fn add(text: &mut String, report: &Console, piece: &[u8], ends: bool) {
     }
 }
 
-/// Saves a log: its bytes as they are, known secrets masked.
+/// Saves a log as text, known secrets masked.
 fn save(client: &Client, step: &StepLog, path: &Path, context: &Context) -> Result<Written, Error> {
     let report = &context.console;
     let what = || format!("the log file {}", path.display());
@@ -141,7 +142,7 @@ fn save(client: &Client, step: &StepLog, path: &Path, context: &Context) -> Resu
     let mut file = BufWriter::new(file);
     let mut lines = Lines::new(PIECE);
     let mut bytes = 0;
-    let found = client.read_log(step, &mut |chunk| {
+    let found = client.read_step_log(step, LogFormat::Text, &mut |chunk| {
         bytes += chunk.len() as u64;
         let mut result = Ok(());
         lines.push(chunk, &mut |piece, ends| {

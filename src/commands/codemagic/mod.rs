@@ -8,7 +8,6 @@ mod check;
 mod collecting;
 mod logs;
 mod share;
-mod starting;
 mod status;
 mod tests;
 mod trigger;
@@ -20,10 +19,11 @@ use std::time::Duration;
 
 use super::{Context, ResultWriter, conclude, secret_file, with_retries};
 use crate::cli::{self, CodemagicCommand, ConnectionArgs, OutputArgs};
-use crate::codemagic::{Client, Endpoints, key_fault};
+use crate::codemagic::{ApiKey, AppId, BuildId, BuildRef, Client, Endpoints, Filter, WatchedBuild};
 use crate::document::Document;
 use crate::error::{Error, ExitCode};
 use crate::http::{Credential, Http, HttpOptions, RequestLogger, Url};
+use crate::lifecycle::{Provider as _, Runtime};
 use crate::model::Build;
 use crate::secret::Secret;
 
@@ -68,24 +68,34 @@ fn placeholders(builds: &[String]) -> Result<Vec<Document>, Error> {
     builds
         .iter()
         .map(|named| {
-            let id = named.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
-            let id = if id.contains("://") { id.rsplit_once("/build/").map_or("", |(_, id)| id) } else { id };
-            if id.is_empty() || id.contains(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_') {
-                return Err(Error::usage(format!("the build {named:?}"), "is neither a build's id nor its page")
-                    .with_hint("an id has 24 hexadecimal digits; it is the last part of the page's address"));
-            }
-            let build = Build { id: id.to_owned(), status: "unknown".to_owned(), ..Build::default() };
+            let BuildRef::Id { id, .. } = BuildRef::parse(named, &Filter::default())? else {
+                return Err(Error::usage("", format!("invalid build {named:?}")));
+            };
+            let build = Build { id: id.as_str().to_owned(), status: "unknown".to_owned(), ..Build::default() };
             Ok(Document { build: Some(build), ..Document::new(PROVIDER) })
         })
         .collect()
+}
+
+fn build_id(id: &str) -> Result<BuildId, Error> {
+    BuildId::new(id).ok_or_else(|| Error::usage("", format!("invalid build {id:?}")))
+}
+
+/// The build behind an id, for the rooms that any provider serves.
+fn watched(client: &Client, id: &str) -> Result<WatchedBuild, Error> {
+    client.build(&BuildRef::Id { id: build_id(id)?, app_id: None })
+}
+
+fn app_id(text: Option<String>) -> Result<Option<AppId>, Error> {
+    text.map(|text| AppId::parse(&text)).transpose()
 }
 
 /// A client with the user's key. Reads the key, and refuses one that cannot be right.
 fn client(connection: &ConnectionArgs, output: &OutputArgs, context: &Context) -> anyhow::Result<Client> {
     let endpoints = endpoints(connection)?;
     let key = api_key(connection)?;
-    context.console.hide(&key);
-    Ok(connect(connection, output, context, endpoints, Some(&key)))
+    context.console.hide(key.secret());
+    Ok(connect(connection, output, context, endpoints, Some(key.secret())))
 }
 
 fn connect(
@@ -132,20 +142,23 @@ fn endpoints(connection: &ConnectionArgs) -> Result<Endpoints, Error> {
     })
 }
 
-fn api_key(connection: &ConnectionArgs) -> anyhow::Result<Secret> {
+fn api_key(connection: &ConnectionArgs) -> anyhow::Result<ApiKey> {
     if let Some(path) = &connection.api_key_file {
         let key = secret_file(path, "API key")?;
-        key_fault(&key, &path.display().to_string())?;
-        return Ok(Secret::new(key));
+        return Ok(ApiKey::parse(&key, &path.display().to_string())?);
     }
     match std::env::var("CODEMAGIC_API_KEY") {
-        Ok(key) => {
-            key_fault(&key, "CODEMAGIC_API_KEY")?;
-            Ok(Secret::new(key))
-        }
-        Err(_) => Err(Error::usage("the API key", "not given")
-            .with_hint("set the environment variable CODEMAGIC_API_KEY, or name a file with --api-key-file; there is no flag for the key itself")
-            .into()),
+        Ok(key) => Ok(ApiKey::parse(&key, "CODEMAGIC_API_KEY")?),
+        Err(_) => Err(ApiKey::missing().into()),
+    }
+}
+
+fn runtime(context: &Context) -> Runtime {
+    Runtime {
+        console: context.console.clone(),
+        clock: Arc::clone(&context.clock),
+        interrupt: context.interrupt.clone(),
+        deadline: None,
     }
 }
 

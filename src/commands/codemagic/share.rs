@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{client, collecting, placeholders, with_retries};
+use super::{client, collecting, placeholders, watched, with_retries};
 use crate::cli::{self, ShareArgs};
 use crate::commands::{Context, ResultWriter, fetching};
 use crate::document::Outcome;
 use crate::error::{Error, ExitCode};
+use crate::lifecycle::Provider as _;
 
 /// A difference between the end that was asked for and the one given that needs no word.
 const SLACK: Duration = Duration::from_secs(60);
@@ -34,23 +35,24 @@ pub(super) fn run(args: &ShareArgs, context: &Context, publication: &mut ResultW
             .into());
     }
     let client = client(&args.connection, &args.output, context)?;
-    let (seen, mut offers) = with_retries(&*context.clock, || client.offers(&id))?;
+    let build = watched(&client, &id)?;
+    let (seen, mut offers) = with_retries(&*context.clock, || client.artifacts(&build))?;
     document.build = Some(seen.build);
     let chosen = fetching::choose(&seen.artifacts, &globs, &[]);
     if chosen.is_empty() {
         return Err(collecting::nothing(&id, &seen.artifacts, &[&globs]).into());
     }
-    with_retries(&*context.clock, || client.add_sums(&id, &mut offers))?;
+    with_retries(&*context.clock, || client.add_sums(&build, &mut offers))?;
     document.artifacts = offers.iter().map(|offer| offer.artifact.clone()).collect();
     let asked = context.clock.wall() + args.expires;
     let mut links = Vec::new();
     for offer in chosen.iter().map(|n| &offers[*n]) {
-        let link = with_retries(&*context.clock, || client.publish(offer, asked))?;
+        let link = with_retries(&*context.clock, || client.create_public_link(offer, asked))?;
         let name = &offer.artifact.name;
-        let end = link.expires.map(|end| humantime::format_rfc3339_seconds(end).to_string());
+        let end = link.expires_at.map(|end| humantime::format_rfc3339_seconds(end).to_string());
         let distance =
             |end: std::time::SystemTime| end.duration_since(asked).unwrap_or_else(|before| before.duration());
-        if link.expires.is_none_or(|end| distance(end) > SLACK) {
+        if link.expires_at.is_none_or(|end| distance(end) > SLACK) {
             let given = end.as_deref().unwrap_or("no time that it told");
             let asked = humantime::format_rfc3339_seconds(asked);
             context.console.line(&format!("{name}: the service set the end to {given}, not to {asked}"));

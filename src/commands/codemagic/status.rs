@@ -1,6 +1,6 @@
 //! `codemagic status`: where builds stand, in one look each.
 
-use super::{client, placeholders, with_retries};
+use super::{build_id, client, placeholders, with_retries};
 use crate::cli::BuildArgs;
 use crate::commands::{Context, ResultWriter, record_snapshot};
 use crate::error::ExitCode;
@@ -11,8 +11,9 @@ pub(super) fn run(args: &BuildArgs, context: &Context, publication: &mut ResultW
     let client = client(&args.connection, &args.output, context)?;
     for document in &mut publication.documents {
         let id = document.build.as_ref().map(|build| build.id.clone()).unwrap_or_default();
-        let seen = with_retries(&*context.clock, || client.look(&id))?;
-        document.steps = with_retries(&*context.clock, || client.steps(&id)).unwrap_or_default();
+        let id = build_id(&id)?;
+        let seen = with_retries(&*context.clock, || client.poll_build(&id))?;
+        document.steps = with_retries(&*context.clock, || client.build_steps(&id)).unwrap_or_default();
         record_snapshot(seen, &args.output, &context.console, document);
     }
     Ok(publication.worst())

@@ -1,10 +1,11 @@
 //! `codemagic tests`: what the tests of a build said, in words or as XML.
 
-use super::{client, collecting, placeholders, with_retries};
+use super::{client, collecting, placeholders, watched, with_retries};
 use crate::cli::TestsArgs;
 use crate::commands::{Context, ResultWriter};
 use crate::document::Outcome;
 use crate::error::ExitCode;
+use crate::lifecycle::Provider as _;
 
 pub(super) fn run(args: &TestsArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     publication.documents = placeholders(std::slice::from_ref(&args.build))?;
@@ -14,7 +15,8 @@ pub(super) fn run(args: &TestsArgs, context: &Context, publication: &mut ResultW
         collecting::check_junit(path)?;
     }
     let client = client(&args.connection, &args.output, context)?;
-    let suites = with_retries(&*context.clock, || client.test_results(&id))?;
+    let build = watched(&client, &id)?;
+    let suites = with_retries(&*context.clock, || client.tests(&build))?.suites;
     match &args.junit {
         Some(path) => collecting::write_junit(path, &suites, context)?,
         None if suites.is_empty() => context.console.line("no test results"),

@@ -6,61 +6,35 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
-use super::{PROVIDER, ResultWriter, choose, client, collecting, connect, endpoints, starting, watching};
+use super::{PROVIDER, ResultWriter, client, collecting, connect, endpoints, runtime, watching};
 use crate::cli::{self, ApiArg, TriggerArgs};
-use crate::codemagic::{Api, Client, StartRequest};
+use crate::codemagic::{Api, TriggerDraft, TriggerRequest};
 use crate::commands::Context;
 use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode};
-use crate::model::Build;
+use crate::lifecycle::Provider as _;
+use crate::lifecycle::start::start_once;
 use crate::secret::Secret;
 
 pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
-    let mut request = request(args, context)?;
-    request.check()?;
     let api = match args.api {
         ApiArg::V3 => Api::V3,
         ApiArg::Legacy => Api::Legacy,
     };
+    let request = draft(args, context)?.complete(api)?;
     if args.dry_run {
-        return dry_run(args, context, api, &request, publication);
+        return dry_run(args, context, &request, publication);
     }
     let wishes = collecting::CollectOptions::check(&args.collect, args.follow.poll_interval)?;
     if !args.wait && !wishes.are_none() {
-        return Err(Error::usage("--artifacts and --junit", "there is nothing to bring home without --wait")
-            .with_hint("add --wait, or fetch it later with `cibridge codemagic artifacts` and `tests`")
+        return Err(Error::usage("", "--artifacts and --junit require --wait")
+            .with_hint("add --wait, or use `cibridge codemagic artifacts` and `tests` later")
             .into());
     }
     let client = client(&args.connection, &args.output, context)?;
-    let own_label = starting::unique_label();
-    let key_label = args.idempotency_key.as_deref().map(starting::key_label).transpose()?;
-    request.labels.push(own_label.clone());
-    request.labels.extend(key_label.clone());
-    let started =
-        starting::start(&client, api, &request, &own_label, key_label.as_deref(), context).map_err(|failure| {
-            // A signal that came while nothing was started leaves nothing to cancel.
-            let signal = context.clock.interrupted().filter(|_| failure.code() != ExitCode::Unknown);
-            match signal {
-                Some(code) => failure.with_code(code, "ended by a signal before the build was started"),
-                None => failure,
-            }
-        })?;
-    let app_id = request.app_id.clone().unwrap_or_default();
-    let build = started.snapshot.map_or_else(
-        || Build {
-            url: Client::build_page(&app_id, &started.id),
-            id: started.id,
-            status: "queued".to_owned(),
-            app_id: request.app_id,
-            workflow_id: request.workflow_id,
-            branch: request.branch,
-            tag: request.tag,
-            labels: request.labels,
-            ..Build::default()
-        },
-        |seen| seen.build,
-    );
-    let word = if started.adopted { "taken over" } else { "started" };
+    let started = start_once(&client, &request, &runtime(context))?;
+    let build = client.summary(&started.build);
+    let word = if started.adopted { "adopted" } else { "started" };
     context.console.line(&format!("Codemagic build {word}: {}", build.url));
     if !args.output.json {
         context.console.data(&build.id);
@@ -73,54 +47,53 @@ pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Resul
     }
     if args.wait {
         let mode = watching::Mode { fresh: true, ..Default::default() };
-        watching::run(&client, &args.follow, mode, context, publication);
+        watching::run(&client, &args.follow, mode, vec![started.build], context, publication);
         return Ok(collecting::run(&client, &wishes, context, publication));
     }
     publication.documents[0].end(Outcome::Started, ExitCode::Success);
     Ok(publication.worst())
 }
 
-/// Puts the request together: flags over `--request` over the environment.
-fn request(args: &TriggerArgs, context: &Context) -> anyhow::Result<StartRequest> {
-    let mut request = match args.request.as_deref() {
-        Some(path) => {
-            let text = read(path)?;
-            StartRequest::from_json(&text, &path.display().to_string())?
-        }
-        None => StartRequest::default(),
+/// Puts the draft together: flags over `--request` over the environment.
+fn draft(args: &TriggerArgs, context: &Context) -> anyhow::Result<TriggerDraft> {
+    let file = match args.request.as_deref() {
+        Some(path) => TriggerDraft::from_json(&read(path)?, &path.display().to_string())?,
+        None => TriggerDraft::default(),
     };
-    request.app_id = choose(args.app_id.as_deref(), request.app_id, "CODEMAGIC_APP_ID");
-    request.workflow_id = choose(args.workflow.as_deref(), request.workflow_id, "CODEMAGIC_WORKFLOW");
-    // A branch or tag that was asked for leaves no room for the other one of a weaker source.
-    if args.branch.is_some() || args.tag.is_some() {
-        (request.branch, request.tag) = (args.branch.clone(), args.tag.clone());
-    } else if request.branch.is_none() && request.tag.is_none() {
-        (request.branch, request.tag) = (cli::variable("CODEMAGIC_BRANCH"), cli::variable("CODEMAGIC_TAG"));
-    }
-    if let Some(instance_type) = &args.instance_type {
-        request.instance_type = Some(instance_type.clone());
-    }
-    request.labels.extend(cli::repeated(&args.labels, "CIBRIDGE_LABEL"));
-    request.environment.groups.extend(cli::repeated(&args.groups, "CIBRIDGE_GROUP"));
-    texts(
-        "--software",
-        cli::repeated(&args.software, "CIBRIDGE_SOFTWARE"),
-        &mut request.environment.software_versions,
-    )?;
-    texts("--var", cli::repeated(&args.variables, "CIBRIDGE_VAR"), &mut request.environment.variables)?;
+    let environment = TriggerDraft {
+        app_id: cli::variable("CODEMAGIC_APP_ID"),
+        workflow_id: cli::variable("CODEMAGIC_WORKFLOW"),
+        branch: cli::variable("CODEMAGIC_BRANCH"),
+        tag: cli::variable("CODEMAGIC_TAG"),
+        ..TriggerDraft::default()
+    };
+    let mut flags = TriggerDraft {
+        app_id: args.app_id.clone(),
+        workflow_id: args.workflow.clone(),
+        branch: args.branch.clone(),
+        tag: args.tag.clone(),
+        labels: cli::repeated(&args.labels, "CIBRIDGE_LABEL"),
+        instance_type: args.instance_type.clone(),
+        idempotency_key: args.idempotency_key.clone(),
+        ..TriggerDraft::default()
+    };
+    flags.environment.groups = cli::repeated(&args.groups, "CIBRIDGE_GROUP");
+    let versions = &mut flags.environment.software_versions;
+    texts("--software", cli::repeated(&args.software, "CIBRIDGE_SOFTWARE"), versions)?;
+    texts("--var", cli::repeated(&args.variables, "CIBRIDGE_VAR"), &mut flags.environment.variables)?;
     for name in cli::repeated(&args.var_from_env, "CIBRIDGE_VAR_FROM_ENV") {
         let value = std::env::var(&name).map_err(|_| {
             Error::usage(format!("--var-from-env {name}"), "the environment has no such variable")
                 .with_hint("export it first, or bind it with withCredentials")
         })?;
         context.console.hide(&Secret::new(value.clone()));
-        request.environment.variables.insert(name, json!(value));
+        flags.environment.variables.insert(name, json!(value));
     }
     for input in cli::repeated(&args.inputs, "CIBRIDGE_INPUT") {
         let (name, value) = typed(&input)?;
-        request.inputs.insert(name, value);
+        flags.inputs.insert(name, value);
     }
-    Ok(request)
+    Ok(flags.or(file).or(environment))
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
@@ -163,12 +136,11 @@ fn typed(argument: &str) -> Result<(String, Value), Error> {
 fn dry_run(
     args: &TriggerArgs,
     context: &Context,
-    api: Api,
-    request: &StartRequest,
+    request: &TriggerRequest,
     publication: &mut ResultWriter,
 ) -> anyhow::Result<ExitCode> {
     let client = connect(&args.connection, &args.output, context, endpoints(&args.connection)?, None);
-    let request = client.start_request(api, request)?;
+    let request = client.start_request(request)?;
     let body: Value = request.body.and_then(|body| serde_json::from_slice(body.as_bytes()?).ok()).unwrap_or_default();
     context.console.line("Nothing was sent (dry run); the request would be:");
     if args.output.json {

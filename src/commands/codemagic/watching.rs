@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::super::{Context, ResultWriter};
 use crate::cli::FollowArgs;
-use crate::codemagic::{Client, Filter};
+use crate::codemagic::{Client, WatchedBuild};
 use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::RateLimit;
 use crate::lifecycle::old_watch::{self as watch, End, Limits, Remote, Watch};
 use crate::lifecycle::schedule::{DurationEstimate, PollSchedule};
+use crate::lifecycle::{CancelMode, Provider as _};
 use crate::model::{BuildSnapshot, Event, Phase, Step};
 
 /// How long the service may not know a build that it has just accepted (observed by two clients).
@@ -30,71 +31,29 @@ const ENOUGH: usize = 3;
 /// A Codemagic build behind the watch loop.
 struct BuildRemote<'a> {
     client: &'a Client,
-    id: String,
-    /// What earlier builds to ask for, until they were asked for.
-    history: Option<Filter>,
+    build: WatchedBuild,
     usual: Option<DurationEstimate>,
-    asked: bool,
-    /// There is no second look that could show the earlier builds.
+    /// There is no second poll that could show the earlier builds.
     once: bool,
-}
-
-impl BuildRemote<'_> {
-    /// The list of earlier builds shows this one as well, so it costs no look of its own.
-    fn look_with_history(&mut self, filter: &Filter) -> Option<BuildSnapshot> {
-        self.asked = true;
-        let all = Filter { branch: None, tag: None, ..filter.clone() };
-        let builds = self.client.builds(&all, 50).ok()?;
-        let good = |seen: &&BuildSnapshot| seen.phase == Phase::Ended(ExitCode::Success) && seen.build.id != self.id;
-        let runs = |same: bool| -> Vec<Duration> {
-            let branch =
-                |seen: &&BuildSnapshot| !same || (&seen.build.branch, &seen.build.tag) == (&filter.branch, &filter.tag);
-            let seconds = builds.iter().filter(good).filter(branch).filter_map(|seen| seen.build.run_seconds);
-            seconds.take(20).map(Duration::from_secs).collect()
-        };
-        let own = runs(true);
-        self.usual = DurationEstimate::of(&if own.len() < ENOUGH { runs(false) } else { own });
-        builds.into_iter().find(|seen| seen.build.id == self.id)
-    }
 }
 
 impl Remote for BuildRemote<'_> {
     fn look(&mut self) -> Result<BuildSnapshot, RequestError> {
-        if let Some(own) = self.history.take().and_then(|filter| self.look_with_history(&filter)) {
-            return Ok(own);
-        }
-        let snapshot = self.client.look(&self.id)?;
-        if !self.asked && !matches!(snapshot.phase, Phase::Ended(_)) {
-            if self.once {
-                self.look_with_history(&filter(&snapshot.build));
-            } else {
-                self.history = Some(filter(&snapshot.build));
-            }
-        }
+        let snapshot = self.client.poll(&mut self.build)?;
+        self.usual = self.client.estimate(&mut self.build, self.once);
         Ok(snapshot)
     }
 
     fn steps(&mut self) -> Result<Vec<Step>, RequestError> {
-        self.client.steps(&self.id)
+        self.client.steps(&self.build)
     }
 
     fn budget(&self) -> Option<RateLimit> {
-        self.client.budget()
+        self.client.rate_limit()
     }
 
     fn usual(&self) -> Option<DurationEstimate> {
         self.usual
-    }
-}
-
-/// Earlier builds of the same kind as `build`.
-fn filter(build: &crate::model::Build) -> Filter {
-    Filter {
-        app_id: build.app_id.clone(),
-        workflow_id: build.workflow_id.clone(),
-        branch: build.branch.clone(),
-        tag: build.tag.clone(),
-        ..Filter::default()
     }
 }
 
@@ -117,6 +76,7 @@ pub(super) fn run(
     client: &Client,
     args: &FollowArgs,
     mode: Mode,
+    builds: Vec<WatchedBuild>,
     context: &Context,
     publication: &mut ResultWriter,
 ) -> ExitCode {
@@ -134,10 +94,8 @@ pub(super) fn run(
         Some(interval) => interval,
         None => FIRST_LOOK,
     };
-    let watch = |document: &Document| {
-        let build = document.build.clone().unwrap_or_default();
-        let history = fresh.then(|| filter(&build));
-        let remote = BuildRemote { client, id: build.id, history, usual: None, asked: false, once };
+    let watch = |build: WatchedBuild| {
+        let remote = BuildRemote { client, build, usual: None, once };
         Watch::new(
             remote,
             limits.clone(),
@@ -146,7 +104,7 @@ pub(super) fn run(
             first_look,
         )
     };
-    let mut watches: Vec<_> = publication.documents.iter().map(watch).collect();
+    let mut watches: Vec<_> = builds.into_iter().map(watch).collect();
     let several = watches.len() > 1;
     let mut paged = vec![fresh; watches.len()];
     watch::follow(&mut watches, fail_fast, &*context.clock, &mut |n, watch, event| {
@@ -243,7 +201,10 @@ fn remote_end(client: &Client, args: &FollowArgs, code: ExitCode, context: &Cont
     let build = document.build.clone().unwrap_or_default();
     // Nobody looks for the cause of a cancellation in a log.
     let lines = if matches!(code, ExitCode::Failed | ExitCode::Unstable) { args.log_lines } else { 0 };
-    let mut reason = match client.reason(&build.id, lines) {
+    let mut reason = match super::watched(client, &build.id)
+        .map_err(RequestError::permanent)
+        .and_then(|watched| client.failure(&watched, lines))
+    {
         Ok(reason) => reason,
         Err(miss) => {
             context.console.line(&format!("the reason is not known: {}", miss.error));
@@ -281,7 +242,7 @@ pub(super) fn interrupted(client: &Client, keep: bool, code: ExitCode, context: 
     let done = if keep {
         "it was left alone".to_owned()
     } else {
-        match client.shutdown_client(SHUTDOWN_LIMIT).cancel(&build.id) {
+        match cancel_once(&client.shutdown_client(SHUTDOWN_LIMIT), &build.id) {
             Ok(()) => "it was canceled".to_owned(),
             Err(miss) => format!("it could not be canceled and may go on ({})", miss.error.reason()),
         }
@@ -296,15 +257,20 @@ fn cancel(client: &Client, args: &FollowArgs, id: &str, context: &Context) -> St
     if args.no_cancel {
         return "it was left alone".to_owned();
     }
-    let mut done = super::with_retries(&*context.clock, || client.cancel(id));
+    let mut done = super::with_retries(&*context.clock, || cancel_once(client, id));
     if done.is_err() && context.clock.interrupted().is_some() {
         // The signal closed the connection, and nobody will cancel the build after this process.
-        done = client.shutdown_client(SHUTDOWN_LIMIT).cancel(id).map_err(|miss| miss.error);
+        done = cancel_once(&client.shutdown_client(SHUTDOWN_LIMIT), id).map_err(|miss| miss.error);
     }
     match done {
         Ok(()) => "it was canceled".to_owned(),
         Err(failure) => format!("it could not be canceled and may go on ({})", failure.reason()),
     }
+}
+
+fn cancel_once(client: &Client, id: &str) -> Result<(), RequestError> {
+    let build = super::watched(client, id).map_err(RequestError::permanent)?;
+    client.cancel(&build, CancelMode::Quick).map(drop)
 }
 
 /// The build's name in a sentence.

@@ -1,0 +1,333 @@
+//! Which account an app belongs to, and so which list shows its builds.
+//!
+//! v3 lists builds by team, and does not list the personal team of a user; the legacy `GET /user` names it
+//! (todah-zg/codemagic-mcp, Becca-Saka/codemagic-mcp). An app may also belong to a team that the key does not list; then
+//! only the legacy list shows its builds, without their labels. What was found out is kept for the call.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::client::{Client, Filter, segment};
+use super::errors::{About, optional};
+use super::reference::{AppId, BuildId};
+use super::request::TriggerRequest;
+use super::wire;
+use crate::error::{Error, ExitCode, RequestError};
+use crate::lifecycle::Mark;
+use crate::model::{BuildSnapshot, Phase};
+
+/// Pauses before each search for a build whose start was not answered. The list shows a new build late.
+pub(super) const SEARCH_PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(15),
+];
+
+/// The most builds of the legacy list whose labels are read, one request each. Its pages held 20 to 50 builds (clients of
+/// 2021 to 2026).
+const MOST_LOOKUPS: usize = 50;
+
+/// How old a build of the legacy list may be to come from a start of this call: the search takes half a minute, the rest
+/// is for clocks that disagree.
+const YOUNG: Duration = Duration::from_secs(3600);
+
+/// The most builds that carry one label and are looked at.
+const SAME_LABEL: usize = 50;
+
+/// What was found out about the account behind the key.
+#[derive(Default)]
+pub(super) struct Account {
+    teams: OnceLock<Vec<(String, Option<String>)>>,
+    personal_team: OnceLock<Option<String>>,
+    owners: Mutex<HashMap<AppId, Owner>>,
+    /// Teams that do not own an app.
+    strangers: Mutex<HashSet<(String, AppId)>>,
+    /// Searches for a start so far.
+    searches: AtomicUsize,
+}
+
+/// What lists the builds of an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Owner {
+    /// v3's list of this team.
+    Team(String),
+    /// Only the legacy API's list.
+    LegacyList,
+}
+
+/// Builds of an app.
+#[derive(Debug, Default)]
+pub(super) struct AppBuilds {
+    /// The builds, newest first.
+    pub(super) builds: Vec<BuildSnapshot>,
+    /// Whether a list that shows this app's builds was read.
+    pub(super) is_conclusive: bool,
+}
+
+impl AppBuilds {
+    fn conclusive(builds: Vec<BuildSnapshot>) -> Self {
+        Self { builds, is_conclusive: true }
+    }
+}
+
+/// How the legacy list is used for a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LegacySearch {
+    /// Not at all.
+    No,
+    /// For builds of any age.
+    AnyAge,
+    /// For builds that are young enough to come from this call.
+    Young,
+}
+
+impl Client {
+    /// The names of the teams that the key's user belongs to.
+    pub fn team_names(&self) -> Result<Vec<String>, RequestError> {
+        Ok(self.teams()?.iter().map(|(id, name)| name.as_ref().unwrap_or(id).clone()).collect())
+    }
+
+    /// The teams that v3 lists for the key: id and name.
+    pub(super) fn teams(&self) -> Result<&[(String, Option<String>)], RequestError> {
+        if let Some(teams) = self.account.teams.get() {
+            return Ok(teams);
+        }
+        let teams = self.list_teams()?;
+        Ok(self.account.teams.get_or_init(|| teams))
+    }
+
+    /// The user's personal team, if it is known and v3 does not list it among the others.
+    pub(super) fn personal_team(&self) -> Result<Option<&str>, RequestError> {
+        if let Some(team) = self.account.personal_team.get() {
+            return Ok(team.as_deref());
+        }
+        let team = optional(self.find_personal_team())?.flatten();
+        let team =
+            team.filter(|team| self.account.teams.get().is_none_or(|teams| teams.iter().all(|(id, _)| id != team)));
+        Ok(self.account.personal_team.get_or_init(|| team).as_deref())
+    }
+
+    /// The newest builds that match, newest first, at most `limit`. Fails with code 11 if the filter names an app whose
+    /// builds no list shows.
+    pub fn list_builds(&self, filter: &Filter, limit: usize) -> Result<Vec<BuildSnapshot>, RequestError> {
+        self.list_builds_until(filter, limit, &|_| false)
+    }
+
+    /// The same, but no builds after one for which `enough` holds.
+    pub(super) fn list_builds_until(
+        &self,
+        filter: &Filter,
+        limit: usize,
+        enough: &dyn Fn(&BuildSnapshot) -> bool,
+    ) -> Result<Vec<BuildSnapshot>, RequestError> {
+        if let Some(app_id) = &filter.app_id {
+            let found = self.app_builds(app_id, filter, limit, LegacySearch::AnyAge, enough)?;
+            return if found.is_conclusive { Ok(found.builds) } else { Err(RequestError::permanent(unlisted(app_id))) };
+        }
+        let mut found: Vec<BuildSnapshot> = Vec::new();
+        let personal = self.teams().and_then(|_| self.personal_team())?;
+        for team in self.teams()?.iter().map(|(id, _)| id.as_str()).chain(personal) {
+            for build in optional(self.team_builds(team, filter, limit, enough))?.unwrap_or_default() {
+                if !found.iter().any(|known| known.build.id == build.build.id) {
+                    found.push(build);
+                }
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Builds of the request's app that carry its mark, the oldest first and those that were canceled last, and whether
+    /// finding none means that there is none.
+    pub(super) fn marked_builds(&self, request: &TriggerRequest, by: Mark) -> Result<AppBuilds, RequestError> {
+        let label = match by {
+            Mark::Start => Some(request.start_label()),
+            Mark::Key => request.key_label(),
+        };
+        let Some(label) = label else { return Ok(AppBuilds::default()) };
+        let legacy = match by {
+            Mark::Key => LegacySearch::AnyAge,
+            Mark::Start => {
+                // The list weighs megabytes: it is read once, when a new build should be in it.
+                let search = self.account.searches.fetch_add(1, Ordering::Relaxed) + 1;
+                if self.is_last || search == SEARCH_PAUSES.len() { LegacySearch::Young } else { LegacySearch::No }
+            }
+        };
+        let filter = Filter { labels: vec![label.to_owned()], ..Filter::app(&request.app_id) };
+        let mut found = self.app_builds(&request.app_id, &filter, SAME_LABEL, legacy, &|_| false)?;
+        // A service that ignores the filter must not make a stranger's build ours.
+        found.builds.retain(|seen| seen.build.labels.iter().any(|own| own == label));
+        found.builds.sort_by_key(|seen| {
+            (matches!(seen.phase, Phase::Ended(ExitCode::Canceled)), seen.build.number, seen.build.id.clone())
+        });
+        Ok(found)
+    }
+
+    fn app_builds(
+        &self,
+        app_id: &AppId,
+        filter: &Filter,
+        limit: usize,
+        legacy: LegacySearch,
+        enough: &dyn Fn(&BuildSnapshot) -> bool,
+    ) -> Result<AppBuilds, RequestError> {
+        let owner = self.account.owners.lock().unwrap_or_else(PoisonError::into_inner).get(app_id).cloned();
+        match owner {
+            Some(Owner::Team(team)) => {
+                return self.team_builds(&team, filter, limit, enough).map(AppBuilds::conclusive);
+            }
+            Some(Owner::LegacyList) => {
+                return Ok(self.legacy_app_builds(app_id, filter, limit, legacy)?.unwrap_or_default());
+            }
+            None => {}
+        }
+        for (team, _) in self.teams()? {
+            let pair = (team.clone(), app_id.clone());
+            if self.account.strangers.lock().unwrap_or_else(PoisonError::into_inner).contains(&pair) {
+                continue;
+            }
+            if let TeamList::Owner(found) = self.ask_team(team, app_id, filter, limit, enough)? {
+                return Ok(AppBuilds::conclusive(found));
+            }
+        }
+        let personal = match self.personal_team()? {
+            Some(team) => self.ask_team(team, app_id, filter, limit, enough)?,
+            None => TeamList::Unreadable,
+        };
+        if let TeamList::Owner(found) = personal {
+            return Ok(AppBuilds::conclusive(found));
+        }
+        // Now it is an app without builds of the personal team, or one of a team that the key does not list.
+        match self.legacy_app_builds(app_id, filter, limit, legacy)? {
+            Some(found) if found.is_conclusive => Ok(found),
+            Some(_) => Ok(AppBuilds { builds: Vec::new(), is_conclusive: matches!(personal, TeamList::Silent) }),
+            None => Ok(AppBuilds::default()),
+        }
+    }
+
+    /// Reads a team's list, and finds out whether the app is one of the team's.
+    fn ask_team(
+        &self,
+        team: &str,
+        app_id: &AppId,
+        filter: &Filter,
+        limit: usize,
+        enough: &dyn Fn(&BuildSnapshot) -> bool,
+    ) -> Result<TeamList, RequestError> {
+        let of_app = |seen: &BuildSnapshot| seen.build.app_id.as_deref() == Some(app_id.as_str());
+        let Some(found) = optional(self.team_builds(team, filter, limit, enough))? else {
+            return Ok(TeamList::Unreadable);
+        };
+        let has_builds = found.iter().any(of_app)
+            || *filter != Filter::app(app_id)
+                && self.team_builds(team, &Filter::app(app_id), 1, &|_| false)?.iter().any(of_app);
+        let has_app = if has_builds { Some(true) } else { self.has_app(team, app_id)? };
+        Ok(match has_app {
+            Some(true) => {
+                self.note_owner(app_id, Owner::Team(team.to_owned()));
+                TeamList::Owner(found)
+            }
+            Some(false) => {
+                let mut strangers = self.account.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+                strangers.insert((team.to_owned(), app_id.clone()));
+                TeamList::Stranger
+            }
+            None => TeamList::Silent,
+        })
+    }
+
+    /// Whether a team's list of apps has the app; `None` if the list cannot be read.
+    fn has_app(&self, team: &str, app_id: &AppId) -> Result<Option<bool>, RequestError> {
+        let team = segment("team ID", team).map_err(RequestError::permanent)?;
+        let about = About::new("listing apps", "list of apps");
+        let mut found = false;
+        let listed = self.pages(
+            &about,
+            &format!("/teams/{team}/apps"),
+            |app: &wire::Named| app.id.text(),
+            &mut |app: wire::Named, _| {
+                found = app.id.text() == Some(app_id.as_str());
+                !found
+            },
+        );
+        Ok(optional(listed)?.map(|()| found))
+    }
+
+    /// Builds of the app in the legacy list; `None` if the list was not read. It is conclusive if it shows any build of
+    /// the app.
+    fn legacy_app_builds(
+        &self,
+        app_id: &AppId,
+        filter: &Filter,
+        limit: usize,
+        legacy: LegacySearch,
+    ) -> Result<Option<AppBuilds>, RequestError> {
+        if legacy == LegacySearch::No {
+            return Ok(None);
+        }
+        let Some((builds, now)) = optional(self.legacy_builds(app_id))? else { return Ok(None) };
+        let mut found = AppBuilds::default();
+        let oldest = now.checked_sub(YOUNG).unwrap_or(SystemTime::UNIX_EPOCH);
+        for listed in builds.into_iter().take(10 * MOST_LOOKUPS) {
+            let is_young = listed.created().is_none_or(|created| created >= oldest);
+            let Some(mut seen) = listed.snapshot(now) else { continue };
+            // A service that ignores the filter must not make a stranger's build ours.
+            if seen.build.app_id.as_deref() != Some(app_id.as_str()) {
+                continue;
+            }
+            found.is_conclusive = true;
+            let differs = |wanted: &Option<String>, own: &Option<String>| wanted.is_some() && wanted != own;
+            if differs(&filter.workflow_id, &seen.build.workflow_id)
+                || differs(&filter.branch, &seen.build.branch)
+                || differs(&filter.tag, &seen.build.tag)
+                || filter.status.as_ref().is_some_and(|status| *status != seen.build.status)
+                || legacy == LegacySearch::Young && !is_young
+            {
+                continue;
+            }
+            if !filter.labels.is_empty() {
+                let Some(id) = BuildId::new(&seen.build.id) else { continue };
+                // One that is gone by now carries no label.
+                let Some(build) = optional(self.poll_build(&id))? else { continue };
+                if !filter.labels.iter().all(|label| build.build.labels.contains(label)) {
+                    continue;
+                }
+                seen = build;
+            }
+            found.builds.push(seen);
+            if found.builds.len() == limit.min(MOST_LOOKUPS) {
+                break;
+            }
+        }
+        if found.is_conclusive {
+            self.note_owner(app_id, Owner::LegacyList);
+        }
+        Ok(Some(found))
+    }
+
+    fn note_owner(&self, app_id: &AppId, owner: Owner) {
+        self.account.owners.lock().unwrap_or_else(PoisonError::into_inner).insert(app_id.clone(), owner);
+    }
+}
+
+/// What a team's list says about an app.
+enum TeamList {
+    /// The team owns the app, and these builds match.
+    Owner(Vec<BuildSnapshot>),
+    /// The team does not own the app.
+    Stranger,
+    /// The list was read and shows no build of the app; whether the team owns it is not known.
+    Silent,
+    /// The key may not read the list.
+    Unreadable,
+}
+
+fn unlisted(app_id: &AppId) -> Error {
+    Error::new(ExitCode::NotFound, format!("app {app_id}"), "no list shows the builds of this app to this API key").with_hint(
+        "check the app ID (`cibridge codemagic apps` lists the visible ones); the user of the key should be in the team that owns the app",
+    )
+}

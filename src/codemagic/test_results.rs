@@ -1,0 +1,66 @@
+//! Test results, which only the legacy API knows: `buildActions[].results[].suites[].tests[]`.
+
+use std::time::Duration;
+
+use super::client::Client;
+use super::reference::BuildId;
+use super::wire::{self, LegacyAction, LegacyTest};
+use crate::error::RequestError;
+use crate::lenient::Field;
+use crate::model::{TestCase, TestStatus, TestSuite};
+
+impl Client {
+    /// The results of all tests that the steps of a build ran.
+    pub(super) fn test_results(&self, id: &BuildId) -> Result<Vec<TestSuite>, RequestError> {
+        let build = self.legacy_build(&format!("reading the test results of build {id}"), id)?;
+        Ok(build.build_actions.entries.iter().flat_map(suites).collect())
+    }
+}
+
+/// The suites with tests that a step ran.
+fn suites(action: &LegacyAction) -> Vec<TestSuite> {
+    let group = action.name.text().unwrap_or_default();
+    let at = action.started_at.text().and_then(wire::time).and_then(|at| jiff::Timestamp::try_from(at).ok());
+    let at = at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%S").to_string());
+    let suite = |(name, tests): (&Field<String>, &[LegacyTest])| {
+        let cases: Vec<TestCase> = tests.iter().map(case).collect();
+        let name = name.text().filter(|name| !name.trim().is_empty()).unwrap_or("tests").to_owned();
+        (!cases.is_empty()).then(|| TestSuite { name, group: group.to_owned(), at: at.clone(), cases })
+    };
+    action.results.entries.iter().flat_map(|results| results.all_suites()).filter_map(suite).collect()
+}
+
+fn case(test: &LegacyTest) -> TestCase {
+    let word = test.status.text().or(test.result.text()).unwrap_or_default();
+    let status = match word.to_ascii_lowercase().as_str() {
+        "success" | "passed" | "pass" | "ok" => TestStatus::Passed,
+        "failed" | "failure" | "fail" => TestStatus::Failed,
+        "skipped" | "skip" | "ignored" | "disabled" | "pending" => TestStatus::Skipped,
+        // What is not known to be good is not shown as good.
+        _ => TestStatus::Errored,
+    };
+    let known = ["errored", "error", "broken"].contains(&word) || status != TestStatus::Errored;
+    let messages = [&test.message, &test.error, &test.failure, &test.reason, &test.details];
+    let message = messages.into_iter().find_map(wire::Words::message);
+    let traces = [&test.stack_trace, &test.stack_trace_snake, &test.stack_trace_word, &test.trace];
+    let trace = traces.into_iter().find_map(wire::Words::message);
+    let message = match (message, trace) {
+        (Some(message), Some(trace)) => Some(format!("{message}\n{trace}")),
+        (message, trace) => {
+            let only = message.or(trace).map(str::to_owned);
+            only.or_else(|| (!known).then(|| format!("unknown status {word:?}")))
+        }
+    };
+    let name =
+        [&test.name, &test.title].into_iter().find_map(|field| field.text().filter(|text| !text.trim().is_empty()));
+    TestCase {
+        name: name.unwrap_or("unnamed test").to_owned(),
+        status,
+        message,
+        took: test.time.0.and_then(|time| Duration::try_from_secs_f64(time).ok()),
+    }
+}
+
+#[cfg(test)]
+#[path = "test_results_tests.rs"]
+mod tests;
