@@ -13,7 +13,7 @@
             'idempotencyKey', 'api', 'dryRun',
         ]],
         [title: 'What to start', of: ['triggerJenkins'], arguments: [
-            'url', 'job', 'branch', 'parameters', 'files', 'idempotencyKey', 'markerParam', 'delay', 'cause', 'noValidate', 'failIfJoined',
+            'url', 'job', 'branch', 'parameters', 'files', 'idempotencyKey', 'markerParam', 'delay', 'cause', 'noValidate', 'failIfCoalesced',
         ]],
         [title: 'Which build', of: ['waitForJenkins', 'stopJenkins', 'downloadJenkinsArtifacts'], arguments: ['url', 'job', 'branch']],
         [title: 'Whether to wait', arguments: [
@@ -59,7 +59,7 @@
         delay: 'The least time in the queue, as in \'30s\'. Default: the quiet period of the job.',
         cause: 'Why the job is started, for the page of the build. Default: none.',
         noValidate: 'true sends the parameters without checking them. Default: false.',
-        failIfJoined: 'true fails when Jenkins merges the start into an identical one that is still queued. Default: false.',
+        failIfCoalesced: 'true fails when Jenkins merges the start into an identical one that is still queued. Default: false.',
 
         wait: 'true waits for the end of the build, and the stage ends as the build did. Default: false, the step returns when Codemagic has accepted the build.',
         'Jenkins.wait': 'true waits for the end of the build, and the stage ends as the build did. Default: false, see waitForStart.',
@@ -157,7 +157,7 @@
             summary: 'Makes links to artifacts of a build on Codemagic that everybody can open until they expire, prints and returns them.',
             first: 'The first argument is the ID of the build, as triggerCodemagic returns it, or the address of its page.',
             examples: ["def links = shareCodemagicArtifacts build.id, artifacts: '*.ipa'", "shareCodemagicArtifacts build.id, artifacts: ['*.ipa', '*.apk'], expires: '14d'"],
-            returnsInstead: 'A list of maps with name, url and expires, the time when the link ends.',
+            returnsInstead: 'A list of maps with name, type, url and expires, the time when the link ends.',
         ],
         triggerJenkins: [
             summary: 'Starts a job on another Jenkins controller; with wait: true the stage ends as that build ends.',

@@ -98,7 +98,7 @@ Map jenkinsWaiting() {
     return waiting() + [onInput: [type: 'text', variable: 'CIBRIDGE_ON_INPUT']]
 }
 
-/** The files of a finished build, for a step that waits for it in a workspace. */
+/** The files of a finished build, for the steps that download them. */
 @NonCPS
 Map files() {
     return [
@@ -108,15 +108,12 @@ Map files() {
     ]
 }
 
-/** The files of a finished build, for a step that only downloads. */
+/** The same for a step that only downloads. */
 @NonCPS
 Map download() {
-    return [
-        artifacts   : [type: 'list', variable: 'CIBRIDGE_MATCH'],
-        artifactsDir: [type: 'text', variable: 'CIBRIDGE_DIR'],
-        allowNone   : [type: 'boolean', variable: 'CIBRIDGE_ALLOW_NONE'],
-        jobs        : [type: 'text', variable: 'CIBRIDGE_JOBS'],
-        list        : [type: 'boolean', variable: 'CIBRIDGE_LIST'],
+    return files() + [
+        jobs: [type: 'text', variable: 'CIBRIDGE_JOBS'],
+        list: [type: 'boolean', variable: 'CIBRIDGE_LIST'],
     ]
 }
 
@@ -133,6 +130,12 @@ Map withCommit(String step, Map arguments) {
             'Put the step behind checkout scm in a declarative pipeline, or give the commit itself.')
     }
     return arguments + [expectCommit: env.GIT_COMMIT]
+}
+
+/** Whether the build is left running when nobody waits for it any longer. */
+boolean leavesRunning(Map arguments) {
+    // As the binary reads it in `trigger`; its `wait` has CIBRIDGE_CANCEL instead.
+    return arguments.noCancel == null ? ['true', '1', 'yes', 'on'].contains(env.CIBRIDGE_NO_CANCEL) : isOn(arguments.noCancel)
 }
 
 /** What is wrong with the arguments, or null. */

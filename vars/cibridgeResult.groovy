@@ -69,6 +69,16 @@ void describe(Map invocation, Map result) {
     currentBuild.description = before ? before + (wanted == 'html' ? '<br>' : '\n') + line : line
 }
 
+/** Links to artifacts as the step returns them. */
+@NonCPS
+List links(Map result) {
+    List links = []
+    for (Object link in (result.result.links ?: [])) {
+        links << [name: link.name, type: link.type, url: link.url, expires: link.expires_at]
+    }
+    return links
+}
+
 /** What a call was made to show: the request of a dry run, a list of artifacts, links. */
 @NonCPS
 List linesToShow(Map invocation, Map result) {
@@ -81,7 +91,7 @@ List linesToShow(Map invocation, Map result) {
             lines << "${artifact.name}: ${artifact.type ?: 'file'}, ${artifact.size} bytes".toString()
         }
     }
-    for (Object link in (result.result.links ?: [])) {
+    for (Object link in links(result)) {
         lines << "${link.name}: ${link.url} (until ${link.expires})".toString()
     }
     return lines

@@ -17,7 +17,7 @@ import org.jenkinsci.plugins.credentialsbinding.impl.CredentialNotFoundException
  * Every helper takes the same map, the invocation. All keys but the first four may be left out:
  *
  *   step         the name of the step; every message begins with it
- *   command      words for the binary, as in 'codemagic wait --cancel'; they are never made of values
+ *   command      words for the binary, as in 'codemagic wait --once'; they are never made of values
  *   arguments    the arguments of the step, as the Jenkinsfile gives them
  *   schema       the arguments that the step knows: name -> [type: …] or [type: …, variable: …],
  *                where `variable` is the environment variable by which the binary gets the value

@@ -37,7 +37,7 @@ Map start(Map invocation, String goal, Map group = null) {
 /** Waits for the end of a build that was started before. With `callback` the build itself says when that is near. */
 Map forBuild(Map invocation, String build, boolean callback) {
     refuseWorkspace(invocation)
-    Map state = newState(invocation, [build: build, title: 'build ' + build, goal: 'end', pause: 0, keep: keeps(invocation)])
+    Map state = newState(invocation, [build: build, title: 'build ' + build, goal: 'end', pause: 0, keep: cibridgeArguments.leavesRunning(invocation.arguments)])
     return callback ? pollUntilCallback(invocation, state) : poll(invocation, state)
 }
 
@@ -63,7 +63,7 @@ Map startedState(Map invocation, Map seen, String goal, String ownKey) {
     boolean shared = isJenkins(invocation) && result.result.adopted == true && !ownKey && seen.attempts == 1
     return newState(invocation, [
         build: address(invocation, result), title: result.result.build.title, goal: goal,
-        pause: nextPause(result), keep: shared || keeps(invocation),
+        pause: nextPause(result), keep: shared || cibridgeArguments.leavesRunning(invocation.arguments),
     ])
 }
 
@@ -177,12 +177,15 @@ Map repeatedStart(Map invocation, String key) {
 /** One poll. The binary knows the time limits and cancels a build that passed one. */
 @NonCPS
 Map pollOnce(Map invocation, Map state) {
-    List environment = ['CIBRIDGE_BUILD=' + state.build, 'CIBRIDGE_WAITING_SINCE=' + state.since, 'CIBRIDGE_ARTIFACTS=', 'CIBRIDGE_JUNIT=', 'CIBRIDGE_CONSOLE=']
+    List environment = [
+        'CIBRIDGE_BUILD=' + state.build, 'CIBRIDGE_WAITING_SINCE=' + state.since, 'CIBRIDGE_CANCEL=' + !state.keep,
+        'CIBRIDGE_ARTIFACTS=', 'CIBRIDGE_JUNIT=', 'CIBRIDGE_CONSOLE=',
+    ]
     if (state.pollInterval) {
         environment << 'CIBRIDGE_POLL_INTERVAL=' + state.pollInterval
     }
     return [
-        step: invocation.step, command: isJenkins(invocation) ? 'jenkins wait --cancel --once' : 'codemagic wait --cancel --once',
+        step: invocation.step, command: isJenkins(invocation) ? 'jenkins wait --once' : 'codemagic wait --once',
         arguments: invocation.arguments, schema: invocation.schema, environment: environment,
     ]
 }
@@ -207,10 +210,6 @@ int nextPause(Map result) {
 @NonCPS
 boolean isJenkins(Map invocation) {
     return invocation.command.startsWith('jenkins')
-}
-
-boolean keeps(Map invocation) {
-    return cibridgeArguments.isOn(invocation.arguments.noCancel == null ? env.CIBRIDGE_NO_CANCEL : invocation.arguments.noCancel)
 }
 
 /** Refuses what only a workspace can hold, or an agent that is held can show. */

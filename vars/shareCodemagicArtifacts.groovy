@@ -8,13 +8,13 @@ List call(Map arguments = [:], String build) {
         environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('shareCodemagicArtifacts', build)],
     ]
     cibridgeArguments.check(invocation)
-    return cibridgeResult.conclude(invocation, cibridgeRun.onAgent(invocation)).result.links
+    return cibridgeResult.links(cibridgeResult.conclude(invocation, cibridgeRun.onAgent(invocation)))
 }
 
 @NonCPS
 Map schema() {
     return [
-        artifacts: [type: 'list', variable: 'CIBRIDGE_MATCH'],
+        artifacts: [type: 'list', variable: 'CIBRIDGE_ARTIFACTS'],
         expires  : [type: 'text', variable: 'CIBRIDGE_EXPIRES'],
     ] + cibridgeArguments.anyAgent() + cibridgeArguments.codemagicConnection()
 }

@@ -14,7 +14,7 @@ Map call(Map arguments = [:], String build) {
 @NonCPS
 Map schema() {
     return [
-        job     : [type: 'text', variable: 'CIBRIDGE_QUEUE_JOB'],
+        job     : [type: 'text', variable: 'CIBRIDGE_JOB'],
         branch  : [type: 'text', variable: 'CIBRIDGE_BRANCH'],
         stopWait: [type: 'text', variable: 'CIBRIDGE_STOP_WAIT'],
     ] + cibridgeArguments.anyAgent() + cibridgeArguments.jenkinsConnection()

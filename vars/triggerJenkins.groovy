@@ -18,19 +18,19 @@ Map call(Map arguments = [:]) {
 Map schema() {
     return [
         // What to start. All of it that is free text goes into the request file.
-        job           : [type: 'text', variable: 'CIBRIDGE_QUEUE_JOB'],
-        branch        : [type: 'text', variable: 'CIBRIDGE_BRANCH'],
-        parameters    : [type: 'texts'],
-        files         : [type: 'texts'],
-        idempotencyKey: [type: 'text'],
-        markerParam   : [type: 'text', variable: 'CIBRIDGE_MARKER_PARAM'],
-        delay         : [type: 'text', variable: 'CIBRIDGE_DELAY'],
-        cause         : [type: 'text'],
-        noValidate    : [type: 'boolean', variable: 'CIBRIDGE_NO_VALIDATE'],
-        failIfJoined  : [type: 'boolean', variable: 'CIBRIDGE_FAIL_IF_JOINED'],
+        job            : [type: 'text', variable: 'CIBRIDGE_JOB'],
+        branch         : [type: 'text', variable: 'CIBRIDGE_BRANCH'],
+        parameters     : [type: 'texts'],
+        files          : [type: 'texts'],
+        idempotencyKey : [type: 'text'],
+        markerParam    : [type: 'text', variable: 'CIBRIDGE_MARKER_PARAM'],
+        delay          : [type: 'text', variable: 'CIBRIDGE_DELAY'],
+        cause          : [type: 'text'],
+        noValidate     : [type: 'boolean', variable: 'CIBRIDGE_NO_VALIDATE'],
+        failIfCoalesced: [type: 'boolean', variable: 'CIBRIDGE_FAIL_IF_COALESCED'],
         // Whether to wait for it.
-        wait          : [type: 'boolean', variable: 'CIBRIDGE_WAIT'],
-        waitForStart  : [type: 'boolean'],
+        wait           : [type: 'boolean', variable: 'CIBRIDGE_WAIT'],
+        waitForStart   : [type: 'boolean'],
     ] + cibridgeArguments.jenkinsWaiting() + cibridgeArguments.files() + cibridgeArguments.anyAgent() + cibridgeArguments.jenkinsConnection()
 }
 

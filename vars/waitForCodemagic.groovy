@@ -4,8 +4,8 @@ import com.cloudbees.groovy.cps.NonCPS
 
 Map call(Map arguments = [:], String build) {
     Map invocation = [
-        step: 'waitForCodemagic', command: 'codemagic wait --cancel', arguments: arguments, schema: schema(),
-        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('waitForCodemagic', build)],
+        step: 'waitForCodemagic', command: 'codemagic wait', arguments: arguments, schema: schema(),
+        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('waitForCodemagic', build), 'CIBRIDGE_CANCEL=' + !cibridgeArguments.leavesRunning(arguments)],
     ]
     cibridgeArguments.check(invocation)
     invocation.arguments = cibridgeArguments.withCommit('waitForCodemagic', arguments)

@@ -4,8 +4,8 @@ import com.cloudbees.groovy.cps.NonCPS
 
 Map call(Map arguments = [:], String build) {
     Map invocation = [
-        step: 'waitForJenkins', command: 'jenkins wait --cancel', arguments: arguments, schema: schema(),
-        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('waitForJenkins', build)],
+        step: 'waitForJenkins', command: 'jenkins wait', arguments: arguments, schema: schema(),
+        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('waitForJenkins', build), 'CIBRIDGE_CANCEL=' + !cibridgeArguments.leavesRunning(arguments)],
     ]
     cibridgeArguments.check(invocation)
     return cibridgeResult.conclude(invocation, env.NODE_NAME ? cibridgeRun(invocation) : cibridgeWait.forBuild(invocation, build, false))
@@ -14,7 +14,7 @@ Map call(Map arguments = [:], String build) {
 @NonCPS
 Map schema() {
     return [
-        job   : [type: 'text', variable: 'CIBRIDGE_QUEUE_JOB'],
+        job   : [type: 'text', variable: 'CIBRIDGE_JOB'],
         branch: [type: 'text', variable: 'CIBRIDGE_BRANCH'],
     ] + cibridgeArguments.jenkinsWaiting() + cibridgeArguments.files() + cibridgeArguments.anyAgent() + cibridgeArguments.jenkinsConnection()
 }

@@ -29,8 +29,8 @@ class BuildStepsSpec extends LibrarySpecification {
 
         where:
         [step, command, windows] << [
-            ['cancelCodemagic', 'codemagic cancel'], ['waitForCodemagic', 'codemagic wait --cancel'], ['downloadCodemagicArtifacts', 'codemagic artifacts'],
-            ['shareCodemagicArtifacts', 'codemagic share'], ['waitForJenkins', 'jenkins wait --cancel'], ['stopJenkins', 'jenkins stop'],
+            ['cancelCodemagic', 'codemagic cancel'], ['waitForCodemagic', 'codemagic wait'], ['downloadCodemagicArtifacts', 'codemagic artifacts'],
+            ['shareCodemagicArtifacts', 'codemagic share'], ['waitForJenkins', 'jenkins wait'], ['stopJenkins', 'jenkins stop'],
             ['downloadJenkinsArtifacts', 'jenkins artifacts'],
         ].collectMany { [it + false, it + true] }
     }
@@ -130,16 +130,16 @@ class BuildStepsSpec extends LibrarySpecification {
 
     def 'sharing returns the links and prints them'() {
         given:
-        List links = [[name: 'app.ipa', url: 'https://api.codemagic.io/artifacts/x/app.ipa', expires: '2026-12-04T12:00:00Z']]
-        answering(outcome: 'success', links: links)
+        Map link = [name: 'app.ipa', type: 'ipa', url: 'https://api.codemagic.io/artifacts/x/app.ipa']
+        answering(outcome: 'success', links: [link + [expires_at: '2026-12-04T12:00:00Z']])
 
         when:
         step("shareCodemagicArtifacts('$BUILD.id', artifacts: ['*.ipa', '*.apk'], expires: '14d')")
 
         then:
-        jenkins.returned == links
+        jenkins.returned == [link + [expires: '2026-12-04T12:00:00Z']]
         jenkins.console.contains('app.ipa: https://api.codemagic.io/artifacts/x/app.ipa (until 2026-12-04T12:00:00Z)')
-        binary.environment.subMap('CIBRIDGE_MATCH', 'CIBRIDGE_EXPIRES') == [CIBRIDGE_MATCH: '*.ipa\n*.apk', CIBRIDGE_EXPIRES: '14d']
+        binary.environment.subMap('CIBRIDGE_ARTIFACTS', 'CIBRIDGE_EXPIRES') == [CIBRIDGE_ARTIFACTS: '*.ipa\n*.apk', CIBRIDGE_EXPIRES: '14d']
     }
 
     @Unroll
@@ -149,8 +149,8 @@ class BuildStepsSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'SUCCESS'
-        binary.environment.subMap('CIBRIDGE_BUILD', 'CIBRIDGE_JENKINS_URL', 'CIBRIDGE_QUEUE_JOB', 'CIBRIDGE_BRANCH', 'JENKINS_USER_ID', 'JENKINS_API_TOKEN') == [
-            CIBRIDGE_BUILD: 'queue/item/5', CIBRIDGE_JENKINS_URL: 'https://ci.example.com', CIBRIDGE_QUEUE_JOB: 'team/app', CIBRIDGE_BRANCH: 'x',
+        binary.environment.subMap('CIBRIDGE_BUILD', 'CIBRIDGE_JENKINS_URL', 'CIBRIDGE_JOB', 'CIBRIDGE_BRANCH', 'JENKINS_USER_ID', 'JENKINS_API_TOKEN') == [
+            CIBRIDGE_BUILD: 'queue/item/5', CIBRIDGE_JENKINS_URL: 'https://ci.example.com', CIBRIDGE_JOB: 'team/app', CIBRIDGE_BRANCH: 'x',
             JENKINS_USER_ID: 'robot', JENKINS_API_TOKEN: 'token-0123456789',
         ]
 

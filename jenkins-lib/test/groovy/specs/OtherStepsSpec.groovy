@@ -174,8 +174,8 @@ class OtherStepsSpec extends LibrarySpecification {
 
         then:
         jenkins.result == 'SUCCESS'
-        binary.environment.subMap('CIBRIDGE_BUILD', 'CIBRIDGE_MATCH', 'CIBRIDGE_DIR', 'CIBRIDGE_JOBS', 'CIBRIDGE_ALLOW_NONE') ==
-            [CIBRIDGE_BUILD: BUILD.id, CIBRIDGE_MATCH: '*.ipa\n*.apk', CIBRIDGE_DIR: 'out', CIBRIDGE_JOBS: '2', CIBRIDGE_ALLOW_NONE: 'true']
+        binary.environment.subMap('CIBRIDGE_BUILD', 'CIBRIDGE_ARTIFACTS', 'CIBRIDGE_ARTIFACTS_DIR', 'CIBRIDGE_JOBS', 'CIBRIDGE_ALLOW_NONE') ==
+            [CIBRIDGE_BUILD: BUILD.id, CIBRIDGE_ARTIFACTS: '*.ipa\n*.apk', CIBRIDGE_ARTIFACTS_DIR: 'out', CIBRIDGE_JOBS: '2', CIBRIDGE_ALLOW_NONE: 'true']
         jenkins.returned.artifacts[0].path == 'out/app.ipa'
 
         where:

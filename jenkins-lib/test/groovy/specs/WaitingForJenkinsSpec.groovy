@@ -68,14 +68,14 @@ class WaitingForJenkinsSpec extends LibrarySpecification {
 
         and: 'the start does not wait, and a poll is one poll of what is there'
         seen[0].environment.subMap('CIBRIDGE_WAIT', 'CIBRIDGE_WAIT_FOR_START') == [CIBRIDGE_WAIT: 'false', CIBRIDGE_WAIT_FOR_START: 'false']
-        commands == ['jenkins trigger'] + ['jenkins wait --cancel --once'] * 3
+        commands == ['jenkins trigger'] + ['jenkins wait --once'] * 3
         seen*.environment*.CIBRIDGE_BUILD == [null, QUEUED.url, QUEUED.url, BUILT.url]
         seen*.environment*.CIBRIDGE_REQUEST.collect { it != null } == [true, false, false, false]
         requests == [[job: 'team/app', branch: 'feature/x', parameters: [A: 'b']]]
 
         and: 'by its job and branch a build is found whose queue item is forgotten'
-        seen*.environment*.subMap('CIBRIDGE_JENKINS_URL', 'CIBRIDGE_QUEUE_JOB', 'CIBRIDGE_BRANCH', 'JENKINS_USER_ID').unique() ==
-            [[CIBRIDGE_JENKINS_URL: URL, CIBRIDGE_QUEUE_JOB: 'team/app', CIBRIDGE_BRANCH: 'feature/x', JENKINS_USER_ID: 'robot']]
+        seen*.environment*.subMap('CIBRIDGE_JENKINS_URL', 'CIBRIDGE_JOB', 'CIBRIDGE_BRANCH', 'JENKINS_USER_ID').unique() ==
+            [[CIBRIDGE_JENKINS_URL: URL, CIBRIDGE_JOB: 'team/app', CIBRIDGE_BRANCH: 'feature/x', JENKINS_USER_ID: 'robot']]
 
         and: 'the page of a queue item does not last'
         jenkins.buildProperties.description == "Jenkins build team/app#7: $BUILT.url"

@@ -65,7 +65,7 @@ class WaitingSpec extends LibrarySpecification {
 
         and: 'the start does not wait, and a poll is one poll'
         seen[0].environment.CIBRIDGE_WAIT == 'false'
-        commands == ['codemagic trigger'] + ['codemagic wait --cancel --once'] * 3
+        commands == ['codemagic trigger'] + ['codemagic wait --once'] * 3
         seen*.environment*.CIBRIDGE_WAITING_SINCE.toSet() == [null, '1700000000000'] as Set
         seen[1].environment.CIBRIDGE_BUILD == BUILD.id
         !seen[1].environment.CIBRIDGE_REQUEST
@@ -119,6 +119,7 @@ class WaitingSpec extends LibrarySpecification {
         jenkins.result == 'ABORTED'
         jenkins.failure instanceof FlowInterruptedException
         verbs == ['trigger', 'wait'] + (noCancel ? [] : ['cancel'])
+        seen[1].environment.CIBRIDGE_CANCEL == (!noCancel).toString()
         noCancel || seen.last().environment.CIBRIDGE_BUILD == BUILD.id
 
         where:
@@ -280,13 +281,33 @@ class WaitingSpec extends LibrarySpecification {
         argument << ["artifacts: '*.ipa'", "artifactsDir: 'out'", "junit: 'tests.xml'"]
     }
 
+    @Unroll
+    def 'on an agent the binary cancels the build that is waited for, unless noCancel is set (#argument, #variable)'() {
+        given:
+        jenkins.buildEnvironment.putAll(variable ? [CIBRIDGE_NO_CANCEL: variable] : [:])
+
+        when:
+        step("waitForCodemagic('$BUILD.id'$argument)")
+
+        then:
+        binary.environment.CIBRIDGE_CANCEL == cancel
+
+        where:
+        argument            | variable | cancel
+        ''                  | null     | 'true'
+        ', noCancel: true'  | null     | 'false'
+        ''                  | 'yes'    | 'false'
+        ''                  | 'no'     | 'true'
+        ', noCancel: false' | 'yes'    | 'true'
+    }
+
     def 'on an agent the binary waits'() {
         when:
         step("waitForCodemagic('$BUILD.id', artifacts: ['*.ipa', '*.apk'], artifactsDir: 'out', junit: 'tests.xml', timeout: '1h')")
 
         then:
         jenkins.result == 'SUCCESS'
-        commands == ['codemagic wait --cancel']
+        commands == ['codemagic wait']
         binary.environment.subMap('CIBRIDGE_BUILD', 'CIBRIDGE_ARTIFACTS', 'CIBRIDGE_ARTIFACTS_DIR', 'CIBRIDGE_JUNIT', 'CIBRIDGE_TIMEOUT') ==
             [CIBRIDGE_BUILD: BUILD.id, CIBRIDGE_ARTIFACTS: '*.ipa\n*.apk', CIBRIDGE_ARTIFACTS_DIR: 'out', CIBRIDGE_JUNIT: 'tests.xml', CIBRIDGE_TIMEOUT: '1h']
     }
