@@ -1,0 +1,404 @@
+//! Files that can be trusted: checked before the work, and replaced as a whole.
+//!
+//! A path that is a symbolic link means what it points to. What is no regular file (a device, a FIFO, a file that is a
+//! mount point) is written in place; it is never replaced or removed. It must not know what the files are for.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, ExitCode};
+
+/// The start of the name of a file that is not complete.
+const PREFIX: &str = ".cibridge-";
+
+/// Links in a row that are followed, as Linux does.
+const LINKS: usize = 40;
+
+/// The longest secret that is read from a file: more is another file than was meant.
+const LONGEST_SECRET: u64 = 64 * 1024;
+
+/// The file that a path means, and how it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Target {
+    /// A regular file, or one that is not there yet, to be replaced as a whole.
+    Replace(PathBuf),
+    /// Something that is written in place.
+    InPlace(PathBuf),
+}
+
+/// Checks that the file `path`, called `what`, can be written, by what writing it needs: a file in its folder with a
+/// name of its own, or the permission to write in place. Nothing is left behind. Fails with code 16.
+pub fn check_writable(path: &Path, what: &str) -> Result<(), Error> {
+    let failed = |error: io::Error| local(what, &error);
+    if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(Error::new(ExitCode::Local, what, "is a folder, not a file"));
+    }
+    match target(path).map_err(failed)? {
+        Target::Replace(path) => {
+            if path.exists() {
+                OpenOptions::new().append(true).open(&path).map_err(failed)?;
+            } else {
+                // Also finds a name that the file system refuses.
+                drop(OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?);
+                fs::remove_file(&path).map_err(failed)?;
+            }
+            // A full disk still makes empty files.
+            let mut probe = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(&path)).map_err(io_only).map_err(failed)?;
+            probe.write_all(&[0; 4096]).and_then(|()| probe.flush()).map_err(failed)
+        }
+        // Opening a FIFO waits for its reader, and a mistake is seen only when it is written to.
+        Target::InPlace(path) if is_fifo(&path) => Ok(()),
+        Target::InPlace(path) => OpenOptions::new().append(true).open(path).map(drop).map_err(failed),
+    }
+}
+
+/// Writes a file so that a reader sees the old content or the new one, never a part. What is no regular file is written
+/// in place.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match target(path)? {
+        Target::InPlace(path) => write_in_place(&path, bytes),
+        Target::Replace(path) => {
+            let mut file = temporary(&path)?;
+            file.write_all(bytes)?;
+            match file.persist(&path) {
+                Ok(_) => Ok(()),
+                // A mount point cannot be replaced, and a container mounts single files.
+                Err(error) if error.error.kind() == io::ErrorKind::ResourceBusy => write_in_place(&path, bytes),
+                Err(error) => Err(error.error),
+            }
+        }
+    }
+}
+
+/// Writes a file that only its owner can read, as a whole. Fails with code 16.
+pub fn write_private(path: &Path, what: &str, bytes: &[u8]) -> Result<(), Error> {
+    let failed = |error: io::Error| local(what, &error);
+    let Target::Replace(path) = target(path).map_err(failed)? else {
+        return Err(Error::new(ExitCode::Local, what, "is not a regular file, so others may be able to read it"));
+    };
+    // A temporary file is private from the start.
+    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(&path)).map_err(io_only).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.persist(&path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Whether what is written to `path` replaces what was there. A device or a FIFO takes one text after the other.
+pub fn is_replaceable(path: &Path) -> bool {
+    matches!(target(path), Ok(Target::Replace(_)))
+}
+
+/// Removes a file that an earlier call may have left. Only a regular file is removed; a link to one stays, and what it
+/// points to is removed.
+pub fn remove_regular_file(path: &Path) -> io::Result<bool> {
+    match target(path)? {
+        Target::Replace(path) if path.exists() => fs::remove_file(path).map(|()| true),
+        _ => Ok(false),
+    }
+}
+
+/// A temporary file that is to get the name `path`, with the mode that the file has, or that a new one would get.
+/// Fails where `path` is something that cannot be replaced.
+pub fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
+    match target(path)? {
+        Target::Replace(path) => temporary(&path),
+        Target::InPlace(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file")),
+    }
+}
+
+/// The folder that a file lies in.
+pub fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Checks that files can be made in a folder, or in the nearest one above it that is there. Fails with code 16.
+pub fn check_folder(dir: &Path) -> Result<(), Error> {
+    let what = format!("the folder {}", dir.display());
+    let there = dir.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(Path::new("."));
+    if !there.is_dir() && !there.as_os_str().is_empty() {
+        return Err(Error::new(ExitCode::Local, what, format!("{} is not a folder", there.display())));
+    }
+    let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+    tempfile::tempfile_in(there).map(drop).map_err(|error| local(&what, &error))
+}
+
+/// Reads a secret from a file that only its owner can use, or from stdin for `-`. A line end after it does not count.
+///
+/// What is no regular file (`<(…)`, `/dev/stdin`) has no mode that says who can read it. Fails with code 16, and with
+/// code 2 for something that holds no secret.
+pub fn read_secret(path: &Path, what: &str) -> Result<String, Error> {
+    let failed = |error: io::Error| local(what, &error);
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        io::stdin().lock().take(LONGEST_SECRET + 1).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if metadata.is_dir() {
+            return Err(Error::new(ExitCode::Local, what, "is a folder, not a file"));
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = metadata.permissions().mode() & 0o777;
+            if metadata.is_file() && mode & 0o077 != 0 {
+                let why = format!("permissions {mode:04o} are too open: others than its owner can use it");
+                return Err(Error::new(ExitCode::Local, what, why).with_hint(format!("chmod 600 {}", path.display())));
+            }
+        }
+        file.take(LONGEST_SECRET + 1).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    if bytes.len() as u64 > LONGEST_SECRET {
+        return Err(Error::usage(what, "is too large to be a secret"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| Error::usage(what, "is not valid UTF-8"))?;
+    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    if text.is_empty() {
+        return Err(Error::usage(what, "is empty"));
+    }
+    Ok(text.to_owned())
+}
+
+/// What a path means, links followed.
+fn target(path: &Path) -> io::Result<Target> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        let metadata = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Target::Replace(path)),
+            Err(error) => return Err(error),
+        };
+        if metadata.is_symlink() {
+            // The links of /dev/fd and /proc name files that have no path of their own (`>(…)`, /dev/stdout).
+            let followed = fs::metadata(&path);
+            if followed.is_ok_and(|followed| !followed.is_file()) || path.starts_with("/proc") || path.starts_with("/dev") {
+                return Ok(Target::InPlace(path));
+            }
+            path = folder(&path).join(fs::read_link(&path)?);
+        } else if metadata.is_file() {
+            return Ok(Target::Replace(path));
+        } else {
+            return Ok(Target::InPlace(path));
+        }
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
+fn write_in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).truncate(true);
+    #[cfg(unix)]
+    if is_fifo(path) {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        use rustix::fs::{OFlags, fcntl_setfl};
+        // Without a reader, opening a FIFO would wait for ever; so it fails. From then on a slow reader is waited for.
+        options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        let mut file = options.open(path)?;
+        fcntl_setfl(&file, OFlags::empty())?;
+        return file.write_all(bytes);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.flush()
+}
+
+fn is_fifo(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
+/// A temporary file beside a path that is no link, with the mode that the file is to have.
+fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // As for any new file, the umask takes bits away.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let file = builder.tempfile_in(folder(path)).map_err(io_only)?;
+    #[cfg(unix)]
+    if let Ok(metadata) = fs::metadata(path) {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+        // Best effort: only root may give a file away.
+        drop(fchown(file.as_file(), Some(metadata.uid()), Some(metadata.gid())));
+        file.as_file().set_permissions(fs::Permissions::from_mode(metadata.permissions().mode() & 0o777))?;
+    }
+    Ok(file)
+}
+
+/// The error without the temporary file's name, which nobody gave: tempfile writes `ERROR at path "NAME"`.
+fn io_only(error: io::Error) -> io::Error {
+    match error.to_string().split_once(" at path ") {
+        Some((text, _)) => io::Error::new(error.kind(), text.to_owned()),
+        None => error,
+    }
+}
+
+fn local(what: &str, error: &io::Error) -> Error {
+    Error::new(ExitCode::Local, what, error.to_string())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
+    use std::process::Command;
+
+    use super::*;
+
+    fn scratch() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// A node of this folder's own: never one of the machine.
+    fn node(path: &Path, arguments: &[&str]) {
+        assert!(Command::new("mknod").arg(path).args(arguments).status().unwrap().success());
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_written_is_refused_and_nothing_is_left_behind() {
+        let folder = scratch();
+        let file = folder.path().join("file");
+        fs::write(&file, "old").unwrap();
+        for bad in ["", "missing/r.json", "new/", "file/r.json", &"x".repeat(300)] {
+            let path = folder.path().join(bad);
+            let error = check_writable(&path, "the result file").unwrap_err();
+            assert_eq!(error.code(), ExitCode::Local, "{bad}");
+            assert!(!error.to_string().contains(PREFIX), "{error}");
+        }
+        for good in ["file", "new.json"] {
+            check_writable(&folder.path().join(good), "the result file").unwrap();
+        }
+        assert_eq!(names(folder.path()), ["file"]);
+        assert_eq!(fs::read(&file).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_keeps_its_mode_and_a_new_one_obeys_the_umask() {
+        let folder = scratch();
+        let old = folder.path().join("old");
+        for wanted in [0o600, 0o640, 0o666] {
+            fs::write(&old, "old").unwrap();
+            fs::set_permissions(&old, fs::Permissions::from_mode(wanted)).unwrap();
+            replace_file(&old, b"new").unwrap();
+            assert_eq!(mode(&old), wanted);
+        }
+        let (new, usual) = (folder.path().join("new"), folder.path().join("usual"));
+        replace_file(&new, b"new").unwrap();
+        fs::write(&usual, "").unwrap();
+        assert_eq!(mode(&new), mode(&usual));
+        let private = folder.path().join("private");
+        write_private(&private, "the file", b"secret").unwrap();
+        assert_eq!(mode(&private), 0o600);
+        assert_eq!(names(folder.path()), ["new", "old", "private", "usual"]);
+    }
+
+    #[test]
+    fn a_link_stays_and_its_target_is_replaced_or_removed() {
+        let folder = scratch();
+        let (real, link, chain) = (folder.path().join("real"), folder.path().join("link"), folder.path().join("chain"));
+        fs::write(&real, "old").unwrap();
+        symlink("real", &link).unwrap();
+        symlink("link", &chain).unwrap();
+        check_writable(&chain, "the file").unwrap();
+        replace_file(&chain, b"new").unwrap();
+        assert_eq!(fs::read(&real).unwrap(), b"new");
+        assert!(remove_regular_file(&chain).unwrap());
+        assert!(!real.exists() && link.is_symlink() && chain.is_symlink());
+        check_writable(&chain, "the file").unwrap();
+        replace_file(&chain, b"again").unwrap();
+        assert_eq!(fs::read(&real).unwrap(), b"again");
+        symlink("loop", folder.path().join("loop")).unwrap();
+        assert!(check_writable(&folder.path().join("loop"), "the file").is_err());
+    }
+
+    #[test]
+    fn a_device_is_written_in_place_and_never_removed() {
+        if !rustix::process::getuid().is_root() {
+            return; // Only root can make a device.
+        }
+        let folder = scratch();
+        let (null, full) = (folder.path().join("null"), folder.path().join("full"));
+        node(&null, &["c", "1", "3"]);
+        node(&full, &["c", "1", "7"]);
+        let is_device = |path: &Path| fs::symlink_metadata(path).unwrap().file_type().is_char_device();
+        for path in [&null, &full] {
+            check_writable(path, "the file").unwrap();
+            assert!(!remove_regular_file(path).unwrap());
+            assert!(write_private(path, "the file", b"secret").is_err());
+            assert!(temporary_beside(path).is_err());
+        }
+        replace_file(&null, b"new").unwrap();
+        assert!(replace_file(&full, b"new").is_err());
+        assert!(is_device(&null) && is_device(&full));
+    }
+
+    #[test]
+    fn a_fifo_takes_the_text_if_somebody_reads_it() {
+        let folder = scratch();
+        let fifo = folder.path().join("fifo");
+        node(&fifo, &["p"]);
+        check_writable(&fifo, "the file").unwrap();
+        assert!(replace_file(&fifo, b"nobody").is_err());
+        let text = "x".repeat(200_000);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| fs::read_to_string(&fifo).unwrap());
+            // The reader is in its `open` when the first try succeeds.
+            while replace_file(&fifo, text.as_bytes()).is_err() {
+                std::thread::yield_now();
+            }
+            assert_eq!(reader.join().unwrap(), text);
+        });
+        assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
+    }
+
+    #[test]
+    fn a_secret_is_read_from_a_private_file_or_a_pipe() {
+        let folder = scratch();
+        let file = folder.path().join("key");
+        for (text, read) in [("key\n", "key"), ("key\r\n", "key"), ("key", "key"), ("a\nb\n\n", "a\nb\n")] {
+            write_private(&file, "the key file", text.as_bytes()).unwrap();
+            assert_eq!(read_secret(&file, "the key file").unwrap(), read);
+        }
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        let error = read_secret(&file, "the key file").unwrap_err();
+        assert!(error.hint().unwrap().starts_with("chmod 600 "), "{error}");
+        let error = read_secret(folder.path(), "the key file").unwrap_err();
+        assert_eq!(error.hint(), None);
+        let fifo = folder.path().join("fifo");
+        node(&fifo, &["p"]);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| read_secret(&fifo, "the key file").unwrap());
+            fs::write(&fifo, "key\n").unwrap();
+            assert_eq!(reader.join().unwrap(), "key");
+        });
+        write_private(&file, "the key file", b"\n").unwrap();
+        assert_eq!(read_secret(&file, "the key file").unwrap_err().code(), ExitCode::Usage);
+    }
+}

@@ -1,0 +1,253 @@
+//! Remote logs on their way out: decoded, sanitized, secrets masked, in constant memory.
+
+use super::Console;
+use crate::sanitize::Sanitizer;
+use crate::secret::Redactor;
+
+/// The longest line that is held back until its end is known, in bytes; a longer one comes in pieces.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// Turns a log that comes in chunks into lines of text that may be shown. A line longer than 64 KiB comes in pieces, and
+/// no secret is cut by the end of one.
+pub struct LogText {
+    redactor: Redactor,
+    /// Nothing for bytes that stay as they are, but for secrets.
+    sanitizer: Option<Sanitizer>,
+    /// The beginning of a character.
+    partial: Vec<u8>,
+    line: Vec<u8>,
+}
+
+impl LogText {
+    /// Text for a console or a text file.
+    pub fn new(redactor: &Redactor) -> Self {
+        Self { sanitizer: Some(Sanitizer::default()), ..Self::raw(redactor) }
+    }
+
+    /// The bytes as the service stores them; only secrets are masked.
+    pub fn raw(redactor: &Redactor) -> Self {
+        Self { redactor: redactor.clone(), sanitizer: None, partial: Vec::new(), line: Vec::new() }
+    }
+
+    /// Takes in a chunk. `take` gets each piece that is complete by now, without the line feed, and whether a line ends
+    /// with it.
+    pub fn push(&mut self, chunk: &[u8], take: &mut dyn FnMut(&[u8], bool)) {
+        for part in chunk.split_inclusive(|byte| *byte == b'\n') {
+            let (mut text, ends) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
+            while !text.is_empty() {
+                let (now, later) = text.split_at(text.len().min(LONGEST_LINE));
+                self.add(now);
+                text = later;
+                if self.line.len() > LONGEST_LINE {
+                    self.release(take);
+                }
+            }
+            if ends {
+                self.end_line();
+                take(&self.redactor.redact_bytes(&self.line), true);
+                self.line.clear();
+            }
+        }
+    }
+
+    /// Hands out a last line without an end.
+    pub fn finish(&mut self, take: &mut dyn FnMut(&[u8], bool)) {
+        self.end_line();
+        if !self.line.is_empty() {
+            take(&self.redactor.redact_bytes(&self.line), true);
+            self.line.clear();
+        }
+    }
+
+    /// Adds a part of a line.
+    fn add(&mut self, text: &[u8]) {
+        let Some(sanitizer) = &mut self.sanitizer else { return self.line.extend_from_slice(text) };
+        let joined;
+        let text = if self.partial.is_empty() {
+            text
+        } else {
+            joined = [&std::mem::take(&mut self.partial)[..], text].concat();
+            &joined
+        };
+        let mut utf8 = [0; 4];
+        for chunk in text.utf8_chunks() {
+            for character in chunk.valid().chars().filter(|character| sanitizer.keeps(*character)) {
+                self.line.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
+            }
+            let invalid = chunk.invalid();
+            if !invalid.is_empty() && text.ends_with(invalid) && std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none()) {
+                self.partial = invalid.to_vec();
+            } else if !invalid.is_empty() {
+                self.line.extend_from_slice("\u{fffd}".as_bytes());
+            }
+        }
+    }
+
+    /// Hands out as much of a long line as can hold no part of a secret.
+    fn release(&mut self, take: &mut dyn FnMut(&[u8], bool)) {
+        let mut end = match self.redactor.safe_end(&self.line) {
+            // A secret as long as this line: it is masked by its lines and beginnings, if at all.
+            0 if self.line.len() > 16 * LONGEST_LINE => self.line.len(),
+            end => end,
+        };
+        while self.sanitizer.is_some() && end > 0 && self.line.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
+            end -= 1;
+        }
+        if end > 0 {
+            take(&self.redactor.redact_bytes(&self.line[..end]), false);
+            self.line.drain(..end);
+        }
+    }
+
+    fn end_line(&mut self) {
+        if !std::mem::take(&mut self.partial).is_empty() {
+            self.line.extend_from_slice("\u{fffd}".as_bytes());
+        }
+        if let Some(sanitizer) = &mut self.sanitizer {
+            sanitizer.keeps('\n');
+        }
+    }
+}
+
+/// Where a log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogTarget {
+    /// stdout, as data.
+    Data,
+    /// stderr, for people: each line is marked as remote text.
+    People,
+}
+
+/// Shows a remote log, or the stages of a Pipeline that it tells of.
+pub struct LogPrinter {
+    console: Console,
+    target: LogTarget,
+    stages_only: bool,
+    text: LogText,
+}
+
+impl LogPrinter {
+    /// A log that is shown as it comes; `stages_only` shows the stages of a Pipeline.
+    pub fn new(console: &Console, target: LogTarget, stages_only: bool) -> Self {
+        Self { console: console.clone(), target, stages_only, text: LogText::new(console.redactor()) }
+    }
+
+    /// Takes in text, and shows the lines that are complete.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        let Self { console, target, stages_only, text } = self;
+        let mut data = Vec::new();
+        text.push(bytes, &mut |piece, ends| show(console, *target, *stages_only, &mut data, piece, ends));
+        if !data.is_empty() {
+            // All lines of a chunk at once: a system call for each would cost more than the rest.
+            console.write_bytes(&data);
+        }
+    }
+
+    /// Shows a last line without an end.
+    pub fn end(&mut self) {
+        let Self { console, target, stages_only, text } = self;
+        let mut data = Vec::new();
+        text.finish(&mut |piece, _| show(console, *target, *stages_only, &mut data, piece, false));
+        if !data.is_empty() {
+            console.write_bytes(&data);
+        }
+    }
+}
+
+fn show(console: &Console, target: LogTarget, stages_only: bool, data: &mut Vec<u8>, piece: &[u8], ends: bool) {
+    if stages_only {
+        let text = String::from_utf8_lossy(piece);
+        let Some(stage) = text.strip_prefix("[Pipeline] { (").and_then(|rest| rest.strip_suffix(')')) else { return };
+        let line = format!("stage: {stage}");
+        match target {
+            LogTarget::Data => console.data(&line),
+            LogTarget::People => console.line(&line),
+        }
+        return;
+    }
+    match target {
+        LogTarget::Data => {
+            data.extend_from_slice(piece);
+            if ends {
+                data.push(b'\n');
+            }
+        }
+        LogTarget::People => console.write_remote(piece),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    /// The lines of a log that comes in chunks of this size.
+    fn lines(redactor: &Redactor, chunk: usize, log: &[u8]) -> Vec<String> {
+        let (mut text, mut lines, mut line) = (LogText::new(redactor), Vec::new(), Vec::new());
+        let mut take = |piece: &[u8], ends| {
+            line.extend_from_slice(piece);
+            if ends {
+                lines.push(String::from_utf8(std::mem::take(&mut line)).unwrap());
+            }
+        };
+        log.chunks(chunk).for_each(|chunk| text.push(chunk, &mut take));
+        text.finish(&mut take);
+        lines
+    }
+
+    #[test]
+    fn lines_are_the_same_however_they_come() {
+        let log = "one\r\n\n\u{1b}[31mtwo\u{1b}[0m\nüüü🚀\nhalf \u{1b}]0;\nbad \u{2028}".as_bytes();
+        let log = [log, b"\xff \xf0\x9f\nthe last \xc3"].concat();
+        for chunk in 1..log.len() {
+            let found = lines(&Redactor::default(), chunk, &log);
+            assert_eq!(found, ["one", "", "two", "üüü🚀", "half ", "bad \u{fffd} \u{fffd}", "the last \u{fffd}"], "{chunk}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_masked_wherever_a_long_line_is_cut() {
+        let redactor = Redactor::default();
+        redactor.add_secret(&Secret::new("0123456789abcdef"));
+        for length in (LONGEST_LINE - 200..LONGEST_LINE + 40).step_by(3) {
+            for secret in ["0123456789abcdef", "0123%34567\u{1b}[1m89abcdef"] {
+                let log = format!("{}{secret}{}\n", "ü".repeat(length / 2), "y".repeat(LONGEST_LINE));
+                for chunk in [1000, LONGEST_LINE, usize::MAX] {
+                    let [line] = &lines(&redactor, chunk.min(log.len()), log.as_bytes())[..] else { panic!() };
+                    assert_eq!(*line, format!("{}********{}", "ü".repeat(length / 2), "y".repeat(LONGEST_LINE)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_without_an_end_takes_no_memory() {
+        let redactor = Redactor::default();
+        redactor.add_secret(&Secret::new("0123456789abcdef"));
+        for mut text in [LogText::new(&redactor), LogText::raw(&redactor)] {
+            let mut bytes = 0;
+            for _ in 0..5_000 {
+                text.push(&[b'x'; 1000], &mut |piece, _| bytes += piece.len());
+                assert!(text.line.capacity() <= 4 * LONGEST_LINE);
+            }
+            text.finish(&mut |piece, _| bytes += piece.len());
+            assert_eq!(bytes, 5_000_000);
+        }
+    }
+
+    #[test]
+    fn bytes_stay_as_they_are_but_for_secrets() {
+        let redactor = Redactor::default();
+        redactor.add_secret(&Secret::new("0123456789abcdef"));
+        let mut text = LogText::raw(&redactor);
+        let mut out = Vec::new();
+        let mut take = |piece: &[u8], ends| {
+            out.extend_from_slice(piece);
+            if ends {
+                out.push(b'\n');
+            }
+        };
+        text.push(b"\xff\x1b[1m 0123456789abcdef\r\n", &mut take);
+        assert_eq!(out, b"\xff\x1b[1m ********\r\n");
+    }
+}

@@ -1,0 +1,62 @@
+//! The file that receives the result document.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::json::to_json;
+use crate::error::{Error, ExitCode};
+use crate::files;
+use crate::secret::Redactor;
+
+/// A path that was checked, and that receives the document as soon as the build's id is known and again at the end.
+pub struct ResultFile {
+    path: PathBuf,
+    redactor: Redactor,
+}
+
+impl ResultFile {
+    /// Checks that `path` can be written before anything remote happens. Fails with code 16.
+    pub fn check(path: &Path, redactor: &Redactor) -> Result<Self, Error> {
+        files::check_writable(path, &what(path))?;
+        Ok(Self { path: path.to_owned(), redactor: redactor.clone() })
+    }
+
+    /// Writes the document as it is while the call still runs. A device or a FIFO takes only the one at the end.
+    /// Fails with code 16.
+    pub fn write_partial(&self, document: &impl Serialize) -> Result<(), Error> {
+        if files::is_replaceable(&self.path) { self.write(document) } else { Ok(()) }
+    }
+
+    /// Replaces the file, so that a reader sees the old document or the new one, never a part. Fails with code 16.
+    pub fn write(&self, document: &impl Serialize) -> Result<(), Error> {
+        let failed = |why: String| Error::new(ExitCode::Local, what(&self.path), why);
+        let json = to_json(document, &self.redactor).map_err(|error| failed(error.to_string()))?;
+        files::replace_file(&self.path, format!("{}\n", json.pretty()).as_bytes()).map_err(|error| failed(error.to_string()))
+    }
+}
+
+fn what(path: &Path) -> String {
+    format!("the result file {}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_path_is_refused_before_the_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let redactor = Redactor::default();
+        assert!(ResultFile::check(folder.path(), &redactor).is_err());
+        assert!(ResultFile::check(&folder.path().join("missing/result.json"), &redactor).is_err());
+        let path = folder.path().join("result.json");
+        let file = ResultFile::check(&path, &redactor).unwrap();
+        assert!(!path.exists());
+        for write in [ResultFile::write_partial, ResultFile::write] {
+            write(&file, &serde_json::json!({"a": 1})).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\n  \"a\": 1\n}\n");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

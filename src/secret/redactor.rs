@@ -1,0 +1,358 @@
+//! Finds secrets in text, however they are spelled, and masks them.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use memchr::memmem::Finder;
+
+use super::spelling::{DECODERS, View};
+use super::{CUT, MASK, Secret};
+use crate::sanitize::sanitize;
+
+/// Secrets of this many bytes are masked wherever they stand.
+const LONG: usize = 6;
+
+/// Secrets of this many bytes and fewer than [`LONG`] are masked where they stand alone: within other words they would
+/// eat normal text. Shorter ones are no secrets.
+const SHORT: usize = 4;
+
+/// Short values that say nothing, and that normal text is full of.
+const WORDS: [&str; 4] = ["true", "false", "null", "none"];
+
+/// The shortest beginning of a secret that is masked where a text was cut off.
+const BEGINNING: usize = 4;
+
+/// The longest text that is searched as a whole; a longer one is searched line by line.
+const WHOLE: usize = 256 * 1024;
+
+/// How much longer a spelling is than the text itself, at most: `\u0026`.
+const LONGEST_SPELLING: usize = 6;
+
+/// Encodings within encodings that are decoded, e.g. JSON in an address.
+const DEPTH: u8 = 2;
+
+/// Replaces known secrets in text: as they are, percent-encoded, escaped for JSON or XML, in Base64 (alone and as a part
+/// of a longer text, e.g. `user:password`), in hexadecimal digits, with control characters or escape sequences in
+/// between, with other white space, and the beginning of one where a text was cut off.
+///
+/// Clones share the secrets: there is one set of them in a process.
+#[derive(Clone, Default)]
+pub struct Redactor(Arc<RwLock<Vec<Needle>>>);
+
+struct Needle {
+    finder: Finder<'static>,
+    /// Whether it counts only where it stands alone.
+    alone: bool,
+}
+
+impl Redactor {
+    /// From now on `secret` is masked. One of fewer than six bytes is masked only where it stands alone, one of fewer
+    /// than four not at all.
+    pub fn add_secret(&self, secret: &Secret) {
+        let text = secret.expose();
+        let mut needles = vec![seen(text)];
+        // A text of several lines is shown line by line, too.
+        if text.trim().contains('\n') {
+            needles.extend(text.lines().map(seen));
+        }
+        if text.len() >= LONG {
+            needles.extend(encoded(text.as_bytes()));
+        }
+        if text.trim() != text && text.trim().len() >= LONG {
+            needles.extend(encoded(text.trim().as_bytes()));
+        }
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for needle in needles {
+            let useful = needle.len() >= SHORT && !WORDS.contains(&needle.as_str());
+            if useful && !known.iter().any(|known| known.finder.needle() == needle.as_bytes()) {
+                let alone = needle.len() < LONG;
+                known.push(Needle { finder: Finder::new(needle.as_bytes()).into_owned(), alone });
+            }
+        }
+    }
+
+    /// `text` with every known secret masked.
+    pub fn redact(&self, text: &str) -> String {
+        match self.redact_bytes(text.as_bytes()) {
+            Cow::Borrowed(_) => text.to_owned(),
+            Cow::Owned(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+
+    /// The same for a text that need not be UTF-8.
+    pub fn redact_bytes<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
+        let found = self.find(text);
+        if found.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut redacted = Vec::with_capacity(text.len());
+        let mut at = 0;
+        for secret in found {
+            redacted.extend_from_slice(&text[at..secret.start]);
+            redacted.extend_from_slice(MASK.as_bytes());
+            at = secret.end;
+        }
+        redacted.extend_from_slice(&text[at..]);
+        Cow::Owned(redacted)
+    }
+
+    /// The end of the part of a growing text that is safe to show: no secret begins in it and ends behind it, whatever
+    /// follows. It is zero only if the text is shorter than the longest spelling of a secret.
+    pub fn safe_end(&self, text: &[u8]) -> usize {
+        let longest = self.needles().iter().map(|needle| needle.finder.needle().len()).max().unwrap_or_default();
+        let end = text.len().saturating_sub(longest * LONGEST_SPELLING);
+        match self.find(text).into_iter().find(|secret| secret.start < end && end < secret.end) {
+            Some(secret) => secret.end,
+            None => end,
+        }
+    }
+
+    /// Where secrets stand, in order and without overlaps.
+    fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let needles = self.needles();
+        let mut found = Vec::new();
+        if needles.is_empty() {
+            return found;
+        }
+        if text.len() <= WHOLE {
+            search(&needles, &View::new(text), 0, &mut found);
+        } else {
+            let mut start = 0;
+            for line in text.split_inclusive(|byte| *byte == b'\n') {
+                let before = found.len();
+                search(&needles, &View::new(line), 0, &mut found);
+                found[before..].iter_mut().for_each(|secret| *secret = secret.start + start..secret.end + start);
+                start += line.len();
+            }
+        }
+        found.sort_by_key(|secret| (secret.start, secret.end));
+        let mut merged: Vec<Range<usize>> = Vec::new();
+        for secret in found {
+            match merged.last_mut() {
+                Some(last) if secret.start < last.end => last.end = last.end.max(secret.end),
+                _ => merged.push(secret),
+            }
+        }
+        merged
+    }
+
+    fn needles(&self) -> RwLockReadGuard<'_, Vec<Needle>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A text as it is seen, see [`View::shown`].
+fn seen(text: &str) -> String {
+    let text: Vec<String> = text.split_whitespace().map(sanitize).collect();
+    text.join(" ")
+}
+
+/// A text in Base64 and in hexadecimal digits.
+///
+/// Base64 of a longer text that contains the secret depends on the secret's offset modulo three; the part that the
+/// neighbors cannot change is searched for each of the three.
+fn encoded(text: &[u8]) -> Vec<String> {
+    let mut forms = Vec::new();
+    for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+        forms.push(engine.encode(text));
+        for offset in 0..3 {
+            let padded = [&vec![b'x'; offset][..], text].concat();
+            let whole = padded.len() / 3 * 3;
+            let start = if offset == 0 { 0 } else { 4 };
+            let form = engine.encode(&padded[..whole]);
+            forms.extend(form.get(start..).filter(|inner| inner.len() >= LONG).map(str::to_owned));
+        }
+    }
+    let digits: String = text.iter().map(|byte| format!("{byte:02x}")).collect();
+    forms.extend([digits.to_uppercase(), digits]);
+    forms
+}
+
+/// Searches a text and what it decodes to.
+fn search(needles: &[Needle], view: &View, depth: u8, found: &mut Vec<Range<usize>>) {
+    scan(needles, view, found);
+    let shown = view.shown();
+    if let Some(shown) = &shown {
+        scan(needles, shown, found);
+    }
+    if depth < DEPTH {
+        let view = shown.as_ref().unwrap_or(view);
+        for decoder in DECODERS {
+            if let Some(decoded) = view.decode(decoder) {
+                search(needles, &decoded, depth + 1, found);
+            }
+        }
+    }
+}
+
+fn scan(needles: &[Needle], view: &View, found: &mut Vec<Range<usize>>) {
+    let text = view.bytes.as_slice();
+    for needle in needles {
+        let length = needle.finder.needle().len();
+        for start in needle.finder.find_iter(text) {
+            let end = start + length;
+            if !needle.alone || stands_alone(text, start..end) {
+                found.push(view.source(start..end));
+            }
+        }
+    }
+    let mut utf8 = [0; 4];
+    for cut in memchr::memmem::find_iter(text, CUT.encode_utf8(&mut utf8)) {
+        found.extend(beginning(needles, &text[..cut]).map(|start| view.source(start..cut)));
+    }
+}
+
+/// Where the beginning of a secret stands at the end of a text that was cut off, maybe within an encoded character.
+fn beginning(needles: &[Needle], text: &[u8]) -> Option<usize> {
+    let tail = text.len().saturating_sub(LONGEST_SPELLING);
+    let escape = text[tail..].iter().rposition(|byte| matches!(byte, b'%' | b'\\' | b'&')).map(|at| tail + at);
+    [Some(text.len()), escape].into_iter().flatten().find_map(|end| {
+        let starts = needles.iter().filter_map(|needle| {
+            let needle = needle.finder.needle();
+            let length = (BEGINNING..needle.len()).rev().find(|length| text[..end].ends_with(&needle[..*length]))?;
+            Some(end - length)
+        });
+        starts.min()
+    })
+}
+
+/// Whether no letter, digit or underscore stands beside a part of a text.
+fn stands_alone(text: &[u8], part: Range<usize>) -> bool {
+    let in_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80);
+    !in_word(part.start.checked_sub(1).and_then(|before| text.get(before))) && !in_word(text.get(part.end))
+}
+
+/// Makes sure that a crash of this process leaves no core dump, which would hold the secrets.
+pub fn forbid_core_dumps() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        // Lowering the hard limit needs no privilege; children are not started.
+        let _ = getrlimit(Resource::Core);
+        drop(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }));
+    }
+    // Where `core_pattern` is a pipe, Linux ignores the limit of zero for some handlers, but not this.
+    #[cfg(target_os = "linux")]
+    drop(rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+
+    fn redactor(secrets: &[&str]) -> Redactor {
+        let redactor = Redactor::default();
+        secrets.iter().for_each(|secret| redactor.add_secret(&Secret::new(*secret)));
+        redactor
+    }
+
+    #[test]
+    fn every_spelling_of_a_secret_is_masked() {
+        const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+            .remove(b'-').remove(b'_').remove(b'.').remove(b'!').remove(b'~').remove(b'*').remove(b'\'').remove(b'(').remove(b')');
+        const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'+').add(b'=').add(b'<').add(b'>').add(b'&');
+        let key = "s3/cr+t=k-y_&<é>\"'z";
+        let percent = |set| utf8_percent_encode(key, set).to_string();
+        let json = serde_json::to_string(key).unwrap();
+        let json = &json[1..json.len() - 1];
+        let escaped: String = key.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
+        let spellings = [
+            key.to_owned(),
+            percent(NON_ALPHANUMERIC),
+            percent(COMPONENT),
+            percent(PATH),
+            percent(COMPONENT).to_lowercase().replace("s3%2fcr", "s3%2fcr"),
+            json.to_owned(),
+            json.replace('/', "\\/"),
+            json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003E").replace('é', "\\u00e9"),
+            escaped.clone(),
+            escaped.replace('\\', "\\\\"),
+            quick_xml::escape::escape(key).into_owned(),
+            quick_xml::escape::partial_escape(key).into_owned(),
+            key.replace('&', "&amp;").replace('\'', "&#39;").replace('"', "&#x22;").replace('é', "&#233;"),
+            utf8_percent_encode(json, NON_ALPHANUMERIC).to_string(),
+            quick_xml::escape::escape(json).into_owned(),
+            percent(COMPONENT).replace('%', "%25"),
+            key.bytes().map(|byte| format!("{byte:02x}")).collect(),
+            format!("{}\u{1b}[31m{}", &key[..5], &key[5..]),
+            format!("{}\u{200b}{}", &key[..5], &key[5..]),
+            format!("{}\u{7}{}", &key[..5], &key[5..]),
+            format!("{}\\u200b{}", &key[..5], &json[5..]),
+        ];
+        let redactor = redactor(&[key]);
+        for spelling in spellings {
+            assert_eq!(redactor.redact(&format!("a {spelling}, b")), format!("a {MASK}, b"), "{spelling}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_base64_is_masked_at_every_offset() {
+        use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+        let key = "s3cr3t/key+with=signs";
+        let redactor = redactor(&[key]);
+        for prefix in ["", "a:", "me:", "user:"] {
+            for suffix in ["", "!", "??"] {
+                for encoded in [STANDARD.encode(format!("{prefix}{key}{suffix}")), URL_SAFE.encode(format!("{prefix}{key}{suffix}"))] {
+                    assert!(redactor.redact(&encoded).contains(MASK), "{prefix}{suffix}");
+                    let percent = utf8_percent_encode(&encoded, NON_ALPHANUMERIC).to_string();
+                    assert!(redactor.redact(&percent).contains(MASK), "{percent}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn white_space_of_a_secret_may_have_changed() {
+        let redactor = redactor(&["pass  phrase\t12", " \u{a0}padded value \n", "first line\r\nsecond line\n", "   "]);
+        for text in ["pass phrase 12", "pass\n  phrase 12", "padded value", "first line second line", "second line"] {
+            assert_eq!(redactor.redact(&format!("<{text}>")), format!("<{MASK}>"), "{text}");
+        }
+        assert_eq!(redactor.redact("pass+phrase+12"), MASK);
+        assert_eq!(redactor.redact("a    b"), "a    b");
+    }
+
+    #[test]
+    fn short_values_are_masked_where_they_stand_alone() {
+        let redactor = redactor(&["main", "1", "abc", "true", "p4ssw"]);
+        assert_eq!(redactor.redact("branch main, domain, main_1, 1 abc true (p4ssw)"), format!("branch {MASK}, domain, main_1, 1 abc true ({MASK})"));
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_is_masked_where_a_text_was_cut_off() {
+        let redactor = redactor(&["0123456789", "ab/cd/ef/gh"]);
+        assert_eq!(redactor.redact("a 0123456… b 01234… c"), format!("a {MASK}… b {MASK}… c"));
+        assert_eq!(redactor.redact("ab%2Fcd%2… ab%2Fcd… a…"), format!("{MASK}… {MASK}… a…"));
+    }
+
+    #[test]
+    fn a_growing_text_is_shown_up_to_where_a_secret_may_begin() {
+        let redactor = redactor(&["0123456789"]);
+        let text = format!("{}%300123456", "x".repeat(100));
+        let end = redactor.safe_end(text.as_bytes());
+        assert!(end > 0 && end <= 100, "{end}");
+        let text = format!("{}0123456789{}", "x".repeat(95), "y".repeat(55));
+        assert!(!(96..105).contains(&redactor.safe_end(text.as_bytes())));
+        assert_eq!(Redactor::default().safe_end(b"abc"), 3);
+    }
+
+    #[test]
+    fn long_texts_are_searched_too() {
+        let redactor = redactor(&["0123456789"]);
+        let text = format!("{}\n0123456789\n", "x".repeat(WHOLE));
+        let redacted = redactor.redact(&text);
+        assert!(redacted.ends_with(&format!("x\n{MASK}\n")));
+    }
+
+    #[test]
+    fn clones_share_the_secrets_and_bytes_need_not_be_utf8() {
+        let redactor = Redactor::default();
+        let clone = redactor.clone();
+        redactor.add_secret(&Secret::new("0123456789"));
+        assert_eq!(clone.redact_bytes(b"\xff0123456789\xff").as_ref(), [b"\xff", MASK.as_bytes(), b"\xff"].concat());
+        assert_eq!(format!("{:?}", Secret::new("0123456789")), MASK);
+    }
+}
