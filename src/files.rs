@@ -46,7 +46,8 @@ pub fn check_writable(path: &Path, what: &str) -> Result<(), Error> {
                 fs::remove_file(&path).map_err(failed)?;
             }
             // A full disk still makes empty files.
-            let mut probe = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(&path)).map_err(io_only).map_err(failed)?;
+            let mut probe =
+                tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(&path)).map_err(io_only).map_err(failed)?;
             probe.write_all(&[0; 4096]).and_then(|()| probe.flush()).map_err(failed)
         }
         // Opening a FIFO waits for its reader, and a mistake is seen only when it is written to.
@@ -80,7 +81,8 @@ pub fn write_private(path: &Path, what: &str, bytes: &[u8]) -> Result<(), Error>
         return Err(Error::new(ExitCode::Local, what, "is not a regular file, so others may be able to read it"));
     };
     // A temporary file is private from the start.
-    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(&path)).map_err(io_only).map_err(failed)?;
+    let mut file =
+        tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(&path)).map_err(io_only).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.persist(&path).map_err(|error| failed(error.error))?;
     Ok(())
@@ -177,7 +179,10 @@ fn target(path: &Path) -> io::Result<Target> {
         if metadata.is_symlink() {
             // The links of /dev/fd and /proc name files that have no path of their own (`>(…)`, /dev/stdout).
             let followed = fs::metadata(&path);
-            if followed.is_ok_and(|followed| !followed.is_file()) || path.starts_with("/proc") || path.starts_with("/dev") {
+            if followed.is_ok_and(|followed| !followed.is_file())
+                || path.starts_with("/proc")
+                || path.starts_with("/dev")
+            {
                 return Ok(Target::InPlace(path));
             }
             path = folder(&path).join(fs::read_link(&path)?);
@@ -195,8 +200,8 @@ fn write_in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
     options.write(true).truncate(true);
     #[cfg(unix)]
     if is_fifo(path) {
-        use std::os::unix::fs::OpenOptionsExt as _;
         use rustix::fs::{OFlags, fcntl_setfl};
+        use std::os::unix::fs::OpenOptionsExt as _;
         // Without a reader, opening a FIFO would wait for ever; so it fails. From then on a slow reader is waited for.
         options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
         let mut file = options.open(path)?;

@@ -15,6 +15,7 @@ mod commands;
 mod document;
 mod download;
 mod error;
+mod files;
 mod http;
 mod jenkins;
 mod json;
@@ -24,6 +25,8 @@ mod model;
 mod output;
 #[cfg(test)]
 mod package_files;
+mod panics;
+mod sanitize;
 mod secret;
 mod signals;
 
@@ -36,21 +39,27 @@ use error::ExitCode;
 use output::Console;
 
 fn main() -> process::ExitCode {
+    signals::forbid_core_dumps();
     let console = Console::default();
-    let code = match cli::parse(std::env::args_os()) {
+    let interrupt = Interrupt::default();
+    panics::report_to(&console, &interrupt);
+    let code = panics::catch(|| run(&console, &interrupt)).unwrap_or_else(|bug| bug.code());
+    process::ExitCode::from(console.finish(code).number())
+}
+
+/// Parses the command line and does what it asks for.
+fn run(console: &Console, interrupt: &Interrupt) -> ExitCode {
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli::Parsed::Work(cli)) => cli,
         Ok(cli::Parsed::Text(text)) => {
-            text.trim_end().lines().for_each(|line| console.data(line));
-            ExitCode::Success
+            console.write_bytes(format!("{}\n", text.trim_end()).as_bytes());
+            return ExitCode::Success;
         }
-        Ok(cli::Parsed::Work(cli)) => {
-            let interrupt = Interrupt::default();
-            signals::watch(&interrupt, give_up(&console));
-            let clock = Arc::new(SystemClock::new(interrupt.clone()));
-            commands::run(&cli, &Context { console, clock, interrupt })
-        }
-        Err(failure) => commands::refuse(&failure, &console),
+        Err(error) => return commands::refuse(&error, console),
     };
-    process::ExitCode::from(code.number())
+    signals::watch(interrupt, give_up(console));
+    let clock = Arc::new(SystemClock::new(interrupt.clone()));
+    commands::run(&cli, &Context { console: console.clone(), clock, interrupt: interrupt.clone() })
 }
 
 /// The last resort of a process that was asked to end and is stuck: a name look-up or a connect cannot be interrupted.

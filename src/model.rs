@@ -87,8 +87,8 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq)]
 pub enum DownloadEvent {
     /// How far all files together are.
-    DownloadProgress(DownloadProgress),
-    /// A try broke off with `got` bytes, and is repeated or gone on with after a pause.
+    Progress(DownloadProgress),
+    /// An attempt ended with `got` bytes received, and is repeated or resumed after a pause.
     Retry { why: String, again: Duration, got: u64 },
     /// A file is complete.
     Saved { path: PathBuf, bytes: u64 },

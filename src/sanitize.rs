@@ -30,6 +30,9 @@ enum State {
 impl Sanitizer {
     /// Whether a character belongs to the text that is shown.
     pub fn keeps(&mut self, character: char) -> bool {
+        if self.state == State::Text && matches!(character, ' '..='~') {
+            return true; // Nearly every character of a log.
+        }
         match (self.state, character) {
             // A sequence that does not end must not take more than its line with it.
             (_, '\n') => self.state = State::Text,
@@ -83,7 +86,7 @@ pub fn shorten(text: String, limit: usize) -> String {
 /// Whether nothing is seen of a character by itself: control and format characters (Unicode `Cc`, `Cf`), line and
 /// paragraph separators (`Zl`, `Zp`), and those that are ignored by default. Variation selectors stay, which choose
 /// between forms of the character before them.
-pub const fn is_invisible(character: char) -> bool {
+pub fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

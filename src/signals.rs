@@ -11,6 +11,25 @@ use crate::error::ExitCode;
 /// The time that the process has to cancel its build and to end by itself.
 const GRACE: Duration = Duration::from_millis(4500);
 
+/// Makes sure that a crash of this process leaves no core dump: it would hold the API key, in the workspace.
+///
+/// A limit of one byte, not of zero: with a handler that gets the dump through a pipe (`core_pattern` begins with `|`, as
+/// systemd's does) Linux ignores every limit but this one (core(5); `do_coredump` in fs/coredump.c). A file of one byte
+/// is not written either. `PR_SET_DUMPABLE` would also hide the environment from Jenkins, which finds the processes of
+/// an aborted step by it (`hudson.util.ProcessTree`).
+#[cfg(unix)]
+pub fn forbid_core_dumps() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let limit = getrlimit(Resource::Core).maximum.map_or(1, |maximum| maximum.min(1));
+    // It only fails where a policy forbids the call, which is no reason not to work.
+    drop(setrlimit(Resource::Core, Rlimit { current: Some(limit), maximum: Some(limit) }));
+}
+
+/// Windows writes no dumps beside the program.
+#[cfg(not(unix))]
+pub fn forbid_core_dumps() {}
+
 /// From now on SIGTERM, SIGINT and SIGHUP raise `interrupt`; a process that has not ended a while later runs `give_up`.
 ///
 /// A signal that is ignored when the process starts stays ignored: Jenkins starts the shell of a step with SIGHUP and

@@ -124,7 +124,7 @@ fn rate_limited(response: &Response) -> String {
         None => "too many requests".to_owned(),
     };
     match response.retry_after() {
-        Some(reset) => format!("{sentence}, more are allowed in {}", output::words(reset)),
+        Some(reset) => format!("{sentence}, more are allowed in {}", output::format_duration(reset)),
         None => sentence,
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, ExitCode, RequestError};
 use crate::http::retry::{self, ResumeBudget};
 use crate::http::{Fault, Method, Request, Segment, Stream, Url};
 use crate::model::{Build, BuildFailure};
-use crate::output::html_text::HtmlText;
+use crate::output::HtmlText;
 use crate::output::lines::Lines;
 
 /// The longest line of a log's end that is kept, in bytes.

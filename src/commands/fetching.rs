@@ -10,7 +10,7 @@ use crate::download::{self, DownloadOptions, DownloadReport, DownloadSource, Sel
 use crate::error::{Error, ExitCode};
 use crate::http::Http;
 use crate::model::Artifact;
-use crate::output::{self, Console};
+use crate::output;
 
 /// Artifacts named in the message that there is no such one.
 const NAMED: usize = 20;
@@ -66,20 +66,20 @@ pub(super) fn fetch<'a>(
         jobs: jobs.into(),
         clock: &*context.clock,
         interrupt: &context.interrupt,
-        progress_interval: Console::beat(),
+        progress_interval: context.console.progress_interval(),
         deadline: None,
     };
     let DownloadReport { files, bytes, mut failures } =
-        download::download(selected, &options, &mut |event| report.transfer(&event));
+        download::download(selected, &options, &mut |event| report.download(&event));
     if failures.is_empty() {
-        let took = output::words(context.clock.now().since(began));
+        let took = output::format_duration(context.clock.now().since(began));
         let noun = if files == 1 { "artifact" } else { "artifacts" };
-        report.line(&format!("{files} {noun}, {} in {took}", output::size(bytes)));
+        report.line(&format!("{files} {noun}, {} in {took}", output::format_size(bytes)));
         return Ok(());
     }
     let first = failures.remove(0);
     for failure in &failures {
-        report.failure(failure);
+        report.error(failure);
     }
     Err(first)
 }

@@ -7,19 +7,18 @@ mod codemagic;
 mod fetching;
 mod jenkins;
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-
-use anyhow::Context as _;
 
 use crate::cli::{Cli, OutputArgs, System};
 use crate::clock::{Clock, Interrupt};
 use crate::document::{Document, Outcome, SCHEMA, Several, severity};
 use crate::error::{Error, ExitCode, RequestError};
+use crate::files;
 use crate::http::retry;
 use crate::model::{BuildSnapshot, Phase};
 use crate::output::{Console, ResultFile};
+use crate::panics;
 
 /// What a command is given by `main`.
 pub struct Context {
@@ -53,7 +52,7 @@ struct ResultWriter {
 
 impl ResultWriter {
     /// Replaces the result file, if there is one, with the document as it is now.
-    fn publish(&self) -> anyhow::Result<()> {
+    fn publish(&self) -> Result<(), Error> {
         match &self.file {
             Some(file) if self.several => file.write(&self.list()),
             Some(file) => file.write(self.single()),
@@ -64,8 +63,10 @@ impl ResultWriter {
     /// The same while the call goes on. A full disk is told, but the build that was started is not left alone for it;
     /// the write at the end decides about the exit code.
     fn write_partial(&self, report: &Console) {
-        if let Err(error) = self.publish() {
-            report.failure(&failure(&error));
+        let Some(file) = &self.file else { return };
+        let written = if self.several { file.write_partial(&self.list()) } else { file.write_partial(self.single()) };
+        if let Err(error) = written {
+            report.error(&error);
         }
     }
 
@@ -116,12 +117,15 @@ fn conclude(
     let report = &context.console;
     let mut publication =
         ResultWriter { provider, documents: Vec::new(), several: false, call: Document::new(provider), file: None };
-    let result = prepare(output, report, &mut publication).and_then(|()| work(&mut publication));
+    let result = prepare(output, report, &mut publication).and_then(|()| panics::catch(|| work(&mut publication))?);
     let code = match result {
         Ok(code) => code,
         Err(error) => {
             let failure = failure(&error);
-            report.failure(&failure);
+            // A bug was reported when it happened.
+            if failure.code() != ExitCode::InternalError {
+                report.error(&failure);
+            }
             publication.fail(&failure);
             failure.code()
         }
@@ -135,16 +139,16 @@ fn conclude(
     match published {
         Ok(()) => code,
         Err(error) => {
-            let failure = failure(&error);
-            report.failure(&failure);
-            if code == ExitCode::Success { failure.code() } else { code }
+            report.error(&error);
+            if code == ExitCode::Success { error.code() } else { code }
         }
     }
 }
 
 /// Checks what can be checked before anything remote happens.
 fn prepare(output: &OutputArgs, report: &Console, publication: &mut ResultWriter) -> anyhow::Result<()> {
-    publication.file = output.result_file.as_deref().map(|path| ResultFile::check(path, report)).transpose()?;
+    publication.file =
+        output.result_file.as_deref().map(|path| ResultFile::check(path, report.redactor())).transpose()?;
     if let Some(wanted) = &output.require_version {
         require_version(wanted)?;
     }
@@ -153,13 +157,13 @@ fn prepare(output: &OutputArgs, report: &Console, publication: &mut ResultWriter
 
 /// Ends a call whose command line could not be read: the result file that the environment names tells of it too.
 pub fn refuse(failure: &Error, report: &Console) -> ExitCode {
-    report.failure(failure);
+    report.error(failure);
     if let Some(path) = crate::cli::variable("CIBRIDGE_RESULT_FILE") {
         let jenkins = std::env::args_os().nth(1).is_some_and(|system| system == "jenkins");
         let mut document = Document::new(if jenkins { "jenkins" } else { "codemagic" });
         document.fail(failure);
         // There is nothing better to end with than the code of the first failure.
-        drop(ResultFile::check(path.as_ref(), report).and_then(|file| file.write(&document)));
+        drop(ResultFile::check(path.as_ref(), report.redactor()).and_then(|file| file.write(&document)));
     }
     failure.code()
 }
@@ -228,16 +232,9 @@ fn await_next_try(clock: &dyn Clock, miss: RequestError, attempt: &mut u32) -> R
     Ok(())
 }
 
-/// Checks that files can be made in a folder, or in the nearest one above it that is there.
-fn writable(dir: &Path) -> anyhow::Result<()> {
-    let there = dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    tempfile::tempfile_in(there).with_context(|| format!("the folder {}", dir.display()))?;
-    Ok(())
-}
-
 /// Notes a failure after a build's end: it decides how a good build's call ends, or a signal anyone's.
 fn settle(document: &mut Document, failure: &Error, report: &Console) {
-    report.failure(failure);
+    report.error(failure);
     let signal = matches!(failure.code(), ExitCode::Interrupted | ExitCode::Terminated);
     if signal || matches!(document.outcome, Outcome::Success | Outcome::Unstable) {
         document.fail(failure);
@@ -259,7 +256,7 @@ fn end_each(
                 document.end(Outcome::Success, ExitCode::Success);
             }
             Err(failure) => {
-                report.failure(&failure);
+                report.error(&failure);
                 document.fail(&failure);
             }
         }
@@ -280,25 +277,7 @@ fn record_snapshot(seen: BuildSnapshot, output: &OutputArgs, report: &Console, d
     document.artifacts = seen.artifacts;
 }
 
-/// Reads a secret from a file that nobody but its owner can use. A line end after it does not count.
+/// Reads a secret from a file that nobody but its owner can use, or from stdin for `-`.
 fn secret_file(path: &Path, name: &str) -> anyhow::Result<String> {
-    let what = format!("the {name} file {}", path.display());
-    let metadata = fs::metadata(path).with_context(|| what.clone())?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = metadata.permissions().mode();
-        if mode & 0o077 != 0 {
-            let failure = Error::new(
-                ExitCode::Local,
-                what,
-                format!("others than its owner can use it (mode {:03o})", mode & 0o777),
-            );
-            return Err(failure.with_hint(format!("chmod 600 {}", path.display())).into());
-        }
-    }
-    anyhow::ensure!(metadata.is_file(), "{what}: it is not a file");
-    let text = fs::read_to_string(path).with_context(|| what.clone())?;
-    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
-    Ok(text.to_owned())
+    Ok(files::read_secret(path, &format!("{name} file {}", path.display()))?)
 }

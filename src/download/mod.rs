@@ -56,7 +56,7 @@ pub struct DownloadOptions<'a> {
     pub clock: &'a dyn Clock,
     /// Closes connections and removes temporary files at once when it is raised.
     pub interrupt: &'a Interrupt,
-    /// The time between two [`DownloadEvent::DownloadProgress`].
+    /// The time between two [`DownloadEvent::Progress`].
     pub progress_interval: Duration,
     /// When to give up what is not complete by then, on `clock`.
     pub deadline: Option<Timestamp>,

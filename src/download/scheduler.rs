@@ -174,7 +174,7 @@ impl<'a> Scheduler<'a, '_> {
             }
             if now >= next_progress {
                 let progress = self.progress(&mut meter, now);
-                (self.emit)(DownloadEvent::DownloadProgress(progress));
+                (self.emit)(DownloadEvent::Progress(progress));
                 next_progress = now + options.progress_interval;
             }
             let wake = self.next_due().map_or(next_progress, |due| due.min(next_progress));
@@ -293,7 +293,7 @@ impl<'a> Scheduler<'a, '_> {
         if transfer.budget.attempts() > 1 {
             let mut reason = format!("{}; gave up after {} attempts", error.reason(), transfer.budget.attempts());
             if received > 0 {
-                reason = format!("{reason}, the last with {} received", output::size(received));
+                reason = format!("{reason}, the last with {} received", output::format_size(received));
             }
             error = error.with_reason(reason);
         }

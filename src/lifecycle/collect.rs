@@ -68,8 +68,8 @@ pub fn check_folder(dir: &Path) -> anyhow::Result<()> {
 /// Checks that the file of test results can be written, and creates its folder.
 pub fn check_junit(path: &Path) -> anyhow::Result<()> {
     let what = || format!("JUnit file {}", path.display());
-    fs::create_dir_all(output::folder(path)).with_context(what)?;
-    output::check_writable(path, &what())
+    fs::create_dir_all(crate::files::folder(path)).with_context(what)?;
+    Ok(crate::files::check_writable(path, &what())?)
 }
 
 /// Whether an artifact has one of the names and one of the types. An empty list takes all.
@@ -149,20 +149,20 @@ pub fn download<P: Provider>(
         jobs: jobs.into(),
         clock: &*runtime.clock,
         interrupt: &runtime.interrupt,
-        progress_interval: Console::beat(),
+        progress_interval: console.progress_interval(),
         deadline: runtime.deadline,
     };
     let DownloadReport { files, bytes, failures } =
-        download::download(selected, &options, &mut |event| console.transfer(&event));
+        download::download(selected, &options, &mut |event| console.download(&event));
     let mut failures = failures.into_iter();
     let Some(first) = failures.next() else {
-        let took = output::words(runtime.clock.now().since(began));
+        let took = output::format_duration(runtime.clock.now().since(began));
         let noun = if files == 1 { "artifact" } else { "artifacts" };
-        console.line(&format!("downloaded {files} {noun}, {} in {took}", output::size(bytes)));
+        console.line(&format!("downloaded {files} {noun}, {} in {took}", output::format_size(bytes)));
         return Ok(());
     };
     for other in failures {
-        console.failure(&other);
+        console.error(&other);
     }
     Err(first)
 }
@@ -256,7 +256,7 @@ fn collect_artifacts<P: Provider>(
 
 /// Notes an error after a build's end: it decides how the call ends for a build that succeeded; a signal decides always.
 fn note_error(document: &mut Document, error: &Error, console: &Console) {
-    console.failure(error);
+    console.error(error);
     let signal = matches!(error.code(), ExitCode::Interrupted | ExitCode::Terminated);
     if signal || matches!(document.outcome, Outcome::Success | Outcome::Unstable) {
         document.fail(error);
@@ -269,8 +269,7 @@ fn note_error(document: &mut Document, error: &Error, console: &Console) {
 pub fn write_junit(path: &Path, suites: &[TestSuite], console: &Console) -> anyhow::Result<()> {
     let what = || format!("JUnit file {}", path.display());
     if suites.is_empty() {
-        let removed = if path.is_file() {
-            fs::remove_file(path).with_context(what)?;
+        let removed = if crate::files::remove_regular_file(path).with_context(what)? {
             ", and the one of an earlier build was removed"
         } else {
             ""
@@ -279,7 +278,7 @@ pub fn write_junit(path: &Path, suites: &[TestSuite], console: &Console) -> anyh
         return Ok(());
     }
     let xml = junit::xml(suites).with_context(what)?;
-    output::replace_file(path, &console.masked_bytes(&xml)).with_context(what)?;
+    crate::files::replace_file(path, &console.redactor().redact_bytes(&xml)).with_context(what)?;
     console.line(&format!("saved {} ({})", path.display(), sentence(&TestReport::of(suites.to_vec()))));
     Ok(())
 }

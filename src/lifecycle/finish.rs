@@ -257,7 +257,7 @@ fn finish_one<P: Provider>(
             let failed = finished_badly(provider, watch, *code, options, document, runtime);
             document.end(Outcome::of(*code), *code);
             document.summary = Some(format!("{failed} ({})", build.url));
-            return console.failure(&failed);
+            return console.error(&failed);
         }
         WatchEnd::Started => {
             document.still_running = true;
@@ -303,7 +303,7 @@ fn finish_one<P: Provider>(
     };
     document.still_running = done.may_be_running() && !is_finished(watch);
     document.fail(&failed);
-    console.failure(&failed);
+    console.error(&failed);
 }
 
 fn is_finished<P: Provider>(watch: &Watch<P>) -> bool {
@@ -327,9 +327,9 @@ fn succeeded(build: &Build, options: FinishOptions, document: &mut Document, run
         document.failure = Some(BuildFailure { step: Some(step), ..Default::default() });
         document.end(Outcome::Unstable, ExitCode::Unstable);
         document.summary = Some(failed.to_string());
-        return runtime.console.failure(&failed);
+        return runtime.console.error(&failed);
     }
-    let took = build.run_seconds.map(|run| format!(" after {}", output::words(Duration::from_secs(run))));
+    let took = build.run_seconds.map(|run| format!(" after {}", output::format_duration(Duration::from_secs(run))));
     let summary = format!("{title} succeeded{}", took.unwrap_or_default());
     runtime.console.line(&summary);
     document.end(Outcome::Success, ExitCode::Success);
@@ -361,7 +361,7 @@ fn finished_badly<P: Provider>(
         failure.step = bad.map(|step| step.name.clone());
     }
     for line in failure.log_tail.iter_mut().chain(&mut failure.message) {
-        *line = output::clean(line);
+        *line = crate::sanitize::sanitize(line);
     }
     if !failure.log_tail.is_empty() && !watch.log_is_complete {
         let of = failure.step.as_ref().map(|step| format!(" of {} {step:?}", P::STEP)).unwrap_or_default();

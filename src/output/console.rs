@@ -231,11 +231,8 @@ impl Console {
     fn write_styled(&self, first: &str, style: Style, text: &str) {
         self.erase();
         let mut stderr = io::stderr().lock();
-        let line = if self.colors(&stderr) {
-            format!("{style}{first}{style:#}{text}\n")
-        } else {
-            format!("{first}{text}\n")
-        };
+        let line =
+            if self.colors(&stderr) { format!("{style}{first}{style:#}{text}\n") } else { format!("{first}{text}\n") };
         drop(stderr.write_all(line.as_bytes()).and_then(|()| stderr.flush()));
     }
 
@@ -294,7 +291,9 @@ mod tests {
 
     #[test]
     fn data_that_nobody_reads_is_no_failure_and_a_full_disk_is() {
-        for (kind, code) in [(io::ErrorKind::BrokenPipe, ExitCode::Success), (io::ErrorKind::StorageFull, ExitCode::Local)] {
+        for (kind, code) in
+            [(io::ErrorKind::BrokenPipe, ExitCode::Success), (io::ErrorKind::StorageFull, ExitCode::Local)]
+        {
             let console = Console::default();
             assert!(!console.is_stdout_closed());
             console.stdout_failed(kind.into());

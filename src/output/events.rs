@@ -56,9 +56,8 @@ mod tests {
 
     #[test]
     fn an_event_is_one_line_with_its_noun_first() {
-        let step = |status: &str, seconds| {
-            Event::Step(Step { name: "Build ipa".into(), status: status.into(), seconds })
-        };
+        let step =
+            |status: &str, seconds| Event::Step(Step { name: "Build ipa".into(), status: status.into(), seconds });
         let minutes = Duration::from_secs(300);
         for (event, line) in [
             (Event::Status { status: "building".into(), known: true }, "status: building"),
@@ -76,13 +75,20 @@ mod tests {
                 "status: running for 5m 00s, step \"Build ipa\" (usually 5m 00s)",
             ),
             (Event::Heartbeat { running: false, step: None, age: minutes, usual: None }, "status: queued for 5m 00s"),
-            (Event::PollFailed { why: "build 7: no answer".into(), again: minutes }, "build 7: no answer; retrying in 5m 00s"),
+            (
+                Event::PollFailed { why: "build 7: no answer".into(), again: minutes },
+                "build 7: no answer; retrying in 5m 00s",
+            ),
         ] {
             assert_eq!(describe(&event), line);
         }
-        let retry = |got| DownloadEvent::Retry { why: "app.ipa: connection lost".into(), again: Duration::from_secs(2), got };
+        let retry =
+            |got| DownloadEvent::Retry { why: "app.ipa: connection lost".into(), again: Duration::from_secs(2), got };
         assert_eq!(describe_download(&retry(0)), "app.ipa: connection lost; retrying in 2s");
-        assert_eq!(describe_download(&retry(5_000_000)), "app.ipa: connection lost; retrying in 2s, resuming at 5.0 MB");
+        assert_eq!(
+            describe_download(&retry(5_000_000)),
+            "app.ipa: connection lost; retrying in 2s, resuming at 5.0 MB"
+        );
         let saved = DownloadEvent::Saved { path: "dist/app.ipa".into(), bytes: 27_000_000 };
         assert_eq!(describe_download(&saved), "saved dist/app.ipa (27.0 MB)");
     }

@@ -109,7 +109,9 @@ mod tests {
     #[test]
     fn ages_have_one_unit() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100 * 86_400);
-        for (seconds, shown) in [(0, "just now"), (59, "just now"), (60, "1m ago"), (7199, "1h ago"), (3 * 86_400, "3d ago")] {
+        for (seconds, shown) in
+            [(0, "just now"), (59, "just now"), (60, "1m ago"), (7199, "1h ago"), (3 * 86_400, "3d ago")]
+        {
             assert_eq!(format_age(now - Duration::from_secs(seconds), now), shown);
         }
         assert_eq!(format_age(now + Duration::from_secs(60), now), "just now");

@@ -81,7 +81,8 @@ mod tests {
     fn characters_that_are_not_seen_are_escaped() {
         let redactor = Redactor::default();
         redactor.add_secret(&Secret::new("0123456789"));
-        let document = serde_json::json!({"text": "a\u{202e}b\u{2028}\u{e0041}\u{7f}\u{1b}ü", "key": "01234\u{200b}56789"});
+        let document =
+            serde_json::json!({"text": "a\u{202e}b\u{2028}\u{e0041}\u{7f}\u{1b}ü", "key": "01234\u{200b}56789"});
         let json = to_json(&document, &redactor).unwrap();
         assert_eq!(json.compact(), r#"{"text":"a\u202eb\u2028\udb40\udc41\u007f\u001bü","key":"********"}"#);
         let read: Value = serde_json::from_str(&json.pretty()).unwrap();

@@ -75,7 +75,10 @@ impl LogText {
                 self.line.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
             }
             let invalid = chunk.invalid();
-            if !invalid.is_empty() && text.ends_with(invalid) && std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none()) {
+            if !invalid.is_empty()
+                && text.ends_with(invalid)
+                && std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none())
+            {
                 self.partial = invalid.to_vec();
             } else if !invalid.is_empty() {
                 self.line.extend_from_slice("\u{fffd}".as_bytes());
@@ -201,7 +204,11 @@ mod tests {
         let log = [log, b"\xff \xf0\x9f\nthe last \xc3"].concat();
         for chunk in 1..log.len() {
             let found = lines(&Redactor::default(), chunk, &log);
-            assert_eq!(found, ["one", "", "two", "üüü🚀", "half ", "bad \u{fffd} \u{fffd}", "the last \u{fffd}"], "{chunk}");
+            assert_eq!(
+                found,
+                ["one", "", "two", "üüü🚀", "half ", "bad \u{fffd} \u{fffd}", "the last \u{fffd}"],
+                "{chunk}"
+            );
         }
     }
 
@@ -209,7 +216,7 @@ mod tests {
     fn a_secret_is_masked_wherever_a_long_line_is_cut() {
         let redactor = Redactor::default();
         redactor.add_secret(&Secret::new("0123456789abcdef"));
-        for length in (LONGEST_LINE - 200..LONGEST_LINE + 40).step_by(3) {
+        for length in (LONGEST_LINE - 200..LONGEST_LINE + 40).step_by(29) {
             for secret in ["0123456789abcdef", "0123%34567\u{1b}[1m89abcdef"] {
                 let log = format!("{}{secret}{}\n", "ü".repeat(length / 2), "y".repeat(LONGEST_LINE));
                 for chunk in [1000, LONGEST_LINE, usize::MAX] {

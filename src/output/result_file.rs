@@ -32,7 +32,8 @@ impl ResultFile {
     pub fn write(&self, document: &impl Serialize) -> Result<(), Error> {
         let failed = |why: String| Error::new(ExitCode::Local, what(&self.path), why);
         let json = to_json(document, &self.redactor).map_err(|error| failed(error.to_string()))?;
-        files::replace_file(&self.path, format!("{}\n", json.pretty()).as_bytes()).map_err(|error| failed(error.to_string()))
+        files::replace_file(&self.path, format!("{}\n", json.pretty()).as_bytes())
+            .map_err(|error| failed(error.to_string()))
     }
 }
 

@@ -92,15 +92,25 @@ impl Table {
     pub(super) fn aligned(&self, safe: impl Fn(&str) -> String, color: bool) -> Vec<String> {
         let heading = |text: &&str| (text.to_uppercase(), style::HEADING);
         let mut rows: Vec<Vec<(String, Style)>> = vec![self.headings.iter().map(heading).collect()];
-        rows.extend(self.rows.iter().map(|row| row.iter().map(|cell| (safe(&flat(&cell.shown)), cell.style)).collect()));
+        rows.extend(
+            self.rows.iter().map(|row| row.iter().map(|cell| (safe(&flat(&cell.shown)), cell.style)).collect()),
+        );
         let width = |column: usize| {
-            rows.iter().filter_map(|row| row.get(column)).map(|(text, _)| text.chars().count()).max().unwrap_or_default()
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|(text, _)| text.chars().count())
+                .max()
+                .unwrap_or_default()
         };
         let widths: Vec<usize> = (0..self.headings.len()).map(width).collect();
         let line = |row: &Vec<(String, Style)>| {
             let mut line = String::new();
             for (column, (text, style)) in row.iter().enumerate() {
-                let (before, after) = if color { (style.render().to_string(), style.render_reset().to_string()) } else { Default::default() };
+                let (before, after) = if color {
+                    (style.render().to_string(), style.render_reset().to_string())
+                } else {
+                    Default::default()
+                };
                 line.push_str(&format!("{before}{text}{after}"));
                 if column + 1 < row.len() {
                     line.push_str(&" ".repeat(widths[column] - text.chars().count()));
@@ -141,7 +151,10 @@ mod tests {
     #[test]
     fn people_get_columns_below_headings() {
         let lines = table().aligned(str::to_owned, false);
-        assert_eq!(lines, ["NUMBER  STATUS  SIZE    STARTED", "7       failed  1.5 kB  2h ago", "1000    a b     -       -"]);
+        assert_eq!(
+            lines,
+            ["NUMBER  STATUS  SIZE    STARTED", "7       failed  1.5 kB  2h ago", "1000    a b     -       -"]
+        );
         let colored = table().aligned(str::to_owned, true);
         assert!(colored[1].contains("\u{1b}[31mfailed\u{1b}[0m  1.5 kB"), "{colored:?}");
     }

@@ -8,7 +8,7 @@ mod spelling;
 
 use std::fmt;
 
-pub use redactor::{Redactor, forbid_core_dumps};
+pub use redactor::Redactor;
 
 /// What stands in for a secret in every output.
 pub const MASK: &str = "********";

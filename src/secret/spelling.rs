@@ -116,9 +116,8 @@ fn plus_or_percent(text: &[u8]) -> Option<(Vec<u8>, usize)> {
 /// `\/`, `\n`, `\u0026` with surrogate pairs, `\x26`: JSON, JavaScript and the `repr` of Python.
 fn backslash(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     let [b'\\', kind, rest @ ..] = text else { return None };
-    let hexadecimal = |text: &[u8], digits: usize| {
-        u32::from_str_radix(std::str::from_utf8(text.get(..digits)?).ok()?, 16).ok()
-    };
+    let hexadecimal =
+        |text: &[u8], digits: usize| u32::from_str_radix(std::str::from_utf8(text.get(..digits)?).ok()?, 16).ok();
     let (code, length) = match kind {
         b'b' => (8, 2),
         b'f' => (12, 2),

@@ -15,7 +15,7 @@ pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut Res
     let globs = cli::repeated(&args.globs, "CIBRIDGE_MATCH");
     let types = cli::repeated(&args.types, "CIBRIDGE_TYPE");
     if !args.list {
-        crate::commands::writable(&args.dir)?;
+        crate::files::check_folder(&args.dir)?;
     }
     let client = client(&args.connection, &args.output, context)?;
     let build = watched(&client, &id)?;

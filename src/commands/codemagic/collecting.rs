@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::super::{Context, ResultWriter, fetching, settle, writable};
+use super::super::{Context, ResultWriter, fetching, settle};
 use super::{watched, watching, with_retries};
 use crate::cli::{self, CollectArgs, DownloadArgs};
 use crate::codemagic::{Client, WatchedBuild};
@@ -17,7 +17,6 @@ use crate::error::{Error, ExitCode, RequestError};
 use crate::http::Request;
 use crate::lifecycle::{Provider as _, RemoteArtifact};
 use crate::model::{Artifact, TestStatus, TestSuite};
-use crate::output;
 use crate::output::junit::{self, Counts};
 
 /// Looks at a build that has just ended and does not show the artifacts yet.
@@ -78,7 +77,7 @@ impl CollectOptions {
     pub(super) fn check(args: &CollectArgs, poll_interval: Option<Duration>) -> anyhow::Result<Self> {
         let globs = cli::repeated(&args.artifacts, "CIBRIDGE_ARTIFACTS");
         if !globs.is_empty() {
-            writable(&args.artifacts_dir)?;
+            crate::files::check_folder(&args.artifacts_dir)?;
         }
         if let Some(path) = &args.junit {
             check_junit(path)?;
@@ -101,8 +100,8 @@ impl CollectOptions {
 /// Checks that the file of test results can be written, and makes its folder.
 pub(super) fn check_junit(path: &Path) -> anyhow::Result<()> {
     let what = || format!("the JUnit file {}", path.display());
-    fs::create_dir_all(output::folder(path)).with_context(what)?;
-    output::check_writable(path, &what())
+    fs::create_dir_all(crate::files::folder(path)).with_context(what)?;
+    Ok(crate::files::check_writable(path, &what())?)
 }
 
 /// Brings home what the builds left that have ended: of good builds all that is wished for, of failed ones what is
@@ -201,7 +200,7 @@ pub(super) fn write_junit(path: &Path, suites: &[TestSuite], context: &Context) 
         return Ok(());
     }
     let xml = junit::xml(suites).with_context(what)?;
-    output::replace_file(path, &context.console.masked_bytes(&xml)).with_context(what)?;
+    crate::files::replace_file(path, &context.console.redactor().redact_bytes(&xml)).with_context(what)?;
     context.console.line(&format!("{}; written to {}", sentence(suites), path.display()));
     Ok(())
 }

@@ -14,11 +14,7 @@ use crate::commands::{Context, ResultWriter};
 use crate::document::Outcome;
 use crate::download;
 use crate::error::{Error, ExitCode};
-use crate::output::Console;
-use crate::output::lines::Lines;
-
-/// The longest piece of a line that is handled at once, in bytes.
-const PIECE: usize = 64 * 1024;
+use crate::output::{Console, LogText};
 
 pub(super) fn run(args: &LogsArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     publication.documents = placeholders(std::slice::from_ref(&args.build))?;
@@ -30,7 +26,7 @@ pub(super) fn run(args: &LogsArgs, context: &Context, publication: &mut ResultWr
             .into());
     }
     if let Some(dir) = &args.dir {
-        crate::commands::writable(dir)?;
+        crate::files::check_folder(dir)?;
     }
     let client = client(&args.connection, &args.output, context)?;
     let id = build_id(&id)?;
@@ -93,40 +89,36 @@ enum Written {
     Closed,
 }
 
-fn print(client: &Client, step: &StepLog, headed: bool, report: &Console) -> Result<Written, Error> {
-    let mut lines = Lines::new(PIECE);
-    let (mut bytes, mut closed) = (0, false);
-    // What stands between two chunks is written at once: a system call for each line would cost more than the rest.
-    let mut write = |text: &str| {
-        report.text(text).map_err(|error| {
-            closed = error.kind() == io::ErrorKind::BrokenPipe;
-            Error::new(ExitCode::Local, "stdout", error.to_string())
-        })
-    };
+fn print(client: &Client, step: &StepLog, headed: bool, console: &Console) -> Result<Written, Error> {
+    let mut lines = LogText::new(console.redactor());
+    let mut bytes = 0;
     let result = client.read_step_log(step, LogFormat::Text, &mut |chunk| {
-        let mut text = String::new();
+        let mut text = Vec::new();
         if headed && bytes == 0 {
-            text = format!("==> {} <==\n", report.cleaned(step.name.as_bytes()));
+            text = format!("==> {} <==\n", console.sanitize(step.name.as_bytes())).into_bytes();
         }
         bytes += chunk.len() as u64;
-        lines.push(chunk, &mut |piece, ends| add(&mut text, report, piece, ends));
-        write(&text)
+        lines.push(chunk, &mut |piece, ends| add(&mut text, piece, ends));
+        // All lines of a chunk at once: a system call for each would cost more than the rest.
+        console.write_bytes(&text);
+        // The error only ends the reading; the console reports its cause.
+        if console.is_stdout_closed() { Err(Error::message(ExitCode::Local, "stdout is closed")) } else { Ok(()) }
     });
-    let mut text = String::new();
-    lines.finish(&mut |piece, ends| add(&mut text, report, piece, ends));
-    let result = result.and_then(|found| write(&text).map(|()| found));
+    let mut text = Vec::new();
+    lines.finish(&mut |piece, ends| add(&mut text, piece, ends));
+    console.write_bytes(&text);
     match result {
-        _ if closed => Ok(Written::Closed),
+        _ if console.is_stdout_closed() => Ok(Written::Closed),
         Ok(true) => Ok(Written::Log(json!({"step": step.name, "status": step.status, "bytes": bytes}))),
         Ok(false) => Ok(Written::Nothing),
         Err(failure) => Err(failure),
     }
 }
 
-fn add(text: &mut String, report: &Console, piece: &[u8], ends: bool) {
-    text.push_str(&report.cleaned(piece));
+fn add(text: &mut Vec<u8>, piece: &[u8], ends: bool) {
+    text.extend_from_slice(piece);
     if ends {
-        text.push('\n');
+        text.push(b'\n');
     }
 }
 
@@ -135,37 +127,37 @@ fn save(client: &Client, step: &StepLog, path: &Path, context: &Context) -> Resu
     let report = &context.console;
     let what = || format!("the log file {}", path.display());
     let failed = |error: io::Error| Error::new(ExitCode::Local, what(), error.to_string());
-    let file = crate::output::temporary_beside(path).map_err(failed)?;
+    let file = crate::files::temporary_beside(path).map_err(failed)?;
     let half = file.path().to_owned();
     // The process may be ended while it is stuck in a connect. A log that has its name by now is not there any more.
     context.interrupt.on_raise(move || drop(fs::remove_file(half)));
     let mut file = BufWriter::new(file);
-    let mut lines = Lines::new(PIECE);
+    let mut lines = LogText::raw(report.redactor());
     let mut bytes = 0;
     let found = client.read_step_log(step, LogFormat::Text, &mut |chunk| {
         bytes += chunk.len() as u64;
         let mut result = Ok(());
         lines.push(chunk, &mut |piece, ends| {
             if result.is_ok() {
-                result = write_piece(&mut file, report, piece, ends);
+                result = write_piece(&mut file, piece, ends);
             }
         });
         result.map_err(failed)
     })?;
     let mut result = Ok(());
-    lines.finish(&mut |piece, _| result = write_piece(&mut file, report, piece, false));
+    lines.finish(&mut |piece, _| result = write_piece(&mut file, piece, false));
     result.map_err(failed)?;
     if !found {
         return Ok(Written::Nothing);
     }
     let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
     file.persist(path).map_err(|error| failed(error.error))?;
-    report.line(&format!("saved {} ({})", path.display(), crate::output::size(bytes)));
+    report.line(&format!("saved {} ({})", path.display(), crate::output::format_size(bytes)));
     let path = path.display().to_string();
     Ok(Written::Log(json!({"step": step.name, "status": step.status, "bytes": bytes, "path": path})))
 }
 
-fn write_piece(file: &mut impl io::Write, report: &Console, piece: &[u8], ends: bool) -> io::Result<()> {
-    file.write_all(&report.masked_bytes(piece))?;
+fn write_piece(file: &mut impl io::Write, piece: &[u8], ends: bool) -> io::Result<()> {
+    file.write_all(piece)?;
     if ends { file.write_all(b"\n") } else { Ok(()) }
 }

@@ -94,7 +94,7 @@ fn app_id(text: Option<String>) -> Result<Option<AppId>, Error> {
 fn client(connection: &ConnectionArgs, output: &OutputArgs, context: &Context) -> anyhow::Result<Client> {
     let endpoints = endpoints(connection)?;
     let key = api_key(connection)?;
-    context.console.hide(key.secret());
+    context.console.add_secret(key.secret());
     Ok(connect(connection, output, context, endpoints, Some(key.secret())))
 }
 

@@ -86,7 +86,7 @@ fn draft(args: &TriggerArgs, context: &Context) -> anyhow::Result<TriggerDraft> 
             Error::usage(format!("--var-from-env {name}"), "the environment has no such variable")
                 .with_hint("export it first, or bind it with withCredentials")
         })?;
-        context.console.hide(&Secret::new(value.clone()));
+        context.console.add_secret(&Secret::new(value.clone()));
         flags.environment.variables.insert(name, json!(value));
     }
     for input in cli::repeated(&args.inputs, "CIBRIDGE_INPUT") {

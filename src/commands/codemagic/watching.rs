@@ -154,7 +154,7 @@ fn conclude(
                 document.failure = Some(crate::model::BuildFailure { step: Some(step.clone()), ..Default::default() });
                 document.end(Outcome::Unstable, ExitCode::Unstable);
                 return report
-                    .failure(&ended(ExitCode::Unstable, format!("step {step} failed, and the build ignored it")));
+                    .error(&ended(ExitCode::Unstable, format!("step {step} failed, and the build ignored it")));
             }
             report.line(&format!("{what} succeeded{}", took(&build)));
             return document.end(Outcome::Success, ExitCode::Success);
@@ -162,7 +162,7 @@ fn conclude(
         End::Ended(code) => {
             let failure = remote_end(client, args, code, context, document);
             document.end(Outcome::of(code), code);
-            return report.failure(&failure);
+            return report.error(&failure);
         }
         End::TimedOut(why) => {
             let done = cancel(client, args, &build.id, context);
@@ -193,7 +193,7 @@ fn conclude(
         }
     };
     document.fail(&failure);
-    report.failure(&failure);
+    report.error(&failure);
 }
 
 /// What to say about a build that ended by itself, and badly.
@@ -215,7 +215,7 @@ fn remote_end(client: &Client, args: &FollowArgs, code: ExitCode, context: &Cont
         reason.step = document.steps.iter().find(|step| step.status == "failed").map(|step| step.name.clone());
     }
     for line in reason.log_tail.iter_mut().chain(&mut reason.message) {
-        *line = crate::output::clean(line);
+        *line = crate::sanitize::sanitize(line);
     }
     if let (Some(step), false) = (&reason.step, reason.log_tail.is_empty()) {
         context.console.line(&format!("--- the end of the log of step {step} ---"));
@@ -249,7 +249,7 @@ pub(super) fn interrupted(client: &Client, keep: bool, code: ExitCode, context: 
     };
     let failure = Error::new(code, title(&build), format!("ended by {signal}; {done}"));
     document.fail(&failure);
-    context.console.failure(&failure);
+    context.console.error(&failure);
 }
 
 /// Cancels a build, and says what came of it.
@@ -285,6 +285,6 @@ fn short(build: &crate::model::Build) -> String {
 fn took(build: &crate::model::Build) -> String {
     build
         .run_seconds
-        .map(|run| format!(" after {}", crate::output::words(Duration::from_secs(run))))
+        .map(|run| format!(" after {}", crate::output::format_duration(Duration::from_secs(run))))
         .unwrap_or_default()
 }

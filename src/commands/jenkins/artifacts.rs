@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{PROVIDER, reach_build};
 use crate::cli::{self, JenkinsArtifactsArgs, JenkinsCollectArgs};
-use crate::commands::{Context, ResultWriter, fetching, settle, with_retries, writable};
+use crate::commands::{Context, ResultWriter, fetching, settle, with_retries};
 use crate::document::{Document, Outcome};
 use crate::download::{self, Attempts, DownloadSource};
 use crate::error::{Error, ExitCode, RequestError};
@@ -32,7 +32,7 @@ pub(super) fn run(
     publication: &mut ResultWriter,
 ) -> anyhow::Result<ExitCode> {
     if !args.list {
-        writable(&args.dir)?;
+        crate::files::check_folder(&args.dir)?;
     }
     let (client, job, number) = reach_build(&args.build, &args.connection, &args.output, context)?;
     let report = &context.console;
@@ -98,7 +98,7 @@ impl<'a> CollectOptions<'a> {
     pub(super) fn check(args: &'a JenkinsCollectArgs) -> anyhow::Result<Self> {
         let globs = cli::repeated(&args.artifacts, "CIBRIDGE_ARTIFACTS");
         if !globs.is_empty() {
-            writable(&args.artifacts_dir)?;
+            crate::files::check_folder(&args.artifacts_dir)?;
         }
         Ok(Self { globs, args })
     }

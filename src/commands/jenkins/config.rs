@@ -6,7 +6,6 @@ use crate::cli::ConfigArgs;
 use crate::commands::{Context, ResultWriter, with_retries};
 use crate::document::Outcome;
 use crate::error::{Error, ExitCode};
-use crate::output::raw;
 
 pub(super) fn run(args: &ConfigArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let (client, job) = reach_job(&args.job, None, &args.connection, &args.output, context)?;
@@ -18,7 +17,7 @@ pub(super) fn run(args: &ConfigArgs, context: &Context, publication: &mut Result
                 _ => failure,
             })?;
             if !args.output.json {
-                raw(&xml);
+                context.console.write_bytes(&xml);
             }
             publication.call.more.insert("config".to_owned(), String::from_utf8_lossy(&xml).into());
         }

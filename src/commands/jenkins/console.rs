@@ -8,7 +8,7 @@ use crate::document::{Document, Outcome};
 use crate::error::ExitCode;
 use crate::jenkins::{BuildName, Source};
 use crate::model::Build;
-use crate::output::Log;
+use crate::output::{LogPrinter, LogTarget};
 
 pub(super) fn run(args: &ConsoleArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let (client, job, number) = reach_build(&args.build, &args.connection, &args.output, context)?;
@@ -21,7 +21,8 @@ pub(super) fn run(args: &ConsoleArgs, context: &Context, publication: &mut Resul
     };
     publication.documents.push(Document { build: Some(build), ..Document::new(PROVIDER) });
     // With --json stdout is for the document alone.
-    let mut log = Log::new(&context.console, !args.output.json, args.quiet);
+    let target = if args.output.json { LogTarget::People } else { LogTarget::Data };
+    let mut log = LogPrinter::new(&context.console, target, args.quiet);
     if args.growing {
         let mut remote = BuildRemote::new(&client, &*context.clock, args.follow.on_input);
         remote.job = Some(job);

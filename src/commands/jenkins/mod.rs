@@ -133,7 +133,7 @@ fn credentials(
 ) -> anyhow::Result<(Vec<Credential>, Credentials)> {
     let report = &context.console;
     let credential = |header: String, value: Secret| {
-        report.hide(&value);
+        report.add_secret(&value);
         Credential { origin: root.origin(), header: header.into(), value }
     };
     let mut all = Vec::new();
@@ -183,7 +183,7 @@ fn credentials(
             if user.contains([':', '\n', '\r']) || token.contains(char::is_control) {
                 return Err(Error::usage("the credentials", "the user or token holds a colon or line break").into());
             }
-            report.hide(&Secret::new(token.clone()));
+            report.add_secret(&Secret::new(token.clone()));
             all.push(credential(
                 "authorization".to_owned(),
                 Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{token}")))),
@@ -199,7 +199,7 @@ fn credentials(
             }
         }
         (_, _, Some(token)) => {
-            report.hide(&Secret::new(token.clone()));
+            report.add_secret(&Secret::new(token.clone()));
             all.push(credential("authorization".to_owned(), Secret::new(format!("Bearer {token}"))));
             Credentials::Bearer
         }

@@ -10,7 +10,7 @@ use crate::jenkins::{BuildName, Client, JobPath, Pending, Recovery, Source, Stat
 use crate::lifecycle::old_watch as watch;
 use crate::lifecycle::schedule::DurationEstimate;
 use crate::model::{Build, BuildSnapshot, Phase, Step};
-use crate::output::Log;
+use crate::output::LogPrinter;
 
 /// How long a log may stay open after its build ended, before the end is taken for granted.
 const OPEN_LOG: Duration = Duration::from_secs(30);
@@ -26,7 +26,7 @@ const WORTH_TELLING: Duration = Duration::from_secs(10);
 
 /// A log that is shown while its build is followed.
 pub(super) struct LogFollow {
-    pub(super) log: Log,
+    pub(super) log: LogPrinter,
     /// Where the next look begins, in bytes of the stored log.
     pub(super) offset: u64,
     /// When the build was first seen ended while its log was still open.
@@ -40,7 +40,7 @@ pub(super) struct LogFollow {
 }
 
 impl LogFollow {
-    pub(super) fn new(log: Log, offset: u64) -> Self {
+    pub(super) fn new(log: LogPrinter, offset: u64) -> Self {
         Self { log, offset, ended_at: None, shown: 0, behind: false, complete: false }
     }
 }

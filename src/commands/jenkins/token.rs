@@ -1,7 +1,5 @@
 //! `jenkins token`: makes, rotates and revokes API tokens. A secret goes to stdout or to a file of its owner only.
 
-use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -14,9 +12,9 @@ use crate::cli::{RevokeArgs, TokenArgs};
 use crate::commands::{Context, ResultWriter};
 use crate::document::Outcome;
 use crate::error::{Error, ExitCode};
+use crate::files;
 use crate::http::Credential;
 use crate::jenkins::{Client, Credentials, Token};
-use crate::output::{check_writable, folder, raw};
 use crate::secret::Secret;
 
 pub(super) fn create(args: &TokenArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
@@ -46,7 +44,7 @@ pub(super) fn rotate(args: &TokenArgs, context: &Context, publication: &mut Resu
     let token = make(&client, args, context, publication)?;
     // The new token must work before the old one ends, and it is what revokes the old one.
     let basic = Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{}", token.value.expose()))));
-    context.console.hide(&basic);
+    context.console.add_secret(&basic);
     let credential = Credential { origin: client.root().origin(), header: "authorization".into(), value: basic };
     let renewed = client
         .with_login(http(&args.connection, &args.output, context, vec![credential]), Credentials::Token(user.clone()));
@@ -89,7 +87,7 @@ fn signed_in(args: &TokenArgs, context: &Context) -> anyhow::Result<Client> {
             .into());
     }
     if let Some(out) = &args.out {
-        check_writable(out, &format!("the file {}", out.display()))?;
+        files::check_writable(out, &format!("the file {}", out.display()))?;
     }
     let Reached { client, .. } = reach(&[], &args.connection, &args.output, context)?;
     if *client.login() == Credentials::Anonymous {
@@ -108,7 +106,7 @@ fn make(client: &Client, args: &TokenArgs, context: &Context, publication: &mut 
     // Not repeated: each success makes a token.
     let token = client.create_token(&args.name, date.as_deref()).map_err(|miss| miss.error)?;
     if args.out.is_some() {
-        context.console.hide(&token.value);
+        context.console.add_secret(&token.value);
     }
     let until = match (&token.expiry, &date) {
         (Some(expiry), _) => format!(", valid until {expiry}"),
@@ -137,11 +135,11 @@ fn discard(client: &Client, token: &Token, context: &Context, error: anyhow::Err
 /// Gives the secret to a file, or to stdout.
 fn hand_over(token: &Token, args: &TokenArgs, context: &Context) -> anyhow::Result<()> {
     let Some(out) = &args.out else {
-        raw(format!("{}\n", token.value.expose()).as_bytes());
-        return Ok(());
+        return Ok(context.console.deliver(format!("{}\n", token.value.expose()).as_bytes())?);
     };
-    private(out, token.value.expose())?;
-    private(&uuid_path(out), &token.uuid)?;
+    for (path, text) in [(out, token.value.expose()), (&uuid_path(out), &token.uuid)] {
+        files::write_private(path, &format!("the file {}", path.display()), format!("{text}\n").as_bytes())?;
+    }
     context.console.line(&format!("the token is in {}", out.display()));
     Ok(())
 }
@@ -150,18 +148,4 @@ fn uuid_path(out: &Path) -> PathBuf {
     let mut path = out.as_os_str().to_owned();
     path.push(".uuid");
     path.into()
-}
-
-/// Writes a file that only its owner can read, at once and as a whole.
-fn private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let context = || format!("the file {}", path.display());
-    let mut file = tempfile::Builder::new().prefix(".cibridge-").tempfile_in(folder(path)).with_context(context)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o600)).with_context(context)?;
-    }
-    writeln!(file, "{text}").with_context(context)?;
-    file.persist(path).map_err(|error| error.error).with_context(context)?;
-    Ok(())
 }

@@ -15,7 +15,7 @@ use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode};
 use crate::jenkins::{Client, Credentials, Job, JobPath, Start, Started, Trace, Value, nearest, validate};
 use crate::model::Build;
-use crate::output::Log;
+use crate::output::{LogPrinter, LogTarget};
 use crate::secret::Secret;
 
 /// The parameter that carries a unique value when the job declares it.
@@ -160,7 +160,7 @@ pub(super) fn run(
         context.console.line("note: a job's token starts a build, but does not let anybody see it; following needs credentials with Job/Read");
     }
     remote.description = args.cause.clone().filter(|_| start.job_token.is_none());
-    remote.log = args.console.then(|| LogFollow::new(Log::new(&context.console, false, false), 0));
+    remote.log = args.console.then(|| LogFollow::new(LogPrinter::new(&context.console, LogTarget::People, false), 0));
     let mode = watching::Mode { keep, home: Some(&home), ..Default::default() };
     Ok(watching::run(vec![remote], &args.follow, mode, context, publication))
 }
@@ -225,7 +225,7 @@ fn job_token(args: &JenkinsTriggerArgs, context: &Context) -> anyhow::Result<Opt
     };
     let token = token.map(Secret::new);
     if let Some(token) = &token {
-        context.console.hide(token);
+        context.console.add_secret(token);
     }
     Ok(token)
 }

@@ -9,7 +9,7 @@ use crate::document::Document;
 use crate::error::ExitCode;
 use crate::jenkins::{BuildName, Client, JobPath, Place};
 use crate::model::Build;
-use crate::output::Log;
+use crate::output::{LogPrinter, LogTarget};
 
 pub(super) fn run(
     args: &JenkinsWaitArgs,
@@ -25,7 +25,8 @@ pub(super) fn run(
     let remotes = places.into_iter().map(|place| {
         let mut remote = remote(&client, context, place, job.clone());
         remote.on_input = args.follow.on_input;
-        remote.log = args.console.then(|| LogFollow::new(Log::new(&context.console, false, false), 0));
+        remote.log =
+            args.console.then(|| LogFollow::new(LogPrinter::new(&context.console, LogTarget::People, false), 0));
         remote
     });
     let remotes = remotes.collect();

@@ -14,7 +14,6 @@ use crate::jenkins::{BuildName, Client, JobPath, Recovery, Severity, State};
 use crate::lifecycle::old_watch::{self as watch, End, Limits, Watch};
 use crate::lifecycle::schedule::PollSchedule;
 use crate::model::{Build, BuildFailure, Event, Phase};
-use crate::output::words;
 
 /// How long Jenkins may not know a build or item at first.
 const UNKNOWN: Duration = Duration::from_secs(10);
@@ -117,7 +116,9 @@ fn conclude(
     let ended = |code: ExitCode, why: String| Error::new(code, &what, why);
     let failure = match end {
         End::Ended(ExitCode::Success) => {
-            let took = build.run_seconds.map(|run| format!(" after {}", words(Duration::from_secs(run))));
+            let took = build
+                .run_seconds
+                .map(|run| format!(" after {}", crate::output::format_duration(Duration::from_secs(run))));
             report.line(&format!("{what} succeeded{}", took.unwrap_or_default()));
             return document.end(Outcome::Success, ExitCode::Success);
         }
@@ -150,7 +151,7 @@ fn conclude(
         }
     };
     document.fail(&failure);
-    report.failure(&failure);
+    report.error(&failure);
 }
 
 /// What to say about a build that ended by itself, and badly.
@@ -167,7 +168,7 @@ fn remote_end(
     reason.step = bad.map(|step| step.name.clone());
     if let (Some(number), Some(job), ExitCode::Failed | ExitCode::Unstable) = (remote.number, &remote.job, code) {
         match remote.client.log_tail(job, number, args.log_lines) {
-            Ok(lines) => reason.log_tail = lines.iter().map(|line| crate::output::clean(line)).collect(),
+            Ok(lines) => reason.log_tail = lines.iter().map(|line| crate::sanitize::sanitize(line)).collect(),
             Err(miss) => context.console.line(&format!("the end of the log is not known: {}", miss.error)),
         }
     }
@@ -208,7 +209,7 @@ pub(super) fn interrupted(
     };
     let failure = Error::new(code, title(remote), format!("ended by {signal}; {done}"));
     document.fail(&failure);
-    context.console.failure(&failure);
+    context.console.error(&failure);
 }
 
 /// Asks to stop: the queue item is canceled, or the build that came of it is stopped. A Pipeline that is just being
