@@ -15,7 +15,9 @@
         [title: 'What to start', of: ['triggerJenkins'], arguments: [
             'url', 'job', 'branch', 'parameters', 'files', 'idempotencyKey', 'markerParam', 'delay', 'cause', 'noValidate', 'failIfCoalesced',
         ]],
-        [title: 'Which build', of: ['waitForJenkins', 'stopJenkins', 'downloadJenkinsArtifacts'], arguments: ['url', 'job', 'branch']],
+        [title: 'Which build', of: [
+            'waitForCodemagic', 'cancelCodemagic', 'downloadCodemagicArtifacts', 'shareCodemagicArtifacts', 'waitForJenkins', 'stopJenkins', 'downloadJenkinsArtifacts',
+        ], arguments: ['appId', 'workflowId', 'url', 'job', 'branch']],
         [title: 'Whether to wait', arguments: [
             'wait', 'waitForStart', 'propagate', 'callback', 'console', 'description', 'expectCommit', 'failOnStepFailure', 'onInput', 'logLines',
         ]],
@@ -28,13 +30,17 @@
         ]],
     ],
 
-    // 'step.argument' is stronger than 'Jenkins.argument' (the steps whose name ends so), and that than the plain name.
+    // 'step.argument' is stronger than 'Jenkins.argument' (the steps for Jenkins) and 'title of a group.argument' (the
+    // others), and these than the plain name.
     arguments: [
         appId: "The app: the part of its page's address after /app/. Default: the variable CODEMAGIC_APP_ID.",
         workflowId: 'The key of the workflow below workflows: in codemagic.yaml, or the ID of a Workflow Editor workflow. Default: the variable CODEMAGIC_WORKFLOW.',
         branch: 'The branch to build. Default: the variable CODEMAGIC_BRANCH; without that and CODEMAGIC_TAG, what the Jenkins build is about ' +
             '(CHANGE_BRANCH, TAG_NAME, BRANCH_NAME or GIT_BRANCH, in this order).',
         'Jenkins.branch': 'The branch of a multibranch job, as it is named in the repository. Default: none.',
+        'Which build.appId': 'With a number, latest or latest-success as first argument: the app. Default: the variable CODEMAGIC_APP_ID.',
+        'Which build.workflowId': 'With latest or latest-success as first argument: the workflow. Default: the variable CODEMAGIC_WORKFLOW, else any.',
+        'Which build.branch': 'With latest or latest-success as first argument: the branch. Default: the variable CODEMAGIC_BRANCH, else any.',
         tag: 'The tag to build, instead of a branch. Default: the variable CODEMAGIC_TAG, see branch.',
         variables: 'Map of environment variables for the build, as in [FLAVOR: \'prod\']. Codemagic shows them to everybody who sees the build, so secrets belong in groups. Default: none.',
         variablesFromEnv: 'List of the names of variables that the build gets with the value they have here, such as those of withCredentials. The values are redacted in the log. Default: none.',
@@ -132,7 +138,7 @@
         ],
         waitForCodemagic: [
             summary: 'Waits for the end of a build on Codemagic that was started before, and ends the stage as that build ended.',
-            first: 'The first argument is the ID of the build, as triggerCodemagic returns it, or the address of its page.',
+            first: 'The first argument is the ID of the build, as triggerCodemagic returns it, the address of its page, its number, latest or latest-success.',
             examples: [
                 'waitForCodemagic env.CODEMAGIC_BUILD_ID',
                 "waitForCodemagic build.id, artifacts: '*.ipa', junit: 'tests.xml', timeout: '90m'",
@@ -141,13 +147,13 @@
         ],
         cancelCodemagic: [
             summary: 'Cancels a build on Codemagic. A build that has ended already is no error.',
-            first: 'The first argument is the ID of the build, as triggerCodemagic returns it, or the address of its page.',
+            first: 'The first argument is the ID of the build, as triggerCodemagic returns it, the address of its page, its number, latest or latest-success.',
             examples: ['cancelCodemagic env.CODEMAGIC_BUILD_ID', "cancelCodemagic build.id, credentialsId: 'other-key'"],
         ],
         downloadCodemagicArtifacts: [
             summary: 'Downloads artifacts of a build on Codemagic into the workspace.',
-            first: 'The first argument is the ID of the build, as triggerCodemagic returns it, or the address of its page.',
-            examples: ['downloadCodemagicArtifacts build.id', "downloadCodemagicArtifacts build.id, artifacts: '*.ipa', artifactsDir: 'app'"],
+            first: 'The first argument is the ID of the build, as triggerCodemagic returns it, the address of its page, its number, latest or latest-success.',
+            examples: ['downloadCodemagicArtifacts build.id', "downloadCodemagicArtifacts 'latest-success', workflowId: 'ios-release', branch: 'main', artifacts: '*.ipa', artifactsDir: 'app'"],
             details: [
                 'Each file is checked before it gets its name. Folders in the name of an artifact are left out, and of two equal names the second becomes app-2.ipa.',
                 'The test results of such a build come by waitForCodemagic build.id, junit: \'tests.xml\'.',
@@ -155,7 +161,7 @@
         ],
         shareCodemagicArtifacts: [
             summary: 'Makes links to artifacts of a build on Codemagic that everybody can open until they expire, prints and returns them.',
-            first: 'The first argument is the ID of the build, as triggerCodemagic returns it, or the address of its page.',
+            first: 'The first argument is the ID of the build, as triggerCodemagic returns it, the address of its page, its number, latest or latest-success.',
             examples: ["def links = shareCodemagicArtifacts build.id, artifacts: '*.ipa'", "shareCodemagicArtifacts build.id, artifacts: ['*.ipa', '*.apk'], expires: '14d'"],
             returnsInstead: 'A list of maps with name, type, url and expires, the time when the link ends.',
         ],

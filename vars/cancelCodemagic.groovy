@@ -2,7 +2,7 @@
 
 import com.cloudbees.groovy.cps.NonCPS
 
-Map call(Map arguments = [:], String build) {
+Map call(Map arguments = [:], Object build) {
     Map invocation = [
         step: 'cancelCodemagic', command: 'codemagic cancel', arguments: arguments, schema: schema(),
         environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('cancelCodemagic', build)],
@@ -13,5 +13,5 @@ Map call(Map arguments = [:], String build) {
 
 @NonCPS
 Map schema() {
-    return cibridgeArguments.anyAgent() + cibridgeArguments.codemagicConnection()
+    return cibridgeArguments.codemagicBuild() + cibridgeArguments.anyAgent() + cibridgeArguments.codemagicConnection()
 }

@@ -20,11 +20,22 @@ void check(String subject, Map arguments, Map schema) {
 }
 
 /** The build that a step is about, as the binary takes it: one line, for one build. */
-String build(String step, String build) {
-    if (!build?.trim() || build.contains('\n')) {
-        error("${step}: no build given. Its first argument is the id of a build, which the trigger steps return, or the address of its page.")
+String build(String step, Object build) {
+    String text = isPlain(build) ? build.toString() : ''
+    if (!text.trim() || text.contains('\n')) {
+        error("${step}: no build given. The first argument is the id of a build, which the trigger steps return, or the address of its page.")
     }
-    return build
+    return text
+}
+
+/** Where `latest`, `latest-success` and a number are looked for, of the steps that take a build on Codemagic. */
+@NonCPS
+Map codemagicBuild() {
+    return [
+        appId     : [type: 'text', variable: 'CODEMAGIC_APP_ID'],
+        workflowId: [type: 'text', variable: 'CODEMAGIC_WORKFLOW'],
+        branch    : [type: 'text', variable: 'CODEMAGIC_BRANCH'],
+    ]
 }
 
 /** Where a step runs that needs no workspace, outside of a node. */

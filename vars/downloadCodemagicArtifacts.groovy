@@ -2,7 +2,7 @@
 
 import com.cloudbees.groovy.cps.NonCPS
 
-Map call(Map arguments = [:], String build) {
+Map call(Map arguments = [:], Object build) {
     Map invocation = [
         step: 'downloadCodemagicArtifacts', command: 'codemagic artifacts', arguments: arguments, schema: schema(),
         environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('downloadCodemagicArtifacts', build)],
@@ -13,5 +13,6 @@ Map call(Map arguments = [:], String build) {
 
 @NonCPS
 Map schema() {
-    return cibridgeArguments.download() + [type: [type: 'list', variable: 'CIBRIDGE_TYPE']] + cibridgeArguments.codemagicConnection()
+    return cibridgeArguments.codemagicBuild() + cibridgeArguments.download() + [type: [type: 'list', variable: 'CIBRIDGE_TYPE']] +
+        cibridgeArguments.codemagicConnection()
 }

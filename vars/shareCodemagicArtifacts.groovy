@@ -2,7 +2,7 @@
 
 import com.cloudbees.groovy.cps.NonCPS
 
-List call(Map arguments = [:], String build) {
+List call(Map arguments = [:], Object build) {
     Map invocation = [
         step: 'shareCodemagicArtifacts', command: 'codemagic share', arguments: arguments, schema: schema(),
         environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('shareCodemagicArtifacts', build)],
@@ -13,7 +13,7 @@ List call(Map arguments = [:], String build) {
 
 @NonCPS
 Map schema() {
-    return [
+    return cibridgeArguments.codemagicBuild() + [
         artifacts: [type: 'list', variable: 'CIBRIDGE_ARTIFACTS'],
         expires  : [type: 'text', variable: 'CIBRIDGE_EXPIRES'],
     ] + cibridgeArguments.anyAgent() + cibridgeArguments.codemagicConnection()

@@ -2,7 +2,7 @@
 
 import com.cloudbees.groovy.cps.NonCPS
 
-Map call(Map arguments = [:], String build) {
+Map call(Map arguments = [:], Object build) {
     Map invocation = [
         step: 'stopJenkins', command: 'jenkins stop', arguments: arguments, schema: schema(),
         environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('stopJenkins', build)],

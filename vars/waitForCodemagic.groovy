@@ -2,7 +2,7 @@
 
 import com.cloudbees.groovy.cps.NonCPS
 
-Map call(Map arguments = [:], String build) {
+Map call(Map arguments = [:], Object build) {
     Map invocation = [
         step: 'waitForCodemagic', command: 'codemagic wait', arguments: arguments, schema: schema(),
         environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('waitForCodemagic', build), 'CIBRIDGE_CANCEL=' + !cibridgeArguments.leavesRunning(arguments)],
@@ -13,11 +13,12 @@ Map call(Map arguments = [:], String build) {
     if (env.NODE_NAME && callback) {
         error('waitForCodemagic: callback waits without an agent. Put the step outside of node { }, or in a stage with agent none.')
     }
-    return cibridgeResult.conclude(invocation, env.NODE_NAME ? cibridgeRun(invocation) : cibridgeWait.forBuild(invocation, build, callback))
+    return cibridgeResult.conclude(invocation, env.NODE_NAME ? cibridgeRun(invocation) : cibridgeWait.forBuild(invocation, build.toString(), callback))
 }
 
 @NonCPS
 Map schema() {
-    return cibridgeArguments.codemagicWaiting() + [callback: [type: 'boolean']] + cibridgeArguments.files() +
-        [junit: [type: 'text', variable: 'CIBRIDGE_JUNIT']] + cibridgeArguments.anyAgent() + cibridgeArguments.codemagicConnection()
+    return cibridgeArguments.codemagicBuild() + cibridgeArguments.codemagicWaiting() + [callback: [type: 'boolean']] +
+        cibridgeArguments.files() + [junit: [type: 'text', variable: 'CIBRIDGE_JUNIT']] +
+        cibridgeArguments.anyAgent() + cibridgeArguments.codemagicConnection()
 }

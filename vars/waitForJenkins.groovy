@@ -2,13 +2,13 @@
 
 import com.cloudbees.groovy.cps.NonCPS
 
-Map call(Map arguments = [:], String build) {
+Map call(Map arguments = [:], Object build) {
     Map invocation = [
         step: 'waitForJenkins', command: 'jenkins wait', arguments: arguments, schema: schema(),
         environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('waitForJenkins', build), 'CIBRIDGE_CANCEL=' + !cibridgeArguments.leavesRunning(arguments)],
     ]
     cibridgeArguments.check(invocation)
-    return cibridgeResult.conclude(invocation, env.NODE_NAME ? cibridgeRun(invocation) : cibridgeWait.forBuild(invocation, build, false))
+    return cibridgeResult.conclude(invocation, env.NODE_NAME ? cibridgeRun(invocation) : cibridgeWait.forBuild(invocation, build.toString(), false))
 }
 
 @NonCPS

@@ -64,7 +64,11 @@ class Pages {
     }
 
     private String keyOf(String step, String argument) {
-        ["$step.$argument".toString(), step.contains('Jenkins') ? "Jenkins.$argument".toString() : argument, argument].find { words.arguments.containsKey(it) }
+        ["$step.$argument".toString(), (step.contains('Jenkins') ? "Jenkins.$argument" : "${groupOf(step, argument)}.$argument").toString(), argument].find { words.arguments.containsKey(it) }
+    }
+
+    private String groupOf(String step, String argument) {
+        groups(step).find { it.value.contains(argument) }?.key
     }
 
     private String textOf(String step, String argument) {

@@ -93,7 +93,7 @@ class BuildStepsSpec extends LibrarySpecification {
             assert seen.empty
         } else {
             assert binary.script == 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND >/dev/null'
-            assert binary.environment.subMap('CIBRIDGE_COMMAND', 'CIBRIDGE_BUILD') == [CIBRIDGE_COMMAND: 'codemagic cancel', CIBRIDGE_BUILD: id]
+            assert binary.environment.subMap('CIBRIDGE_COMMAND', 'CIBRIDGE_BUILD') == [CIBRIDGE_COMMAND: 'codemagic cancel', CIBRIDGE_BUILD: id.toString()]
         }
 
         where:
@@ -102,6 +102,8 @@ class BuildStepsSpec extends LibrarySpecification {
         ''        | true
         ' '       | true
         "a\nb"    | true
+        [a: 1]    | true
+        12        | false
         'a"&calc' | false
         '$(id)'   | false
         '--all'   | false
@@ -112,7 +114,7 @@ class BuildStepsSpec extends LibrarySpecification {
         step("cancelCodemagic('a', credentials: 'x')")
 
         then:
-        complaint == "cancelCodemagic: unknown argument 'credentials'. Known: agentLabel, credentialsId, binary, apiUrl, legacyApiUrl, " +
+        complaint == "cancelCodemagic: unknown argument 'credentials'. Known: appId, workflowId, branch, agentLabel, credentialsId, binary, apiUrl, legacyApiUrl, " +
             'caCert, connectTimeout, answerTimeout, allowHttp, verbose.'
         seen.empty
     }
