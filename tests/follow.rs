@@ -565,7 +565,7 @@ fn a_login_page_is_no_cancel() {
     let id = started(&sim);
     sim.fault(Fault::page(Page::Sso).path("/cancel").always());
     Call::to(&sim, "codemagic cancel").arg(&id).run().code(14).says("an HTML page came from 127.0.0.1");
-    let slow = Plan { cancel: CancelPlan { delay_seconds: Some(0.0), ..CancelPlan::default() }, ..short() };
+    let slow = Plan { cancel: CancelPlan { delay_seconds: 0.0, ..CancelPlan::default() }, ..short() };
     let sim = simulator().plan(slow).start().unwrap();
     let id = started(&sim);
     sim.fault(Fault::status(503).path("/cancel"));

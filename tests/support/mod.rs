@@ -27,7 +27,7 @@ pub(crate) fn binary() -> PathBuf {
 
 /// A simulator whose builds go on with each poll, and whose rate limit does not stretch the polls of a test.
 pub(crate) fn simulator() -> Builder {
-    Simulator::builder().advance(Advance::Poll).config(|config| config.rate_limit.headers = false)
+    Simulator::builder().advance(Advance::Poll).config(|config| config.limit_headers = false)
 }
 
 /// Starts a build as somebody else would, and gives its id.

@@ -1,7 +1,8 @@
-//! Builds and what they leave behind. Knows plans and time, not HTTP.
+//! Builds and what they leave behind.
 
 use crate::clock::{Advance, Clock};
 use crate::content::Content;
+use crate::http::encode;
 use crate::ids::{IdSource, hash};
 use crate::plan::{ArtifactPlan, Plan, StepPlan};
 use crate::time::{SimTime, micros};
@@ -10,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use std::sync::OnceLock;
 
-/// Sums of larger artifacts are not computed unless the plan names one.
+/// Sums of larger artifacts are not computed.
 const LARGEST_SUMMED: u64 = 32 << 20;
 
 /// What a start asked for.
@@ -26,7 +27,7 @@ pub struct StartRequest {
     pub tag: Option<String>,
     /// Labels of the request, without the workflow's own.
     pub labels: Vec<String>,
-    /// Machine.
+    /// Instance type.
     pub instance_type: Option<String>,
     /// Build inputs with their types.
     pub inputs: Map<String, Value>,
@@ -65,10 +66,9 @@ pub(crate) struct Build {
     pub(crate) artifacts: Vec<Artifact>,
     pub(crate) commit: Option<String>,
     /// Position when polls move the build.
-    polled: i64,
-    not_found_left: u32,
-    not_found_until: i64,
-    hidden_lists: u32,
+    pub(crate) polled: i64,
+    pub(crate) not_found_left: u32,
+    pub(crate) hidden_lists: u32,
     pub(crate) polls: u32,
     pub(crate) cancels: u32,
 }
@@ -77,45 +77,29 @@ pub(crate) struct Build {
 #[derive(Debug)]
 pub(crate) struct StepFiles {
     pub(crate) id: String,
-    /// The two UUIDs in the link to the step's log.
-    pub(crate) log: (String, String),
-    /// The same for each of its subactions.
-    pub(crate) subaction_logs: Vec<(String, String)>,
+    /// Path of the step's log.
+    pub(crate) log: String,
+    /// Path of its subaction's log: scripts have one.
+    pub(crate) subaction_log: Option<String>,
 }
 
 /// One artifact.
 #[derive(Debug)]
 pub(crate) struct Artifact {
     pub(crate) plan: ArtifactPlan,
-    /// The two UUIDs in its link.
-    pub(crate) ids: (String, String),
+    /// The two UUIDs and the encoded name at the end of its links.
+    pub(crate) path: String,
     pub(crate) content: Content,
     sum: OnceLock<Option<String>>,
 }
 
-/// General settings that a plan may overrule.
-pub(crate) struct Visibility {
-    pub(crate) not_found_polls: u32,
-    pub(crate) not_found_seconds: f64,
-    pub(crate) hidden_lists: u32,
-}
-
 impl Build {
-    pub(crate) fn new(
-        ids: &mut IdSource,
-        request: StartRequest,
-        plan: Plan,
-        via: Via,
-        origin: SimTime,
-        visibility: &Visibility,
-    ) -> Self {
+    pub(crate) fn new(ids: &mut IdSource, request: StartRequest, plan: Plan, via: Via, origin: SimTime) -> Self {
         let commit = match plan.commit.as_deref() {
             Some("") => None,
             Some(hash) => Some(hash.to_owned()),
             None => Some(ids.commit()),
         };
-        let steps = plan.steps.iter().map(|s| StepFiles::new(ids, s, origin)).collect();
-        let artifacts = plan.artifacts.iter().map(|a| Artifact::new(ids, a)).collect();
         Self {
             id: ids.object_id(origin),
             request,
@@ -124,13 +108,12 @@ impl Build {
             index: 0,
             origin,
             timeline: Timeline::compile(&plan),
-            steps,
-            artifacts,
+            steps: plan.steps.iter().map(|s| StepFiles::new(ids, s, origin)).collect(),
+            artifacts: plan.artifacts.iter().map(|a| Artifact::new(ids, a)).collect(),
             commit,
             polled: 0,
-            not_found_left: plan.not_found_polls.unwrap_or(visibility.not_found_polls),
-            not_found_until: micros(plan.not_found_seconds.unwrap_or(visibility.not_found_seconds)),
-            hidden_lists: visibility.hidden_lists,
+            not_found_left: 0,
+            hidden_lists: 0,
             polls: 0,
             cancels: 0,
             plan,
@@ -139,7 +122,7 @@ impl Build {
 
     /// Where the build stands on its timeline.
     pub(crate) fn position(&self, clock: &Clock) -> i64 {
-        match clock.mode() {
+        match clock.mode {
             Advance::Poll if self.via != Via::History => self.polled,
             _ => clock.now().since(self.origin),
         }
@@ -149,23 +132,11 @@ impl Build {
         self.timeline.at(self.position(clock))
     }
 
-    /// Takes over the clock's time before polls begin to move the build.
-    pub(crate) fn begin_polling(&mut self, now: SimTime) {
-        self.polled = now.since(self.origin);
-    }
-
-    /// Moves a build that is moved by polls.
-    pub(crate) fn move_by(&mut self, micros: i64) {
-        self.polled += micros;
-    }
-
     /// Is the build shown by a GET? Each question counts as a poll.
-    pub(crate) fn visible(&mut self, clock: &Clock) -> bool {
-        if self.not_found_left > 0 {
-            self.not_found_left -= 1;
-            return false;
-        }
-        self.position(clock) >= self.not_found_until
+    pub(crate) fn visible(&mut self) -> bool {
+        let shown = self.not_found_left == 0;
+        self.not_found_left = self.not_found_left.saturating_sub(1);
+        shown
     }
 
     /// Is the build shown by a list? Each question counts.
@@ -216,16 +187,13 @@ impl Build {
         if self.plan.message.is_some() {
             return self.plan.message.clone();
         }
-        match (moment.status.as_str(), self.timeline.failed_step()) {
+        match (moment.status.as_str(), self.timeline.failed_step) {
             ("failed", Some(at)) => {
                 let step = &self.plan.steps[at];
                 Some(match step.r#type.as_str() {
                     "fetching" => "Failed to clone repository".to_owned(),
                     "installing" => "Failed to install dependencies".to_owned(),
-                    _ => {
-                        let (number, name, code) = (at + 1, &step.name, step.exit_code);
-                        format!("Step {number} script `{name}` exited with status code {code}")
-                    }
+                    _ => format!("Step {} script `{}` exited with status code 1", at + 1, step.name),
                 })
             }
             ("timeout", _) => Some("Build timed out".to_owned()),
@@ -233,48 +201,33 @@ impl Build {
         }
     }
 
-    /// Status of App Store Connect's processing.
-    pub(crate) fn store_status(&self, clock: &Clock) -> Option<String> {
-        let mut at = self.timeline.end()?;
-        let position = self.position(clock);
-        let mut shown = None;
-        for phase in &self.plan.app_store_connect {
-            if position < at {
-                break;
-            }
-            shown = Some(phase.status.clone());
-            at += micros(phase.seconds);
-        }
-        shown
-    }
-
-    /// The log of a step as far as it exists.
-    pub(crate) fn log(&self, step: usize, moment: &StepMoment, live: bool) -> Option<(Content, u64)> {
+    /// The log of a step as far as it exists, and how many bytes of it are shown.
+    pub(crate) fn log(&self, step: usize, moment: &StepMoment, html: bool) -> Option<(Content, u64)> {
         let plan = &self.plan.steps[step];
         if plan.no_log || moment.started.is_none() {
             return None;
         }
         let text = plan.log.clone().unwrap_or_else(|| default_log(plan));
+        let text = if html { text.lines().map(as_html).collect() } else { text };
         let content = if plan.log_bytes > 0 { Content::log(plan.log_bytes, &text) } else { Content::from_text(&text) };
-        let whole = content.len();
         let over = moment.finished.is_some() && moment.status.as_deref() != Some("canceled");
-        let shown = if over {
-            whole
-        } else if live {
-            (whole as f64 * moment.fraction.clamp(0.0, 1.0)) as u64
-        } else {
-            0
-        };
-        Some((content, shown.min(whole)))
+        let shown = if over { 1.0 } else { moment.fraction.clamp(0.0, 1.0) };
+        let shown = (content.len() as f64 * shown) as u64;
+        Some((content, shown))
     }
+}
+
+/// A line of a log as the service sends it: commands are colored, five characters are entities.
+fn as_html(line: &str) -> String {
+    let line = line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let line = line.replace('"', "&quot;").replace('\'', "&#39;");
+    if line.starts_with('$') { format!("<span style=\"color:#268BD2\">{line}</span>\n") } else { line + "\n" }
 }
 
 fn default_log(step: &StepPlan) -> String {
     let name = &step.name;
     let end = match step.status.as_str() {
-        "failed" => {
-            format!("error: {name} went wrong\n\nBuild failed :|\nStep 1 exited with status {}\n", step.exit_code)
-        }
+        "failed" => format!("error: {name} went wrong\n\nBuild failed :|\nStep 1 exited with status 1\n"),
         _ => format!("{name}: done\n"),
     };
     format!("== {name} ==\n$ ./ci/step.sh\nworking\n{end}")
@@ -282,12 +235,10 @@ fn default_log(step: &StepPlan) -> String {
 
 impl StepFiles {
     fn new(ids: &mut IdSource, step: &StepPlan, origin: SimTime) -> Self {
-        let subactions = if step.r#type == "script" { step.commands.len().max(1) } else { step.commands.len() };
-        Self {
-            id: ids.object_id(origin),
-            log: (ids.uuid(), ids.uuid()),
-            subaction_logs: (0..subactions).map(|_| (ids.uuid(), ids.uuid())).collect(),
-        }
+        let mut path = || format!("/logs/{}/{}", ids.uuid(), ids.uuid());
+        let (log, subaction) = (path(), path());
+        let subaction_log = (step.r#type == "script").then_some(subaction);
+        Self { id: ids.object_id(origin), log, subaction_log }
     }
 }
 
@@ -297,10 +248,11 @@ impl Artifact {
             Some(text) => Content::from_text(text),
             None => Content::Generated { seed: plan.seed ^ hash(&plan.name), size: plan.size },
         };
-        Self { plan: plan.clone(), ids: (ids.uuid(), ids.uuid()), content, sum: OnceLock::new() }
+        let path = format!("{}/{}/{}", ids.uuid(), ids.uuid(), encode(&plan.name));
+        Self { plan: plan.clone(), path, content, sum: OnceLock::new() }
     }
 
-    /// Size as the service tells it, if it does.
+    /// Size as the service states it, if it does.
     pub(crate) fn declared_size(&self) -> Option<u64> {
         let size = self.plan.declared_size.unwrap_or_else(|| self.content.len());
         (!self.plan.no_size).then_some(size)
@@ -312,7 +264,7 @@ impl Artifact {
         self.sum.get_or_init(compute).as_deref()
     }
 
-    /// Sum as the service tells it.
+    /// Sum as the service states it.
     pub(crate) fn declared_md5(&self) -> Option<&str> {
         match self.plan.md5.as_deref() {
             Some("") => None,
@@ -347,10 +299,6 @@ pub struct BuildInfo {
     pub labels: Vec<String>,
     /// Commit hash.
     pub commit: Option<String>,
-    /// Simulated seconds since its creation.
-    pub position_seconds: f64,
-    /// v3 form of its creation.
-    pub created_at: String,
     /// v3 form of its start.
     pub started_at: Option<String>,
     /// v3 form of its end.
@@ -391,8 +339,6 @@ impl Build {
             index: self.index,
             labels: self.labels(),
             commit: self.commit.clone(),
-            position_seconds: self.position(clock) as f64 / 1e6,
-            created_at: self.origin.v3(),
             started_at: moment.started.map(show),
             finished_at: moment.finished.map(show),
             message: self.message(&moment),
@@ -412,7 +358,7 @@ impl Build {
                     name: a.plan.name.clone(),
                     size: a.content.len(),
                     md5: a.real_md5().map(str::to_owned),
-                    legacy_url: crate::links::legacy_artifact(api, a),
+                    legacy_url: format!("{api}/artifacts/{}", a.path),
                 })
                 .collect(),
             status: moment.status,

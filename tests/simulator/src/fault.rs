@@ -1,5 +1,6 @@
-//! Faults a test orders: which request is hit, and how. Plain data; `aim` finds the request, `misbehave` does the rest.
+//! Faults that a test orders: which request is hit, and how. `apply` carries them out.
 
+use crate::http::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -20,9 +21,6 @@ pub enum Listener {
 /// A fault and the requests it hits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
-    /// Shown in the records of the requests it hit; the kind's word if empty.
-    #[serde(default)]
-    pub name: String,
     /// Only this listener.
     #[serde(default)]
     pub listener: Option<Listener>,
@@ -44,10 +42,10 @@ pub struct Fault {
     /// How many are hit from there on; 0 is all of them.
     #[serde(default = "one")]
     pub times: u32,
-    /// Is the request carried out before it goes wrong? `null` is what suits the kind.
+    /// Is the request carried out before the fault? `null` is what suits the kind.
     #[serde(default)]
     pub act: Option<bool>,
-    /// Real time between the request and whatever the answer is.
+    /// Real time between the request and the answer.
     #[serde(default)]
     pub delay_ms: u64,
     /// What goes wrong.
@@ -101,7 +99,7 @@ pub enum FaultKind {
         #[serde(default = "found")]
         status: u16,
     },
-    /// 429 with the headers of the API that was asked.
+    /// 429 with the headers of the API that was asked; [`Fault::set`] gives them other forms.
     RateLimited {
         /// Seconds until the window ends.
         #[serde(default)]
@@ -177,6 +175,22 @@ pub enum FaultKind {
     Patch {
         /// What is merged.
         value: Value,
+    },
+    /// The proper answer, compressed, with `Content-Encoding: gzip`, whether or not the client accepts it.
+    Gzip,
+    /// The proper answer with so many more headers, so many bytes in each of their values.
+    BigHead {
+        /// How many headers.
+        headers: u32,
+        /// Length of each value.
+        bytes: usize,
+    },
+    /// The proper answer with other bytes in its body wherever `from` stands: a lone surrogate, invalid UTF-8, `null`.
+    Replace {
+        /// What is replaced.
+        from: String,
+        /// What stands there instead.
+        to: Vec<u8>,
     },
     /// These very bytes instead of an answer, then the end of the connection.
     Raw {
@@ -266,6 +280,8 @@ pub enum CutPoint {
     Answer,
     /// After `bytes` of the answer's body.
     AnswerBody,
+    /// After the whole answer, although its head kept the connection alive.
+    AfterAnswer,
 }
 
 /// How a connection ends.
@@ -304,7 +320,6 @@ impl Fault {
     /// A fault of this kind that hits the next request.
     pub fn new(kind: FaultKind) -> Self {
         Self {
-            name: String::new(),
             listener: None,
             method: None,
             path: None,
@@ -356,6 +371,25 @@ impl Fault {
     /// 429.
     pub fn rate_limited(reset_seconds: u64) -> Self {
         Self::new(FaultKind::RateLimited { reset_seconds, retry_after: None })
+    }
+
+    /// The proper answer with other bytes wherever `from` stands in its body.
+    pub fn replace(from: &str, to: &[u8]) -> Self {
+        Self::new(FaultKind::Replace { from: from.into(), to: to.into() })
+    }
+
+    /// The proper answer; [`Fault::set`] says with which headers.
+    pub fn headers() -> Self {
+        Self::new(FaultKind::Headers { set: BTreeMap::new(), remove: Vec::new() })
+    }
+
+    /// A header of the kinds `Status` and `Headers`, for example `Retry-After` as a date or a fraction.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        if let FaultKind::Status { headers: set, .. } | FaultKind::Headers { set, .. } = &mut self.kind {
+            set.insert(name.into(), value.into());
+        }
+        self
     }
 
     /// The proper answer with something merged into its JSON.
@@ -431,17 +465,23 @@ impl Fault {
         }
     }
 
-    /// Name for the records.
+    /// The kind's word, for the records.
     pub(crate) fn label(&self) -> String {
-        if !self.name.is_empty() {
-            return self.name.clone();
-        }
         let kind = serde_json::to_value(&self.kind).unwrap_or_default();
         kind["kind"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Does it strike before there is a request?
-    pub(crate) fn strikes_connection(&self) -> Option<CutPoint> {
+    fn matches(&self, listener: Listener, request: &Request) -> bool {
+        self.connection_point().is_none()
+            && self.listener.is_none_or(|l| l == listener)
+            && self.method.as_ref().is_none_or(|m| m.eq_ignore_ascii_case(&request.method))
+            && self.path.as_ref().is_none_or(|p| path_matches(p, &request.path))
+            && self.query.as_ref().is_none_or(|q| request.query.contains(q.as_str()))
+            && self.header.as_ref().is_none_or(|h| request.header(h).is_some())
+    }
+
+    /// Where it hits a connection before there is a request.
+    fn connection_point(&self) -> Option<CutPoint> {
         match self.kind {
             FaultKind::Cut { at: at @ (CutPoint::Accept | CutPoint::Handshake), .. } => Some(at),
             _ => None,
@@ -461,24 +501,67 @@ impl Fault {
             | FaultKind::Empty { .. }
             | FaultKind::Raw { .. }
             | FaultKind::ExpiredLink { .. } => false,
-            FaultKind::Cut { at, .. } => matches!(at, CutPoint::Answer | CutPoint::AnswerBody),
+            FaultKind::Cut { at, .. } => matches!(at, CutPoint::Answer | CutPoint::AnswerBody | CutPoint::AfterAnswer),
             _ => true,
         })
     }
 }
 
+/// The faults of a simulator, each with the number of requests or connections that it matched.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(pub(crate) Vec<(Fault, u32)>);
+
+impl Faults {
+    pub(crate) fn add(&mut self, fault: Fault) {
+        self.0.push((fault, 0));
+    }
+
+    /// The fault that hits this request; every one that matches counts it.
+    pub(crate) fn take(&mut self, listener: Listener, request: &Request) -> Option<Fault> {
+        self.take_where(|f| f.matches(listener, request))
+    }
+
+    /// The fault that hits this connection at this point.
+    pub(crate) fn take_connection(&mut self, listener: Listener, point: CutPoint) -> Option<Fault> {
+        self.take_where(|f| f.connection_point() == Some(point) && f.listener.is_none_or(|l| l == listener))
+    }
+
+    fn take_where(&mut self, matches: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        let mut hit = None;
+        for (fault, seen) in self.0.iter_mut().filter(|(f, _)| matches(f)) {
+            *seen += 1;
+            let due = *seen >= fault.nth && (fault.times == 0 || *seen - fault.nth < fault.times);
+            if due && hit.is_none() {
+                hit = Some(fault.clone());
+            }
+        }
+        hit
+    }
+}
+
+/// Does the path contain `pattern`, or match it as a whole if it has a `*`, which stands for anything?
+pub(crate) fn path_matches(pattern: &str, path: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return path.contains(pattern) };
+    let Some(mut left) = path.strip_prefix(head) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some(at) = left.find(part) else { return false };
+        left = &left[at + part.len()..];
+    }
+    left.ends_with(last)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
-    fn json_is_read_strictly() {
-        let fault = Fault::from_json(&json!({"path": "/b", "kind": "status", "status": 503, "times": 0})).unwrap();
-        assert_eq!(fault, Fault::status(503).path("/b").always());
-        let error = Fault::from_json(&json!({"pth": "/b", "kind": "delay"})).unwrap_err();
-        assert!(error.contains("\"pth\""), "{error}");
-        assert!(Fault::from_json(&json!({"kind": "explode"})).is_err());
-        Fault::from_json(&json!({"kind": "cut", "at": "answer", "bytes": 3, "how": "close"})).unwrap();
+    fn paths_match_by_part_or_pattern() {
+        assert!(path_matches("/builds", "/api/v3/builds/1"));
+        assert!(path_matches("/api/*/builds/*", "/api/v3/builds/1"));
+        assert!(!path_matches("/api/*/builds", "/api/v3/builds/1"));
+        assert!(path_matches("*", ""));
+        assert!(!path_matches("/a*b*c", "/ab"));
     }
 }

@@ -1,6 +1,7 @@
 //! HTTP/1.1 messages: what a request says and what an answer is made of. Knows no sockets and no service.
 
 use crate::content::Content;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 
 /// One request as it came.
@@ -17,44 +18,27 @@ pub(crate) struct Request {
     pub(crate) old: bool,
 }
 
-/// How the body's end is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BodyLength {
-    None,
-    Known(u64),
-    Chunked,
-}
-
 impl Request {
-    /// Reads the head of a request, which ends before the empty line.
-    pub(crate) fn parse(head: &str) -> Result<Self, String> {
-        let mut lines = head.split("\r\n");
-        let first = lines.next().unwrap_or_default();
-        let parts: Vec<&str> = first.split(' ').collect();
-        let [method, target, version] = parts[..] else {
-            return Err(format!("bad request line {first:?}"));
-        };
-        if !version.starts_with("HTTP/1.") {
-            return Err(format!("unknown version {version:?}"));
-        }
-        let mut headers = Vec::new();
-        for line in lines {
-            let (name, value) = line.split_once(':').ok_or_else(|| format!("bad header line {line:?}"))?;
-            headers.push((name.to_owned(), value.trim().to_owned()));
-        }
+    /// Reads the head of a request, with the empty line at its end.
+    pub(crate) fn parse(head: &[u8]) -> Result<Self, httparse::Error> {
+        let mut headers = [httparse::EMPTY_HEADER; 256];
+        let mut parsed = httparse::Request::new(&mut headers);
+        parsed.parse(head)?;
+        let target = parsed.path.unwrap_or_default();
         // A proxy is sent the whole address; the part after the authority is what counts here.
         let target = match target.split_once("://") {
             Some((_, rest)) => rest.find('/').map_or("/", |i| &rest[i..]),
             None => target,
         };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let header = |h: &httparse::Header<'_>| (h.name.to_owned(), String::from_utf8_lossy(h.value).into_owned());
         Ok(Self {
-            method: method.to_owned(),
+            method: parsed.method.unwrap_or_default().to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
-            headers,
+            headers: parsed.headers.iter().map(header).collect(),
             body: Vec::new(),
-            old: version == "HTTP/1.0",
+            old: parsed.version == Some(0),
         })
     }
 
@@ -63,24 +47,14 @@ impl Request {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
 
-    pub(crate) fn body_length(&self) -> BodyLength {
-        if self.header("transfer-encoding").is_some_and(|v| v.to_ascii_lowercase().contains("chunked")) {
-            return BodyLength::Chunked;
-        }
-        match self.header("content-length").and_then(|v| v.parse().ok()) {
-            None | Some(0) => BodyLength::None,
-            Some(n) => BodyLength::Known(n),
-        }
-    }
-
-    pub(crate) fn expects_continue(&self) -> bool {
-        self.header("expect").is_some_and(|v| v.eq_ignore_ascii_case("100-continue"))
+    /// Does the header hold this word, whatever its case?
+    pub(crate) fn says(&self, name: &str, word: &str) -> bool {
+        self.header(name).is_some_and(|v| v.to_ascii_lowercase().contains(word))
     }
 
     /// Will the client send more requests on this connection?
     pub(crate) fn keeps_alive(&self) -> bool {
-        let connection = self.header("connection").unwrap_or_default().to_ascii_lowercase();
-        if self.old { connection.contains("keep-alive") } else { !connection.contains("close") }
+        if self.old { self.says("connection", "keep-alive") } else { !self.says("connection", "close") }
     }
 
     /// All values of a query parameter, decoded.
@@ -93,7 +67,6 @@ impl Request {
         self.query_all(name).into_iter().next().filter(|v| !v.is_empty())
     }
 
-    /// The body as JSON.
     pub(crate) fn json(&self) -> Result<Value, serde_json::Error> {
         serde_json::from_slice(&self.body)
     }
@@ -101,27 +74,22 @@ impl Request {
 
 /// Undoes percent encoding.
 pub(crate) fn decode(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// Encodes everything but letters, digits and `-._~`.
 pub(crate) fn encode(text: &str) -> String {
-    const KEPT: &percent_encoding::AsciiSet =
-        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    percent_encoding::utf8_percent_encode(text, KEPT).to_string()
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, KEPT).to_string()
 }
 
 /// Splits a query into decoded pairs.
 pub(crate) fn parse_query(query: &str) -> Vec<(String, String)> {
-    let plain = |text: &str| decode(&text.replace('+', " "));
-    query
-        .split('&')
-        .filter(|part| !part.is_empty())
-        .map(|part| {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            (plain(name), plain(value))
-        })
-        .collect()
+    let pair = |part: &str| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        (decode(&name.replace('+', " ")), decode(&value.replace('+', " ")))
+    };
+    query.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }
 
 /// One answer.
@@ -139,8 +107,7 @@ pub(crate) struct Response {
 impl Response {
     pub(crate) fn new(status: u16, content_type: &str, content: Content) -> Self {
         let len = content.len();
-        let headers = vec![("Content-Type".to_owned(), content_type.to_owned())];
-        Self { status, headers, content, start: 0, len }
+        Self { status, headers: vec![("Content-Type".into(), content_type.into())], content, start: 0, len }
     }
 
     pub(crate) fn text(status: u16, text: &str) -> Self {
@@ -168,72 +135,60 @@ impl Response {
 
     /// Replaces all headers of this name.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
-        self.headers.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
+        self.remove(name);
         self.headers.push((name.to_owned(), value.to_owned()));
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.headers.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
     }
 
-    /// Does it want to be sent in chunks?
-    pub(crate) fn chunked(&self) -> bool {
-        self.has("transfer-encoding")
-    }
-
-    /// The whole body, for small ones.
+    /// The bytes that are sent.
     pub(crate) fn body(&self) -> Vec<u8> {
-        let mut bytes = vec![0; self.len as usize];
-        self.content.read_at(self.start, &mut bytes);
-        bytes
+        self.content.bytes(self.start, self.len)
     }
 
     /// Puts another body into the answer.
     pub(crate) fn set_body(&mut self, content: Content) {
-        self.len = content.len();
-        self.start = 0;
+        (self.start, self.len) = (0, content.len());
         self.content = content;
     }
+
+    /// The part of the answer that `Range` asks for. What is not understood gives the whole, as RFC 9110 allows.
+    #[must_use]
+    pub(crate) fn ranged(mut self, range: &str) -> Self {
+        let whole = self.len;
+        let last_byte = whole.saturating_sub(1);
+        let Some((first, last)) = range.strip_prefix("bytes=").and_then(|r| r.split_once('-')) else { return self };
+        let (from, to) = match (first.parse::<u64>(), last.parse::<u64>()) {
+            (Ok(from), Ok(to)) if from <= to => (from, to.min(last_byte)),
+            (Ok(from), Err(_)) if last.is_empty() => (from, last_byte),
+            (Err(_), Ok(count)) if first.is_empty() && count > 0 => (whole.saturating_sub(count), last_byte),
+            _ => return self,
+        };
+        if from >= whole {
+            let refused = storage_error(416, "InvalidRange", "The requested range cannot be satisfied.");
+            return refused.with("Content-Range", &format!("bytes */{whole}"));
+        }
+        (self.status, self.start, self.len) = (206, from, to - from + 1);
+        self.with("Content-Range", &format!("bytes {from}-{to}/{whole}"))
+    }
+}
+
+/// An error as an object storage words it.
+pub(crate) fn storage_error(status: u16, code: &str, message: &str) -> Response {
+    let body =
+        format!("<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{message}</Message></Error>");
+    Response::new(status, "application/xml; charset=UTF-8", Content::from_text(&body))
 }
 
 /// The words after the number in a status line.
 pub(crate) fn reason(status: u16) -> &'static str {
-    match status {
-        100 => "Continue",
-        200 => "OK",
-        201 => "Created",
-        202 => "Accepted",
-        204 => "No Content",
-        206 => "Partial Content",
-        208 => "Already Reported",
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        304 => "Not Modified",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        402 => "Payment Required",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        407 => "Proxy Authentication Required",
-        408 => "Request Timeout",
-        409 => "Conflict",
-        410 => "Gone",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        416 => "Range Not Satisfiable",
-        422 => "Unprocessable Content",
-        429 => "Too Many Requests",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        _ => "Unknown",
-    }
+    http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Unknown")
 }
 
 #[cfg(test)]
@@ -241,29 +196,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_a_request_and_keeps_its_path_raw() {
-        let r = Request::parse("GET //artifacts/.a%20b?x=1&l=a%2Bb&l=c+d HTTP/1.1\r\nHost: h\r\nX-A:  b ").unwrap();
+    fn a_path_stays_as_it_was_sent() {
+        let head = b"GET //artifacts/.a%20b?x=1&l=a%2Bb&l=c+d HTTP/1.1\r\nHost: h\r\nX-A:  b \r\n\r\n";
+        let r = Request::parse(head).unwrap();
         assert_eq!((r.path.as_str(), r.header("x-a")), ("//artifacts/.a%20b", Some("b")));
         assert_eq!(r.query_all("l"), ["a+b", "c d"]);
-        assert!(r.keeps_alive());
-    }
-
-    #[test]
-    fn takes_the_path_of_a_proxied_request() {
-        let r = Request::parse("GET http://h:1/a/b?c HTTP/1.0").unwrap();
+        let r = Request::parse(b"GET http://h:1/a/b?c HTTP/1.0\r\n\r\n").unwrap();
         assert_eq!((r.path.as_str(), r.query.as_str(), r.keeps_alive()), ("/a/b", "c", false));
     }
 
     #[test]
-    fn refuses_what_is_not_http() {
-        assert!(Request::parse("\u{16}\u{3}").is_err());
-        assert!(Request::parse("GET / HTTP/2").is_err());
-        assert!(Request::parse("GET / HTTP/1.1\r\nno colon").is_err());
-    }
-
-    #[test]
-    fn encodes_names() {
-        assert_eq!(encode("a b/c"), "a%20b%2Fc");
-        assert_eq!(decode(&encode("é/?")), "é/?");
+    fn a_range_is_cut_out_or_ignored() {
+        let ranged = |range: &str| {
+            let r = Response::text(200, "0123456789").ranged(range);
+            (r.status, r.start, r.len)
+        };
+        assert_eq!(ranged("bytes=2-4"), (206, 2, 3));
+        assert_eq!(ranged("bytes=7-"), (206, 7, 3));
+        assert_eq!(ranged("bytes=-4"), (206, 6, 4));
+        assert_eq!(ranged("bytes=8-99"), (206, 8, 2));
+        assert_eq!(ranged("bytes=10-").0, 416);
+        for odd in ["bytes=4-2", "bytes=1-2,4-5", "lines=1-2", "bytes=x-"] {
+            assert_eq!(ranged(odd), (200, 0, 10), "{odd}");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! A Codemagic on loopback: both APIs, the storage behind them, builds on a simulated clock, faults on demand.
 //!
 //! A test starts a [`Simulator`], points the program under test at [`Simulator::v3_url`] and
-//! [`Simulator::legacy_url`], and looks afterwards at what was asked of it. Nothing here sleeps: builds go on by a
-//! clock that runs as fast as the test wants, by polls, or by hand, and [`Simulator::wait_for`] waits for events.
+//! [`Simulator::legacy_url`], and reads afterwards what was requested. Builds are moved by a clock that runs as fast
+//! as the test wants, by polls, or by hand, and [`Simulator::wait_for`] waits for events.
 //!
 //! ```
 //! use cibridge_simulator::{Advance, Fault, Plan, Simulator};
@@ -14,16 +14,12 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! A third listener plays Jenkins if it is asked for by [`Builder::jenkins`]; see [`JenkinsConfig`] and
-//! [`JenkinsPlan`].
-//!
-//! Layers, each using only those after it: `simulator` and `control` (the two handles), `net` (sockets),
-//! `misbehave` (faults carried out), `api` and `jenkins` (the services), `world` (its state), and plain parts below.
+//! [`Builder::jenkins`] adds a Jenkins on a third port; see [`JenkinsConfig`] and [`JenkinsPlan`].
 
-mod aim;
-mod api;
+mod apply;
 mod builds;
 mod clock;
+mod codemagic;
 mod config;
 mod content;
 mod control;
@@ -31,26 +27,20 @@ mod fault;
 mod http;
 mod ids;
 mod jenkins;
-mod limit;
-mod links;
-mod misbehave;
 mod net;
-mod pages;
-mod patch;
 mod plan;
 mod record;
 mod simulator;
 mod time;
 mod timeline;
-mod variables;
 mod world;
 
-pub use api::LEAK_TRAPS;
 pub use builds::{ArtifactInfo, BuildInfo, StartRequest, Via};
 pub use clock::Advance;
+pub use codemagic::LEAK_TRAPS;
 pub use config::{
-    Access, App, Config, DEFAULT_APP, DEFAULT_KEY, DEFAULT_TEAM, History, Key, Leaf, LegacyList, Links, LogHost,
-    LogOptions, RateLimit, StorageOptions, TlsOptions, UnknownWorkflow, Workflow,
+    Access, App, Config, DEFAULT_APP, DEFAULT_KEY, DEFAULT_TEAM, History, Key, Leaf, Links, LogHost, LogOptions,
+    StorageOptions, TlsOptions, UnknownWorkflow, Workflow,
 };
 pub use fault::{CutHow, CutPoint, Fault, FaultKind, Listener, Page, WrongShape};
 pub use jenkins::{
@@ -59,7 +49,7 @@ pub use jenkins::{
     JenkinsParameter, JenkinsPlan, JenkinsRun, JenkinsStep, JenkinsStop, JenkinsTest, JenkinsUser, JobKind,
     ParameterKind, Restart, encode_branch,
 };
-pub use plan::{ArtifactPlan, CancelPlan, LogLink, Plan, StepPlan, StorePhase, TestPlan};
+pub use plan::{ArtifactPlan, CancelPlan, LogLink, Plan, StepPlan, TestPlan};
 pub use record::{ConnectionRecord, Counters, RequestRecord};
 pub use simulator::{Builder, Simulator, State};
 pub use time::SimTime;

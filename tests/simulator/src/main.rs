@@ -1,10 +1,7 @@
 //! `cibridge-simulator`: the simulator as a process of its own, for tests in other languages and for trying by hand.
 
-use cibridge_simulator::{
-    Access, Advance, App, Builder, Config, JenkinsConfig, Key, Leaf, Plan, Simulator, TlsOptions, Workflow,
-};
+use cibridge_simulator::{Access, Advance, App, Builder, Config, JenkinsConfig, Key, Simulator, TlsOptions, Workflow};
 use clap::{Parser, ValueEnum};
-use serde_json::Value;
 use std::error::Error;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -18,34 +15,19 @@ use std::thread;
 #[derive(Parser)]
 #[command(name = "cibridge-simulator", version)]
 struct Args {
-    /// Port of the API; 0 takes a free one
-    #[arg(long, default_value_t = 0)]
-    port: u16,
-    /// Port of the storage; 0 takes a free one
-    #[arg(long, default_value_t = 0)]
-    storage_port: u16,
-    /// Play a Jenkins, too, on this port; 0 takes a free one
-    #[arg(long, value_name = "PORT")]
-    jenkins_port: Option<u16>,
-    /// Play a Jenkins with these settings (a JSON file); without it --jenkins-port plays a demo
-    #[arg(long, value_name = "FILE")]
-    jenkins: Option<PathBuf>,
     /// Settings as a JSON file; the other flags win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Play a Jenkins with a job of every kind, too, on this port; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    jenkins_port: Option<u16>,
     /// Speak https
     #[arg(long)]
     tls: bool,
-    /// The certificate that is shown
-    #[arg(long, value_name = "KIND", requires = "tls")]
-    leaf: Option<LeafArg>,
-    /// Speak TLS 1.2 only
-    #[arg(long, requires = "tls")]
-    tls12: bool,
     /// Simulated seconds in a real one
     #[arg(long, value_name = "FACTOR")]
     speed: Option<f64>,
-    /// What makes builds go on
+    /// What moves builds
     #[arg(long, value_name = "MODE")]
     advance: Option<AdvanceArg>,
     /// A valid key; may be repeated
@@ -57,30 +39,12 @@ struct Args {
     /// A workflow of every app; may be repeated
     #[arg(long, value_name = "ID")]
     workflow: Vec<String>,
-    /// A plan, or an array of plans, as a JSON file; may be repeated
-    #[arg(long, value_name = "FILE")]
-    plan: Vec<PathBuf>,
-    /// Requests in a window
-    #[arg(long, value_name = "N")]
-    limit: Option<u64>,
-    /// Length of a window in real seconds
-    #[arg(long, value_name = "SECONDS")]
-    window: Option<f64>,
     /// Write the addresses into this file when they can be used
     #[arg(long, value_name = "PATH")]
     ready_file: Option<PathBuf>,
     /// End when the standard input ends
     #[arg(long)]
     exit_on_stdin_close: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum LeafArg {
-    Good,
-    WrongHost,
-    Expired,
-    Future,
-    OtherCa,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -109,34 +73,24 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     }
     let simulator = Builder::from_config(config(args)?).start()?;
     announce(&simulator, args.ready_file.as_deref())?;
-    // Whatever ends the process says so here; the senders live as long as it does.
+    // Whatever ends the process sends here; the senders live as long as it does.
     ended.recv()?;
     Ok(())
 }
 
 fn config(args: &Args) -> Result<Config, Box<dyn Error>> {
-    let mut config: Config = match &args.config {
-        Some(path) => serde_json::from_value(read_json(path)?)?,
+    let mut config = match &args.config {
         None => Config::default(),
+        Some(path) => {
+            let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+            serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?
+        }
     };
-    config.port = if args.port == 0 { config.port } else { args.port };
-    config.storage_port = if args.storage_port == 0 { config.storage_port } else { args.storage_port };
-    if let Some(path) = &args.jenkins {
-        let jenkins = serde_json::from_value(read_json(path)?).map_err(|e| format!("{}: {e}", path.display()))?;
-        config.jenkins = Some(jenkins);
-    }
     if let Some(port) = args.jenkins_port {
         config.jenkins.get_or_insert_with(JenkinsConfig::demo).port = port;
     }
     if args.tls {
-        let leaf = match args.leaf {
-            None | Some(LeafArg::Good) => Leaf::Good,
-            Some(LeafArg::WrongHost) => Leaf::WrongHost,
-            Some(LeafArg::Expired) => Leaf::Expired,
-            Some(LeafArg::Future) => Leaf::Future,
-            Some(LeafArg::OtherCa) => Leaf::OtherCa,
-        };
-        config.tls = Some(TlsOptions { leaf, tls12_only: args.tls12, ..TlsOptions::default() });
+        config.tls = Some(TlsOptions::default());
     }
     config.speed = args.speed.unwrap_or(config.speed);
     config.advance = match args.advance {
@@ -157,25 +111,7 @@ fn config(args: &Args) -> Result<Config, Box<dyn Error>> {
             app.workflows = args.workflow.iter().map(workflow).collect();
         }
     }
-    for path in &args.plan {
-        let plans = match read_json(path)? {
-            Value::Array(plans) => plans,
-            plan => vec![plan],
-        };
-        for plan in plans {
-            let plan: Plan = serde_json::from_value(plan).map_err(|e| format!("{}: {e}", path.display()))?;
-            config.plans.push(plan);
-        }
-    }
-    config.rate_limit.limit = args.limit.unwrap_or(config.rate_limit.limit);
-    config.rate_limit.window_seconds = args.window.unwrap_or(config.rate_limit.window_seconds);
     Ok(config)
-}
-
-fn read_json(path: &Path) -> Result<Value, Box<dyn Error>> {
-    let named = |error: &dyn Error| format!("{}: {error}", path.display());
-    let text = fs::read_to_string(path).map_err(|e| named(&e))?;
-    Ok(serde_json::from_str(&text).map_err(|e| named(&e))?)
 }
 
 /// Prints where the simulator listens, and writes it into a file that is either absent or complete.
@@ -197,11 +133,7 @@ fn announce(simulator: &Simulator, file: Option<&Path>) -> Result<(), Box<dyn Er
 fn watch_signals(end: mpsc::Sender<()>) -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT])?;
-    thread::spawn(move || {
-        for _ in signals.forever() {
-            let _ = end.send(());
-        }
-    });
+    thread::spawn(move || signals.forever().for_each(|_| end.send(()).unwrap_or_default()));
     Ok(())
 }
 

@@ -1,12 +1,11 @@
-//! How a build runs: what a test writes down before it starts one. Plain data with defaults.
+//! How a build runs: what a test writes down before it starts one.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use smart_default::SmartDefault;
 
-/// How the next build, or every build of a workflow, runs.
-///
-/// All fields have defaults; `Plan::default()` is a build of 300 simulated seconds that succeeds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How the next builds run; the default is a build of 300 simulated seconds that succeeds.
+#[derive(Clone, Debug, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plan {
     /// Only for builds of this workflow.
@@ -20,8 +19,10 @@ pub struct Plan {
     /// Time in `initializing` before the queue.
     pub initializing_seconds: f64,
     /// Time in `queued`.
+    #[default = 5.0]
     pub queued_seconds: f64,
     /// The steps in order.
+    #[default(default_steps())]
     pub steps: Vec<StepPlan>,
     /// Status at the end; `None` takes it from the steps (`failed` or `finished`). Any word goes.
     pub status: Option<String>,
@@ -29,11 +30,11 @@ pub struct Plan {
     pub v3_status: Option<String>,
     /// Legacy `message`, the reason of a failure; `None` makes one up from the failed step.
     pub message: Option<String>,
-    /// The step, status or `queued` in which the build stays until it is released or cancelled.
+    /// The step, status or `queued` in which the build stays until it is released or canceled.
     pub hold: Option<String>,
-    /// Name of the step that is running when a build ends as `canceled` or `timeout`.
-    pub ends_in: Option<String>,
     /// What the build leaves behind.
+    #[default(vec![ArtifactPlan::of("Demo.ipa", "ipa", 300_000),
+                   ArtifactPlan::text("test-report.xml", "test_results_bundle", REPORT)])]
     pub artifacts: Vec<ArtifactPlan>,
     /// How long after the end the artifacts appear.
     pub artifacts_late_seconds: f64,
@@ -41,40 +42,30 @@ pub struct Plan {
     pub commit: Option<String>,
     /// Labels of the workflow itself.
     pub labels: Vec<String>,
-    /// App Store Connect: statuses one after the other from the end of the build on.
-    pub app_store_connect: Vec<StorePhase>,
     /// How a cancel is taken.
     pub cancel: CancelPlan,
-    /// Instead of the general setting: this many GETs after the start answer 404.
-    pub not_found_polls: Option<u32>,
-    /// Instead of the general setting: GETs answer 404 for this long after the start.
-    pub not_found_seconds: Option<f64>,
-    /// Arrays that may be null are null: v3 `release_notes`, legacy `artefacts`.
-    pub null_lists: bool,
-    /// `instance_type` of the workflow.
-    pub instance_type: Option<String>,
-    /// Merged into the v3 answer's `data` as by RFC 7386 (null removes a key).
-    pub v3_patch: Option<Value>,
-    /// Merged into the legacy answer's `build` in the same way.
+    /// Merged into the legacy answer's `build` as by RFC 7386 (null removes a key).
     pub legacy_patch: Option<Value>,
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StepPlan {
     /// Shown name.
+    #[default = "Script"]
     pub name: String,
     /// v3 type; `script` has none in legacy answers.
+    #[default = "script"]
     pub r#type: String,
     /// How long it runs.
+    #[default = 10.0]
     pub seconds: f64,
     /// `success`, `failed`, `skipped` or `canceled`.
+    #[default = "success"]
     pub status: String,
     /// Its failure does not fail the build.
     pub ignore_failure: bool,
-    /// Exit code named in the legacy message.
-    pub exit_code: i32,
     /// Text of the log; after the generated lines if there are any.
     pub log: Option<String>,
     /// Size of generated log lines before the text.
@@ -83,10 +74,6 @@ pub struct StepPlan {
     pub no_log: bool,
     /// Legacy: where the link to the log is; `None` is what the service does by the step's type.
     pub log_link: Option<LogLink>,
-    /// Source of the script, which v3 shows.
-    pub script: Option<String>,
-    /// Legacy: commands of the subactions; a script has one if none is given.
-    pub commands: Vec<String>,
     /// Results of tests the step ran.
     pub tests: Option<TestPlan>,
     /// Status of the build while this step runs; `None` takes it from the type. Any word goes.
@@ -122,150 +109,59 @@ pub struct TestPlan {
 }
 
 /// One artifact.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ArtifactPlan {
     /// Shown name; may hold anything, also separators of paths.
+    #[default = "artifact.bin"]
     pub name: String,
     /// Type as the service calls it; free text.
+    #[default = "glob_matched"]
     pub r#type: String,
     /// Real size; the bytes are generated when they are read.
+    #[default = 1000]
     pub size: u64,
     /// Chooses the generated bytes.
+    #[default = 1]
     pub seed: u64,
     /// Instead of generated bytes: this text.
     pub text: Option<String>,
-    /// Size the service tells, if it is not the real one.
+    /// Size that the service states, if it is not the real one.
     pub declared_size: Option<u64>,
-    /// The service tells no size.
+    /// The service states no size.
     pub no_size: bool,
-    /// Sum the service tells in legacy answers, if it is not the real one; empty means none.
+    /// Sum that the service states in legacy answers, if it is not the real one; empty means none.
     pub md5: Option<String>,
-    /// Version shown by v3 and legacy.
-    pub version_name: Option<String>,
-    /// Version code; a string in both.
-    pub version_code: Option<String>,
-    /// Legacy: bundle id of an iOS app.
-    pub bundle_id: Option<String>,
-    /// Legacy: package name of an Android app.
-    pub package_name: Option<String>,
-}
-
-/// One status of App Store Connect's processing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StorePhase {
-    /// `initiated`, `pending`, `processing`, `finished`, `timeout` or `failed`.
-    pub status: String,
-    /// For how long; the last one stays.
-    #[serde(default)]
-    pub seconds: f64,
 }
 
 /// How a cancel is taken.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, SmartDefault, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CancelPlan {
-    /// Time from the request to the status `canceled`; `None` is the general setting.
-    pub delay_seconds: Option<f64>,
+    /// Time from the request to the status `canceled`.
+    #[default = 2.0]
+    pub delay_seconds: f64,
     /// The request is answered as usual, but the build runs on.
     pub ignored: bool,
-    /// The word the build ends with instead of `canceled`.
-    pub status: Option<String>,
 }
 
-impl Default for Plan {
-    fn default() -> Self {
-        let tests = TestPlan { passed: 12, ..TestPlan::default() };
-        Self {
-            workflow_id: None,
-            branch: None,
-            app_id: None,
-            times: None,
-            initializing_seconds: 0.0,
-            queued_seconds: 5.0,
-            steps: vec![
-                StepPlan::of("Preparing build machine", "preparing", 20.0),
-                StepPlan::of("Fetching app sources", "fetching", 10.0),
-                StepPlan::of("Install dependencies", "script", 50.0),
-                StepPlan { tests: Some(tests), ..StepPlan::of("Run unit tests", "script", 60.0) },
-                StepPlan::of("Build ipa", "script", 120.0),
-                StepPlan::of("Publishing", "publishing", 30.0),
-                StepPlan::of("Cleaning up", "finishing", 10.0),
-            ],
-            status: None,
-            v3_status: None,
-            message: None,
-            hold: None,
-            ends_in: None,
-            artifacts: vec![
-                ArtifactPlan {
-                    version_name: Some("1.0.108".into()),
-                    version_code: Some("108".into()),
-                    bundle_id: Some("com.example.demo".into()),
-                    ..ArtifactPlan::of("Demo.ipa", "ipa", 300_000)
-                },
-                ArtifactPlan::text("test-report.xml", "test_results_bundle", REPORT),
-            ],
-            artifacts_late_seconds: 0.0,
-            commit: None,
-            labels: Vec::new(),
-            app_store_connect: Vec::new(),
-            cancel: CancelPlan::default(),
-            not_found_polls: None,
-            not_found_seconds: None,
-            null_lists: false,
-            instance_type: Some("mac_mini_m2".into()),
-            v3_patch: None,
-            legacy_patch: None,
-        }
-    }
+fn default_steps() -> Vec<StepPlan> {
+    let tests = TestPlan { passed: 12, ..TestPlan::default() };
+    vec![
+        StepPlan::of("Preparing build machine", "preparing", 20.0),
+        StepPlan::of("Fetching app sources", "fetching", 10.0),
+        StepPlan::of("Install dependencies", "script", 50.0),
+        StepPlan { tests: Some(tests), ..StepPlan::of("Run unit tests", "script", 60.0) },
+        StepPlan::of("Build ipa", "script", 120.0),
+        StepPlan::of("Publishing", "publishing", 30.0),
+        StepPlan::of("Cleaning up", "finishing", 10.0),
+    ]
 }
 
 /// Content of the default plan's test report.
 const REPORT: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
 <testsuites tests=\"1\" failures=\"0\"><testsuite name=\"demo\" tests=\"1\" failures=\"0\">\
 <testcase classname=\"demo\" name=\"adds\" time=\"0.01\"/></testsuite></testsuites>\n";
-
-impl Default for StepPlan {
-    fn default() -> Self {
-        Self {
-            name: "Script".into(),
-            r#type: "script".into(),
-            seconds: 10.0,
-            status: "success".into(),
-            ignore_failure: false,
-            exit_code: 1,
-            log: None,
-            log_bytes: 0,
-            no_log: false,
-            log_link: None,
-            script: None,
-            commands: Vec::new(),
-            tests: None,
-            build_status: None,
-        }
-    }
-}
-
-impl Default for ArtifactPlan {
-    fn default() -> Self {
-        Self {
-            name: "artifact.bin".into(),
-            r#type: "glob_matched".into(),
-            size: 1000,
-            seed: 1,
-            text: None,
-            declared_size: None,
-            no_size: false,
-            md5: None,
-            version_name: None,
-            version_code: None,
-            bundle_id: None,
-            package_name: None,
-        }
-    }
-}
 
 impl Plan {
     /// The default build with `name` as its failing step; the steps after it are skipped as the service does.
@@ -284,24 +180,14 @@ impl Plan {
         Self { status: Some(status.into()), ..Self::default() }
     }
 
-    /// The default build stretched or squeezed so that it runs for `seconds` after `queued` seconds in the queue.
+    /// The default build, scaled so that it runs for `seconds` after `queued` seconds in the queue.
     pub fn lasting(queued: f64, seconds: f64) -> Self {
         let mut plan = Self { queued_seconds: queued, ..Self::default() };
-        plan.scale_to(seconds);
+        plan.steps.iter_mut().for_each(|step| step.seconds *= seconds / 300.0);
         plan
     }
 
-    /// Scales the steps so that together they take `seconds`.
-    pub fn scale_to(&mut self, seconds: f64) {
-        let total: f64 = self.steps.iter().map(|s| s.seconds).sum();
-        if total > 0.0 {
-            for step in &mut self.steps {
-                step.seconds *= seconds / total;
-            }
-        }
-    }
-
-    /// Does this plan speak about such a build?
+    /// Is this plan for such a build?
     pub(crate) fn fits(&self, app: &str, workflow: &str, branch: Option<&str>) -> bool {
         self.times != Some(0)
             && self.app_id.as_deref().is_none_or(|a| a == app)
@@ -358,34 +244,5 @@ impl TestPlan {
         report["name"] = json!("test-results.json");
         report["suites"] = json!([suite]);
         json!([report])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_runs_for_300_seconds() {
-        let total: f64 = Plan::default().steps.iter().map(|s| s.seconds).sum();
-        assert!((total - 300.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn json_needs_only_what_differs_and_typos_are_refused() {
-        let plan: Plan =
-            serde_json::from_value(json!({"status": "warning", "steps": [{"name": "A", "seconds": 2}]})).unwrap();
-        assert_eq!(plan.steps[0].r#type, "script");
-        assert!(serde_json::from_value::<Plan>(json!({"statsu": "x"})).is_err());
-        let again: Plan = serde_json::from_value(serde_json::to_value(&plan).unwrap()).unwrap();
-        assert_eq!(plan, again);
-    }
-
-    #[test]
-    fn fits_by_workflow_and_branch() {
-        let plan = Plan { workflow_id: Some("w".into()), branch: Some("main".into()), ..Plan::default() };
-        assert!(plan.fits("a", "w", Some("main")));
-        assert!(!plan.fits("a", "w", None));
-        assert!(!plan.fits("a", "x", Some("main")));
     }
 }

@@ -1,6 +1,8 @@
-//! What a simulator remembers of the requests and connections it saw. Plain data.
+//! What a simulator remembers of the requests and connections it saw.
 
-use crate::fault::Listener;
+use crate::fault::{Fault, Listener, path_matches};
+use crate::http::Request;
+use crate::world::World;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -23,26 +25,17 @@ pub struct RequestRecord {
     /// Headers in order, names as sent; an object with lower-case names in JSON.
     #[serde(serialize_with = "headers")]
     pub headers: Vec<(String, String)>,
-    /// Body as text; what is not UTF-8 is replaced.
+    /// Body as text, at most 8 MiB of it; what is not UTF-8 is replaced.
     pub body: String,
-    /// Body as it came.
-    #[serde(skip)]
-    pub body_bytes: Vec<u8>,
     /// Number of body bytes that were read.
     pub body_len: u64,
-    /// Real milliseconds from the start of the simulator to the arrival.
-    pub real_ms: u64,
-    /// Simulated time of the arrival, v3 form.
-    pub sim_time: String,
     /// Status of the answer; `None` as long as there is none, or if there never was one.
     pub status: Option<u16>,
     /// Body bytes of the answer that were handed to the socket.
     pub sent: u64,
     /// Everything is over: answered in full, or cut.
     pub done: bool,
-    /// The answer was sent as a whole.
-    pub complete: bool,
-    /// The fault that hit it.
+    /// Kind of the fault that hit it.
     pub fault: Option<String>,
     /// The request was carried out.
     pub acted: bool,
@@ -50,13 +43,8 @@ pub struct RequestRecord {
 
 fn headers<S: Serializer>(headers: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(None)?;
-    for (i, (name, value)) in headers.iter().enumerate() {
-        if headers[..i].iter().any(|(n, _)| n.eq_ignore_ascii_case(name)) {
-            continue;
-        }
-        let more = headers[i + 1..].iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
-        let all: Vec<&str> = std::iter::once(value.as_str()).chain(more).collect();
-        map.serialize_entry(&name.to_ascii_lowercase(), &all.join(", "))?;
+    for (name, value) in headers {
+        map.serialize_entry(&name.to_ascii_lowercase(), value)?;
     }
     map.end()
 }
@@ -69,12 +57,17 @@ impl RequestRecord {
 
     /// Body as JSON, `Null` if it is none.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body_bytes).unwrap_or(Value::Null)
+        serde_json::from_str(&self.body).unwrap_or(Value::Null)
     }
 
     /// Is it this method on a path that contains `path` (or matches it, with a `*`)?
     pub fn is(&self, method: &str, path: &str) -> bool {
-        self.method == method && crate::aim::path_matches(path, &self.path)
+        self.method == method && path_matches(path, &self.path)
+    }
+
+    pub(crate) fn set_body(&mut self, body: &[u8]) {
+        self.body_len = body.len() as u64;
+        self.body = String::from_utf8_lossy(&body[..body.len().min(8 << 20)]).into_owned();
     }
 }
 
@@ -85,16 +78,10 @@ pub struct ConnectionRecord {
     pub id: u64,
     /// The listener it came to.
     pub listener: Listener,
-    /// Real milliseconds from the start of the simulator to its opening.
-    pub opened_ms: u64,
     /// `TLSv1_2` or `TLSv1_3`; `None` without TLS or when the handshake failed.
     pub tls: Option<String>,
     /// The handshake resumed an earlier session.
     pub resumed: bool,
-    /// Why the handshake failed.
-    pub tls_error: Option<String>,
-    /// Requests so far.
-    pub requests: u64,
     /// It is over.
     pub closed: bool,
 }
@@ -112,56 +99,66 @@ pub struct Counters {
     pub tls_failures: u64,
     /// Builds started.
     pub builds_started: u64,
-    /// Starts that were refused.
-    pub starts_refused: u64,
     /// Cancel requests for builds that exist.
     pub cancels: u64,
-    /// Requests hit by a fault.
+    /// Requests and connections hit by a fault.
     pub faults: u64,
-    /// Requests refused for the limit.
-    pub rate_limited: u64,
     /// Requests to the storage that carried credentials.
     pub leaked_credentials: u64,
     /// Starts that reached the queue of the Jenkins.
     pub jenkins_triggers: u64,
-    /// Those of them that joined an equal one.
-    pub jenkins_joined: u64,
-    /// Requests to cancel an item of that queue.
-    pub jenkins_cancels: u64,
-    /// Requests to end a build of the Jenkins.
-    pub jenkins_stops: u64,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl World {
+    pub(crate) fn open_connection(&mut self, listener: Listener) -> u64 {
+        self.counters.connections += 1;
+        self.connections_made += 1;
+        let id = self.connections_made;
+        self.connections.push(ConnectionRecord { id, listener, tls: None, resumed: false, closed: false });
+        id
+    }
 
-    #[test]
-    fn headers_become_an_object() {
-        let record = RequestRecord {
-            id: 1,
-            connection: 1,
-            listener: Listener::Api,
-            method: "GET".into(),
-            path: "/a".into(),
-            query: String::new(),
-            headers: vec![("X-A".into(), "1".into()), ("B".into(), "2".into()), ("x-a".into(), "3".into())],
+    pub(crate) fn connection(&mut self, id: u64, change: impl FnOnce(&mut ConnectionRecord)) {
+        if let Ok(at) = self.connections.binary_search_by_key(&id, |c| c.id) {
+            change(&mut self.connections[at]);
+        }
+    }
+
+    /// The fault that hits a connection before there is a request.
+    pub(crate) fn take_connection_fault(&mut self, listener: Listener, point: crate::fault::CutPoint) -> Option<Fault> {
+        let fault = self.faults.take_connection(listener, point);
+        self.counters.faults += u64::from(fault.is_some());
+        fault
+    }
+
+    /// Records a request and finds the fault that hits it.
+    pub(crate) fn arrive(&mut self, connection: u64, listener: Listener, request: &Request) -> (u64, Option<Fault>) {
+        let fault = self.faults.take(listener, request);
+        self.requests_made += 1;
+        self.counters.requests += 1;
+        self.counters.faults += u64::from(fault.is_some());
+        self.requests.push(RequestRecord {
+            id: self.requests_made,
+            connection,
+            listener,
+            method: request.method.clone(),
+            path: request.path.clone(),
+            query: request.query.clone(),
+            headers: request.headers.clone(),
             body: String::new(),
-            body_bytes: b"{\"k\":1}".to_vec(),
             body_len: 0,
-            real_ms: 0,
-            sim_time: String::new(),
             status: None,
             sent: 0,
             done: false,
-            complete: false,
-            fault: None,
+            fault: fault.as_ref().map(Fault::label),
             acted: false,
-        };
-        let json = serde_json::to_value(&record).unwrap();
-        assert_eq!(json["headers"], serde_json::json!({"x-a": "1, 3", "b": "2"}));
-        assert_eq!(record.json()["k"], 1);
-        assert_eq!(record.header("X-a"), Some("1"));
-        assert!(record.is("GET", "/a"));
+        });
+        (self.requests_made, fault)
+    }
+
+    pub(crate) fn update_request(&mut self, id: u64, change: impl FnOnce(&mut RequestRecord)) {
+        if let Ok(at) = self.requests.binary_search_by_key(&id, |r| r.id) {
+            change(&mut self.requests[at]);
+        }
     }
 }

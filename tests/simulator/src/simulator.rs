@@ -1,11 +1,11 @@
-//! The simulator as a test holds it: settings before the start, a handle after it.
+//! The simulator as tests use it: a builder before the start, a handle after it.
 
-use crate::builds::BuildInfo;
+use crate::builds::{BuildInfo, StartRequest, Via};
 use crate::clock::Advance;
 use crate::config::{Access, App, Config, History, Key, TlsOptions};
 use crate::fault::{Fault, Listener};
-use crate::jenkins::JenkinsConfig;
-use crate::net::{Door, Tls, listen};
+use crate::jenkins::{Jenkins, JenkinsConfig, JenkinsRun};
+use crate::net::{Server, Tls, listen};
 use crate::plan::Plan;
 use crate::record::{ConnectionRecord, Counters, RequestRecord};
 use crate::world::{Addresses, Shared, Target, World};
@@ -101,15 +101,6 @@ impl Builder {
         self.config(|c| c.faults.push(fault))
     }
 
-    /// At most `limit` requests in `window` of real time.
-    #[must_use]
-    pub fn rate_limit(self, limit: u64, window: Duration) -> Self {
-        self.config(|c| {
-            c.rate_limit.limit = limit;
-            c.rate_limit.window_seconds = window.as_secs_f64();
-        })
-    }
-
     /// This many GETs of a fresh build answer 404.
     #[must_use]
     pub fn not_found_polls(self, polls: u32) -> Self {
@@ -119,34 +110,34 @@ impl Builder {
     /// Opens the sockets and begins to answer.
     pub fn start(self) -> io::Result<Simulator> {
         let config = self.config;
-        let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        let (api, storage) = (bind(config.port)?, bind(config.storage_port)?);
-        let jenkins =
-            config.jenkins.as_ref().map(|j| bind(j.port).map(|socket| (socket, j.host.clone()))).transpose()?;
         let tls = config.tls.map(Tls::new).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let address = |host: &str, socket: &TcpListener| {
-            socket.local_addr().map(|address| format!("{scheme}://{host}:{}", address.port()))
+        let bind = |host: &str, port| {
+            let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+            let address = format!("{scheme}://{host}:{}", socket.local_addr()?.port());
+            Ok::<_, io::Error>((socket, address))
         };
-        let addresses = Addresses {
-            api: address(&config.api_host, &api)?,
-            storage: address(&config.storage_host, &storage)?,
-            jenkins: jenkins.as_ref().map_or(Ok(String::new()), |(socket, host)| address(host, socket))?,
-        };
+        let (api, storage) = (bind("127.0.0.1", 0)?, bind("127.0.0.1", 0)?);
+        let jenkins = config.jenkins.as_ref().map(|j| bind(&j.host, j.port)).transpose()?;
         let context = config.jenkins.as_ref().map(|j| j.context.clone()).unwrap_or_default();
-        let jenkins_url = format!("{}{context}", addresses.jenkins);
+        let jenkins_origin = jenkins.as_ref().map(|(_, address)| address.clone()).unwrap_or_default();
+        let addresses = Addresses { api: api.1, storage: storage.1, jenkins: jenkins_origin };
         let ca = tls.as_ref().map(|tls| write_ca(&tls.ca)).transpose()?;
         let client = tls.as_ref().map(|tls| tls.client.clone());
-        let server = tls.map(|tls| tls.config);
+        let tls = tls.map(|tls| tls.config);
         let shared = Arc::new(Shared::new(World::new(config, addresses.clone())));
-        let mut doors = vec![
-            listen(api, Listener::Api, server.clone(), Arc::clone(&shared))?,
-            listen(storage, Listener::Storage, server.clone(), Arc::clone(&shared))?,
-        ];
-        if let Some((socket, _)) = jenkins {
-            doors.push(listen(socket, Listener::Jenkins, server, Arc::clone(&shared))?);
-        }
-        Ok(Simulator { shared, doors, v3: format!("{}/api/v3", addresses.api), addresses, jenkins_url, ca, client })
+        let sockets = [(api.0, Listener::Api), (storage.0, Listener::Storage)].into_iter();
+        let sockets = sockets.chain(jenkins.map(|(socket, _)| (socket, Listener::Jenkins)));
+        let servers = sockets.map(|(socket, listener)| listen(socket, listener, tls.clone(), Arc::clone(&shared)));
+        Ok(Simulator {
+            servers: servers.collect::<io::Result<_>>()?,
+            shared,
+            v3: format!("{}/api/v3", addresses.api),
+            jenkins_url: format!("{}{context}", addresses.jenkins),
+            addresses,
+            ca,
+            client,
+        })
     }
 }
 
@@ -159,7 +150,7 @@ fn write_ca(pem: &str) -> io::Result<tempfile::NamedTempFile> {
 /// A running simulator; dropping it ends it.
 pub struct Simulator {
     pub(crate) shared: Arc<Shared>,
-    doors: Vec<Door>,
+    servers: Vec<Server>,
     addresses: Addresses,
     v3: String,
     pub(crate) jenkins_url: String,
@@ -187,8 +178,8 @@ impl State<'_> {
     }
 
     /// All starts of jobs of the Jenkins, oldest first.
-    pub fn jenkins_runs(&self) -> Vec<crate::jenkins::JenkinsRun> {
-        self.0.jenkins.as_ref().map(crate::jenkins::Jenkins::infos).unwrap_or_default()
+    pub fn jenkins_runs(&self) -> Vec<JenkinsRun> {
+        self.0.jenkins.as_ref().map(Jenkins::infos).unwrap_or_default()
     }
 
     /// All connections.
@@ -300,14 +291,14 @@ impl Simulator {
         self.shared.lock().counters.clone()
     }
 
-    /// Orders a fault.
+    /// Adds a fault.
     pub fn fault(&self, fault: Fault) {
-        self.shared.lock().faults.arm(fault);
+        self.shared.lock().faults.add(fault);
     }
 
     /// Takes back all faults.
     pub fn clear_faults(&self) {
-        self.shared.lock().faults.clear();
+        self.shared.lock().faults.0.clear();
     }
 
     /// A plan for coming builds.
@@ -322,58 +313,25 @@ impl Simulator {
 
     /// Changes settings; those of the sockets have no effect any more.
     pub fn configure(&self, change: impl FnOnce(&mut Config)) {
-        change(&mut self.shared.lock().config);
-        self.shared.notify();
+        self.shared.change(|world| change(&mut world.config));
     }
 
     /// Moves simulated time on.
     pub fn advance(&self, seconds: f64) {
-        self.shared.lock().advance(seconds);
-        self.shared.notify();
+        self.shared.change(|world| world.advance(seconds));
     }
 
     /// Moves a build on; false if there is none of this id.
     pub fn advance_build(&self, id: &str, target: &Target) -> bool {
-        let mut world = self.shared.lock();
-        let found = world.find(id);
-        if let Some(index) = found {
-            world.advance_build(index, target);
-        }
-        drop(world);
-        self.shared.notify();
-        found.is_some()
-    }
-
-    /// Changes the pace of the simulated clock.
-    pub fn set_speed(&self, speed: f64) {
-        self.shared.lock().set_clock(None, Some(speed));
-        self.shared.notify();
+        self.shared.change(|world| world.find(id).map(|index| world.advance_build(index, target)).is_some())
     }
 
     /// Starts a build as if somebody had done so by v3; returns its id.
-    pub fn start_build(&self, request: crate::builds::StartRequest) -> String {
-        let mut world = self.shared.lock();
-        let index = world.start_build(request, crate::builds::Via::V3);
-        world.builds[index].id.clone()
-    }
-
-    /// Cancels a build as if somebody else had done so, without a request; false if it was over or is unknown.
-    pub fn cancel_build(&self, id: &str) -> bool {
-        let mut world = self.shared.lock();
-        let found = world.find(id);
-        let canceled = found.is_some_and(|index| world.cancel(index));
-        if let Some(index) = found {
-            // Nobody asked over the network.
-            world.counters.cancels -= 1;
-            world.builds[index].cancels -= 1;
-        }
-        canceled
-    }
-
-    /// Forgets builds, requests, faults and plans but those of the settings.
-    pub fn reset(&self) {
-        self.shared.lock().reset();
-        self.shared.notify();
+    pub fn start_build(&self, request: StartRequest) -> String {
+        self.shared.change(|world| {
+            let index = world.start_build(request, Via::V3);
+            world.builds[index].id.clone()
+        })
     }
 
     /// The state as JSON, as `/_sim/state` shows it.
@@ -395,8 +353,6 @@ impl Simulator {
 impl Drop for Simulator {
     fn drop(&mut self) {
         self.shared.stop();
-        for door in &mut self.doors {
-            door.shut();
-        }
+        self.servers.iter_mut().for_each(Server::shut);
     }
 }

@@ -1,17 +1,16 @@
-//! Everything a simulator knows, behind one lock: builds, clock, faults, records. Knows no sockets.
+//! The state of a simulator, behind one lock: builds, clock, faults, records.
 
-use crate::aim::Faults;
-use crate::builds::{Build, BuildInfo, StartRequest, Via, Visibility};
+use crate::builds::{Build, BuildInfo, StartRequest, Via};
 use crate::clock::{Advance, Clock};
 use crate::config::{App, Config, History, UnknownWorkflow};
+use crate::fault::Faults;
+use crate::http::Request;
 use crate::ids::IdSource;
 use crate::jenkins::Jenkins;
-use crate::limit::Buckets;
 use crate::plan::{Plan, StepPlan};
 use crate::record::{ConnectionRecord, Counters, RequestRecord};
 use crate::time::{SimTime, micros};
-use crate::variables::VariableGroups;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,6 +33,13 @@ impl Shared {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.settle();
         world
+    }
+
+    /// Changes the state and wakes all who wait for that.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.notify();
+        result
     }
 
     /// Wakes all who wait for a change.
@@ -84,7 +90,7 @@ impl Shared {
     }
 }
 
-/// The addresses under which the two listeners are known.
+/// The addresses of the listeners.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Addresses {
     pub(crate) api: String,
@@ -103,7 +109,6 @@ pub(crate) struct World {
     pub(crate) builds: Vec<Build>,
     pub(crate) plans: Vec<Plan>,
     pub(crate) faults: Faults,
-    pub(crate) buckets: Buckets,
     pub(crate) requests: Vec<RequestRecord>,
     pub(crate) connections: Vec<ConnectionRecord>,
     /// Requests ever recorded, also before a reset.
@@ -111,13 +116,13 @@ pub(crate) struct World {
     /// Connections ever opened, also before a reset.
     pub(crate) connections_made: u64,
     pub(crate) counters: Counters,
-    /// How often each link was used, by its nonce.
-    pub(crate) link_uses: HashMap<u64, u32>,
+    /// The build and the artifact behind each self-authorizing path.
+    pub(crate) links: HashMap<String, (usize, usize)>,
+    /// Paths of the storage with their signed queries.
+    pub(crate) signed: HashSet<String>,
     /// Caches that were deleted.
     pub(crate) deleted_caches: Vec<String>,
-    pub(crate) variables: VariableGroups,
     pub(crate) jenkins: Option<Jenkins>,
-    pub(crate) began: Instant,
 }
 
 /// Where `advance` takes a build.
@@ -135,31 +140,28 @@ pub enum Target {
 
 impl World {
     pub(crate) fn new(config: Config, addresses: Addresses) -> Self {
-        let start = config.start_time.map_or_else(SimTime::real_now, |s| SimTime::from_micros(micros(s as f64)));
-        let clock = Clock::new(config.advance, config.speed, start);
+        let clock = Clock::new(config.advance, config.speed, SimTime::real_now());
         let mut world = Self {
             clock,
             addresses,
-            ids: IdSource::new(),
+            ids: IdSource::default(),
             builds: Vec::new(),
             plans: config.plans.clone(),
             faults: Faults::default(),
-            buckets: Buckets::default(),
             requests: Vec::new(),
             connections: Vec::new(),
             requests_made: 0,
             connections_made: 0,
             counters: Counters::default(),
-            link_uses: HashMap::new(),
+            links: HashMap::new(),
+            signed: HashSet::new(),
             deleted_caches: Vec::new(),
-            variables: VariableGroups::default(),
             jenkins: None,
-            began: Instant::now(),
             config,
         };
         world.open_jenkins();
         for fault in world.config.faults.clone() {
-            world.faults.arm(fault);
+            world.faults.add(fault);
         }
         for history in world.config.history.clone() {
             world.add_history(&history);
@@ -174,8 +176,8 @@ impl World {
         fresh.connections.retain(|c| !c.closed);
         fresh.requests_made = self.requests_made;
         fresh.connections_made = self.connections_made;
-        fresh.ids = std::mem::replace(&mut self.ids, IdSource::new());
-        fresh.take_over_jenkins(self);
+        fresh.ids = std::mem::replace(&mut self.ids, IdSource::default());
+        fresh.keep_jenkins_port(self);
         *self = fresh;
     }
 
@@ -183,11 +185,7 @@ impl World {
         self.clock.now()
     }
 
-    pub(crate) fn real_ms(&self) -> u64 {
-        self.began.elapsed().as_millis() as u64
-    }
-
-    /// The app of this id, if the keys' owner may see it.
+    /// The app of this id, unless it belongs to somebody else.
     pub(crate) fn own_app(&self, id: &str) -> Option<&App> {
         self.config.apps.iter().find(|a| a.id == id && !a.foreign)
     }
@@ -208,38 +206,41 @@ impl World {
         all
     }
 
-    fn visibility(&self) -> Visibility {
-        Visibility {
-            not_found_polls: self.config.not_found_polls,
-            not_found_seconds: self.config.not_found_seconds,
-            hidden_lists: self.config.hidden_lists,
-        }
+    /// Indices of the builds that a list shows by the filters of the request, newest first.
+    pub(crate) fn listed(&mut self, request: &Request) -> Vec<usize> {
+        let query = |name: &str| request.query_one(name);
+        let app = query("app_id").or_else(|| query("appId"));
+        let workflow = query("workflow_id").or_else(|| query("workflowId"));
+        let (branch, tag) = (query("branch"), query("tag"));
+        let same = |wanted: &Option<String>, value: Option<&String>| wanted.is_none() || wanted.as_ref() == value;
+        let mut all = self.newest_first();
+        all.retain(|&index| self.builds[index].listed());
+        all.retain(|&index| {
+            let build = &self.builds[index].request;
+            same(&app, Some(&build.app_id))
+                && same(&workflow, Some(&build.workflow_id))
+                && same(&branch, build.branch.as_ref())
+                && same(&tag, build.tag.as_ref())
+        });
+        all
     }
 
     /// Starts a build as the plans say.
     pub(crate) fn start_build(&mut self, request: StartRequest, via: Via) -> usize {
         let plan = self.choose_plan(&request);
         self.counters.builds_started += 1;
-        let (origin, visibility) = (self.now(), self.visibility());
-        self.add_build(request, plan, via, origin, &visibility)
+        let index = self.add_build(request, plan, via, self.now());
+        self.builds[index].not_found_left = self.config.not_found_polls;
+        self.builds[index].hidden_lists = self.config.hidden_lists;
+        index
     }
 
-    fn add_build(
-        &mut self,
-        request: StartRequest,
-        plan: Plan,
-        via: Via,
-        origin: SimTime,
-        visibility: &Visibility,
-    ) -> usize {
+    fn add_build(&mut self, request: StartRequest, plan: Plan, via: Via, origin: SimTime) -> usize {
         let app = self.config.apps.iter().find(|a| a.id == request.app_id);
         let workflow = app.and_then(|a| a.workflows.iter().find(|w| w.id == request.workflow_id));
         let workflow_name = workflow.and_then(|w| w.name.clone());
         let index = self.builds.iter().filter(|b| b.request.app_id == request.app_id).count() as u64 + 1;
-        let mut build = Build::new(&mut self.ids, request, plan, via, origin, visibility);
-        build.workflow_name = workflow_name;
-        build.index = index;
-        self.builds.push(build);
+        self.builds.push(Build { workflow_name, index, ..Build::new(&mut self.ids, request, plan, via, origin) });
         self.builds.len() - 1
     }
 
@@ -273,10 +274,10 @@ impl World {
 
     /// Puts finished builds into the past.
     pub(crate) fn add_history(&mut self, history: &History) {
+        const GAP: f64 = 3600.0;
         let first_app = self.config.apps.first().map(|a| a.id.clone()).unwrap_or_default();
-        let span: f64 = history.durations.iter().map(|d| d + history.queued_seconds + history.gap_seconds).sum();
+        let span: f64 = history.durations.iter().map(|d| d + history.queued_seconds + GAP).sum();
         let mut origin = self.now().plus(-micros(span));
-        let none = Visibility { not_found_polls: 0, not_found_seconds: 0.0, hidden_lists: 0 };
         for &seconds in &history.durations {
             let request = StartRequest {
                 app_id: history.app_id.clone().unwrap_or_else(|| first_app.clone()),
@@ -285,17 +286,17 @@ impl World {
                 labels: history.labels.clone(),
                 ..StartRequest::default()
             };
-            let mut plan = Plan { not_found_polls: Some(0), ..Plan::lasting(history.queued_seconds, seconds) };
+            let mut plan = Plan::lasting(history.queued_seconds, seconds);
             plan.status = Some(history.status.clone());
-            self.add_build(request, plan, Via::History, origin, &none);
-            origin = origin.plus(micros(seconds + history.queued_seconds + history.gap_seconds));
+            self.add_build(request, plan, Via::History, origin);
+            origin = origin.plus(micros(seconds + history.queued_seconds + GAP));
         }
     }
 
     /// A GET of a build was answered.
     pub(crate) fn polled(&mut self, index: usize) {
         self.builds[index].polls += 1;
-        if self.clock.mode() == Advance::Poll {
+        if self.clock.mode == Advance::Poll {
             self.advance_build(index, &Target::Next);
         }
     }
@@ -305,7 +306,7 @@ impl World {
         let time = micros(seconds);
         self.clock.jump(time);
         for build in &mut self.builds {
-            build.move_by(time);
+            build.polled += time;
         }
     }
 
@@ -330,11 +331,11 @@ impl World {
             }
         };
         let Some(by) = to.map(|t| t - position).filter(|&by| by > 0) else { return };
-        if self.clock.mode() == Advance::Poll {
-            self.builds[index].move_by(by);
+        if self.clock.mode == Advance::Poll {
+            self.builds[index].polled += by;
             let build = &self.builds[index];
             let reached = build.time(build.position(&self.clock));
-            self.clock.jump_to(reached);
+            self.clock.jump(reached.since(self.now()));
         } else {
             self.clock.jump(by);
         }
@@ -346,7 +347,7 @@ impl World {
         if mode == Some(Advance::Poll) {
             let now = self.now();
             for build in &mut self.builds {
-                build.begin_polling(now);
+                build.polled = now.since(build.origin);
             }
         }
     }
@@ -354,18 +355,14 @@ impl World {
     /// Takes a cancel; false if the build was over.
     pub(crate) fn cancel(&mut self, index: usize) -> bool {
         self.counters.cancels += 1;
-        let general = self.config.cancel_delay_seconds;
         let Self { builds, clock, .. } = self;
         let build = &mut builds[index];
         build.cancels += 1;
         if build.moment(clock).finished.is_some() {
             return false;
         }
-        let plan = &build.plan.cancel;
-        if !plan.ignored {
-            let at = build.position(clock) + micros(plan.delay_seconds.unwrap_or(general));
-            let status = plan.status.clone().unwrap_or_else(|| "canceled".into());
-            build.timeline.cancel_at(at, &status);
+        if !build.plan.cancel.ignored {
+            build.timeline.cancel_at(build.position(clock) + micros(build.plan.cancel.delay_seconds));
         }
         true
     }
@@ -384,112 +381,5 @@ fn unknown_workflow_plan(workflow: &str) -> Plan {
         message: Some(format!("Workflow with id `{workflow}` was not found in codemagic.yaml")),
         artifacts: Vec::new(),
         ..Plan::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::DEFAULT_APP;
-
-    fn world(advance: Advance) -> World {
-        let config = Config { advance, start_time: Some(1_790_000_000), ..Config::default() };
-        World::new(config, Addresses::default())
-    }
-
-    fn start(world: &mut World, workflow: &str) -> usize {
-        let request =
-            StartRequest { app_id: DEFAULT_APP.into(), workflow_id: workflow.into(), ..StartRequest::default() };
-        world.start_build(request, Via::V3)
-    }
-
-    fn status(world: &World, index: usize) -> String {
-        world.builds[index].moment(&world.clock).status
-    }
-
-    #[test]
-    fn each_poll_moves_its_own_build() {
-        let mut w = world(Advance::Poll);
-        let (a, b) = (start(&mut w, "ios-release"), start(&mut w, "ios-release"));
-        let mut seen = Vec::new();
-        for _ in 0..7 {
-            seen.push(status(&w, a));
-            w.polled(a);
-        }
-        let all = ["queued", "preparing", "fetching", "building", "publishing", "finishing", "finished"];
-        assert_eq!(seen, all);
-        assert_eq!(status(&w, b), "queued");
-        let end = w.builds[a].moment(&w.clock).finished.map(|p| w.builds[a].time(p)).unwrap();
-        assert!(end <= w.now(), "nothing shown lies in the future");
-    }
-
-    #[test]
-    fn plans_for_a_number_of_builds_go_first() {
-        let mut w = world(Advance::Manual);
-        w.plans.push(Plan::ending("a"));
-        w.plans.push(Plan { times: Some(1), ..Plan::ending("b") });
-        w.plans.push(Plan { workflow_id: Some("android-release".into()), ..Plan::ending("c") });
-        let builds = ["ios-release", "ios-release", "android-release"].map(|workflow| start(&mut w, workflow));
-        w.advance(1000.0);
-        assert_eq!(builds.map(|b| status(&w, b)), ["b", "a", "c"]);
-    }
-
-    #[test]
-    fn an_unknown_workflow_fails() {
-        let mut w = world(Advance::Manual);
-        let b = start(&mut w, "iOS release");
-        w.advance_build(b, &Target::End);
-        assert_eq!(status(&w, b), "failed");
-        let build = &w.builds[b];
-        assert!(build.message(&build.moment(&w.clock)).unwrap().contains("`iOS release`"));
-    }
-
-    #[test]
-    fn moves_to_a_status_and_out_of_a_hold() {
-        let mut w = world(Advance::Manual);
-        w.plans.push(Plan { hold: Some("publishing".into()), ..Plan::default() });
-        let b = start(&mut w, "ios-release");
-        w.advance_build(b, &Target::Status("publishing".into()));
-        assert_eq!(status(&w, b), "publishing");
-        w.advance(10_000.0);
-        assert_eq!(status(&w, b), "publishing");
-        w.advance_build(b, &Target::Release);
-        assert_eq!(status(&w, b), "finishing");
-        w.advance_build(b, &Target::End);
-        assert_eq!(status(&w, b), "finished");
-    }
-
-    #[test]
-    fn a_cancel_takes_its_time_and_a_late_one_is_told() {
-        let mut w = world(Advance::Manual);
-        let b = start(&mut w, "ios-release");
-        w.advance(10.0);
-        assert!(w.cancel(b));
-        assert_eq!(status(&w, b), "preparing");
-        w.advance(2.0);
-        assert_eq!(status(&w, b), "canceled");
-        assert!(!w.cancel(b));
-        assert_eq!((w.counters.cancels, w.builds[b].cancels), (2, 2));
-    }
-
-    #[test]
-    fn the_past_lies_before_the_start() {
-        let mut w = world(Advance::Manual);
-        w.add_history(&History { durations: vec![100.0, 200.0], ..History::default() });
-        let infos = w.build_infos();
-        assert!(infos.iter().all(|b| b.status == "finished" && b.via == Via::History));
-        assert_eq!(w.newest_first(), [1, 0]);
-        assert_eq!(infos[1].index, 2);
-    }
-
-    #[test]
-    fn a_reset_forgets_all_but_the_settings() {
-        let mut w = world(Advance::Manual);
-        let b = start(&mut w, "ios-release");
-        let id = w.builds[b].id.clone();
-        w.reset();
-        assert!(w.builds.is_empty() && w.counters == Counters::default());
-        let again = start(&mut w, "ios-release");
-        assert_ne!(w.builds[again].id, id);
     }
 }

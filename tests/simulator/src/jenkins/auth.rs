@@ -1,16 +1,20 @@
-//! Who asks: basic authentication with token or password, sessions, crumbs.
+//! Authentication by token, password or session; crumbs; API tokens that are made and revoked over HTTP.
 
-use super::Ctx;
 use super::pages;
-use super::state::{Jenkins, Session};
+use super::state::{Jenkins, Session, Token};
+use super::{Call, OPAQUE_JSON};
+use crate::content::Content;
 use crate::http::{Request, Response};
 use crate::ids::{hash, mix};
-use crate::time::SimTime;
+use crate::time::{SECOND, SimTime};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 
-/// Who asks.
+/// Who sent a request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Caller {
-    /// Name; `None` is anonymous.
+    /// Name as Jenkins spells it; `None` is anonymous.
     pub(crate) name: Option<String>,
     /// An API token proved it in this very request.
     pub(crate) by_token: bool,
@@ -18,87 +22,62 @@ pub(crate) struct Caller {
     pub(crate) session: Option<String>,
 }
 
-/// Reads base64; what is none gives an empty text.
-pub(crate) fn base64(text: &str) -> Vec<u8> {
-    let (mut out, mut word, mut bits) = (Vec::new(), 0u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return Vec::new(),
-        };
-        word = word << 6 | u32::from(value);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            out.push((word >> bits) as u8);
-            word &= (1 << bits) - 1;
-        }
-    }
-    out
-}
-
-/// Finds out who asks; the error is the refusal.
+/// Finds out who sent a request; the error is the refusal.
 pub(crate) fn authenticate(j: &mut Jenkins, request: &Request, now: SimTime) -> Result<Caller, Box<Response>> {
     let cookies = request.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case("cookie"));
-    let given: Vec<&str> = cookies.flat_map(|(_, v)| v.split(';')).map(str::trim).collect();
-    let id = given.iter().find_map(|c| c.strip_prefix("JSESSIONID.362191f9="));
-    let session: Option<Session> = id.and_then(|id| j.sessions.iter().find(|s| s.id == id)).cloned();
-    let mut caller = Caller { session: session.as_ref().map(|s| s.id.clone()), ..Caller::default() };
-    let known = session.and_then(|s| s.user);
+    let mut given = cookies.flat_map(|(_, v)| v.split(';')).map(str::trim);
+    let id = given.find_map(|c| c.strip_prefix("JSESSIONID.362191f9="));
+    let session = id.and_then(|id| j.sessions.iter().find(|s| s.id == id)).cloned();
+    let (session, known) = session.map_or((None, None), |s| (Some(s.id), s.user));
+    let caller = |name: Option<String>, by_token| Ok(Caller { name, by_token, session: session.clone() });
     let header = request.header("authorization").filter(|_| !j.config.strip_authorization).unwrap_or_default();
-    if let Some(token) = header.strip_prefix("Bearer ") {
-        // A proxy in front turns one that it knows into a user; Jenkins itself does not look at it.
-        let Some(token) = j.tokens.iter_mut().find(|t| t.value == token) else {
-            return Ok(Caller { name: known, ..caller });
-        };
+    if let Some(value) = header.strip_prefix("Bearer ") {
+        // A proxy in front turns a token that it knows into a user; Jenkins itself does not read it.
+        let Some(token) = j.tokens.iter_mut().find(|t| t.value == value) else { return caller(known, false) };
         token.uses += 1;
-        return Ok(Caller { name: Some(token.user.clone()), by_token: true, ..caller });
+        return caller(Some(token.user.clone()), true);
     }
-    let Some(coded) = header.strip_prefix("Basic ") else {
-        caller.name = known;
-        return Ok(caller);
-    };
-    let plain = String::from_utf8_lossy(&base64(coded.trim())).into_owned();
+    let Some(coded) = header.strip_prefix("Basic ") else { return caller(known, false) };
+    let plain = String::from_utf8_lossy(&STANDARD.decode(coded.trim()).unwrap_or_default()).into_owned();
     let (user, secret) = plain.split_once(':').unwrap_or((&plain, ""));
-    if known.as_deref() == Some(user) {
-        // The session is enough, so the token is not looked at, and a crumb is wanted after all.
-        caller.name = known;
-        return Ok(caller);
+    // Names are found whatever their case, and from there on spelled as Jenkins does.
+    let found = j.config.users.iter().find(|u| u.name.eq_ignore_ascii_case(user)).cloned();
+    let Some(found) = found else { return Err(Box::new(pages::unauthorized(&request.path))) };
+    if known.as_ref() == Some(&found.name) {
+        // The session is enough, so the token is not read, and a crumb is needed after all.
+        return caller(known, false);
     }
-    let valid = |t: &&mut super::state::Token| t.user == user && t.value == secret && t.expires.is_none_or(|e| e > now);
+    let valid =
+        |t: &&mut Token| t.user == found.name && t.value == secret && t.expires.is_none_or(|expires| expires > now);
     if let Some(token) = j.tokens.iter_mut().find(valid) {
         token.uses += 1;
-        return Ok(Caller { name: Some(user.to_owned()), by_token: true, ..caller });
+        return caller(Some(found.name), true);
     }
-    let by_password = j.config.users.iter().any(|u| u.name == user && u.password.as_deref() == Some(secret));
-    if by_password {
-        return Ok(Caller { name: Some(user.to_owned()), ..caller });
+    if found.password.as_deref() == Some(secret) {
+        return caller(Some(found.name), false);
     }
-    Err(Box::new(refused(request)))
+    Err(Box::new(pages::unauthorized(&request.path)))
 }
 
-fn refused(request: &Request) -> Response {
-    pages::unauthorized(&request.path)
-}
-
-/// The crumb of a session and a user.
-fn crumb(session: &str, user: Option<&str>, salt: &str) -> String {
-    let mut state = hash(&format!("{session} {} {salt}", user.unwrap_or("anonymous")));
-    let mut next = || {
-        state = mix(state);
-        state
-    };
-    format!("{:016x}{:016x}{:016x}{:016x}", next(), next(), next(), next())
-}
-
-impl Ctx<'_> {
+impl Call<'_> {
+    /// The crumb of the session and the user.
     fn own_crumb(&self) -> Option<String> {
         let session = self.caller.session.as_deref()?;
-        Some(crumb(session, self.caller.name.as_deref(), &self.j.config.version))
+        let seed = hash(&format!("{session} {}", self.caller.name.as_deref().unwrap_or("anonymous")));
+        Some((0..4).map(|n| format!("{:016x}", mix(seed ^ n))).collect())
+    }
+
+    /// Opens a session by a cookie, if there is none yet.
+    pub(crate) fn open_session(&mut self, response: &mut Response) {
+        if self.caller.session.is_none() {
+            let id = format!("node0{:x}.node0", self.ids.next());
+            let path = if self.j.config.context.is_empty() { "/" } else { &self.j.config.context };
+            let cookie = format!("JSESSIONID.362191f9={id}; Path={path}; HttpOnly; SameSite=Lax");
+            self.j.sessions.push(Session { id: id.clone(), user: self.caller.name.clone() });
+            self.caller.session = Some(id);
+            response.set("Set-Cookie", &cookie);
+            response.set("Expires", pages::LONG_AGO);
+        }
     }
 
     /// `/crumbIssuer/api/json`
@@ -107,52 +86,74 @@ impl Ctx<'_> {
             return self.not_found();
         }
         let mut cookie = Response::empty(200);
-        self.remember(&mut cookie);
-        let crumb = self.own_crumb().unwrap_or_default();
-        let body = serde_json::json!({
+        self.open_session(&mut cookie);
+        let mut response = self.json(&json!({
             "_class": "hudson.security.csrf.DefaultCrumbIssuer",
-            "crumb": crumb,
+            "crumb": self.own_crumb(),
             "crumbRequestField": "Jenkins-Crumb",
-        });
-        let mut response = self.json(&body);
+        }));
         response.headers.extend(cookie.headers);
         response
     }
 
-    /// Refuses a POST without the crumb it needs.
-    pub(crate) fn check_crumb(&mut self) -> Result<(), Box<Response>> {
+    /// The refusal of a POST without the crumb that it needs.
+    pub(crate) fn missing_crumb(&mut self) -> Option<Response> {
         if self.request.method != "POST" || self.caller.by_token || !self.j.config.crumbs {
-            return Ok(());
+            return None;
         }
         let given =
             self.request.header("jenkins-crumb").map(str::to_owned).or_else(|| self.form.first("Jenkins-Crumb"));
         if given.is_some() && given == self.own_crumb() {
-            return Ok(());
+            return None;
         }
-        let mut refusal = pages::container(&self.request.path, 403, "No valid crumb was included in the request");
+        let mut refusal = pages::container_page(&self.request.path, 403, "No valid crumb was included in the request");
         if given.is_some() {
-            // To look at a crumb opens a session.
-            self.remember(&mut refusal);
+            // Reading a crumb opens a session.
+            self.open_session(&mut refusal);
         }
-        Err(Box::new(refusal))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_base64() {
-        assert_eq!(base64("ZGV2OnBhc3M="), b"dev:pass");
-        assert_eq!(base64("w6Q6"), "ä:".as_bytes());
-        assert!(base64("%%").is_empty());
+        Some(refusal)
     }
 
-    #[test]
-    fn crumbs_belong_to_a_session_and_a_user() {
-        assert_ne!(crumb("a", Some("dev"), "1"), crumb("b", Some("dev"), "1"));
-        assert_ne!(crumb("a", Some("dev"), "1"), crumb("a", None, "1"));
-        assert_eq!(crumb("a", None, "1").len(), 64);
+    /// `/me/descriptorByName/jenkins.security.ApiTokenProperty/ACTION`, or the same of a user.
+    pub(crate) fn tokens(&mut self, user: Option<&str>, action: &str) -> Response {
+        let Some(me) = self.caller.name.clone() else { return self.log_in() };
+        if !matches!(action, "generateNewToken" | "revoke") {
+            return self.not_found();
+        }
+        if self.method != "POST" {
+            return self.post_only();
+        }
+        if user.is_some_and(|u| u != me) {
+            return Response::empty(403);
+        }
+        if action == "generateNewToken" {
+            return self.new_token(&me);
+        }
+        match self.form.first("tokenUuid").filter(|uuid| !uuid.is_empty()) {
+            None => self.oops(400),
+            Some(uuid) => {
+                self.j.tokens.retain(|t| t.user != me || t.uuid != uuid);
+                Response::empty(200)
+            }
+        }
+    }
+
+    fn new_token(&mut self, user: &str) -> Response {
+        const DAY: i64 = 86_400 * SECOND;
+        let name = self.form.first("newTokenName").filter(|n| !n.trim().is_empty());
+        let name = name.unwrap_or_else(|| format!("Token created on {}", self.now.offset()));
+        let value = format!("11{:016x}{:016x}", self.ids.next(), self.ids.next());
+        let uuid = self.ids.uuid();
+        let mut data = json!({"tokenName": name, "tokenUuid": uuid, "tokenValue": value});
+        let days = self.form.first("expirationDuration").and_then(|days| days.parse::<i64>().ok());
+        let date = self.form.first("tokenExpiration").and_then(|day| SimTime::from_date(&day));
+        let expires = days.map(|days| self.now.plus(days * DAY)).or(date).filter(|_| self.j.config.token_expiry);
+        if self.j.config.token_expiry {
+            data["expirationDate"] = json!(expires.map(|e| e.v3()[..10].to_owned()));
+            data["aboutToExpire"] = json!(expires.is_some_and(|e| e.since(self.now) < 7 * DAY));
+        }
+        self.j.tokens.push(Token { user: user.to_owned(), value, name, uuid, expires, uses: 0 });
+        let body: Value = json!({"status": "ok", "data": data});
+        Response::new(200, OPAQUE_JSON, Content::from_text(&body.to_string()))
     }
 }

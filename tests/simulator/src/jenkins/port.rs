@@ -1,52 +1,40 @@
-//! What ties the Jenkins to the rest: its place in the world, and its port, which a restart closes for a while.
+//! What connects the Jenkins with the rest: its place in the state, and its port, which a restart closes for a while.
 
+use super::handle::Restart;
 use super::state::{Jenkins, Port};
 use crate::world::{Shared, World};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 impl Shared {
-    /// Waits until the Jenkins' port is closed, if it is to be.
-    pub(crate) fn follow_port(&self) {
-        let closing = |world: &World| world.jenkins.as_ref().is_some_and(|j| j.port == Port::Closing);
-        let address = {
-            let world = self.lock();
-            if !closing(&world) {
-                return;
-            }
-            world.addresses.jenkins.split_once("://").map(|(_, a)| a.to_owned())
-        };
-        // Wakes the thread from its `accept`.
-        drop(address.map(std::net::TcpStream::connect));
-        self.wait(Duration::from_secs(10), |world| !closing(world));
-    }
-
-    /// Ends every phase of a restart, and waits until it listens.
-    pub(crate) fn start_jenkins(&self) {
-        self.follow_port();
-        if let Some(j) = &mut self.lock().jenkins {
-            j.starting = 0;
-            j.refused_ms = Some(0);
+    /// Begins a restart; if connections are to be refused, they are when this returns.
+    pub(crate) fn restart_jenkins(&self, restart: &Restart) {
+        let address = self.change(|world| {
+            let now = world.now();
+            let World { jenkins: Some(j), ids, addresses, .. } = world else { return None };
+            j.restart(ids, now, restart);
+            addresses.jenkins.split_once("://").map(|(_, a)| a.to_owned()).filter(|_| j.port == Port::Closing)
+        });
+        if let Some(address) = address {
+            // Wakes the thread from its `accept`.
+            drop(TcpStream::connect(address));
+            let closed = |world: &World| world.jenkins.as_ref().is_some_and(|j| j.port != Port::Closing);
+            self.wait(Duration::from_secs(10), closed);
         }
-        self.notify();
-        self.wait(Duration::from_secs(10), |world| world.jenkins.as_ref().is_none_or(|j| j.port == Port::Open));
     }
 
     /// Waits as long as the port of the Jenkins is to stay closed.
     pub(crate) fn wait_for_port(&self) {
         let closed = Instant::now();
-        let over = |world: &World| {
-            let Some(j) = &world.jenkins else { return true };
-            j.refused_ms.is_some_and(|ms| closed.elapsed() >= Duration::from_millis(ms))
-        };
-        while !self.stopped() && !self.wait(Duration::from_secs(60), over) {}
+        let time = self.lock().jenkins.as_ref().map_or(0, |j| j.refused_ms);
+        while !self.stopped() && closed.elapsed() < Duration::from_millis(time) {
+            self.pause(Duration::from_millis(time).saturating_sub(closed.elapsed()));
+        }
     }
 
-    /// Says what the port of the Jenkins is now.
+    /// Notes the state of the Jenkins' port.
     pub(crate) fn set_port(&self, port: Port) {
-        if let Some(jenkins) = &mut self.lock().jenkins {
-            jenkins.port = port;
-        }
-        self.notify();
+        self.change(|world| world.jenkins.iter_mut().for_each(|j| j.port = port));
     }
 }
 
@@ -58,14 +46,14 @@ impl World {
         }
     }
 
-    /// After a reset: the port stays what it is, and numbers go on.
-    pub(crate) fn take_over_jenkins(&mut self, before: &Self) {
+    /// After a reset: the port stays what it is, and numbers continue.
+    pub(crate) fn keep_jenkins_port(&mut self, before: &Self) {
         if let (Some(new), Some(old)) = (&mut self.jenkins, &before.jenkins) {
-            (new.port, new.next_queue_id) = (old.port, old.next_queue_id.max(new.next_queue_id));
+            (new.port, new.next_queue_id) = (old.port, old.next_queue_id);
         }
     }
 
-    /// Lets what lives by the clock catch up with it.
+    /// Lets what is moved by the clock catch up with it.
     pub(crate) fn settle(&mut self) {
         let now = self.clock.now();
         if let Some(jenkins) = &mut self.jenkins {

@@ -1,4 +1,4 @@
-//! One start of a job from the queue to the last line of its log: a list of beats that time works off. Knows no HTTP.
+//! One start of a job from the queue to the last line of its log: a list of events. Knows no HTTP.
 
 use super::config::{JenkinsParameter, JobKind};
 use super::log::{Log, escape};
@@ -15,20 +15,18 @@ pub(crate) enum Place {
     Blocked,
     Buildable,
     Left,
-    Cancelled,
+    Canceled,
 }
 
-/// Something that happens after a time.
+/// Something that happens when the time before it has passed.
 #[derive(Clone, Debug)]
-pub(crate) struct Beat {
-    /// Simulated time that is left before it.
+pub(crate) struct Event {
     pub(crate) left: i64,
-    pub(crate) then: Does,
+    action: Action,
 }
 
-/// What happens.
 #[derive(Clone, Debug)]
-pub(crate) enum Does {
+enum Action {
     Enter(Place),
     Start,
     Step(Box<JenkinsStep>),
@@ -57,17 +55,17 @@ pub struct JenkinsFile {
     pub sha256: String,
 }
 
-/// A question that was or is asked.
+/// An input step that was reached.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
     pub(crate) input: JenkinsInput,
     pub(crate) settled: bool,
 }
 
-/// An answer to a question.
+/// An answer to an input step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct JenkinsAnswer {
-    /// Id of the question.
+    /// Id of the input step.
     pub id: String,
     /// Proceeded, not aborted.
     pub proceeded: bool,
@@ -77,21 +75,39 @@ pub struct JenkinsAnswer {
     pub parameters: Value,
 }
 
-/// A stage of a pipeline.
+/// A stage of a Pipeline.
 #[derive(Clone, Debug)]
-pub(crate) struct StageInfo {
+pub(crate) struct Stage {
     pub(crate) name: String,
     pub(crate) node: u32,
     pub(crate) start: SimTime,
     pub(crate) end: Option<SimTime>,
 }
 
-/// How a build was told to end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Orders {
-    pub(crate) stops: u32,
-    pub(crate) terms: u32,
-    pub(crate) kills: u32,
+/// The queue item of a `node` step that waits for an agent.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeItem {
+    pub(crate) id: u64,
+    pub(crate) label: String,
+    pub(crate) since: SimTime,
+}
+
+/// A way to end a build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Stop,
+    Term,
+    Kill,
+}
+
+/// What starts a run.
+#[derive(Default)]
+pub(crate) struct Order {
+    pub(crate) job: String,
+    pub(crate) params: Vec<ParamValue>,
+    pub(crate) files: Vec<JenkinsFile>,
+    pub(crate) cause: Value,
+    pub(crate) quiet_seconds: f64,
 }
 
 /// A start of a job.
@@ -105,14 +121,14 @@ pub(crate) struct Run {
     pub(crate) params: Vec<ParamValue>,
     pub(crate) files: Vec<JenkinsFile>,
     pub(crate) causes: Vec<Value>,
-    /// Starts that were joined with this one.
+    /// Starts that were coalesced with this one.
     pub(crate) joined: u32,
     pub(crate) since: SimTime,
     /// Its own time.
     pub(crate) time: SimTime,
-    /// The clock when it was last looked at.
+    /// The clock when it was last moved.
     pub(crate) seen: SimTime,
-    pub(crate) beats: VecDeque<Beat>,
+    pub(crate) events: VecDeque<Event>,
     pub(crate) place: Place,
     /// The clock when it left the queue.
     pub(crate) left: Option<SimTime>,
@@ -129,47 +145,43 @@ pub(crate) struct Run {
     pub(crate) questions: Vec<Question>,
     pub(crate) answers: Vec<JenkinsAnswer>,
     pub(crate) held: bool,
-    pub(crate) stages: Vec<StageInfo>,
+    pub(crate) node_item: Option<NodeItem>,
+    pub(crate) stages: Vec<Stage>,
     nodes: u32,
     step_node: Option<u32>,
-    pub(crate) orders: Orders,
-    pub(crate) aborted_by: Option<String>,
-    /// Who interrupted it, whether or not it heeds that.
+    pub(crate) stops: u32,
+    pub(crate) terms: u32,
+    pub(crate) kills: u32,
+    aborted: bool,
+    /// Who interrupted it, whether or not it ended.
     pub(crate) interrupted_by: Option<String>,
     pub(crate) description: Option<String>,
     /// The build was deleted.
     pub(crate) deleted: bool,
 }
 
-/// What starts a run.
-pub(crate) struct Order {
-    pub(crate) id: u64,
-    pub(crate) job: String,
-    pub(crate) kind: JobKind,
-    pub(crate) params: Vec<ParamValue>,
-    pub(crate) files: Vec<JenkinsFile>,
-    pub(crate) cause: Value,
-    pub(crate) quiet_seconds: f64,
-}
-
 impl Run {
-    pub(crate) fn new(order: Order, plan: JenkinsPlan, now: SimTime) -> Self {
-        let mut beats: Vec<(f64, Does)> = Vec::new();
+    pub(crate) fn new(id: u64, kind: JobKind, order: Order, plan: JenkinsPlan, now: SimTime) -> Self {
+        let mut events = VecDeque::new();
+        let mut push = |seconds: f64, action| events.push_back(Event { left: micros(seconds), action });
         let mut wait = order.quiet_seconds;
         if plan.blocked_seconds > 0.0 {
-            beats.push((wait, Does::Enter(Place::Blocked)));
+            push(wait, Action::Enter(Place::Blocked));
             wait = plan.blocked_seconds;
         }
-        beats.push((wait, Does::Enter(Place::Buildable)));
-        beats.push((plan.buildable_seconds, Does::Enter(Place::Left)));
-        beats.push((plan.left_seconds, Does::Start));
-        beats.extend(plan.steps.iter().map(|s| (s.seconds, Does::Step(Box::new(s.clone())))));
-        let ends = ends(&plan);
-        let beats = beats.into_iter().map(|(s, then)| Beat { left: micros(s), then }).chain(ends).collect();
+        push(wait, Action::Enter(Place::Buildable));
+        push(1.0, Action::Enter(Place::Left));
+        push(plan.left_seconds, Action::Start);
+        plan.steps.iter().for_each(|step| push(step.seconds, Action::Step(Box::new(step.clone()))));
+        if plan.post_seconds > 0.0 {
+            push(0.0, Action::PostProduction);
+        }
+        push(plan.post_seconds, Action::End);
+        push(plan.log_late_seconds, Action::CloseLog);
         Self {
-            id: order.id,
+            id,
             job: order.job,
-            kind: order.kind,
+            kind,
             params: order.params,
             files: order.files,
             causes: vec![order.cause],
@@ -177,7 +189,7 @@ impl Run {
             since: now,
             time: now,
             seen: now,
-            beats,
+            events,
             place: Place::Waiting,
             left: None,
             item_gone: false,
@@ -192,11 +204,14 @@ impl Run {
             questions: Vec::new(),
             answers: Vec::new(),
             held: plan.hold_queue,
+            node_item: None,
             stages: Vec::new(),
             nodes: 1,
             step_node: None,
-            orders: Orders::default(),
-            aborted_by: None,
+            stops: 0,
+            terms: 0,
+            kills: 0,
+            aborted: false,
             interrupted_by: None,
             description: plan.description.clone(),
             deleted: false,
@@ -204,69 +219,78 @@ impl Run {
         }
     }
 
-    /// In the queue, so that an equal start joins it and a cancel takes it out.
+    /// In the queue, so that an equal start is coalesced with it and a cancel takes it out.
     pub(crate) fn queued(&self) -> bool {
         matches!(self.place, Place::Waiting | Place::Blocked | Place::Buildable)
     }
 
     /// Will anything happen to it by itself?
     pub(crate) fn active(&self) -> bool {
-        !self.beats.is_empty()
+        !self.events.is_empty()
     }
 
     pub(crate) fn pipeline(&self) -> bool {
         self.kind == JobKind::Pipeline
     }
 
-    /// The question that waits for an answer.
+    /// Do lines of the Pipeline itself stand in the log?
+    fn decorated(&self) -> bool {
+        self.pipeline() && !self.plan.bare_console
+    }
+
+    /// The input step that waits for an answer.
     pub(crate) fn question(&self) -> Option<&Question> {
         self.questions.iter().find(|q| !q.settled)
     }
 
-    /// Lets time pass. `gate` is false while it may not leave the queue; `number` is the next build's.
-    pub(crate) fn go(&mut self, mut time: i64, gate: bool, number: &mut u32) {
-        loop {
-            if self.question().is_some() || (self.held && self.number.is_some()) {
+    /// Lets time pass. `number` is the next build's, `queue_id` that of the next queue item.
+    pub(crate) fn go(&mut self, mut time: i64, number: &mut u32, queue_id: &mut u64) {
+        while self.question().is_none() && !(self.held && self.number.is_some()) {
+            let Some(event) = self.events.front_mut() else { break };
+            if event.left > time {
+                event.left -= time;
                 break;
             }
-            let Some(beat) = self.beats.front_mut() else { break };
-            if beat.left > time {
-                beat.left -= time;
+            time -= event.left;
+            self.time = self.time.plus(event.left);
+            event.left = 0;
+            if matches!(event.action, Action::Enter(Place::Left)) && self.held {
                 break;
             }
-            time -= beat.left;
-            self.time = self.time.plus(beat.left);
-            beat.left = 0;
-            if matches!(beat.then, Does::Enter(Place::Left)) && (!gate || self.held) {
-                break;
-            }
-            let Some(beat) = self.beats.pop_front() else { break };
-            self.apply(beat.then, number);
+            let Some(event) = self.events.pop_front() else { break };
+            self.apply(event.action, number, queue_id);
         }
         self.time = self.time.plus(time);
     }
 
-    /// Lets the next thing happen, whatever time that takes.
-    pub(crate) fn step(&mut self, gate: bool, number: &mut u32) {
-        let left = self.beats.front().map_or(0, |b| b.left);
-        self.go(left, gate, number);
-    }
-
-    fn apply(&mut self, does: Does, number: &mut u32) {
-        match does {
-            Does::Enter(place) => {
+    fn apply(&mut self, action: Action, number: &mut u32, queue_id: &mut u64) {
+        match action {
+            Action::Enter(place) => {
                 self.place = place;
                 if place == Place::Left {
                     self.left = Some(self.seen);
                 }
             }
-            Does::Start => self.start(number),
-            Does::Step(step) => self.happen(&step),
-            Does::PostProduction => self.building = false,
-            Does::End => self.end(),
-            Does::CloseLog => {
-                let result = self.result.clone().unwrap_or_default();
+            Action::Start => {
+                self.number = Some(*number);
+                *number += 1;
+                self.start();
+            }
+            Action::Step(step) => {
+                if let Some(label) = &step.node {
+                    self.node_item = Some(NodeItem { id: *queue_id, label: label.clone(), since: self.time });
+                    *queue_id += 1;
+                    self.print(&format!(
+                        "Still waiting to schedule task\nThere are no nodes with the label ‘{label}’\n"
+                    ));
+                }
+                self.happen(&step);
+            }
+            Action::PostProduction => self.building = false,
+            Action::End => self.end(),
+            Action::CloseLog => {
                 if !self.plan.bare_console {
+                    let result = self.result.clone().unwrap_or_default();
                     self.log.text(None, &format!("Finished: {result}\n"));
                 }
                 self.log_open = false;
@@ -274,9 +298,7 @@ impl Run {
         }
     }
 
-    fn start(&mut self, number: &mut u32) {
-        self.number = Some(*number);
-        *number += 1;
+    fn start(&mut self) {
         self.started = self.time;
         (self.building, self.in_progress) = (true, true);
         if self.plan.bare_console {
@@ -312,63 +334,19 @@ impl Run {
         format!("nodeId=\"{id}\" startId=\"{id}\"{within}{label}")
     }
 
-    /// A line of the pipeline itself; it begins a node.
+    /// A line of the Pipeline itself; it begins a node.
     fn marker(&mut self, text: &str, attributes: &str) {
         self.nodes += 1;
         let html = format!("<span class=\"pipeline-new-node\" {attributes}>[Pipeline] {}\n</span>", escape(text));
         self.log.noted("", &format!("[Pipeline] {text}\n"), &html);
     }
 
-    fn happen(&mut self, step: &JenkinsStep) {
-        if let Some(name) = &step.stage {
-            self.stage(name);
-        }
-        if self.pipeline() && !self.plan.bare_console && self.step_node.is_none() && has_output(step) {
-            let within = self.stages.last().map_or(4, |s| s.node);
-            let id = self.nodes + 1;
-            self.marker("sh", &format!("nodeId=\"{id}\" enclosingId=\"{within}\""));
-            self.step_node = Some(id);
-        }
-        self.log.text(self.step_node, &step.text);
-        self.log.numbered(self.step_node, step.lines, &step.line_text);
-        if let Some(result) = &step.result {
-            self.result = Some(result.clone());
-        }
-        if let Some(input) = &step.input {
-            if self.pipeline() && !self.plan.bare_console {
-                let within = self.stages.last().map_or(4, |s| s.node);
-                let id = self.nodes + 1;
-                self.marker("input", &format!("nodeId=\"{id}\" enclosingId=\"{within}\""));
-                self.log.text(Some(id), &format!("{}\n{} or Abort\n", input.message, input.ok));
-                self.step_node = None;
-            }
-            self.questions.push(Question { input: input.clone(), settled: false });
-        }
-        self.held |= step.hold;
-    }
-
-    fn stage(&mut self, name: &str) {
-        self.close_stage();
-        let decorated = self.pipeline() && !self.plan.bare_console;
-        if decorated {
-            let outer = self.nodes + 1;
-            self.marker("stage", &self.opens(Some(4), None));
-            self.marker(&format!("{{ ({name})"), &self.opens(Some(outer), Some(name)));
-        }
-        let stage = StageInfo { name: name.to_owned(), node: self.nodes, start: self.time, end: None };
-        self.stages.push(stage);
-    }
-
-    fn close_stage(&mut self) {
-        self.step_node = None;
-        let decorated = self.pipeline() && !self.plan.bare_console;
-        let Some(stage) = self.stages.last_mut().filter(|s| s.end.is_none()) else { return };
-        stage.end = Some(self.time);
-        let node = stage.node;
-        if decorated {
-            self.closes("}", node);
-            self.closes("// stage", node - 1);
-        }
+    /// A step within the stage; returns its node.
+    fn step_marker(&mut self, text: &str) -> u32 {
+        let within = self.stages.last().map_or(4, |s| s.node);
+        let id = self.nodes + 1;
+        self.marker(text, &format!("nodeId=\"{id}\" enclosingId=\"{within}\""));
+        id
     }
 
     fn closes(&mut self, text: &str, opened: u32) {
@@ -376,106 +354,135 @@ impl Run {
         self.marker(text, &format!("nodeId=\"{id}\" startId=\"{opened}\""));
     }
 
+    /// A text of the build itself, with its timestamps.
+    fn print(&mut self, text: &str) {
+        if self.plan.timestamps {
+            self.log.stamped(self.step_node, text, self.time, self.pipeline());
+        } else {
+            self.log.text(self.step_node, text);
+        }
+    }
+
+    fn happen(&mut self, step: &JenkinsStep) {
+        if let Some(name) = &step.stage {
+            self.stage(name);
+        }
+        if self.decorated() && self.step_node.is_none() && (!step.text.is_empty() || step.lines > 0) {
+            self.step_node = Some(self.step_marker("sh"));
+        }
+        self.print(&step.text);
+        self.log.numbered(self.step_node, step.lines, &step.line_text);
+        if step.result.is_some() {
+            self.result.clone_from(&step.result);
+        }
+        if let Some(input) = &step.input {
+            if self.decorated() {
+                let id = self.step_marker("input");
+                self.log.text(Some(id), &format!("{}\n{} or Abort\n", input.message, input.ok));
+                self.step_node = None;
+            }
+            self.questions.push(Question { input: input.clone(), settled: false });
+        }
+        self.held |= step.hold || step.node.is_some();
+    }
+
+    fn stage(&mut self, name: &str) {
+        self.close_stage();
+        if self.decorated() {
+            let outer = self.nodes + 1;
+            self.marker("stage", &self.opens(Some(4), None));
+            self.marker(&format!("{{ ({name})"), &self.opens(Some(outer), Some(name)));
+        }
+        self.stages.push(Stage { name: name.to_owned(), node: self.nodes, start: self.time, end: None });
+    }
+
+    fn close_stage(&mut self) {
+        self.step_node = None;
+        let Some(stage) = self.stages.last_mut().filter(|s| s.end.is_none()) else { return };
+        stage.end = Some(self.time);
+        let node = stage.node;
+        if self.decorated() {
+            self.closes("}", node);
+            self.closes("// stage", node - 1);
+        }
+    }
+
     fn end(&mut self) {
         self.close_stage();
-        if self.pipeline() && !self.plan.bare_console {
+        if self.decorated() {
             self.closes("}", 4);
             self.closes("// node", 3);
             self.closes("End of Pipeline", 2);
         }
-        self.finish();
-    }
-
-    fn finish(&mut self) {
-        if self.result.is_none() || self.aborted_by.is_none() {
+        if !self.aborted {
             self.result = Some(self.plan.result.clone());
         }
         self.ended = Some(self.time);
         (self.building, self.in_progress) = (false, false);
     }
 
-    /// Somebody tells the build to stop; true if that changes anything.
+    /// A request to end the build.
     pub(crate) fn order_stop(&mut self, how: Ending, user: &str) {
-        let stop = self.plan.stop.clone();
-        let (count, ignored, lines) = match how {
-            Ending::Gently => (&mut self.orders.stops, stop.ignores_stop, "Sending interrupt signal to process\n"),
-            Ending::Term => (&mut self.orders.terms, stop.ignores_term, "Sending interrupt signal to process\n"),
-            Ending::Kill => (&mut self.orders.kills, stop.ignores_kill, "Hard kill!\n"),
+        let stop = &self.plan.stop;
+        let (count, ignored) = match how {
+            Ending::Stop => (&mut self.stops, stop.ignores_stop),
+            Ending::Term => (&mut self.terms, stop.ignores_term),
+            Ending::Kill => (&mut self.kills, stop.ignores_kill),
         };
         *count += 1;
-        if !self.in_progress || how == Ending::Gently && *count <= stop.lost {
+        if !self.in_progress || how == Ending::Stop && *count <= stop.lost {
             return;
         }
         self.interrupted_by = Some(user.to_owned());
-        let again = self.aborted_by.is_some();
-        if self.pipeline() && !self.plan.bare_console {
-            let by = if again || how == Ending::Kill { String::new() } else { format!("Aborted by {user}\n") };
-            self.log.text(self.step_node, &(by + lines));
+        let kill = how == Ending::Kill;
+        if self.decorated() {
+            let by = if self.aborted || kill { String::new() } else { format!("Aborted by {user}\n") };
+            let line = if kill { "Hard kill!\n" } else { "Sending interrupt signal to process\n" };
+            self.log.text(self.step_node, &(by + line));
         }
-        // A second order shortens nothing, unless it is the hard one.
-        if ignored || (again && how != Ending::Kill) {
+        // A second request shortens nothing, unless it is the hard one.
+        if ignored || (self.aborted && !kill) {
             return;
         }
-        self.aborted_by = Some(user.to_owned());
-        self.result = Some(stop.result);
-        self.held = false;
-        for question in &mut self.questions {
-            question.settled = true;
-        }
-        let text = if self.pipeline() { String::new() } else { format!("Build was aborted\nAborted by {user}\n") };
-        let last = if self.plan.bare_console { stop.text } else { stop.text + &text };
-        let wait = if how == Ending::Kill { 0.0 } else { stop.seconds };
-        self.beats.clear();
-        self.beats.push_back(Beat { left: micros(wait), then: Does::Step(Box::new(JenkinsStep::text(&last))) });
-        self.beats.push_back(Beat { left: 0, then: Does::End });
-        self.beats.push_back(Beat { left: micros(self.plan.log_late_seconds), then: Does::CloseLog });
+        let seconds = if kill { 0.0 } else { self.plan.stop.seconds };
+        let plain = !self.pipeline() && !self.plan.bare_console;
+        let last = if plain { format!("Build was aborted\nAborted by {user}\n") } else { String::new() };
+        self.abort(seconds, &last);
     }
 
-    /// An answer to the question that waits.
+    /// Ends the build as aborted after so many seconds.
+    fn abort(&mut self, seconds: f64, last: &str) {
+        self.aborted = true;
+        self.result = Some("ABORTED".to_owned());
+        self.release();
+        self.questions.iter_mut().for_each(|q| q.settled = true);
+        let event = |seconds, action| Event { left: micros(seconds), action };
+        self.events = [
+            event(seconds, Action::Step(Box::new(JenkinsStep::text(last)))),
+            event(0.0, Action::End),
+            event(self.plan.log_late_seconds, Action::CloseLog),
+        ]
+        .into();
+    }
+
+    /// An answer to the input step that waits.
     pub(crate) fn answer(&mut self, answer: JenkinsAnswer) {
-        let user = answer.user.clone();
         if let Some(question) = self.questions.iter_mut().find(|q| !q.settled && q.input.id() == answer.id) {
             question.settled = true;
         }
-        let proceeded = answer.proceeded;
-        self.answers.push(answer);
-        if proceeded {
-            self.log.text(None, &if self.plan.bare_console { String::new() } else { format!("Approved by {user}\n") });
-        } else {
-            self.aborted_by = Some(user.clone());
-            self.result = Some("ABORTED".to_owned());
-            self.log.text(None, &if self.plan.bare_console { String::new() } else { format!("Rejected by {user}\n") });
-            let late = micros(self.plan.log_late_seconds);
-            self.beats = [Beat { left: 0, then: Does::End }, Beat { left: late, then: Does::CloseLog }].into();
+        if !self.plan.bare_console {
+            let word = if answer.proceeded { "Approved" } else { "Rejected" };
+            self.log.text(None, &format!("{word} by {}\n", answer.user));
         }
+        if !answer.proceeded {
+            self.abort(0.0, "");
+        }
+        self.answers.push(answer);
     }
 
     /// Out of the place where the plan holds it.
     pub(crate) fn release(&mut self) {
         self.held = false;
+        self.node_item = None;
     }
-}
-
-/// A way to end a build.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Gently,
-    Term,
-    Kill,
-}
-
-fn has_output(step: &JenkinsStep) -> bool {
-    !step.text.is_empty() || step.lines > 0
-}
-
-fn ends(plan: &JenkinsPlan) -> Vec<Beat> {
-    let mut ends = Vec::new();
-    let mut left = 0;
-    if plan.post_seconds > 0.0 {
-        ends.push(Beat { left, then: Does::PostProduction });
-        left = micros(plan.post_seconds);
-    }
-    ends.push(Beat { left, then: Does::End });
-    ends.push(Beat { left: micros(plan.log_late_seconds), then: Does::CloseLog });
-    ends
 }

@@ -1,4 +1,4 @@
-//! The `tree` parameter: which properties an answer shows, and which part of its lists. Pure.
+//! The `tree` parameter: which properties an answer shows, and which part of its lists.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ struct Node {
     range: Option<(usize, usize)>,
 }
 
-/// Cuts an answer down to what `tree` names; `_class` stays everywhere. A tree that is none leaves all there is.
+/// Cuts an answer down to what `tree` names; `_class` stays everywhere. What is no tree leaves all there is.
 pub(crate) fn prune(value: &Value, tree: &str) -> Value {
     let chars: Vec<char> = tree.chars().collect();
     let mut at = 0;

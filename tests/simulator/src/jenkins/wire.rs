@@ -1,10 +1,11 @@
-//! What `api/json` says of the root, of jobs, queue items and builds.
+//! The JSON of the root, of jobs, queue items and builds.
 
 use super::config::{JobKind, ParameterKind};
+use super::log::escape;
 use super::run::{ParamValue, Place, Run};
-use super::state::{Jenkins, Job, patched};
-use super::{job_path, segment};
-use crate::content::Content;
+use super::segment;
+use super::state::{Jenkins, Job};
+use crate::apply::merge;
 use crate::time::{SECOND, SimTime};
 use serde_json::{Map, Value, json};
 
@@ -14,13 +15,16 @@ fn class(kind: JobKind) -> &'static str {
         JobKind::Pipeline => "org.jenkinsci.plugins.workflow.job.WorkflowJob",
         JobKind::Folder => "com.cloudbees.hudson.plugins.folder.Folder",
         JobKind::Multibranch => "org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchProject",
-        JobKind::Organization => "jenkins.branch.OrganizationFolder",
+        JobKind::Matrix => "hudson.matrix.MatrixProject",
+        JobKind::Configuration => "hudson.matrix.MatrixConfiguration",
     }
 }
 
 fn build_class(kind: JobKind) -> &'static str {
     match kind {
         JobKind::Pipeline => "org.jenkinsci.plugins.workflow.job.WorkflowRun",
+        JobKind::Matrix => "hudson.matrix.MatrixBuild",
+        JobKind::Configuration => "hudson.matrix.MatrixRun",
         _ => "hudson.model.FreeStyleBuild",
     }
 }
@@ -36,7 +40,7 @@ fn short_name(full: &str) -> &str {
 
 impl Jenkins {
     fn job_url(&self, full: &str) -> String {
-        format!("{}{}", self.base(), job_path(full))
+        format!("{}{}", self.base(), self.job_path(full))
     }
 
     fn color(&self, job: &Job) -> String {
@@ -84,7 +88,8 @@ impl Jenkins {
             "jobs": self.jobs_json("", user),
             "primaryView": {"_class": "hudson.model.AllView", "name": "all", "url": format!("{}/", self.base())},
             "quietDownReason": null,
-            "quietingDown": self.config.quieting_down,
+            "overallLoad": {},
+            "quietingDown": false,
             "slaveAgentPort": -1,
             "unlabeledLoad": {"_class": "jenkins.model.UnlabeledLoadStatistics"},
             "url": format!("{}/", self.base()),
@@ -99,7 +104,7 @@ impl Jenkins {
         let mut value = json!({
             "_class": class(job.def.kind),
             "actions": [{}, {}],
-            "description": job.def.description,
+            "description": "",
             "displayName": short_name(full),
             "displayNameOrNull": null,
             "fullDisplayName": full.replace('/', " » "),
@@ -132,7 +137,7 @@ impl Jenkins {
             "builds": newest,
             "allBuilds": all,
             "color": self.color(job),
-            "concurrentBuild": !job.def.serial,
+            "concurrentBuild": true,
             "disabled": job.disabled,
             "firstBuild": builds.last().map(short),
             "healthReport": [],
@@ -150,25 +155,50 @@ impl Jenkins {
             "queueItem": queued.map(|r| self.item_json(r)),
         });
         extend(&mut value, more);
+        if job.def.kind == JobKind::Matrix {
+            value["activeConfigurations"] = json!(self.jobs_json(full, user));
+        }
         value
     }
 
     fn why(&self, run: &Run) -> Option<String> {
-        let left = run.beats.front().map_or(0, |b| b.left);
+        let left = run.events.front().map_or(0, |e| e.left);
         match run.place {
-            Place::Left | Place::Cancelled => None,
-            _ if self.config.quieting_down => Some("Jenkins is about to shut down".to_owned()),
+            Place::Left | Place::Canceled => None,
             Place::Waiting => Some(format!("In the quiet period. Expires in {}", span(left))),
-            Place::Blocked => Some(run.plan.blocked_why.clone()),
-            Place::Buildable => {
-                let mut others = self.runs.iter().filter(|r| r.job == run.job && r.in_progress);
-                let busy = self.jobs.get(&run.job).is_some_and(|j| j.def.serial).then(|| others.next()).flatten();
-                Some(match busy.and_then(|r| r.number) {
-                    Some(number) => format!("Build #{number} is already in progress (ETA: N/A)"),
-                    None => run.plan.buildable_why.clone(),
-                })
-            }
+            Place::Blocked => Some("Build #1 is already in progress (ETA: N/A)".to_owned()),
+            Place::Buildable => Some("Waiting for next available executor".to_owned()),
         }
+    }
+
+    /// The items of the queue, those of waiting `node` steps among them.
+    pub(crate) fn queued_items(&self) -> Vec<Value> {
+        let queued = self.runs.iter().filter(|r| r.queued() && !r.item_gone).map(|r| self.item_json(r));
+        let nodes = self.runs.iter().filter_map(|r| r.node_item.as_ref());
+        queued.chain(nodes.filter_map(|n| self.node_item_json(n.id))).collect()
+    }
+
+    /// The queue item of a `node` step: its task is a part of a build and has a relative URL.
+    pub(crate) fn node_item_json(&self, id: u64) -> Option<Value> {
+        let run = self.runs.iter().find(|r| r.node_item.as_ref().is_some_and(|n| n.id == id))?;
+        let (item, number) = (run.node_item.as_ref()?, run.number?);
+        let step = "org.jenkinsci.plugins.workflow.support.steps.ExecutorStepExecution$PlaceholderTask";
+        let url = format!("{}{number}/", self.job_path(&run.job));
+        Some(json!({
+            "_class": "hudson.model.Queue$BuildableItem",
+            "actions": [],
+            "blocked": false,
+            "buildable": true,
+            "id": id,
+            "inQueueSince": millis(item.since),
+            "params": "",
+            "stuck": true,
+            "task": {"_class": step, "name": format!("part of {} #{number}", run.job), "url": url.trim_start_matches('/')},
+            "url": format!("queue/item/{id}/"),
+            "why": format!("There are no nodes with the label ‘{}’", item.label),
+            "buildableStartMilliseconds": millis(item.since),
+            "pending": false,
+        }))
     }
 
     pub(crate) fn item_json(&self, run: &Run) -> Value {
@@ -176,7 +206,7 @@ impl Jenkins {
             Place::Waiting => "Waiting",
             Place::Blocked => "Blocked",
             Place::Buildable => "Buildable",
-            Place::Left | Place::Cancelled => "Left",
+            Place::Left | Place::Canceled => "Left",
         };
         let job = self.jobs.get(&run.job);
         let params = run.params.iter().fold(String::new(), |all, p| all + "\n" + &p.definition.name + "=" + &shown(p));
@@ -188,7 +218,7 @@ impl Jenkins {
             "id": run.id,
             "inQueueSince": millis(run.since),
             "params": params,
-            "stuck": run.place == Place::Buildable && run.plan.stuck,
+            "stuck": false,
             "task": {
                 "_class": class(run.kind),
                 "name": short_name(&run.job),
@@ -200,20 +230,20 @@ impl Jenkins {
         });
         let more = match run.place {
             Place::Waiting => {
-                json!({"timestamp": millis(run.time.plus(run.beats.front().map_or(0, |b| b.left)))})
+                json!({"timestamp": millis(run.time.plus(run.events.front().map_or(0, |e| e.left)))})
             }
             Place::Blocked => json!({"buildableStartMilliseconds": millis(run.time)}),
             Place::Buildable => json!({"buildableStartMilliseconds": millis(run.time), "pending": false}),
-            Place::Left | Place::Cancelled => {
+            Place::Left | Place::Canceled => {
                 let executable = run.number.map(|number| {
                     let url = self.build_url(run, number);
                     json!({"_class": build_class(run.kind), "number": number, "url": url})
                 });
-                json!({"cancelled": run.place == Place::Cancelled, "executable": executable})
+                json!({"cancelled": run.place == Place::Canceled, "executable": executable})
             }
         };
         extend(&mut value, more);
-        patched(value, &run.plan.item_patch)
+        value
     }
 
     pub(crate) fn build_url(&self, run: &Run, number: u32) -> String {
@@ -282,13 +312,13 @@ impl Jenkins {
             let number = builds.iter().find(|b| b.number.is_some() && b.number == number).and(number)?;
             Some(json!({"number": number, "url": self.build_url(run, number)}))
         };
-        let value = json!({
+        let mut value = json!({
             "_class": build_class(run.kind),
             "actions": actions,
             "artifacts": listed,
             "building": run.building,
             "description": run.description,
-            "displayName": run.plan.display_name.clone().unwrap_or_else(|| format!("#{number}")),
+            "displayName": format!("#{number}"),
             "duration": done.map_or(0, |end| end.since(run.started) / 1000),
             "estimatedDuration": estimated,
             "executor": null,
@@ -304,21 +334,28 @@ impl Jenkins {
             "inProgress": run.in_progress,
             "previousBuild": near(number.checked_sub(1)),
             "nextBuild": near(Some(number + 1)),
-            "changeSets": [],
             "culprits": [],
         });
-        let mut value = patched(value, &run.plan.build_patch);
-        if !self.config.in_progress
-            && let Some(map) = value.as_object_mut()
-        {
-            map.remove("inProgress");
+        if run.pipeline() {
+            value["changeSets"] = json!([]);
+        } else {
+            value["builtOn"] = json!("");
+            value["changeSet"] = json!({"_class": "hudson.scm.EmptyChangeLogSet", "items": [], "kind": null});
+        }
+        if run.kind == JobKind::Matrix {
+            let runs = self.children(&run.job).into_iter().flat_map(|j| self.builds(&j.def.name));
+            let shown = |r: &Run| Some(json!({"number": r.number?, "url": self.build_url(r, r.number?)}));
+            value["runs"] = runs.filter_map(shown).collect();
+        }
+        if !run.plan.build_patch.is_null() {
+            merge(&mut value, &run.plan.build_patch);
         }
         value
     }
 
     fn input_action(&self, run: &Run) -> Value {
         let mut action = json!({"_class": "org.jenkinsci.plugins.workflow.support.steps.input.InputAction"});
-        if self.config.input_actions && run.in_progress {
+        if run.in_progress {
             let waiting: Vec<Value> = run
                 .questions
                 .iter()
@@ -364,9 +401,6 @@ pub(crate) fn definition(parameter: &super::config::JenkinsParameter) -> Value {
         "name": parameter.name,
         "type": parameter.kind.type_name(),
     });
-    if parameter.kind == ParameterKind::ActiveChoice {
-        value["_class"] = json!(parameter.kind.class());
-    }
     if !parameter.kind.is_file() {
         let mut default = json!({"_class": parameter.kind.value_class(), "name": parameter.name});
         if parameter.kind != ParameterKind::Password {
@@ -400,19 +434,41 @@ fn shown(param: &ParamValue) -> String {
 }
 
 /// `config.xml` of a job that was given none.
-pub(crate) fn made_up_xml(job: &Job) -> Content {
+pub(crate) fn default_config_xml(job: &Job) -> String {
     let root = match job.def.kind {
         JobKind::Freestyle => "project",
         JobKind::Pipeline => "flow-definition",
-        _ => class(job.def.kind),
+        other => class(other),
     };
-    let text = format!(
-        "<?xml version='1.1' encoding='UTF-8'?>\n<{root}>\n  <description>{}</description>\n  \
-         <disabled>{}</disabled>\n</{root}>\n",
-        super::log::escape(job.def.description.as_deref().unwrap_or_default()),
-        job.disabled,
-    );
-    Content::from_text(&text)
+    let (name, disabled) = (escape(job.short_name()), job.disabled);
+    format!(
+        "<?xml version='1.1' encoding='UTF-8'?>\n<{root}>\n  <description>{name}</description>\n  \
+         <disabled>{disabled}</disabled>\n</{root}>\n"
+    )
+}
+
+/// What an answer without `tree` shows: of the builds of a job their class, number and URL; a freestyle build without
+/// its neighbors and fingerprints.
+pub(crate) fn without_tree(mut value: Value) -> Value {
+    let freestyle = value.get("builtOn").is_some();
+    let Some(map) = value.as_object_mut() else { return value };
+    map.remove("allBuilds");
+    if freestyle {
+        ["nextBuild", "previousBuild", "fingerprint"].iter().for_each(|key| drop(map.remove(*key)));
+    }
+    let brief = |build: &mut Value| {
+        if let Some(build) = build.as_object_mut() {
+            build.retain(|key, _| ["_class", "number", "url"].contains(&key.as_str()));
+        }
+    };
+    for (key, value) in map.iter_mut().filter(|(key, _)| key.ends_with("Build") || *key == "builds") {
+        match value {
+            Value::Array(builds) => builds.iter_mut().for_each(brief),
+            build if key != "concurrentBuild" => brief(build),
+            _ => {}
+        }
+    }
+    value
 }
 
 /// A path of an artifact as part of a URL.

@@ -1,15 +1,10 @@
-//! The simulator seen from a socket.
+//! The simulator seen from a socket: what it shows is what the real services were seen to do.
 
 #![cfg(test)]
 
 mod client;
-mod control;
+mod codemagic;
 mod faults;
-mod files;
 mod jenkins;
-mod legacy;
 mod openapi;
 mod process;
-mod schema;
-mod tls;
-mod v3;

@@ -1,79 +1,108 @@
-//! v3's answers against the service's own description of them, where that document is at hand.
+//! v3's answers against the service's own description of them, if `CIBRIDGE_OPENAPI` names that document.
 
-use crate::client::{call, get, start};
-use crate::schema::faults;
-use cibridge_simulator::{Advance, DEFAULT_APP, DEFAULT_TEAM, History, Plan, Simulator, StorePhase, Target};
-use serde_json::{Value, json};
-use std::path::PathBuf;
-
-fn document() -> Option<Value> {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/codemagic/openapi-v3.json");
-    let path = std::env::var_os("CIBRIDGE_OPENAPI").map_or(beside, PathBuf::from);
-    let text = std::fs::read_to_string(path).ok()?;
-    Some(serde_json::from_str(&text).expect("the OpenAPI document is JSON"))
-}
-
-/// Checks an answer by the description of its route.
-fn check(document: &Value, route: &str, method: &str, status: u16, body: &Value) {
-    let media = &document["paths"][route][method]["responses"][status.to_string()]["content"]["application/json"];
-    assert!(media["schema"].is_object(), "{method} {route} {status} is not described");
-    let found = faults(document, &media["schema"], body);
-    assert!(found.is_empty(), "{method} {route}: {found:#?}");
-}
+use crate::client::{get, start};
+use cibridge_simulator::{Advance, DEFAULT_TEAM, History, Plan, Simulator, Target};
+use serde_json::Value;
 
 #[test]
-#[expect(clippy::print_stdout, reason = "tells why nothing was tested")]
+#[expect(clippy::print_stdout, reason = "says why nothing was tested")]
 fn answers_are_as_described() {
-    let Some(document) = document() else {
-        println!("skipped: no OpenAPI document; name one in CIBRIDGE_OPENAPI");
+    let Some(path) = std::env::var_os("CIBRIDGE_OPENAPI") else {
+        println!("skipped: name the OpenAPI document in CIBRIDGE_OPENAPI");
         return;
     };
-    let store = StorePhase { status: "processing".into(), seconds: 1.0 };
+    let document: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let sim = Simulator::builder()
         .advance(Advance::Manual)
         .history(History { durations: vec![60.0; 3], ..History::default() })
-        .plan(Plan { app_store_connect: vec![store], ..Plan::default() })
         .start()
         .unwrap();
+    let check = |route: &str, status: u16, path: &str| {
+        let answer = &document["paths"][route]["get"]["responses"][status.to_string()];
+        let schema = &answer["content"]["application/json"]["schema"];
+        assert!(schema.is_object(), "{route} {status} is not described");
+        let mut found = Vec::new();
+        Check { document: &document }.visit(schema, &get(&sim, path).json(), "$", &mut found);
+        assert!(found.is_empty(), "{route}: {found:#?}");
+    };
     let id = start(&sim);
-    let (build, actions) = (format!("/api/v3/builds/{id}"), format!("/api/v3/builds/{id}/actions"));
-    let list = format!("/api/v3/teams/{DEFAULT_TEAM}/builds?page_size=2");
+    let build = format!("/api/v3/builds/{id}");
     for target in ["queued", "preparing", "fetching", "building", "publishing", "finishing", "finished"] {
         sim.advance_build(&id, &Target::Status(target.into()));
-        check(&document, "/api/v3/builds/{build_id}", "get", 200, &get(&sim, &build).json());
-        check(&document, "/api/v3/builds/{build_id}/actions", "get", 200, &get(&sim, &actions).json());
-        check(&document, "/api/v3/teams/{team_id}/builds", "get", 200, &get(&sim, &list).json());
+        check("/api/v3/builds/{build_id}", 200, &build);
+        check("/api/v3/builds/{build_id}/actions", 200, &format!("{build}/actions"));
+        check("/api/v3/teams/{team_id}/builds", 200, &format!("/api/v3/teams/{DEFAULT_TEAM}/builds?page_size=2"));
     }
     sim.plan(Plan::failing("Build ipa", ""));
     let failed = start(&sim);
     sim.advance_build(&failed, &Target::End);
-    let path = format!("/api/v3/builds/{failed}");
-    check(&document, "/api/v3/builds/{build_id}", "get", 200, &get(&sim, &path).json());
-    check(&document, "/api/v3/builds/{build_id}", "get", 400, &get(&sim, "/api/v3/builds/x").json());
-
-    for route in ["/api/v3/user", "/api/v3/user/apps", "/api/v3/user/teams", "/api/v3/user/api-key", "/api/v3/meta"] {
-        check(&document, route, "get", 200, &get(&sim, route).json());
+    check("/api/v3/builds/{build_id}", 200, &format!("/api/v3/builds/{failed}"));
+    check("/api/v3/builds/{build_id}", 400, "/api/v3/builds/x");
+    for route in ["/api/v3/user", "/api/v3/user/apps", "/api/v3/user/teams"] {
+        check(route, 200, route);
     }
-    let apps = get(&sim, &format!("/api/v3/teams/{DEFAULT_TEAM}/apps")).json();
-    check(&document, "/api/v3/teams/{team_id}/apps", "get", 200, &apps);
-    let permissions = get(&sim, &format!("/api/v3/user/teams/{DEFAULT_TEAM}/permissions")).json();
-    check(&document, "/api/v3/user/teams/{team_id}/permissions", "get", 200, &permissions);
+    check("/api/v3/teams/{team_id}/apps", 200, &format!("/api/v3/teams/{DEFAULT_TEAM}/apps"));
+}
 
-    for (owner, route) in [
-        (format!("apps/{DEFAULT_APP}"), "/api/v3/apps/{app_id}/variable-groups"),
-        (format!("teams/{DEFAULT_TEAM}"), "/api/v3/teams/{team_id}/variable-groups"),
-    ] {
-        let path = format!("/api/v3/{owner}/variable-groups");
-        let body = json!({"name": "g", "advanced_security": {"enabled": false, "selected_apps": []}}).to_string();
-        let created = call(&sim, "POST", &path, &body).json();
-        check(&document, route, "post", 201, &created);
-        check(&document, route, "get", 200, &get(&sim, &path).json());
-        let group = format!("/api/v3/variable-groups/{}", created["data"]["id"].as_str().unwrap());
-        check(&document, "/api/v3/variable-groups/{variable_group_id}", "get", 200, &get(&sim, &group).json());
-        let variables = format!("{group}/variables");
-        let body = json!({"secure": true, "variables": [{"name": "A", "value": "b"}]}).to_string();
-        assert_eq!(call(&sim, "POST", &variables, &body).status, 201);
-        let route = "/api/v3/variable-groups/{variable_group_id}/variables";
-        check(&document, route, "get", 200, &get(&sim, &variables).json());
+/// As much of JSON Schema as the document needs. A library does not do: the document writes `oneOf [{}, null]`, which
+/// by the letter refuses null.
+struct Check<'a> {
+    document: &'a Value,
+}
+
+impl Check<'_> {
+    fn visit(&self, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
+        if let Some(reference) = schema["$ref"].as_str() {
+            let target = self.document.pointer(&reference.trim_start_matches('#').replace("~1", "/"));
+            self.visit(target.unwrap(), value, at, found);
+        }
+        if !type_fits(&schema["type"], value) {
+            return found.push(format!("{at}: {value} is not of type {}", schema["type"]));
+        }
+        if schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
+            found.push(format!("{at}: {value} is none of {}", schema["enum"]));
+        }
+        for key in ["oneOf", "anyOf"] {
+            let fits = |choice: &Value| {
+                let mut problems = Vec::new();
+                self.visit(choice, value, at, &mut problems);
+                problems.is_empty()
+            };
+            if schema[key].as_array().is_some_and(|choices| !choices.iter().any(fits)) {
+                found.push(format!("{at}: {value} fits none of {key}"));
+            }
+        }
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if value.is_object() && value.get(name).is_none() {
+                found.push(format!("{at}: {name} is missing"));
+            }
+        }
+        for (name, child) in value.as_object().into_iter().flatten() {
+            let inner = schema["properties"].get(name).unwrap_or(&schema["additionalProperties"]);
+            if schema["properties"].is_object() && inner.is_null() {
+                found.push(format!("{at}: {name} is not described"));
+            }
+            self.visit(inner, child, &format!("{at}.{name}"), found);
+        }
+        for (index, child) in value.as_array().into_iter().flatten().enumerate() {
+            self.visit(&schema["items"], child, &format!("{at}[{index}]"), found);
+        }
+    }
+}
+
+fn type_fits(wanted: &Value, value: &Value) -> bool {
+    match wanted {
+        Value::Array(choices) => choices.iter().any(|choice| type_fits(choice, value)),
+        Value::String(name) => match name.as_str() {
+            "null" => value.is_null(),
+            "boolean" => value.is_boolean(),
+            "integer" => value.is_i64() || value.is_u64(),
+            "number" => value.is_number(),
+            "string" => value.is_string(),
+            "array" => value.is_array(),
+            "object" => value.is_object(),
+            _ => false,
+        },
+        _ => true,
     }
 }
