@@ -55,11 +55,22 @@ fn run(console: &Console, interrupt: &Interrupt) -> ExitCode {
             console.write_bytes(format!("{}\n", text.trim_end()).as_bytes());
             return ExitCode::Success;
         }
-        Err(error) => return commands::refuse(&error, console),
+        Ok(cli::Parsed::MissingVerb(help)) => {
+            help.trim_end().lines().for_each(|line| console.line(line));
+            return ExitCode::Usage;
+        }
+        Err(usage) => return commands::refuse(&usage, console),
     };
     signals::watch(interrupt, give_up(console));
     let clock = Arc::new(SystemClock::new(interrupt.clone()));
-    commands::run(&cli, &Context { console: console.clone(), clock, interrupt: interrupt.clone() })
+    let (codemagic, jenkins) = match &cli.command {
+        cli::Command::Codemagic(args) => (Some(args.connection.clone()), None),
+        cli::Command::Jenkins(args) => (None, Some(args.connection.clone())),
+        cli::Command::Completions(_) => (None, None),
+    };
+    let (output, http) = (cli.output.clone(), cli.http.clone());
+    let (console, interrupt) = (console.clone(), interrupt.clone());
+    commands::run(&cli, &Context { console, clock, interrupt, output, http, codemagic, jenkins })
 }
 
 /// The last resort of a process that was asked to end and is stuck: a name look-up or a connect cannot be interrupted.

@@ -36,7 +36,7 @@ fn a_good_build_is_told_line_by_line() {
     let expected = json!({
         "schema": 1, "provider": "codemagic", "outcome": "success", "exit_code": 0, "adopted": false,
         "build": {
-            "id": build.id, "number": 1,
+            "title": "Codemagic build 1", "id": build.id, "number": 1,
             "url": format!("https://codemagic.io/app/{}/build/{}", sim.app_id(), build.id), "status": "finished",
             "app_id": sim.app_id(), "workflow_id": "ios-release", "branch": "main", "tag": null,
             "commit": build.commit, "labels": build.labels, "queued_seconds": 5, "run_seconds": 110,
@@ -393,7 +393,7 @@ fn the_first_bad_end_cancels_the_others_when_asked() {
         sim.plan(Plan { times: Some(1), ..Plan::failing("Build ipa", "no profile\n") });
         sim.plan(if fail_fast { Plan { hold: Some("building".into()), ..short() } } else { short() });
         let (bad, other) = (started(&sim), started(&sim));
-        let call = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&bad).arg(&other);
+        let call = Call::to(&sim, "codemagic wait --cancel --poll-interval 20ms").arg(&bad).arg(&other);
         let done = call.args(if fail_fast { "--fail-fast" } else { "" }).run();
         done.code(1);
         assert_eq!(sim.build(&other).unwrap().cancels, u32::from(fail_fast), "{done}");
@@ -590,7 +590,8 @@ fn builds_are_listed_by_what_is_asked() {
         .start()
         .unwrap();
     let list = |flags: &str, branch: &str| {
-        let call = Call::to(&sim, "codemagic builds").args(flags);
+        let call =
+            Call::to(&sim, "codemagic builds").without("CODEMAGIC_WORKFLOW").without("CODEMAGIC_BRANCH").args(flags);
         let call = if branch.is_empty() { call } else { call.args("--branch").arg(branch) };
         let done = call.run();
         done.code(0).tells("");
@@ -613,10 +614,11 @@ fn builds_are_listed_by_what_is_asked() {
         assert_eq!(list(flags, branch), found, "{flags} {branch}");
     }
     assert_eq!(list("--limit 2", "").split(' ').count(), 2);
-    Call::to(&sim, "codemagic builds --status odd").run().code(2).says("invalid value 'odd' for '--status <STATE>'");
-    let done = Call::to(&sim, "codemagic builds --status failed").run();
+    Call::to(&sim, "codemagic builds --status odd").run().code(2).says("--status: `odd` is not one of queued");
+    let done = Call::to(&sim, "codemagic builds --status failed").without("CODEMAGIC_BRANCH").run();
     done.prints("BUILD 2 failed ios-release feature/x y https://codemagic.io/app/APP/build/BUILD\n");
-    let document = Call::to(&sim, "codemagic builds --json --status failed").run().code(0).json();
+    let document =
+        Call::to(&sim, "codemagic builds --json --status failed").without("CODEMAGIC_BRANCH").run().code(0).json();
     assert_eq!(document["builds"][0]["build"]["labels"], json!(["nightly", "qa"]));
     assert_eq!((&document["outcome"], &document["exit_code"]), (&json!("success"), &json!(0)));
 }

@@ -22,7 +22,8 @@ fn verbs(system: &str) -> BTreeSet<String> {
     let output = help(&[system]);
     let text = String::from_utf8(output.stdout).unwrap();
     let list = text.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let words = list.lines().filter_map(|line| line.split_whitespace().next().map(str::to_owned));
+    let names = list.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    let words = names.filter_map(|line| line.split_whitespace().next().map(str::to_owned));
     words.filter(|verb| verb != "help").collect()
 }
 

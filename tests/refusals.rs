@@ -34,26 +34,28 @@ fn values_are_refused_before_any_request() {
         (&["--branch", "a\nb"], "the branch: \"a\\nb\" holds a line break"),
         (&["--tag", ""], "the tag: is empty"),
         (&["--tag", "v1", "--branch", "main"], "branch and tag: both given, and a build has exactly one"),
-        (&["--var", "A"], "--var \"A\": is not of the form NAME=TEXT"),
-        (&["--var", "=1"], "--var \"=1\": is not of the form NAME=TEXT"),
-        (&["--software", "xcode"], "--software \"xcode\": is not of the form NAME=TEXT"),
+        (&["--var", "A"], "--var: expected NAME=VALUE"),
+        (&["--var", "=1"], "--var: expected NAME=VALUE"),
+        (&["--var", "A B=1"], "--var: `A B` is not the name of an environment variable"),
+        (&["--software", "xcode"], "--software: expected NAME=VALUE"),
         (&["--var-from-env", "MISSING"], "--var-from-env MISSING: the environment has no such variable"),
-        (&["--input", "a"], "--input \"a\": is not of the form NAME=TEXT or NAME:=JSON"),
-        (&["--input", "a:=yes"], "--input \"a:=yes\": `yes` is not JSON"),
+        (&["--input", "a"], "--input: expected NAME=TEXT or NAME:=JSON"),
+        (&["--input", "a:=yes"], "--input: the value of a is not JSON"),
         (&["--input", "a:=[1]"], "input `a`: is no text, number or boolean"),
         (&["--label", ""], "a label: is empty"),
         (&["--group", " "], "a variable group: is empty"),
         (&["--instance-type", ""], "the instance type: is empty"),
-        (&["--idempotency-key", " "], "the idempotency key \" \": is empty"),
+        (&["--idempotency-key", " "], "--idempotency-key: an idempotency key has 1 to 200 bytes"),
         (
             &["--api-url", "codemagic.io"],
             "the address in CODEMAGIC_API_URL: `codemagic.io` does not begin with https://",
         ),
         (&["--legacy-api-url", "ftp://x"], "the address in CODEMAGIC_LEGACY_API_URL: `ftp://x` has the scheme `ftp`"),
         (&["--require-version", "new"], "--require-version new: is no version like 1.2.3"),
-        (&["--api", "v2"], "invalid value 'v2' for '--api <API>'"),
-        (&["--timeout", "soon"], "invalid value 'soon' for '--timeout <TIME>'"),
-        (&["--log-lines", "-1"], "the command line: "),
+        (&["--api", "v2"], "--api: `v2` is not one of v3, legacy"),
+        (&["--timeout", "soon"], "--timeout: `soon` is not a duration"),
+        (&["--timeout", "90"], "--timeout: `90` has no unit\nhint: write 90s for seconds or 90m for minutes"),
+        (&["--log-lines", "-1"], "unknown argument `-1`"),
         (&["--bracnh", "main"], "did you mean `--branch`?"),
         (&["--request", "-"], "the request -: "),
     ];
@@ -87,11 +89,24 @@ fn what_is_missing_is_named_with_its_flag_and_variable() {
 #[test]
 fn no_command_is_a_usage_error() {
     Call::new("")
+        .without("CIBRIDGE_RESULT_FILE")
         .run()
         .code(2)
-        .tells("cibridge: error: the command line: names no command\nhint: `cibridge --help` lists them\n");
+        .says("Usage: cibridge [OPTIONS] <COMMAND>")
+        .says("Exit codes: 0 success")
+        .prints("");
+    Call::new("codemagic")
+        .without("CIBRIDGE_RESULT_FILE")
+        .run()
+        .code(2)
+        .says("Usage: cibridge codemagic [OPTIONS] <COMMAND>")
+        .prints("");
+    Call::new("codemagic run")
+        .run()
+        .code(2)
+        .tells("cibridge: error: unknown command `run`\nhint: did you mean `trigger`?\n");
     Call::new("codemagic triger").run().code(2).says("did you mean `trigger`?");
-    Call::new("codemagic wait").run().code(2).says("the command line: ");
+    Call::new("codemagic wait").run().code(2).says("cibridge: error: missing BUILD");
     Call::new("codemagic status").arg("a/b").run().code(2).says("is neither a build's id nor its page");
     Call::new("codemagic status https://codemagic.io/app/60a0b1c2d3e4f56789abcdef").run().code(2);
 }
@@ -111,17 +126,12 @@ fn the_key_itself_is_checked_and_never_repeated() {
         let path = call.file("key", &format!("{key}\n"));
         refused(&sim, call.args("--api-key-file").arg(path), 2, "key: holds spaces, line breaks or characters");
     }
-    refused(
-        &sim,
-        Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_KEY", ""),
-        2,
-        "from CODEMAGIC_API_KEY: is empty",
-    );
+    refused(&sim, Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_KEY", ""), 2, "the API key: not given");
     let call = Call::to(&sim, "codemagic trigger");
     let path = call.file("key", "\n");
     refused(&sim, call.args("--api-key-file").arg(path), 2, "key: is empty");
     // There is no flag for it, so that it does not show in the list of processes.
-    refused(&sim, Call::to(&sim, "codemagic trigger --api-key x"), 2, "unexpected argument '--api-key' found");
+    refused(&sim, Call::to(&sim, "codemagic trigger --api-key x"), 2, "unknown argument `--api-key`");
 }
 
 #[test]

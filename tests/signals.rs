@@ -68,7 +68,7 @@ fn a_build_is_left_alone_when_asked() {
 fn several_builds_are_all_canceled() {
     let sim = holding();
     let ids: Vec<_> = (0..3).map(|_| started(&sim)).collect();
-    let running = ids.iter().fold(Call::to(&sim, "codemagic wait --poll-interval 20ms"), Call::arg).spawn();
+    let running = ids.iter().fold(Call::to(&sim, "codemagic wait --cancel --poll-interval 20ms"), Call::arg).spawn();
     running.hear("[3] status: building");
     stop(running, "TERM").code(143);
     assert!(sim.builds().iter().all(|build| build.cancels == 1));

@@ -71,7 +71,7 @@ fn the_result_document_of_a_start() {
     let expected = json!({
         "schema": 1, "provider": "codemagic", "outcome": "started", "exit_code": 0, "adopted": false,
         "build": {
-            "id": build.id, "number": null,
+            "title": "", "id": build.id, "number": null,
             "url": format!("https://codemagic.io/app/{}/build/{}", sim.app_id(), build.id), "status": "queued",
             "app_id": sim.app_id(), "workflow_id": "ios-release", "branch": null, "tag": "v1.2", "commit": null,
             "labels": build.labels, "queued_seconds": null, "run_seconds": null,
@@ -415,7 +415,7 @@ fn a_closed_stdout_and_stderr_do_not_keep_a_build_from_being_started() {
 fn an_answer_may_be_slow_as_long_as_it_comes() {
     let sim = simulator().start().unwrap();
     sim.fault(Fault::new(cibridge_simulator::FaultKind::Drip { bytes: 16, interval_ms: 5 }));
-    Call::to(&sim, "codemagic trigger --answer-timeout 10s --connect-timeout 5").run().code(0).prints("BUILD\n");
+    Call::to(&sim, "codemagic trigger --answer-timeout 10s --connect-timeout 5s").run().code(0).prints("BUILD\n");
 }
 
 #[test]

@@ -3,43 +3,125 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::commands::commands;
-use super::files::{AppsArgs, ArtifactsArgs, CachesArgs, CollectArgs, LogsArgs, ShareArgs, TestsArgs, WorkflowsArgs};
-use super::following::FollowArgs;
-use super::{OutputArgs, duration};
+use super::shared::{ApiArgs, ArtifactsArgs, CollectArgs, TestsArgs, WaitArgs, WatchArgs};
+use super::values::{Input, Pair, duration, idempotency_key, variable, variable_name};
 
-commands! {
-    /// What can be done with Codemagic builds.
-    pub enum CodemagicCommand {
-        /// Start a build, and with --wait follow it to its end
-        Trigger(Box<TriggerArgs>) = "trigger" by Args,
-        /// Follow builds to their end
-        Wait(WaitArgs) = "wait" by Args,
-        /// Show where builds stand
-        Status(BuildArgs) = "status" by Args,
-        /// Cancel builds
-        Cancel(BuildArgs) = "cancel" by Args,
-        /// List the newest builds
-        Builds(BuildsArgs) = "builds" by Args,
-        /// Download or list a build's artifacts
-        Artifacts(ArtifactsArgs) = "artifacts" by Args,
-        /// Print or save the logs of a build's steps
-        Logs(LogsArgs) = "logs" by Args,
-        /// Show a build's test results, or write them as JUnit XML
-        Tests(TestsArgs) = "tests" by Args,
-        /// Make links to artifacts that anyone may open for a while
-        Share(ShareArgs) = "share" by Args,
-        /// List the apps that the key can see
-        Apps(AppsArgs) = "apps" by Args,
-        /// List the workflows of an app
-        Workflows(WorkflowsArgs) = "workflows" by Args,
-        /// List or clear the build caches of an app
-        Caches(CachesArgs) = "caches" by Args,
-        /// Check the key, the app, the workflow, both addresses, proxy and certificates
-        Check(CheckArgs) = "check" by Args,
-    }
+/// The verbs of `cibridge codemagic`, and how to reach it.
+#[derive(Debug, Args)]
+pub struct CodemagicArgs {
+    /// How to reach Codemagic.
+    #[command(flatten)]
+    pub connection: CodemagicConnectionArgs,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: CodemagicVerb,
+}
+
+/// How to reach Codemagic.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct CodemagicConnectionArgs {
+    /// Read the API key from a file that only its owner can read, or from stdin for `-`, instead of from CODEMAGIC_API_KEY
+    #[arg(long, global = true, value_name = "FILE", env = "CODEMAGIC_API_KEY_FILE")]
+    pub api_key_file: Option<PathBuf>,
+
+    /// The address of API v3
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "CODEMAGIC_API_URL",
+        default_value = "https://codemagic.io/api/v3"
+    )]
+    pub api_url: String,
+
+    /// The address of the legacy API
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "CODEMAGIC_LEGACY_API_URL",
+        default_value = "https://api.codemagic.io"
+    )]
+    pub legacy_api_url: String,
+}
+
+/// What can be done with Codemagic builds.
+#[derive(Debug, Subcommand)]
+pub enum CodemagicVerb {
+    /// Start a build, and with --wait wait until it is finished
+    #[command(after_help = "Examples:
+  cibridge codemagic trigger --app-id 60a0b1c2d3e4f56789abcdef --workflow ios-release --branch main
+  cibridge codemagic trigger --wait --artifacts '*.ipa' --var FLAVOR=prod --timeout 45m")]
+    Trigger(Box<TriggerArgs>),
+    /// Wait until builds are finished
+    #[command(after_help = "Examples:
+  cibridge codemagic wait 5fabc6414c483700143f4f92 --timeout 1h
+  cibridge codemagic wait BUILD1 BUILD2 --fail-fast --cancel")]
+    Wait(Box<CodemagicWaitArgs>),
+    /// Show the state of builds; exits like `wait` for a finished build and 0 for a running one
+    #[command(after_help = "Examples:
+  cibridge codemagic status 5fabc6414c483700143f4f92
+  cibridge codemagic status latest --workflow ios-release --branch main --json")]
+    Status(BuildsOfApp),
+    /// Cancel builds; one that is finished already is no error
+    #[command(after_help = "Examples:
+  cibridge codemagic cancel 5fabc6414c483700143f4f92
+  cibridge codemagic cancel BUILD1 BUILD2")]
+    Cancel(BuildsOfApp),
+    /// List the newest builds
+    #[command(after_help = "Examples:
+  cibridge codemagic builds --app-id 60a0b1c2d3e4f56789abcdef --branch main
+  cibridge codemagic builds --status failed --limit 5 --json")]
+    Builds(BuildsArgs),
+    /// Download or list a build's artifacts
+    #[command(after_help = "Examples:
+  cibridge codemagic artifacts 5fabc6414c483700143f4f92 --match '*.ipa' --dir dist
+  cibridge codemagic artifacts latest-success --workflow ios-release --list")]
+    Artifacts(CodemagicArtifactsArgs),
+    /// Print or save the logs of a build's steps
+    #[command(after_help = "Examples:
+  cibridge codemagic logs 5fabc6414c483700143f4f92 --failed
+  cibridge codemagic logs 5fabc6414c483700143f4f92 --step 'Build ipa' --dir logs")]
+    Logs(LogsArgs),
+    /// Show a build's test results, or write them as JUnit XML
+    #[command(after_help = "Examples:
+  cibridge codemagic tests 5fabc6414c483700143f4f92
+  cibridge codemagic tests 5fabc6414c483700143f4f92 --junit results.xml")]
+    Tests(CodemagicTestsArgs),
+    /// Create links to artifacts that anyone may open until they expire
+    #[command(after_help = "Examples:
+  cibridge codemagic share 5fabc6414c483700143f4f92 --match '*.ipa'
+  cibridge codemagic share latest-success --workflow ios-release --match '*.apk' --expires 12h")]
+    Share(ShareArgs),
+    /// List the apps that the API key can see
+    #[command(after_help = "Examples:
+  cibridge codemagic apps
+  cibridge codemagic apps --json")]
+    Apps,
+    /// List the workflows of an app
+    #[command(after_help = "Examples:
+  cibridge codemagic workflows 60a0b1c2d3e4f56789abcdef
+  CODEMAGIC_APP_ID=60a0b1c2d3e4f56789abcdef cibridge codemagic workflows")]
+    Workflows(AppArgs),
+    /// List or clear the build caches of an app
+    #[command(after_help = "Examples:
+  cibridge codemagic caches 60a0b1c2d3e4f56789abcdef
+  cibridge codemagic caches 60a0b1c2d3e4f56789abcdef --clear")]
+    Caches(CachesArgs),
+    /// Send a request of your own, with the same key, retries and redaction
+    #[command(after_help = "Examples:
+  cibridge codemagic api GET /user/teams
+  cibridge codemagic api POST /builds/5fabc6414c483700143f4f92/cancel --legacy")]
+    Api(CodemagicApiArgs),
+    /// Check the API key, the app, the workflow, both addresses, proxy and certificates
+    #[command(after_help = "Examples:
+  cibridge codemagic check
+  cibridge codemagic check --app-id 60a0b1c2d3e4f56789abcdef --workflow ios-release --json")]
+    Check(CheckArgs),
 }
 
 /// Which API starts the build.
@@ -51,90 +133,58 @@ pub enum ApiArg {
     Legacy,
 }
 
-/// How to reach Codemagic.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Connection")]
-pub struct ConnectionArgs {
-    /// Read the API key from a file that only its owner can read, instead of the environment variable CODEMAGIC_API_KEY
-    #[arg(long, value_name = "FILE", env = "CODEMAGIC_API_KEY_FILE")]
-    pub api_key_file: Option<PathBuf>,
-
-    /// The v3 API's address
-    #[arg(long, value_name = "URL", env = "CODEMAGIC_API_URL", default_value = "https://codemagic.io/api/v3")]
-    pub api_url: String,
-
-    /// The legacy API's address
-    #[arg(long, value_name = "URL", env = "CODEMAGIC_LEGACY_API_URL", default_value = "https://api.codemagic.io")]
-    pub legacy_api_url: String,
-
-    /// Trust the certificates in this PEM file as well
-    #[arg(long, value_name = "FILE", env = "CIBRIDGE_CA_CERT")]
-    pub ca_cert: Option<PathBuf>,
-
-    /// Longest time to connect
-    #[arg(long, value_name = "TIME", env = "CIBRIDGE_CONNECT_TIMEOUT", default_value = "15s", value_parser = duration)]
-    pub connect_timeout: Duration,
-
-    /// Longest time to wait for an answer
-    #[arg(long, value_name = "TIME", env = "CIBRIDGE_ANSWER_TIMEOUT", default_value = "60s", value_parser = duration)]
-    pub answer_timeout: Duration,
-
-    /// Allow plain http to other machines
-    #[arg(long, env = "CIBRIDGE_ALLOW_HTTP")]
-    pub allow_http: bool,
-}
-
 /// Arguments of `codemagic trigger`.
-///
-/// The four values that Jenkinsfiles set as environment variables are read by the command, not by clap: a flag wins
-/// over `--request`, and `--request` over the environment.
 #[derive(Debug, Args)]
 pub struct TriggerArgs {
-    /// The app: the part after /app/ in its page's address [env: CODEMAGIC_APP_ID]
-    #[arg(long, value_name = "ID")]
+    /// The app: its id, or the address of its page
+    #[arg(long, value_name = "ID", env = "CODEMAGIC_APP_ID")]
     pub app_id: Option<String>,
 
-    /// The workflow's key in codemagic.yaml or its Workflow Editor id, not its display name [env: CODEMAGIC_WORKFLOW]
-    #[arg(long, value_name = "ID")]
+    /// The workflow: its key in codemagic.yaml, its Workflow Editor id, or its display name
+    #[arg(long, alias = "workflow-id", value_name = "ID", env = "CODEMAGIC_WORKFLOW")]
     pub workflow: Option<String>,
 
-    /// The branch to build [env: CODEMAGIC_BRANCH]
-    #[arg(long, value_name = "NAME")]
+    /// The branch to build
+    #[arg(long, value_name = "NAME", env = "CODEMAGIC_BRANCH")]
     pub branch: Option<String>,
 
-    /// The tag to build, instead of a branch [env: CODEMAGIC_TAG]
-    #[arg(long, value_name = "NAME")]
+    /// The tag to build, instead of a branch
+    #[arg(long, value_name = "NAME", env = "CODEMAGIC_TAG")]
     pub tag: Option<String>,
 
-    /// A variable for the build; repeat it for more [env: CIBRIDGE_VAR, one a line]
-    #[arg(long = "var", value_name = "NAME=TEXT")]
-    pub variables: Vec<String>,
+    /// Which of the four above were given by flags; set after parsing, because --request comes between flags and variables
+    #[arg(skip)]
+    pub given_by_flag: GivenByFlag,
 
-    /// A variable for the build with the value that it has here; the value is masked in all output [env: CIBRIDGE_VAR_FROM_ENV, one a line]
-    #[arg(long, value_name = "NAME")]
+    /// A variable for the build; repeat it for more
+    #[arg(long = "var", value_name = "NAME=TEXT", env = "CIBRIDGE_VAR", value_parser = variable)]
+    pub variables: Vec<Pair>,
+
+    /// Pass an environment variable through to the build; its value is redacted in all output; repeat it for more
+    #[arg(long, value_name = "NAME", env = "CIBRIDGE_VAR_FROM_ENV", value_parser = variable_name)]
     pub var_from_env: Vec<String>,
 
-    /// A variable group to add [env: CIBRIDGE_GROUP, one a line]
-    #[arg(long = "group", value_name = "NAME")]
+    /// A variable group to add; repeat it for more
+    #[arg(long = "group", value_name = "NAME", env = "CIBRIDGE_GROUP")]
     pub groups: Vec<String>,
 
-    /// A software version, e.g. xcode=16.0 [env: CIBRIDGE_SOFTWARE, one a line]
-    #[arg(long, value_name = "NAME=VERSION")]
-    pub software: Vec<String>,
+    /// A software version, e.g. xcode=16.0; repeat it for more
+    #[arg(long, value_name = "NAME=VERSION", env = "CIBRIDGE_SOFTWARE")]
+    pub software: Vec<Pair>,
 
-    /// A label for the build [env: CIBRIDGE_LABEL, one a line]
-    #[arg(long = "label", value_name = "LABEL")]
+    /// A label for the build; repeat it for more
+    #[arg(long = "label", value_name = "LABEL", env = "CIBRIDGE_LABEL")]
     pub labels: Vec<String>,
 
     /// The machine type, e.g. mac_mini_m2
     #[arg(long, value_name = "TYPE", env = "CIBRIDGE_INSTANCE_TYPE")]
     pub instance_type: Option<String>,
 
-    /// An input of the workflow: NAME=TEXT, or NAME:=JSON for numbers and booleans [env: CIBRIDGE_INPUT, one a line]
-    #[arg(long = "input", value_name = "NAME=TEXT")]
-    pub inputs: Vec<String>,
+    /// An input of the workflow: NAME=TEXT, or NAME:=JSON for a number or boolean; repeat it for more
+    #[arg(long = "input", value_name = "NAME=TEXT", env = "CIBRIDGE_INPUT")]
+    pub inputs: Vec<Input>,
 
-    /// Read the request as JSON from a file, or from stdin for `-`; flags win over it
+    /// Read the request as JSON from a file, or from stdin for `-`; flags take precedence over it, and it over variables
     #[arg(long, value_name = "FILE", env = "CIBRIDGE_REQUEST")]
     pub request: Option<PathBuf>,
 
@@ -142,104 +192,148 @@ pub struct TriggerArgs {
     #[arg(long, value_enum, env = "CIBRIDGE_API", default_value = "v3")]
     pub api: ApiArg,
 
-    /// Follow the build to its end, and end with a code that says how it ended
+    /// Wait until the build is finished, and exit with a code for its result
     #[arg(long, env = "CIBRIDGE_WAIT")]
     pub wait: bool,
 
-    /// Take over the build that already carries this key, if there is one, instead of starting another
-    #[arg(long, value_name = "KEY", env = "CIBRIDGE_IDEMPOTENCY_KEY")]
+    /// Adopt the build that already carries this key, if there is one, instead of starting another
+    #[arg(long, value_name = "KEY", env = "CIBRIDGE_IDEMPOTENCY_KEY", value_parser = idempotency_key)]
     pub idempotency_key: Option<String>,
 
-    /// Print the request with the key masked, and send nothing
+    /// Print the request with secrets redacted, and send nothing
     #[arg(long, env = "CIBRIDGE_DRY_RUN")]
     pub dry_run: bool,
 
-    /// How to follow.
-    #[command(flatten)]
-    pub follow: FollowArgs,
+    /// Leave the build running when a limit passes or a signal ends this program; without it the build is canceled
+    #[arg(long, env = "CIBRIDGE_NO_CANCEL")]
+    pub no_cancel: bool,
 
-    /// What to bring home.
+    /// How to watch.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+
+    /// What else decides about the result.
+    #[command(flatten)]
+    pub expect: ExpectArgs,
+
+    /// What to download.
     #[command(flatten)]
     pub collect: CollectArgs,
+}
 
-    /// How to reach Codemagic.
-    #[command(flatten)]
-    pub connection: ConnectionArgs,
+/// Which values of `trigger` came from flags.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each of the four values")]
+pub struct GivenByFlag {
+    /// `--app-id`
+    pub app_id: bool,
+    /// `--workflow`
+    pub workflow: bool,
+    /// `--branch`
+    pub branch: bool,
+    /// `--tag`
+    pub tag: bool,
+}
 
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
+/// What else than the build's own end decides about the result.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Waiting")]
+pub struct ExpectArgs {
+    /// Cancel the build and exit with code 7 if it is of another commit
+    #[arg(long, value_name = "SHA", env = "CIBRIDGE_EXPECT_COMMIT")]
+    pub expect_commit: Option<String>,
+
+    /// Exit with code 3 when a step failed that the build ignored
+    #[arg(long, env = "CIBRIDGE_FAIL_ON_STEP_FAILURE")]
+    pub fail_on_step_failure: bool,
+}
+
+/// Which builds `latest`, `latest-success` and a number are searched among.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Where `latest`, `latest-success` or a build number is searched")]
+pub struct ScopeArgs {
+    /// The app
+    #[arg(long, value_name = "ID", env = "CODEMAGIC_APP_ID")]
+    pub app_id: Option<String>,
+
+    /// The workflow
+    #[arg(long, alias = "workflow-id", value_name = "ID", env = "CODEMAGIC_WORKFLOW")]
+    pub workflow: Option<String>,
+
+    /// The branch
+    #[arg(long, value_name = "NAME", env = "CODEMAGIC_BRANCH")]
+    pub branch: Option<String>,
+
+    /// The tag
+    #[arg(long, value_name = "NAME", env = "CODEMAGIC_TAG")]
+    pub tag: Option<String>,
+
+    /// A label; repeat it for builds that have several
+    #[arg(long = "label", value_name = "LABEL", env = "CIBRIDGE_FILTER_LABEL")]
+    pub labels: Vec<String>,
 }
 
 /// Arguments of `codemagic wait`.
 #[derive(Debug, Args)]
-pub struct WaitArgs {
-    /// The builds' ids or pages
-    #[arg(value_name = "BUILD", required = true)]
+pub struct CodemagicWaitArgs {
+    /// The builds: ids, addresses of their pages, numbers, `latest` or `latest-success`
+    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD", required = true)]
     pub builds: Vec<String>,
 
-    /// Cancel the other builds as soon as one ends badly
-    #[arg(long, env = "CIBRIDGE_FAIL_FAST")]
-    pub fail_fast: bool,
-
-    /// Look once: a build that goes on is no failure, the document says when the next look is worth while, and a signal leaves the build alone
-    #[arg(long, env = "CIBRIDGE_ONCE")]
-    pub once: bool,
-
-    /// How to follow.
+    /// Where names are searched.
     #[command(flatten)]
-    pub follow: FollowArgs,
+    pub scope: ScopeArgs,
 
-    /// What to bring home.
+    /// How to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+
+    /// How to watch.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+
+    /// What else decides about the result.
+    #[command(flatten)]
+    pub expect: ExpectArgs,
+
+    /// What to download.
     #[command(flatten)]
     pub collect: CollectArgs,
-
-    /// How to reach Codemagic.
-    #[command(flatten)]
-    pub connection: ConnectionArgs,
-
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 /// Arguments of `codemagic status` and `codemagic cancel`.
 #[derive(Debug, Args)]
-pub struct BuildArgs {
-    /// The builds' ids or pages
-    #[arg(value_name = "BUILD", required = true)]
+pub struct BuildsOfApp {
+    /// The builds: ids, addresses of their pages, numbers, `latest` or `latest-success`
+    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD", required = true)]
     pub builds: Vec<String>,
 
-    /// How to reach Codemagic.
+    /// Where names are searched.
     #[command(flatten)]
-    pub connection: ConnectionArgs,
-
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
+    pub scope: ScopeArgs,
 }
 
 /// Arguments of `codemagic builds`.
 #[derive(Debug, Args)]
 pub struct BuildsArgs {
-    /// Only builds of this app [env: CODEMAGIC_APP_ID]
-    #[arg(long, value_name = "ID")]
+    /// Only builds of this app
+    #[arg(long, value_name = "ID", env = "CODEMAGIC_APP_ID")]
     pub app_id: Option<String>,
 
     /// Only builds of this workflow
-    #[arg(long, value_name = "ID", env = "CIBRIDGE_WORKFLOW")]
+    #[arg(long, alias = "workflow-id", value_name = "ID", env = "CODEMAGIC_WORKFLOW")]
     pub workflow: Option<String>,
 
     /// Only builds of this branch
-    #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH")]
+    #[arg(long, value_name = "NAME", env = "CODEMAGIC_BRANCH")]
     pub branch: Option<String>,
 
     /// Only builds of this tag
-    #[arg(long, value_name = "NAME", env = "CIBRIDGE_TAG")]
+    #[arg(long, value_name = "NAME", env = "CODEMAGIC_TAG")]
     pub tag: Option<String>,
 
-    /// Only builds with this label; repeat it for builds that have several [env: CIBRIDGE_LABEL, one a line]
-    #[arg(long = "label", value_name = "LABEL")]
+    /// Only builds with this label; repeat it for builds that have several
+    #[arg(long = "label", value_name = "LABEL", env = "CIBRIDGE_FILTER_LABEL")]
     pub labels: Vec<String>,
 
     /// Only builds in this state
@@ -250,32 +344,128 @@ pub struct BuildsArgs {
     /// The most builds to list
     #[arg(long, value_name = "N", env = "CIBRIDGE_LIMIT", default_value_t = 20)]
     pub limit: usize,
+}
 
-    /// How to reach Codemagic.
+/// Arguments of `codemagic artifacts`.
+#[derive(Debug, Args)]
+pub struct CodemagicArtifactsArgs {
+    /// Which, and where to.
     #[command(flatten)]
-    pub connection: ConnectionArgs,
+    pub artifacts: ArtifactsArgs,
 
-    /// How to report.
+    /// Where names are searched.
     #[command(flatten)]
-    pub output: OutputArgs,
+    pub scope: ScopeArgs,
+}
+
+/// Arguments of `codemagic tests`.
+#[derive(Debug, Args)]
+pub struct CodemagicTestsArgs {
+    /// Which build, and where to.
+    #[command(flatten)]
+    pub tests: TestsArgs,
+
+    /// Where names are searched.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+}
+
+/// Arguments of `codemagic logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// The build
+    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
+    pub build: String,
+
+    /// Only the log of this step, by its name or id
+    #[arg(long, value_name = "NAME|ID", env = "CIBRIDGE_STEP")]
+    pub step: Option<String>,
+
+    /// Only the logs of steps that failed
+    #[arg(long, env = "CIBRIDGE_FAILED", conflicts_with = "follow")]
+    pub failed: bool,
+
+    /// Print each step's log when the step ends, until the build is finished; exits like `wait`, and a signal leaves the build running
+    #[arg(long, env = "CIBRIDGE_FOLLOW", conflicts_with = "dir")]
+    pub follow: bool,
+
+    /// Write one file per step into this folder, instead of the text to stdout
+    #[arg(long, value_name = "DIR", env = "CIBRIDGE_LOGS_DIR")]
+    pub dir: Option<PathBuf>,
+
+    /// Keep the bytes as Codemagic stores them (HTML) instead of turning them into text
+    #[arg(long, env = "CIBRIDGE_RAW")]
+    pub raw: bool,
+
+    /// Where names are searched.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+}
+
+/// Arguments of `codemagic share`.
+#[derive(Debug, Args)]
+pub struct ShareArgs {
+    /// The build
+    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
+    pub build: String,
+
+    /// The artifacts with matching names, e.g. *.ipa; repeat it for more
+    #[arg(long = "match", value_name = "GLOB", env = "CIBRIDGE_ARTIFACTS", required = true)]
+    pub globs: Vec<String>,
+
+    /// How long the links are valid
+    #[arg(long, value_name = "TIME", env = "CIBRIDGE_EXPIRES", default_value = "7d", value_parser = duration)]
+    pub expires: Duration,
+
+    /// Where names are searched.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+}
+
+/// Arguments of `codemagic workflows`.
+#[derive(Debug, Args)]
+pub struct AppArgs {
+    /// The app: its id, or the address of its page
+    #[arg(value_name = "APP", env = "CODEMAGIC_APP_ID")]
+    pub app_id: Option<String>,
+}
+
+/// Arguments of `codemagic caches`.
+#[derive(Debug, Args)]
+pub struct CachesArgs {
+    /// The app: its id, or the address of its page
+    #[arg(value_name = "APP", env = "CODEMAGIC_APP_ID")]
+    pub app_id: Option<String>,
+
+    /// Remove the app's caches, or only the one with this id
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "all")]
+    pub clear: Option<String>,
+
+    /// Do not ask before removing all caches
+    #[arg(long, short, requires = "clear")]
+    pub yes: bool,
+}
+
+/// Arguments of `codemagic api`.
+#[derive(Debug, Args)]
+pub struct CodemagicApiArgs {
+    /// The request.
+    #[command(flatten)]
+    pub request: ApiArgs,
+
+    /// Send it to the legacy API instead of v3
+    #[arg(long)]
+    pub legacy: bool,
 }
 
 /// Arguments of `codemagic check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The app that must be visible [env: CODEMAGIC_APP_ID]
-    #[arg(long, value_name = "ID")]
+    /// The app that must be visible
+    #[arg(long, value_name = "ID", env = "CODEMAGIC_APP_ID")]
     pub app_id: Option<String>,
 
-    /// The workflow that the app must have [env: CODEMAGIC_WORKFLOW]
-    #[arg(long, value_name = "ID")]
+    /// The workflow that the app must have
+    #[arg(long, alias = "workflow-id", value_name = "ID", env = "CODEMAGIC_WORKFLOW")]
     pub workflow: Option<String>,
-
-    /// How to reach Codemagic.
-    #[command(flatten)]
-    pub connection: ConnectionArgs,
-
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }

@@ -3,442 +3,476 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::commands::commands;
-use super::{DownloadArgs, JenkinsCollectArgs, JenkinsConnectionArgs, JenkinsFollowArgs, OutputArgs, duration};
+use super::shared::{ApiArgs, ArtifactsArgs, CollectArgs, TestsArgs, WaitArgs, WatchArgs};
+use super::values::{Header, Pair, duration, idempotency_key};
 
-commands! {
-    /// What can be done with a Jenkins controller.
-    pub enum JenkinsCommand {
-        /// Start a job, and with --wait follow the build to its end
-        Trigger(Box<JenkinsTriggerArgs>) = "trigger" by Args,
-        /// Follow builds or queue items to their end
-        Wait(JenkinsWaitArgs) = "wait" by Args,
-        /// Show where builds or queue items stand
-        Status(JenkinsBuildsArgs) = "status" by Args,
-        /// Print a build's log without colours, with --follow to its end
-        Console(ConsoleArgs) = "console" by Args,
-        /// Stop builds, or cancel queue items
-        Stop(StopArgs) = "stop" by Args,
-        /// List what a build asks people, or answer it
-        Input(InputArgs) = "input" by Args,
-        /// List a job's parameters
-        Params(JobArgs) = "params" by Args,
-        /// Download what a build archived, or list it
-        Artifacts(JenkinsArtifactsArgs) = "artifacts" by Args,
-        /// Show a build's test counts and failures
-        Tests(JenkinsBuildArgs) = "tests" by Args,
-        /// Print a job's config.xml, or replace it
-        Config(ConfigArgs) = "config" by Args,
-        /// Make, revoke or rotate API tokens
-        Token(TokenCommand) = "token" by Subcommand,
-        /// Check the controller, the credentials, and what they may do with a job
-        Check(JenkinsCheckArgs) = "check" by Args,
-    }
+/// The verbs of `cibridge jenkins`, and how to reach the controller.
+#[derive(Debug, Args)]
+pub struct JenkinsArgs {
+    /// How to reach the controller.
+    #[command(flatten)]
+    pub connection: JenkinsConnectionArgs,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: JenkinsVerb,
+}
+
+/// How to reach the controller.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct JenkinsConnectionArgs {
+    /// The controller's root, e.g. https://ci.example.com/jenkins; without it the address in JOB or BUILD, then JENKINS_URL
+    #[arg(long, global = true, value_name = "URL", env = "CIBRIDGE_JENKINS_URL")]
+    pub url: Option<String>,
+
+    /// The user; the API token is read from JENKINS_API_TOKEN
+    #[arg(long, global = true, value_name = "ID", env = "JENKINS_USER_ID")]
+    pub user: Option<String>,
+
+    /// Read the API token from a file that only its owner can read, or from stdin for `-`, instead of from JENKINS_API_TOKEN
+    #[arg(long, global = true, value_name = "FILE", env = "JENKINS_API_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// Read a bearer token for a proxy in front of Jenkins from such a file, instead of from CIBRIDGE_BEARER_TOKEN
+    #[arg(long, global = true, value_name = "FILE", env = "CIBRIDGE_BEARER_TOKEN_FILE")]
+    pub bearer_token_file: Option<PathBuf>,
+
+    /// A header for an access proxy, sent to the controller only; set it in the environment, where other users cannot see it
+    #[arg(long = "header", global = true, value_name = "NAME:VALUE", env = "CIBRIDGE_HEADER")]
+    pub headers: Vec<Header>,
+
+    /// Client certificate for mutual TLS (PEM)
+    #[arg(long, global = true, value_name = "FILE", env = "CIBRIDGE_CLIENT_CERT")]
+    pub client_cert: Option<PathBuf>,
+
+    /// The certificate's key, if it is in another PEM file
+    #[arg(long, global = true, value_name = "FILE", env = "CIBRIDGE_CLIENT_KEY", requires = "client_cert")]
+    pub client_key: Option<PathBuf>,
+}
+
+/// What can be done with a Jenkins controller.
+#[derive(Debug, Subcommand)]
+pub enum JenkinsVerb {
+    /// Start a job, and with --wait wait until the build is finished
+    #[command(after_help = "Examples:
+  cibridge jenkins trigger folder/deploy --param VERSION=1.4.0
+  cibridge jenkins trigger https://ci.example.com/job/app --branch main --wait --console")]
+    Trigger(Box<JenkinsTriggerArgs>),
+    /// Wait until builds or queue items are finished
+    #[command(after_help = "Examples:
+  cibridge jenkins wait folder/deploy#12 --timeout 1h
+  cibridge jenkins wait queue/item/345 --job folder/deploy")]
+    Wait(Box<JenkinsWaitArgs>),
+    /// Show the state of builds or queue items; exits like `wait` for a finished build and 0 for a running one
+    #[command(after_help = "Examples:
+  cibridge jenkins status folder/deploy#12
+  cibridge jenkins status folder/deploy#lastBuild --json")]
+    Status(BuildsArgs),
+    /// Print a build's log as text, with --follow until the build is finished
+    #[command(after_help = "Examples:
+  cibridge jenkins console folder/deploy#12
+  cibridge jenkins console folder/deploy#lastBuild --follow --stages")]
+    Console(ConsoleArgs),
+    /// Stop builds, or cancel queue items
+    #[command(after_help = "Examples:
+  cibridge jenkins stop folder/deploy#12
+  cibridge jenkins stop queue/item/345")]
+    Stop(StopArgs),
+    /// List what a build asks people, or answer it
+    #[command(after_help = "Examples:
+  cibridge jenkins input folder/deploy#12
+  cibridge jenkins input folder/deploy#12 --proceed --param TARGET=staging")]
+    Input(InputArgs),
+    /// List a job's parameters
+    #[command(after_help = "Examples:
+  cibridge jenkins params folder/deploy
+  cibridge jenkins params folder/app --branch main --json")]
+    Params(JobArgs),
+    /// List the jobs of a folder, or of the controller
+    #[command(after_help = "Examples:
+  cibridge jenkins jobs
+  cibridge jenkins jobs team/folder --json")]
+    Jobs(JobsArgs),
+    /// List the newest builds of a job
+    #[command(after_help = "Examples:
+  cibridge jenkins builds folder/deploy
+  cibridge jenkins builds folder/app --branch main --limit 5 --json")]
+    Builds(JobBuildsArgs),
+    /// List the items in the queue
+    #[command(after_help = "Examples:
+  cibridge jenkins queue
+  cibridge jenkins queue --json")]
+    Queue,
+    /// Download what a build archived, or list it
+    #[command(after_help = "Examples:
+  cibridge jenkins artifacts folder/deploy#12 --match '*.ipa' --dir dist
+  cibridge jenkins artifacts folder/deploy#lastSuccessfulBuild --list")]
+    Artifacts(ArtifactsArgs),
+    /// Show a build's test results, or write them as JUnit XML
+    #[command(after_help = "Examples:
+  cibridge jenkins tests folder/deploy#12
+  cibridge jenkins tests folder/deploy#12 --junit results.xml")]
+    Tests(TestsArgs),
+    /// Print a job's config.xml, or replace it
+    #[command(after_help = "Examples:
+  cibridge jenkins config folder/deploy > config.xml
+  cibridge jenkins config folder/deploy --set config.xml")]
+    Config(ConfigArgs),
+    /// Create, revoke or rotate API tokens
+    #[command(after_help = "Examples:
+  cibridge jenkins token create ci-agent --out token.txt
+  cibridge jenkins token rotate ci-agent --out token.txt")]
+    Token(TokenArgs),
+    /// Send a request of your own, with the same credentials, retries and redaction
+    #[command(after_help = "Examples:
+  cibridge jenkins api GET '/api/json?tree=mode'
+  cibridge jenkins api POST /quietDown")]
+    Api(ApiArgs),
+    /// Check the controller, the credentials, and what they may do with a job
+    #[command(after_help = "Examples:
+  cibridge jenkins check
+  cibridge jenkins check folder/deploy --json")]
+    Check(JenkinsCheckArgs),
+}
+
+/// What to do when a build waits for input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnInput {
+    /// Report it, and keep waiting
+    Wait,
+    /// Stop the build, and exit with code 1
+    Fail,
+    /// Proceed, with the default values
+    Proceed,
+    /// Abort
+    Abort,
+}
+
+/// What a wait does when the build asks a person.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Waiting")]
+pub struct OnInputArgs {
+    /// What to do when the build waits for input
+    #[arg(long, value_enum, value_name = "WHAT", env = "CIBRIDGE_ON_INPUT", default_value = "wait")]
+    pub on_input: OnInput,
 }
 
 /// Arguments of `jenkins trigger`.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct JenkinsTriggerArgs {
-    /// The job: its full name like folder/sub/job, or the address of its page, of a build of it or in Blue Ocean
-    #[arg(value_name = "JOB")]
-    pub job: String,
+    /// The job: its full name like folder/sub/job, or the address of its page, of one of its builds, or in Blue Ocean
+    #[arg(value_name = "JOB", env = "CIBRIDGE_JOB", required_unless_present = "request")]
+    pub job: Option<String>,
 
     /// The branch of a multibranch job, as it is named in the repository
     #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH")]
     pub branch: Option<String>,
 
-    /// A parameter's value; repeat it for more [env: CIBRIDGE_PARAM, one a line]
-    #[arg(long = "param", value_name = "NAME=TEXT")]
-    pub params: Vec<String>,
+    /// A parameter's value; repeat it for more
+    #[arg(long = "param", value_name = "NAME=TEXT", env = "CIBRIDGE_PARAM")]
+    pub params: Vec<Pair>,
 
-    /// A file for a file parameter (Jenkins' own, stashed or base64) [env: CIBRIDGE_PARAM_FILE, one a line]
-    #[arg(long = "param-file", value_name = "NAME=PATH")]
-    pub param_files: Vec<String>,
+    /// A file for a file parameter (Jenkins' own, stashed or base64); repeat it for more
+    #[arg(long = "param-file", value_name = "NAME=PATH", env = "CIBRIDGE_PARAM_FILE")]
+    pub param_files: Vec<Pair>,
 
     /// Parameters as a JSON object, e.g. {"CLEAN": true}
     #[arg(long, value_name = "JSON", env = "CIBRIDGE_PARAM_JSON")]
     pub param_json: Option<String>,
 
-    /// Read parameters from a file, or from stdin for `-`: a JSON object, or NAME=TEXT lines; flags win over it
+    /// Read parameters from a file, or from stdin for `-`: a JSON object, or NAME=TEXT lines; flags take precedence
     #[arg(long, value_name = "FILE", env = "CIBRIDGE_PARAMS_FROM")]
     pub params_from: Option<PathBuf>,
 
-    /// Do not check the values against the job's parameters before the start, and send everything as it is
+    /// Read the request as JSON from a file, or from stdin for `-`: job, branch, parameters, files, cause, idempotency_key; flags take precedence over it, and it over variables
+    #[arg(long, value_name = "FILE", env = "CIBRIDGE_REQUEST", conflicts_with = "params_from")]
+    pub request: Option<PathBuf>,
+
+    /// Send the values without checking them against the job's parameters
     #[arg(long, env = "CIBRIDGE_NO_VALIDATE")]
     pub no_validate: bool,
 
-    /// Give a unique value to this parameter of the job, so that its build is never taken for another one's; CIBRIDGE_ID is used when the job has it
+    /// The parameter that carries a unique value, by which the build is found; CIBRIDGE_ID if the job has it
     #[arg(long, value_name = "NAME", env = "CIBRIDGE_MARKER_PARAM")]
     pub marker_param: Option<String>,
 
-    /// The value for that parameter, instead of one made up here
+    /// The value for that parameter, instead of a random one
     #[arg(long, value_name = "TEXT", env = "CIBRIDGE_MARKER")]
     pub marker: Option<String>,
 
-    /// Make the call repeatable: a build whose marker parameter has this value already is taken over, not started again
-    #[arg(long, value_name = "KEY", env = "CIBRIDGE_IDEMPOTENCY_KEY")]
+    /// Reuse the build whose marker parameter already has this value instead of starting a new one
+    #[arg(long, value_name = "KEY", env = "CIBRIDGE_IDEMPOTENCY_KEY", value_parser = idempotency_key)]
     pub idempotency_key: Option<String>,
 
     /// How long the build waits in the queue at least; the job's quiet period otherwise
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_DELAY", value_parser = duration)]
     pub delay: Option<Duration>,
 
-    /// Read the job's own token (Trigger builds remotely) from a file that only its owner can read, instead of the environment variable JENKINS_JOB_TOKEN
+    /// Read the job's own token (Trigger builds remotely) from a file that only its owner can read, instead of from JENKINS_JOB_TOKEN
     #[arg(long = "job-token-file", value_name = "FILE", env = "JENKINS_JOB_TOKEN_FILE")]
     pub job_token_file: Option<PathBuf>,
 
-    /// Why the build is started; Jenkins keeps it with a job's token, otherwise it is written on the build's page when the build is followed
+    /// Why the build is started: kept by Jenkins with a job's token, otherwise written on the build's page with --wait
     #[arg(long, value_name = "TEXT", env = "CIBRIDGE_CAUSE")]
     pub cause: Option<String>,
 
-    /// End with code 12 when the start was folded into an identical build that waited already
-    #[arg(long, env = "CIBRIDGE_FAIL_IF_JOINED")]
-    pub fail_if_joined: bool,
+    /// Exit with code 12 if Jenkins merged the request into an identical queued item
+    #[arg(long, env = "CIBRIDGE_FAIL_IF_COALESCED")]
+    pub fail_if_coalesced: bool,
 
-    /// Follow the build to its end, and end with a code that says how it ended
+    /// Wait until the build is finished, and exit with a code for its result
     #[arg(long, env = "CIBRIDGE_WAIT")]
     pub wait: bool,
 
-    /// With --wait, show the build's log on stderr while it grows
-    #[arg(long, env = "CIBRIDGE_CONSOLE")]
-    pub console: bool,
+    /// Return once the build has left the queue and has a number
+    #[arg(long, env = "CIBRIDGE_WAIT_FOR_START")]
+    pub wait_for_start: bool,
 
-    /// How to follow.
-    #[command(flatten)]
-    pub follow: JenkinsFollowArgs,
+    /// Leave the build running when a limit passes or a signal ends this program; without it the build is stopped
+    #[arg(long, env = "CIBRIDGE_NO_CANCEL")]
+    pub no_cancel: bool,
 
-    /// What to bring home, with --wait.
+    /// What to do on input.
     #[command(flatten)]
-    pub collect: JenkinsCollectArgs,
+    pub input: OnInputArgs,
 
-    /// How to reach the controller.
+    /// How to watch.
     #[command(flatten)]
-    pub connection: JenkinsConnectionArgs,
+    pub watch: WatchArgs,
 
-    /// How to report.
+    /// What to download.
     #[command(flatten)]
-    pub output: OutputArgs,
+    pub collect: CollectArgs,
+}
+
+/// Builds or queue items, and the job of the latter.
+#[derive(Debug, Clone, Args)]
+pub struct BuildsArgs {
+    /// The builds or queue items: their pages, JOB#NUMBER, JOB#lastBuild or queue/item/N
+    #[arg(value_name = "BUILD_OR_QUEUE_ITEM", env = "CIBRIDGE_BUILD", required = true)]
+    pub builds: Vec<String>,
+
+    /// The job of the queue items: finds the build of an item that Jenkins has forgotten
+    #[arg(long, value_name = "JOB", env = "CIBRIDGE_JOB")]
+    pub job: Option<String>,
+
+    /// The branch, if that is a multibranch job
+    #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH")]
+    pub branch: Option<String>,
 }
 
 /// Arguments of `jenkins wait`.
 #[derive(Debug, Args)]
 pub struct JenkinsWaitArgs {
-    /// The builds or queue items: their pages, JOB#NUMBER or queue/item/N
-    #[arg(value_name = "BUILD_OR_ITEM", required = true)]
-    pub builds: Vec<String>,
-
-    /// The job of the queue items: by it a build is found whose item Jenkins has forgotten
-    #[arg(long, value_name = "JOB", env = "CIBRIDGE_JOB")]
-    pub job: Option<String>,
-
-    /// The branch, if that is a multibranch job
-    #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH")]
-    pub branch: Option<String>,
-
-    /// Stop the other builds as soon as one ends badly
-    #[arg(long, env = "CIBRIDGE_FAIL_FAST")]
-    pub fail_fast: bool,
-
-    /// Look once: a build that goes on is no failure, the document says when the next look is worth while, and a signal leaves the build alone
-    #[arg(long, env = "CIBRIDGE_ONCE")]
-    pub once: bool,
-
-    /// Show the builds' logs on stderr while they grow
-    #[arg(long, env = "CIBRIDGE_CONSOLE")]
-    pub console: bool,
-
-    /// How to follow.
+    /// Which builds.
     #[command(flatten)]
-    pub follow: JenkinsFollowArgs,
+    pub builds: BuildsArgs,
 
-    /// What to bring home.
+    /// How to wait.
     #[command(flatten)]
-    pub collect: JenkinsCollectArgs,
+    pub wait: WaitArgs,
 
-    /// How to reach the controller.
+    /// What to do on input.
     #[command(flatten)]
-    pub connection: JenkinsConnectionArgs,
+    pub input: OnInputArgs,
 
-    /// How to report.
+    /// How to watch.
     #[command(flatten)]
-    pub output: OutputArgs,
-}
+    pub watch: WatchArgs,
 
-/// Arguments of `jenkins status`.
-#[derive(Debug, Args)]
-pub struct JenkinsBuildsArgs {
-    /// The builds or queue items: their pages, JOB#NUMBER or queue/item/N
-    #[arg(value_name = "BUILD_OR_ITEM", required = true)]
-    pub builds: Vec<String>,
-
-    /// The job of the queue items: by it a build is found whose item Jenkins has forgotten
-    #[arg(long, value_name = "JOB", env = "CIBRIDGE_JOB")]
-    pub job: Option<String>,
-
-    /// How to reach the controller.
+    /// What to download.
     #[command(flatten)]
-    pub connection: JenkinsConnectionArgs,
-
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
+    pub collect: CollectArgs,
 }
 
 /// Arguments of `jenkins stop`.
 #[derive(Debug, Args)]
 pub struct StopArgs {
-    /// The builds or queue items: their pages, JOB#NUMBER or queue/item/N
-    #[arg(value_name = "BUILD_OR_ITEM", required = true)]
-    pub builds: Vec<String>,
-
-    /// The job of the queue items: by it a build is found whose item Jenkins has forgotten
-    #[arg(long, value_name = "JOB", env = "CIBRIDGE_JOB")]
-    pub job: Option<String>,
-
-    /// The branch, if that is a multibranch job
-    #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH")]
-    pub branch: Option<String>,
+    /// Which builds.
+    #[command(flatten)]
+    pub builds: BuildsArgs,
 
     /// How long a build may take to end after each of stop, term and kill
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_STOP_WAIT", default_value = "30s", value_parser = duration)]
     pub stop_wait: Duration,
-
-    /// How to reach the controller.
-    #[command(flatten)]
-    pub connection: JenkinsConnectionArgs,
-
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
-/// Arguments of `jenkins tests`.
-#[derive(Debug, Args)]
-pub struct JenkinsBuildArgs {
-    /// The build: its page, JOB#NUMBER or JOB#lastBuild
-    #[arg(value_name = "BUILD")]
-    pub build: String,
-
-    /// How to reach the controller.
-    #[command(flatten)]
-    pub connection: JenkinsConnectionArgs,
-
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 /// Arguments of `jenkins console`.
 #[derive(Debug, Args)]
 pub struct ConsoleArgs {
     /// The build: its page, JOB#NUMBER or JOB#lastBuild
-    #[arg(value_name = "BUILD")]
+    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
     pub build: String,
 
-    /// Follow the build to its end, and end with a code that says how it ended; a signal leaves the build alone
-    #[arg(long = "follow", env = "CIBRIDGE_FOLLOW")]
-    pub growing: bool,
+    /// Print the log until the build is finished, and exit with a code for its result; a signal leaves the build running
+    #[arg(long, env = "CIBRIDGE_FOLLOW")]
+    pub follow: bool,
 
-    /// Begin at this byte of the stored log, as an earlier call named it
+    /// Start at this byte of the stored log, as an earlier call reported it
     #[arg(long = "from", value_name = "OFFSET", env = "CIBRIDGE_FROM", default_value_t = 0)]
     pub from: u64,
 
     /// Show the stages of a Pipeline only
-    #[arg(long, env = "CIBRIDGE_QUIET")]
-    pub quiet: bool,
+    #[arg(long, env = "CIBRIDGE_STAGES")]
+    pub stages: bool,
 
-    /// How to follow.
+    /// What to do on input.
     #[command(flatten)]
-    pub follow: JenkinsFollowArgs,
+    pub input: OnInputArgs,
 
-    /// How to reach the controller.
+    /// How to watch.
     #[command(flatten)]
-    pub connection: JenkinsConnectionArgs,
-
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
-/// Arguments of `jenkins artifacts`.
-#[derive(Debug, Args)]
-pub struct JenkinsArtifactsArgs {
-    /// The build: its page, JOB#NUMBER or JOB#lastSuccessfulBuild
-    #[arg(value_name = "BUILD")]
-    pub build: String,
-
-    /// Only artifacts with such names or paths, e.g. *.ipa or out/**/*.log [env: CIBRIDGE_MATCH, one a line]
-    #[arg(long = "match", value_name = "GLOB")]
-    pub globs: Vec<String>,
-
-    /// The folder for the files
-    #[arg(long, value_name = "DIR", env = "CIBRIDGE_DIR", default_value = ".")]
-    pub dir: PathBuf,
-
-    /// List their paths instead of downloading
-    #[arg(long, env = "CIBRIDGE_LIST")]
-    pub list: bool,
-
-    /// How to download.
-    #[command(flatten)]
-    pub download: DownloadArgs,
-
-    /// How to reach the controller.
-    #[command(flatten)]
-    pub connection: JenkinsConnectionArgs,
-
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
+    pub watch: WatchArgs,
 }
 
 /// Arguments of `jenkins input`.
 #[derive(Debug, Args)]
 pub struct InputArgs {
     /// The build: its page, JOB#NUMBER or JOB#lastBuild
-    #[arg(value_name = "BUILD")]
+    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
     pub build: String,
 
-    /// The id of the question, when the build asks several
+    /// The id of the input, when the build waits for several
     #[arg(value_name = "ID")]
     pub id: Option<String>,
 
-    /// Let the build go on
-    #[arg(long, env = "CIBRIDGE_PROCEED", conflicts_with = "abort")]
+    /// Let the build proceed
+    #[arg(long, conflicts_with = "abort")]
     pub proceed: bool,
 
     /// Abort the build
-    #[arg(long, env = "CIBRIDGE_ABORT")]
+    #[arg(long)]
     pub abort: bool,
 
-    /// A value for what is asked; what is left out gets its default [env: CIBRIDGE_PARAM, one a line]
-    #[arg(long = "param", value_name = "NAME=TEXT")]
-    pub params: Vec<String>,
-
-    /// How to reach the controller.
-    #[command(flatten)]
-    pub connection: JenkinsConnectionArgs,
-
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
+    /// A value for one of its parameters; the others get their defaults; repeat it for more
+    #[arg(long = "param", value_name = "NAME=TEXT", env = "CIBRIDGE_PARAM")]
+    pub params: Vec<Pair>,
 }
 
 /// Arguments of `jenkins params`.
 #[derive(Debug, Args)]
 pub struct JobArgs {
     /// The job: its full name like folder/sub/job, or the address of its page
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", env = "CIBRIDGE_JOB")]
     pub job: String,
 
     /// The branch of a multibranch job
     #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH")]
     pub branch: Option<String>,
+}
 
-    /// How to reach the controller.
-    #[command(flatten)]
-    pub connection: JenkinsConnectionArgs,
+/// Arguments of `jenkins jobs`.
+#[derive(Debug, Args)]
+pub struct JobsArgs {
+    /// The folder; without it the controller's root
+    #[arg(value_name = "FOLDER")]
+    pub folder: Option<String>,
+}
 
-    /// How to report.
+/// Arguments of `jenkins builds`.
+#[derive(Debug, Args)]
+pub struct JobBuildsArgs {
+    /// Which job.
     #[command(flatten)]
-    pub output: OutputArgs,
+    pub job: JobArgs,
+
+    /// The most builds to list
+    #[arg(long, value_name = "N", env = "CIBRIDGE_LIMIT", default_value_t = 20)]
+    pub limit: usize,
 }
 
 /// Arguments of `jenkins config`.
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
     /// The job: its full name like folder/sub/job, or the address of its page
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", env = "CIBRIDGE_JOB")]
     pub job: String,
 
+    /// The branch of a multibranch job
+    #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH")]
+    pub branch: Option<String>,
+
     /// Replace the configuration with this file, or with stdin for `-`
-    #[arg(long, value_name = "FILE", env = "CIBRIDGE_SET")]
+    #[arg(long, value_name = "FILE")]
     pub set: Option<PathBuf>,
-
-    /// How to reach the controller.
-    #[command(flatten)]
-    pub connection: JenkinsConnectionArgs,
-
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
-commands! {
-    /// What can be done with API tokens.
-    pub enum TokenCommand {
-        /// Make a token for the user who asks
-        Create(TokenArgs) = "create" by Args,
-        /// Make a token, check it, and revoke the one that it replaces
-        Rotate(TokenArgs) = "rotate" by Args,
-        /// Revoke a token
-        Revoke(RevokeArgs) = "revoke" by Args,
-    }
-}
-
-/// Arguments of `jenkins token create` and `jenkins token rotate`.
+/// Arguments of `jenkins token`.
 #[derive(Debug, Args)]
 pub struct TokenArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: TokenVerb,
+}
+
+/// What can be done with API tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenVerb {
+    /// Create a token for the user whose credentials are given
+    #[command(after_help = "Examples:
+  cibridge jenkins token create ci-agent
+  cibridge jenkins token create ci-agent --expires 90d --out token.txt")]
+    Create(CreateArgs),
+    /// Create a token, check it, and revoke the one that it replaces
+    #[command(after_help = "Examples:
+  cibridge jenkins token rotate ci-agent --out token.txt
+  cibridge jenkins token rotate ci-agent --old-uuid 30097265-2b5d-4d3f-9c58-1c7f5b2e9a10")]
+    Rotate(RotateArgs),
+    /// Revoke a token
+    #[command(after_help = "Examples:
+  cibridge jenkins token revoke 30097265-2b5d-4d3f-9c58-1c7f5b2e9a10
+  cibridge jenkins token revoke \"$(cat token.txt.uuid)\"")]
+    Revoke(RevokeArgs),
+}
+
+/// Arguments of `jenkins token create`.
+#[derive(Debug, Args)]
+pub struct CreateArgs {
     /// The name that the user's page shows
     #[arg(value_name = "NAME")]
     pub name: String,
 
     /// How long the token is valid, e.g. 30d; needs Jenkins 2.548
-    #[arg(long, value_name = "TIME", env = "CIBRIDGE_EXPIRES", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub expires: Option<Duration>,
 
-    /// Write the token to this file, readable by its owner only, and its uuid beside it (FILE.uuid), instead of stdout
-    #[arg(long, value_name = "FILE", env = "CIBRIDGE_OUT")]
+    /// Write the token to this file, readable by its owner only, and its uuid to FILE.uuid, instead of to stdout
+    #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
 
-    /// When rotating: the uuid of the token to revoke, instead of the one in FILE.uuid
-    #[arg(long, value_name = "UUID", env = "CIBRIDGE_OLD_UUID")]
+/// Arguments of `jenkins token rotate`.
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    /// The new token.
+    #[command(flatten)]
+    pub new: CreateArgs,
+
+    /// The uuid of the token to revoke, instead of the one in FILE.uuid
+    #[arg(long, value_name = "UUID")]
     pub old_uuid: Option<String>,
-
-    /// How to reach the controller.
-    #[command(flatten)]
-    pub connection: JenkinsConnectionArgs,
-
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 /// Arguments of `jenkins token revoke`.
 #[derive(Debug, Args)]
 pub struct RevokeArgs {
-    /// The token's uuid, as `create` named it
+    /// The token's uuid, as `create` reported it
     #[arg(value_name = "UUID")]
     pub uuid: String,
-
-    /// How to reach the controller.
-    #[command(flatten)]
-    pub connection: JenkinsConnectionArgs,
-
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 /// Arguments of `jenkins check`.
 #[derive(Debug, Args)]
 pub struct JenkinsCheckArgs {
     /// A job that must be visible and startable
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", env = "CIBRIDGE_JOB")]
     pub job: Option<String>,
 
     /// The branch of a multibranch job
     #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH")]
     pub branch: Option<String>,
-
-    /// How to reach the controller.
-    #[command(flatten)]
-    pub connection: JenkinsConnectionArgs,
-
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }

@@ -1,215 +1,430 @@
-//! The command line: arguments, their environment variables and help. Plain data, no work.
+//! The command line: arguments, their environment variables and help.
+//!
+//! Parsing ends here: what [`parse`] returns needs no second look at the command line or at a variable that has a flag.
+//! It must know no network and no output.
 
 #![expect(clippy::doc_markdown, reason = "the comments of arguments are help texts for a terminal, not Markdown")]
 
 mod codemagic;
-mod commands;
-mod controller;
-mod files;
-mod following;
 mod jenkins;
+mod shared;
+mod usage;
+mod values;
 
+use std::any::TypeId;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::error::{ContextKind, ErrorKind};
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser};
+use clap::builder::{BoolishValueParser, Resettable};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{
+    Arg, ArgAction, ArgMatches, Command as ClapCommand, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+};
 
 pub use codemagic::{
-    ApiArg, BuildArgs, BuildsArgs, CheckArgs, CodemagicCommand, ConnectionArgs, TriggerArgs, WaitArgs,
+    ApiArg, AppArgs, BuildsArgs, BuildsOfApp, CachesArgs, CheckArgs, CodemagicApiArgs, CodemagicArgs,
+    CodemagicArtifactsArgs, CodemagicConnectionArgs, CodemagicTestsArgs, CodemagicVerb, CodemagicWaitArgs, ExpectArgs,
+    GivenByFlag, LogsArgs, ScopeArgs, ShareArgs, TriggerArgs,
 };
-pub use controller::{JenkinsCollectArgs, JenkinsConnectionArgs, JenkinsFollowArgs, OnInput};
-pub use files::{
-    AppsArgs, ArtifactsArgs, CachesArgs, CollectArgs, DownloadArgs, LogsArgs, ShareArgs, TestsArgs, WorkflowsArgs,
-};
-pub use following::FollowArgs;
 pub use jenkins::{
-    ConfigArgs, ConsoleArgs, InputArgs, JenkinsArtifactsArgs, JenkinsBuildArgs, JenkinsBuildsArgs, JenkinsCheckArgs,
-    JenkinsCommand, JenkinsTriggerArgs, JenkinsWaitArgs, JobArgs, RevokeArgs, StopArgs, TokenArgs, TokenCommand,
+    BuildsArgs as JenkinsBuildsArgs, ConfigArgs, ConsoleArgs, CreateArgs, InputArgs, JenkinsArgs, JenkinsCheckArgs,
+    JenkinsConnectionArgs, JenkinsTriggerArgs, JenkinsVerb, JenkinsWaitArgs, JobArgs, JobBuildsArgs, JobsArgs, OnInput,
+    OnInputArgs, RevokeArgs, RotateArgs, StopArgs, TokenArgs, TokenVerb,
 };
+pub use shared::{
+    ApiArgs, ArtifactsArgs, CollectArgs, ColorArg, DownloadArgs, HttpArgs, OutputArgs, TestsArgs, WaitArgs, WatchArgs,
+};
+pub use values::{Header, Input, Pair, environment};
 
 use crate::error::Error;
-use commands::commands;
 
-/// Start, follow and collect builds of another CI system.
+/// Shown at the end of every help page.
+const EXIT_CODES: &str = "Exit codes: 0 success or accepted, 1 failed, 2 usage, 3 unstable, 4 canceled, 5 skipped, \
+    6 own time limit, 7 wrong commit, 10 credentials, 11 not found, 12 refused, 13 unavailable, 14 no connection, \
+    15 outcome unknown, 16 local fault, 70 a bug in cibridge, 130/143 ended by a signal.";
+
+/// Start, watch and collect builds of another CI system
 #[derive(Debug, Parser)]
-#[command(name = "cibridge", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "cibridge", disable_version_flag = true, max_term_width = 110)]
 #[command(
-    after_help = "Exit codes: 0 success, 1 failed, 2 usage, 3 unstable, 4 canceled, 5 skipped, 6 own time limit, \
-    7 wrong commit, 10 credentials, 11 not found, 12 refused, 13 unavailable, 14 no connection, 15 outcome unknown, \
-    16 local fault, 130/143 ended by a signal."
+    after_help = "The API key of Codemagic is read from CODEMAGIC_API_KEY, the token of Jenkins from JENKINS_API_TOKEN."
 )]
 pub struct Cli {
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+
+    /// How to connect.
+    #[command(flatten)]
+    pub http: HttpArgs,
+
     /// What to do.
     #[command(subcommand)]
-    pub system: System,
+    pub command: Command,
 }
 
-commands! {
-    /// The CI system to talk to.
-    pub enum System {
-        /// Builds on codemagic.io
-        Codemagic(CodemagicCommand) = "codemagic" by Subcommand,
-        /// Jobs on a Jenkins controller
-        Jenkins(JenkinsCommand) = "jenkins" by Subcommand,
-    }
+/// The CI system to talk to, or something about this program.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Builds on codemagic.io
+    Codemagic(CodemagicArgs),
+    /// Jobs on a Jenkins controller
+    Jenkins(JenkinsArgs),
+    /// Print completions for a shell
+    #[command(after_help = "Examples:
+  cibridge completions bash > /etc/bash_completion.d/cibridge
+  cibridge completions fish > ~/.config/fish/completions/cibridge.fish")]
+    Completions(CompletionsArgs),
 }
 
-/// How a call reports.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Output")]
-pub struct OutputArgs {
-    /// Print exactly one JSON document on stdout
-    #[arg(long, env = "CIBRIDGE_JSON")]
-    pub json: bool,
-
-    /// Keep that document in a file, replaced atomically as soon as the build's id is known and again at the end
-    #[arg(long, value_name = "PATH", env = "CIBRIDGE_RESULT_FILE")]
-    pub result_file: Option<PathBuf>,
-
-    /// Show each request with its status and time
-    #[arg(long, short, env = "CIBRIDGE_VERBOSE")]
-    pub verbose: bool,
-
-    /// Refuse to run when this program is older than X.Y.Z
-    #[arg(long, value_name = "X.Y.Z", env = "CIBRIDGE_REQUIRE_VERSION")]
-    pub require_version: Option<String>,
+/// Arguments of `cibridge completions`.
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
-/// What the command line asked for instead of work.
+/// What the command line asks for.
+#[derive(Debug)]
 pub enum Parsed {
     /// Work to do.
     Work(Box<Cli>),
-    /// A help page or the version, for stdout.
+    /// A text for stdout: a help page, the version or completions.
     Text(String),
+    /// A help page for stderr, because no verb was given; exit code 2.
+    MissingVerb(String),
 }
 
-/// Reads the command line and the environment. Fails with code 2.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> {
-    let result = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+/// A command line that cannot be used, with what is known of how to report it.
+#[derive(Debug)]
+pub struct UsageError {
+    /// What is wrong; exit code 2.
+    pub error: Error,
+    /// Whether a JSON document was asked for.
+    pub json: bool,
+    /// Where a result document was asked for.
+    pub result_file: Option<PathBuf>,
+    /// The version that this program must have at least: an older one explains the wrong command line.
+    pub require_version: Option<String>,
+    /// `codemagic` or `jenkins`, as far as it is known.
+    pub provider: Option<&'static str>,
+}
+
+/// Reads the command line and the environment. Fails with exit code 2.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageError> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let result = command().try_get_matches_from(&arguments).and_then(|matches| {
+        let mut cli = Cli::from_arg_matches(&matches)?;
+        mark_flags(&mut cli, &matches);
+        Ok(cli)
+    });
     match result {
+        Ok(cli) if cli.output.version => Ok(Parsed::Text(version(cli.output.json))),
+        Ok(Cli { command: Command::Completions(wanted), .. }) => Ok(Parsed::Text(completions(wanted.shell))),
         Ok(cli) => Ok(Parsed::Work(Box::new(cli))),
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            Ok(Parsed::Text(error.to_string()))
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => Ok(Parsed::Text(error.to_string())),
+        Err(error) => {
+            let known = partly(&arguments);
+            if known.version {
+                return Ok(Parsed::Text(version(known.json)));
+            }
+            let missing = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
+            );
+            if missing && !known.json && known.result_file.is_none() {
+                return Ok(Parsed::MissingVerb(usage::help_of_verb(&arguments)));
+            }
+            let provider = ["codemagic", "jenkins"].into_iter().find(|name| arguments.iter().any(|text| text == name));
+            let mut command = command();
+            command.build();
+            let error = usage::explain(&error, &command, &arguments);
+            Err(UsageError {
+                error,
+                json: known.json,
+                result_file: known.result_file,
+                require_version: known.require_version,
+                provider,
+            })
         }
-        Err(error) => Err(usage(&error)),
     }
 }
 
-/// clap's error in the shape of all others: one line, and a hint.
-fn usage(error: &clap::Error) -> Error {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Error::usage("the command line", "names no command").with_hint("`cibridge --help` lists them");
-    }
-    let text = error.to_string();
-    let why = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-    let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
-    let suggestion = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
-        .iter()
-        .find_map(|kind| error.get(*kind))
-        .map(|suggested| format!("did you mean `{suggested}`? "));
-    Error::usage("the command line", why)
-        .with_hint(format!("{}`--help` after a command lists its arguments", suggestion.unwrap_or_default()))
+/// The whole command line as clap sees it.
+pub fn command() -> ClapCommand {
+    // One layout for `-h` and `--help`.
+    let help = Arg::new("help").short('h').long("help").action(ArgAction::HelpShort).global(true).help("Print help");
+    complete(Cli::command().disable_help_flag(true).arg(help))
 }
 
-/// An environment variable that holds something; an empty one counts as not set, as Jenkins leaves unset parameters.
-pub fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+/// How to report, read from a command line that has a fault somewhere.
+fn partly(arguments: &[OsString]) -> Partly {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.to_string_lossy().trim().is_empty());
+    let truthy = |value: OsString| !matches!(value.to_string_lossy().trim(), "0" | "false" | "no" | "off" | "n" | "f");
+    let mut known = Partly {
+        json: variable("CIBRIDGE_JSON").is_some_and(truthy),
+        result_file: variable("CIBRIDGE_RESULT_FILE").map(PathBuf::from),
+        require_version: variable("CIBRIDGE_REQUIRE_VERSION").map(|value| value.to_string_lossy().into_owned()),
+        version: false,
+    };
+    let mut rest = arguments.iter().skip(1).take_while(|argument| *argument != "--");
+    while let Some(argument) = rest.next() {
+        match argument.to_str() {
+            Some("--json") => known.json = true,
+            Some("--version" | "-V") => known.version = true,
+            Some("--result-file") => known.result_file = rest.next().map(PathBuf::from),
+            Some(text) => {
+                known.result_file = text.strip_prefix("--result-file=").map(PathBuf::from).or(known.result_file)
+            }
+            None => {}
+        }
+    }
+    known
 }
 
-/// A repeated flag's values, or without any the lines of its environment variable.
-pub fn repeated(flags: &[String], name: &str) -> Vec<String> {
-    if flags.is_empty() {
-        return variable(name)
-            .map(|text| text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
-            .unwrap_or_default();
-    }
-    flags.to_vec()
+/// What is known of the global arguments on a command line that has a fault.
+struct Partly {
+    json: bool,
+    result_file: Option<PathBuf>,
+    require_version: Option<String>,
+    version: bool,
 }
 
-/// Reads a duration such as `90s`, `30m` or `1h 30m`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.trim().parse::<u64>() {
-        return Ok(Duration::from_secs(seconds));
+/// Applies to a command, and to all below it, what holds for every argument.
+fn complete(command: ClapCommand) -> ClapCommand {
+    let after = match command.get_after_help() {
+        Some(own) => format!("{own}\n\n{EXIT_CODES}"),
+        None => EXIT_CODES.to_owned(),
+    };
+    command.after_help(after).mut_args(complete_argument).mut_subcommands(complete)
+}
+
+/// A variable that is set to nothing counts as unset, as Jenkins leaves unset parameters. That of a switch holds
+/// `true` or `false`, `1` or `0`, `yes` or `no`, `on` or `off`. That of a list holds one value per line; clap's own
+/// delimiter would split the values of flags as well, and a value may have several lines.
+fn complete_argument(argument: Arg) -> Arg {
+    let Some(name) = argument.get_env().map(ToOwned::to_owned) else { return argument };
+    let value = std::env::var_os(&name);
+    let is_blank = value.as_ref().is_some_and(|value| value.to_string_lossy().trim().is_empty());
+    if matches!(argument.get_action(), ArgAction::Append) {
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let argument = argument.help(format!("{help} [env: {}, one per line]", name.to_string_lossy()));
+        return match value.map(OsString::into_string) {
+            Some(Ok(text)) if !is_blank => {
+                let lines: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+                argument.env(Resettable::Reset).required(false).default_values(lines).hide_default_value(true)
+            }
+            // Left to clap, which refuses it: it must not pass for unset.
+            Some(Err(_)) => argument.hide_env(true),
+            _ => argument.env(Resettable::Reset),
+        };
     }
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write it like 90s, 30m or 1h"))
+    let argument = if is_blank { argument.env(Resettable::Reset) } else { argument.hide_env_values(true) };
+    match argument.get_action() {
+        ArgAction::SetTrue => argument.value_parser(BoolishValueParser::new()),
+        _ => argument,
+    }
+}
+
+/// Notes which values of `codemagic trigger` are flags: a request file comes between flags and variables.
+fn mark_flags(cli: &mut Cli, matches: &ArgMatches) {
+    if let Command::Codemagic(CodemagicArgs { verb: CodemagicVerb::Trigger(args), .. }) = &mut cli.command
+        && let Some(matches) =
+            matches.subcommand_matches("codemagic").and_then(|matches| matches.subcommand_matches("trigger"))
+    {
+        let by_flag = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+        args.given_by_flag = GivenByFlag {
+            app_id: by_flag("app_id"),
+            workflow: by_flag("workflow"),
+            branch: by_flag("branch"),
+            tag: by_flag("tag"),
+        };
+    }
+}
+
+/// The text of `--version`.
+fn version(json: bool) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    if !json {
+        return format!("cibridge {version}");
+    }
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    serde_json::json!({"name": "cibridge", "version": version, "os": os, "arch": arch}).to_string()
+}
+
+/// A completion script for `shell`.
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "cibridge", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// Whether an argument is a path, which need not be valid Unicode.
+fn is_path(argument: &Arg) -> bool {
+    argument.get_value_parser().type_id() == TypeId::of::<PathBuf>()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn each(command: &ClapCommand, check: &mut dyn FnMut(&ClapCommand, &Arg)) {
+        command.get_arguments().for_each(|argument| check(command, argument));
+        command.get_subcommands().for_each(|command| each(command, check));
+    }
+
+    /// Flags that change something remote, make a secret or are meant for one call only.
+    const WITHOUT_VARIABLE: [&str; 15] = [
+        "abort",
+        "clear",
+        "content_type",
+        "expires",
+        "help",
+        "id",
+        "input",
+        "legacy",
+        "old_uuid",
+        "out",
+        "proceed",
+        "set",
+        "version",
+        "yes",
+        "shell",
+    ];
+
     #[test]
-    fn the_definition_is_sound_and_every_flag_has_a_variable_and_help() {
-        fn check(command: &clap::Command) {
-            assert!(command.get_about().is_some(), "{} has no help", command.get_name());
-            for argument in
-                command.get_arguments().filter(|argument| !matches!(argument.get_id().as_str(), "help" | "version"))
-            {
-                let name = format!("{} {}", command.get_name(), argument.get_id());
-                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-                assert!(!help.is_empty(), "{name} has no help");
-                let named =
-                    argument.get_env().is_some() || help.contains("[env: ") || help.contains("environment variable");
-                assert!(named || argument.is_positional(), "{name} has no environment variable");
-            }
-            command.get_subcommands().for_each(check);
-        }
+    fn the_definition_is_sound_and_what_describes_has_a_variable() {
         let mut command = Cli::command();
         command.build();
         command.clone().debug_assert();
-        for system in command.get_subcommands().filter(|command| command.get_name() != "help") {
-            system.get_subcommands().filter(|command| command.get_name() != "help").for_each(check);
+        each(&command, &mut |command, argument| {
+            let name = format!("{} {}", command.get_name(), argument.get_id());
+            assert!(!argument.get_help().map(ToString::to_string).unwrap_or_default().is_empty(), "{name} has no help");
+            let without = WITHOUT_VARIABLE.contains(&argument.get_id().as_str());
+            assert!(argument.get_env().is_some() || argument.is_positional() || without, "{name} has no variable");
+        });
+        fn about(command: &ClapCommand) {
+            assert!(command.get_about().is_some(), "{} has no help", command.get_name());
+            command.get_subcommands().filter(|command| command.get_name() != "help").for_each(about);
         }
+        about(&command);
     }
 
     #[test]
-    fn durations_are_read_with_and_without_units() {
-        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(duration("50ms"), Ok(Duration::from_millis(50)));
-        assert!(duration("soon").is_err());
+    fn what_changes_something_remote_has_no_variable() {
+        let mut command = Cli::command();
+        command.build();
+        each(&command, &mut |command, argument| {
+            let changes = ["clear", "set", "proceed", "abort", "old_uuid", "out", "yes"];
+            let name = argument.get_id().as_str();
+            assert!(!changes.contains(&name) || argument.get_env().is_none(), "{} {name}", command.get_name());
+        });
+    }
+
+    #[test]
+    fn one_thing_has_one_variable_in_every_verb() {
+        let mut command = Cli::command();
+        command.build();
+        let mut known = std::collections::BTreeMap::new();
+        each(&command, &mut |command, argument| {
+            if let Some(env) = argument.get_env().map(|env| env.to_string_lossy().into_owned()) {
+                let name = argument.get_id().to_string();
+                // A branch, a job or labels are different things on the two systems.
+                if !["branch", "labels", "globs", "artifacts", "dir", "artifacts_dir", "app_id"]
+                    .contains(&name.as_str())
+                {
+                    let before = known.insert(name.clone(), env.clone());
+                    assert!(before.is_none() || before == Some(env), "{} {name}", command.get_name());
+                }
+            }
+        });
+        assert!(known.len() > 40);
     }
 
     #[test]
     fn what_an_argument_says_holds() {
-        let said = |line: &str| match parse(line.split(' ').map(OsString::from)) {
-            Ok(Parsed::Work(cli)) => format!("{:?}", cli.system),
-            Ok(Parsed::Text(text)) => text,
-            Err(failure) => failure.to_string(),
+        let parsed = |line: &str| match parse(line.split(' ').map(OsString::from)) {
+            Ok(Parsed::Work(cli)) => format!("{:?}", cli),
+            Ok(Parsed::Text(text) | Parsed::MissingVerb(text)) => text,
+            Err(UsageError { error, .. }) => format!("{error}\nhint: {}", error.hint().unwrap_or_default()),
         };
         for (line, part) in [
-            ("cibridge codemagic artifacts", "were not provided: <BUILD>"),
-            ("cibridge codemagic wait", "were not provided: <BUILD>..."),
+            ("cibridge codemagic artifacts", "missing BUILD"),
+            ("cibridge codemagic wait", "missing BUILD..."),
+            ("cibridge codemagic share b", "missing --match"),
             ("cibridge codemagic wait a b", r#"builds: ["a", "b"]"#),
             ("cibridge codemagic workflows", "app_id: None"),
-            ("cibridge codemagic apps -v", "json: false, result_file: None, verbose: true"),
-            ("cibridge codemagic apps --json --json", "'--json' cannot be used multiple times"),
-            ("cibridge codemagic apps --ca-cert", "a value is required for '--ca-cert <FILE>' but none was supplied"),
+            ("cibridge codemagic apps -v", "json: false, result_file: None, quiet: false, verbose: true"),
+            ("cibridge -v codemagic apps", "json: false, result_file: None, quiet: false, verbose: true"),
+            ("cibridge codemagic --json apps", "json: true"),
+            ("cibridge codemagic apps --ca-cert", "--ca-cert: missing value"),
             ("cibridge codemagic artifacts b", r#"dir: ".", list: false, download: DownloadArgs { jobs: 4,"#),
             ("cibridge codemagic artifacts b --jobs 16", "jobs: 16"),
-            ("cibridge codemagic artifacts b --jobs 17", "'17' for '--jobs <N>': 17 is not in 1..=16"),
-            ("cibridge codemagic artifacts b --jobs 0", "'0' for '--jobs <N>': 0 is not in 1..=16"),
-            ("cibridge codemagic builds --limit=-1", "'-1' for '--limit <N>': invalid digit found in string"),
+            ("cibridge codemagic artifacts b --jobs 17", "--jobs: `17` is not a number from 1 to 16"),
+            ("cibridge codemagic builds --limit=-1", "--limit: `-1` is not a number"),
             ("cibridge codemagic builds --status queued", r#"status: Some("queued")"#),
-            ("cibridge codemagic builds --status queue", "[possible values: queued, building, finished, "),
+            ("cibridge codemagic builds --status success", "did you mean `finished`?"),
+            ("cibridge codemagic builds --status succeeded", "did you mean `finished`?"),
+            ("cibridge codemagic builds --status queue", "did you mean `queued`?"),
             ("cibridge codemagic wait b --timeout 1m", "timeout: Some(60s)"),
-            ("cibridge codemagic wait b --timeout soon", "write it like 90s, 30m or 1h"),
+            (
+                "cibridge codemagic wait b --timeout 90",
+                "--timeout: `90` has no unit\nhint: write 90s for seconds or 90m",
+            ),
             ("cibridge codemagic trigger --label a --label b", r#"labels: ["a", "b"]"#),
+            ("cibridge codemagic trigger --var s3cr3t", "--var: expected NAME=VALUE"),
             ("cibridge codemagic trigger --api legacy", "api: Legacy"),
-            ("cibridge codemagic trigger --api v4", "'v4' for '--api <API>' [possible values: v3, legacy]"),
+            ("cibridge codemagic trigger --api v4", "--api: `v4` is not one of v3, legacy"),
+            ("cibridge codemagic trigger --no-color", "use `--color never`"),
+            (
+                "cibridge codemagic trigger --xyzzy",
+                "unknown argument `--xyzzy`\nhint: `cibridge codemagic trigger --help`",
+            ),
+            ("cibridge codemagic artifacts b --match a.ipa b.ipa", "quote a pattern"),
+            ("cibridge codemagic run", "unknown command `run`\nhint: did you mean `trigger`?"),
+            ("cibridge codemagic list", "did you mean `builds`?"),
+            ("cibridge jenkins abort", "did you mean `stop`?"),
+            ("cibridge codemagic doctor", "did you mean `check`?"),
+            ("cibridge codemagic trigge", "did you mean `trigger`?"),
             ("cibridge codemagic caches a", "clear: None"),
             ("cibridge codemagic caches a --clear", r#"clear: Some("all")"#),
             ("cibridge codemagic caches a --clear c", r#"clear: Some("c")"#),
-            ("cibridge jenkins check --client-key k", "were not provided: --client-cert <FILE>"),
-            ("cibridge jenkins input b --proceed --abort", "'--proceed' cannot be used with '--abort'"),
-            ("cibridge codemagic trigger --help", "Start a build, and with --wait follow it to its end\n\nUsage: "),
-            ("cibridge jenkins token rotate --help", "Connection:\n      --url <URL>"),
-            ("cibridge jenkins token create --version", "cibridge-jenkins-token-create 0."),
+            ("cibridge jenkins input b --proceed --abort", "`--proceed` cannot be used with `--abort`"),
+            (
+                "cibridge codemagic trigger --help",
+                "Start a build, and with --wait wait until it is finished\n\nUsage: ",
+            ),
+            ("cibridge codemagic trigger --help", "15 outcome unknown"),
+            ("cibridge codemagic trigger --help", "--app-id <ID>              The app: its id"),
+            ("cibridge jenkins token rotate --help", "--url <URL>"),
+            ("cibridge jenkins token create --version", "cibridge 0."),
+            ("cibridge --version", "cibridge 0."),
+            ("cibridge --version --json", r#"{"name":"cibridge","version":"0."#),
+            ("cibridge", "Usage: cibridge [OPTIONS] <COMMAND>"),
+            ("cibridge codemagic", "Usage: cibridge codemagic [OPTIONS] <COMMAND>"),
+            ("cibridge completions bash", "complete -F _cibridge"),
         ] {
-            let said = said(line);
-            assert!(said.contains(part), "{line}: {said}");
+            let parsed = parsed(line);
+            assert!(parsed.contains(part), "{line}: {parsed}");
         }
+    }
+
+    #[test]
+    fn how_to_report_is_known_of_a_wrong_command_line_too() {
+        let wrong = |line: &str| match parse(line.split(' ').map(OsString::from)) {
+            Err(UsageError { json, result_file, provider, .. }) => (json, result_file, provider),
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(
+            wrong("cibridge jenkins wait --nope --json --result-file r.json"),
+            (true, Some("r.json".into()), Some("jenkins"))
+        );
+        assert_eq!(
+            wrong("cibridge codemagic wait --result-file=r.json"),
+            (false, Some("r.json".into()), Some("codemagic"))
+        );
+        assert_eq!(wrong("cibridge nope -- --json"), (false, None, None));
     }
 }

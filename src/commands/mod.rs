@@ -10,7 +10,12 @@ mod jenkins;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cli::{Cli, OutputArgs, System};
+use anyhow::Context as _;
+
+use crate::cli::{
+    Cli, CodemagicConnectionArgs, Command, ExpectArgs, HttpArgs, JenkinsConnectionArgs, OnInput, OutputArgs,
+    UsageError, WatchArgs,
+};
 use crate::clock::{Clock, Interrupt};
 use crate::document::{Document, Outcome, SCHEMA, Several, severity};
 use crate::error::{Error, ExitCode, RequestError};
@@ -28,13 +33,48 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// The request to end, for connections to register with.
     pub interrupt: Interrupt,
+    /// How to report.
+    pub output: OutputArgs,
+    /// How to connect.
+    pub http: HttpArgs,
+    /// How to reach Codemagic.
+    pub codemagic: Option<CodemagicConnectionArgs>,
+    /// How to reach Jenkins.
+    pub jenkins: Option<JenkinsConnectionArgs>,
+}
+
+impl Context {
+    fn codemagic(&self) -> &CodemagicConnectionArgs {
+        self.codemagic.as_ref().expect("a verb of Codemagic")
+    }
+
+    fn jenkins(&self) -> &JenkinsConnectionArgs {
+        self.jenkins.as_ref().expect("a verb of Jenkins")
+    }
+}
+
+/// How builds are watched.
+struct FollowArgs {
+    watch: WatchArgs,
+    expect: Option<ExpectArgs>,
+    on_input: OnInput,
+    no_cancel: bool,
+}
+
+impl std::ops::Deref for FollowArgs {
+    type Target = WatchArgs;
+
+    fn deref(&self) -> &WatchArgs {
+        &self.watch
+    }
 }
 
 /// Runs the command that the command line names, and gives the exit code.
 pub fn run(cli: &Cli, context: &Context) -> ExitCode {
-    match &cli.system {
-        System::Codemagic(command) => codemagic::run(command, context),
-        System::Jenkins(command) => jenkins::run(command, context),
+    match &cli.command {
+        Command::Codemagic(args) => codemagic::run(&args.verb, context),
+        Command::Jenkins(args) => jenkins::run(&args.verb, context),
+        Command::Completions(_) => ExitCode::Success,
     }
 }
 
@@ -110,11 +150,10 @@ impl ResultWriter {
 /// Runs `work` on a fresh document; then, however it ended, prints the error, completes the document and publishes it.
 fn conclude(
     provider: &'static str,
-    output: &OutputArgs,
     context: &Context,
     work: &mut dyn FnMut(&mut ResultWriter) -> anyhow::Result<ExitCode>,
 ) -> ExitCode {
-    let report = &context.console;
+    let (report, output) = (&context.console, &context.output);
     let mut publication =
         ResultWriter { provider, documents: Vec::new(), several: false, call: Document::new(provider), file: None };
     let result = prepare(output, report, &mut publication).and_then(|()| panics::catch(|| work(&mut publication))?);
@@ -155,17 +194,21 @@ fn prepare(output: &OutputArgs, report: &Console, publication: &mut ResultWriter
     Ok(())
 }
 
-/// Ends a call whose command line could not be read: the result file that the environment names tells of it too.
-pub fn refuse(failure: &Error, report: &Console) -> ExitCode {
-    report.error(failure);
-    if let Some(path) = crate::cli::variable("CIBRIDGE_RESULT_FILE") {
-        let jenkins = std::env::args_os().nth(1).is_some_and(|system| system == "jenkins");
-        let mut document = Document::new(if jenkins { "jenkins" } else { "codemagic" });
-        document.fail(failure);
-        // There is nothing better to end with than the code of the first failure.
-        drop(ResultFile::check(path.as_ref(), report.redactor()).and_then(|file| file.write(&document)));
+/// Ends a call whose command line cannot be used.
+pub fn refuse(usage: &UsageError, console: &Console) -> ExitCode {
+    let outdated = usage.require_version.as_deref().and_then(|wanted| require_version(wanted).err());
+    let error = outdated.as_ref().unwrap_or(&usage.error);
+    console.error(error);
+    let mut document = Document::new(usage.provider.unwrap_or("codemagic"));
+    document.fail(error);
+    if usage.json {
+        console.json(&document);
     }
-    failure.code()
+    if let Some(path) = &usage.result_file {
+        // There is nothing better to end with than the code of the first failure.
+        drop(ResultFile::check(path, console.redactor()).and_then(|file| file.write(&document)));
+    }
+    error.code()
 }
 
 fn require_version(wanted: &str) -> Result<(), Error> {

@@ -55,7 +55,7 @@ fn names_and_types_choose() {
         holds(&done, &taken);
         assert_eq!(done.stdout.lines().count(), taken.len(), "{arguments}\n{done}");
     }
-    let lines = call(&sim, &id).env("CIBRIDGE_MATCH", "*.apk\n*.txt\n").env("CIBRIDGE_JOBS", "1").run();
+    let lines = call(&sim, &id).env("CIBRIDGE_ARTIFACTS", "*.apk\n*.txt\n").env("CIBRIDGE_JOBS", "1").run();
     lines.code(0);
     holds(&lines, &["Demo.apk", "notes.txt"]);
 }

@@ -220,7 +220,7 @@ fn an_end_that_is_past_or_absurd_is_refused_before_a_request() {
     let (sim, id) = demo();
     for expires in ["0", "0s", "20000y", "18446744073709551615"] {
         let done = share(&sim, &id, &format!("--match *.ipa --expires {expires}"));
-        done.code(2).says("cibridge: error: --expires ").prints("");
+        done.code(2).says("cibridge: error: --expires").prints("");
     }
     assert_eq!(sim.requests().len(), 0);
     // The service's own refusal, in its own words.
@@ -235,7 +235,7 @@ fn an_end_that_is_past_or_absurd_is_refused_before_a_request() {
 #[test]
 fn what_everybody_may_open_is_named() {
     let (sim, id) = demo();
-    share(&sim, &id, "").code(2).says("--match: not given");
+    share(&sim, &id, "").code(2).says("missing --match");
     share(&sim, &id, "--match *.apk").code(11).says("none is like *.apk\nhint: there are Demo.ipa (ipa)");
     sim.fault(Fault::patch(json!({"build": {"artefacts": null}})).path(&format!("/builds/{id}")).always());
     let done = share(&sim, &id, "--match *.ipa");

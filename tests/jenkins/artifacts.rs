@@ -50,7 +50,8 @@ fn they_are_listed_and_chosen_by_name_or_path() {
         .run()
         .ends(0)
         .says("no such artifact");
-    let by_variable = Call::new(&sim, &["artifacts", "pipe#lastBuild", "--list"]).env("CIBRIDGE_MATCH", "*.bin\n*.dat");
+    let by_variable =
+        Call::new(&sim, &["artifacts", "pipe#lastBuild", "--list"]).env("CIBRIDGE_ARTIFACTS", "*.bin\n*.dat");
     assert_eq!(by_variable.run().ends(0).stdout, "out/a b/app.bin\nout/wrong.dat\n");
     let none = planned(JenkinsPlan::default());
     ended(&none);

@@ -115,7 +115,7 @@ fn headers_for_an_access_proxy_go_along_and_are_not_told() {
         assert!(!run.stderr.contains("s3cr3t"), "{run}");
     }
     for wrong in ["s3cr3t", "a b: s3cr3t", "x: s3cr3t\u{e4}"] {
-        let run = start().arg("--header").arg(wrong).run().ends(2).says("is not of the form NAME:VALUE");
+        let run = start().arg("--header").arg(wrong).run().ends(2).says("--header: expected NAME:VALUE");
         assert!(!run.stderr.contains("s3cr3t"), "{run}");
     }
 }

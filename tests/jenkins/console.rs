@@ -34,7 +34,7 @@ fn a_burst_and_a_broken_line_arrive_as_they_are_stored() {
         let whole = Call::new(&sim, &["console", "pipe#2"]).run().ends(0);
         assert!(live.stdout == whole.stdout, "{} and {} bytes", live.stdout.len(), whole.stdout.len());
         assert!(whole.stdout.contains("partial-END\n") && whole.stdout == sim.jenkins_console("pipe", 2));
-        let stages = Call::new(&sim, &["console", "pipe#2", "--follow", "--quiet"]).run().ends(0);
+        let stages = Call::new(&sim, &["console", "pipe#2", "--follow", "--stages"]).run().ends(0);
         assert_eq!(stages.stdout, "stage: Build\n");
     }
 }

@@ -142,7 +142,7 @@ fn values_come_from_stdin_and_variables_and_files_of_every_kind_are_sent_alike()
     std::fs::write(&small, "").unwrap();
     Call::new(&sim, &["trigger", "uploads", "--param-file"])
         .arg(format!("STASHED={}", big.display()))
-        .env("CIBRIDGE_PARAM_FILE", "ignored, as the flag wins")
+        .env("CIBRIDGE_PARAM_FILE", "IGNORED=as the flag wins")
         .arg("--param-file")
         .arg(format!("SMALL={}", small.display()))
         .run()
@@ -151,7 +151,7 @@ fn values_come_from_stdin_and_variables_and_files_of_every_kind_are_sent_alike()
     let files: Vec<_> = run.files.iter().map(|file| (file.parameter.as_str(), file.size)).collect();
     assert_eq!((files, run.parameters["S"].as_str()), (vec![("STASHED", 2_000_000), ("SMALL", 0)], Some("def")));
     let nothing = Call::new(&sim, &["trigger", "params", "--param", "=1"]).run().ends(2);
-    assert!(nothing.stderr.contains("not of the form NAME=TEXT"), "{nothing}");
+    assert!(nothing.stderr.contains("expected NAME=VALUE"), "{nothing}");
 }
 
 #[test]
@@ -247,11 +247,11 @@ fn a_start_that_joined_another_is_told() {
     };
     start(&[]).ends(0);
     start(&[]).ends(0).says("joined");
-    start(&["--fail-if-joined"]).ends(12).says("Jenkins folded this one into it");
+    start(&["--fail-if-coalesced"]).ends(12).says("Jenkins folded this one into it");
     assert_eq!(only(&sim).joined, 2);
     // A parameter made for it keeps starts apart.
     for _ in 0..2 {
-        Call::new(&sim, &["trigger", "marked", "--delay", "30s", "--fail-if-joined"]).run().ends(0);
+        Call::new(&sim, &["trigger", "marked", "--delay", "30s", "--fail-if-coalesced"]).run().ends(0);
     }
 }
 
@@ -357,7 +357,7 @@ fn an_idempotency_key_that_nothing_can_carry_starts_nothing() {
     for (more, code, part) in [
         (&["plain", "--idempotency-key", "k"][..], 12, "the job has no parameter that could carry the idempotency key"),
         (&["marked", "--idempotency-key", "k", "--param", "CIBRIDGE_ID=mine"], 12, "no parameter that could carry"),
-        (&["marked", "--idempotency-key", " "], 2, "is empty, longer than 200 bytes"),
+        (&["marked", "--idempotency-key", " "], 2, "an idempotency key has 1 to 200 bytes"),
     ] {
         Call::new(&sim, &[&["trigger"], more].concat()).run().ends(code).says(part);
     }

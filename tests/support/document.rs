@@ -55,7 +55,7 @@ const FAILURE: [&str; 3] = ["message", "step", "log_tail"];
 const STEP: [&str; 3] = ["name", "status", "seconds"];
 const ARTIFACT: [&str; 6] = ["name", "type", "size", "path", "md5", "sha256"];
 const ERROR: [&str; 2] = ["message", "hint"];
-const OUTCOMES: [&str; 15] = [
+const OUTCOMES: [&str; 17] = [
     "started",
     "dry_run",
     "running",
@@ -70,6 +70,8 @@ const OUTCOMES: [&str; 15] = [
     "unavailable",
     "unknown",
     "local_fault",
+    "usage_error",
+    "internal_error",
     "interrupted",
 ];
 

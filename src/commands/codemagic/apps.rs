@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{app_id, choose, client, with_retries};
-use crate::cli::{AppsArgs, CachesArgs, WorkflowsArgs};
+use super::{app_id, client, with_retries};
+use crate::cli::{AppArgs, CachesArgs};
 use crate::codemagic::AppId;
 use crate::commands::{Context, ResultWriter};
 use crate::document::Outcome;
@@ -12,29 +12,25 @@ use crate::error::{Error, ExitCode};
 /// What `--clear` without an id means.
 const ALL: &str = "all";
 
-pub(super) fn apps(args: &AppsArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
-    let client = client(&args.connection, &args.output, context)?;
+pub(super) fn apps(context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
+    let client = client(context)?;
     let apps = with_retries(&*context.clock, || client.apps())?;
-    list("apps", apps, args.output.json, context, publication);
+    list("apps", apps, context.output.json, context, publication);
     Ok(ExitCode::Success)
 }
 
-pub(super) fn workflows(
-    args: &WorkflowsArgs,
-    context: &Context,
-    publication: &mut ResultWriter,
-) -> anyhow::Result<ExitCode> {
+pub(super) fn workflows(args: &AppArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let app_id = app(args.app_id.as_deref())?;
-    let client = client(&args.connection, &args.output, context)?;
+    let client = client(context)?;
     let workflows = with_retries(&*context.clock, || client.workflows(&app_id))?;
     let workflows = workflows.into_iter().map(|workflow| (workflow.id, workflow.name)).collect();
-    list("workflows", workflows, args.output.json, context, publication);
+    list("workflows", workflows, context.output.json, context, publication);
     Ok(ExitCode::Success)
 }
 
 pub(super) fn caches(args: &CachesArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let app_id = app(args.app_id.as_deref())?;
-    let client = client(&args.connection, &args.output, context)?;
+    let client = client(context)?;
     if let Some(cache) = &args.clear {
         let cache = Some(cache.as_str()).filter(|cache| *cache != ALL);
         with_retries(&*context.clock, || client.clear_caches(&app_id, cache))?;
@@ -42,7 +38,7 @@ pub(super) fn caches(args: &CachesArgs, context: &Context, publication: &mut Res
         context.console.line(&format!("Codemagic removes {which}; it may take a while"));
     } else {
         let caches = with_retries(&*context.clock, || client.caches(&app_id))?;
-        for cache in caches.iter().filter(|_| !args.output.json) {
+        for cache in caches.iter().filter(|_| !context.output.json) {
             let text = |text: Option<&str>| text.unwrap_or("-").to_owned();
             let size = cache.size.map_or_else(|| "-".to_owned(), |size| size.to_string());
             let (workflow, used) = (text(cache.workflow_id.as_deref()), text(cache.last_used.as_deref()));
@@ -55,7 +51,7 @@ pub(super) fn caches(args: &CachesArgs, context: &Context, publication: &mut Res
 }
 
 fn app(argument: Option<&str>) -> Result<AppId, Error> {
-    app_id(choose(argument, None, "CODEMAGIC_APP_ID"))?.ok_or_else(|| {
+    app_id(argument.map(str::to_owned))?.ok_or_else(|| {
         Error::usage("", "missing app ID").with_hint("name the app after the verb, or set CODEMAGIC_APP_ID")
     })
 }

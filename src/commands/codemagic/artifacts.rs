@@ -1,7 +1,7 @@
 //! `codemagic artifacts`: lists or downloads what a build left.
 
 use super::{client, collecting, placeholders, watched, with_retries};
-use crate::cli::{self, ArtifactsArgs};
+use crate::cli::ArtifactsArgs;
 use crate::commands::{Context, ResultWriter, fetching};
 use crate::document::Outcome;
 use crate::error::ExitCode;
@@ -12,12 +12,12 @@ pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut Res
     publication.documents = placeholders(std::slice::from_ref(&args.build))?;
     let document = &mut publication.documents[0];
     let id = document.build.as_ref().map(|build| build.id.clone()).unwrap_or_default();
-    let globs = cli::repeated(&args.globs, "CIBRIDGE_MATCH");
-    let types = cli::repeated(&args.types, "CIBRIDGE_TYPE");
+    let globs = args.globs.clone();
+    let types = args.types.clone();
     if !args.list {
         crate::files::check_folder(&args.dir)?;
     }
-    let client = client(&args.connection, &args.output, context)?;
+    let client = client(context)?;
     let build = watched(&client, &id)?;
     let (seen, mut offers) = with_retries(&*context.clock, || client.artifacts(&build))?;
     if !matches!(seen.phase, Phase::Ended(_)) {
@@ -31,10 +31,10 @@ pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut Res
     }
     if args.list {
         // Without its sum an artifact is still worth listing.
-        if args.output.json && client.add_sums(&build, &mut offers).is_ok() {
+        if context.output.json && client.add_sums(&build, &mut offers).is_ok() {
             document.artifacts = offers.iter().map(|offer| offer.artifact.clone()).collect();
         }
-        for artifact in chosen.iter().map(|n| &offers[*n].artifact).filter(|_| !args.output.json) {
+        for artifact in chosen.iter().map(|n| &offers[*n].artifact).filter(|_| !context.output.json) {
             let size = artifact.size.map_or_else(|| "-".to_owned(), |size| size.to_string());
             context.console.data(&format!("{size}\t{}\t{}", artifact.kind, artifact.name));
         }
@@ -42,7 +42,7 @@ pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut Res
         let place = (args.dir.as_path(), args.download.jobs);
         collecting::fetch(&client, &build, offers, &chosen, place, context, document)?;
         for path in document.artifacts.iter().filter_map(|artifact| artifact.path.as_ref()) {
-            if !args.output.json {
+            if !context.output.json {
                 context.console.data(path);
             }
         }

@@ -1,7 +1,7 @@
 //! `codemagic builds`: the newest builds that match, newest first.
 
-use super::{app_id, choose, client, with_retries};
-use crate::cli::{self, BuildsArgs};
+use super::{app_id, client, with_retries};
+use crate::cli::BuildsArgs;
 use crate::codemagic::Filter;
 use crate::commands::{Context, ResultWriter};
 use crate::document::{Document, Outcome};
@@ -10,18 +10,18 @@ use crate::model::Phase;
 
 pub(super) fn run(args: &BuildsArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     publication.several = true;
-    let client = client(&args.connection, &args.output, context)?;
+    let client = client(context)?;
     let filter = Filter {
-        app_id: app_id(choose(args.app_id.as_deref(), None, "CODEMAGIC_APP_ID"))?,
+        app_id: app_id(args.app_id.clone())?,
         workflow_id: args.workflow.clone(),
         branch: args.branch.clone(),
         tag: args.tag.clone(),
-        labels: cli::repeated(&args.labels, "CIBRIDGE_LABEL"),
+        labels: args.labels.clone(),
         status: args.status.clone(),
     };
     for seen in with_retries(&*context.clock, || client.list_builds(&filter, args.limit))? {
         let build = &seen.build;
-        if !args.output.json {
+        if !context.output.json {
             let number = build.number.map_or_else(|| "-".to_owned(), |number| number.to_string());
             let head = build.branch.as_deref().or(build.tag.as_deref()).unwrap_or("-");
             let workflow = build.workflow_id.as_deref().unwrap_or("-");

@@ -1,6 +1,6 @@
 //! `codemagic check`: says what works and what does not, one line each, with the remedy.
 
-use super::{app_id, choose, client, with_retries};
+use super::{app_id, client, with_retries};
 use crate::cli::CheckArgs;
 use crate::codemagic::{AppId, Client, Filter, unknown_workflow};
 use crate::commands::{Context, ResultWriter};
@@ -9,9 +9,9 @@ use crate::error::{Error, ExitCode};
 
 pub(super) fn run(args: &CheckArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let report = &context.console;
-    let client = client(&args.connection, &args.output, context)?;
-    let app_id = app_id(choose(args.app_id.as_deref(), None, "CODEMAGIC_APP_ID"))?;
-    let workflow = choose(args.workflow.as_deref(), None, "CODEMAGIC_WORKFLOW");
+    let client = client(context)?;
+    let app_id = app_id(args.app_id.clone())?;
+    let workflow = args.workflow.clone();
     let mut first: Option<Error> = None;
     let mut tell = |good: Result<String, Error>| match good {
         Ok(line) => report.line(&format!("ok: {line}")),

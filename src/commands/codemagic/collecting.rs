@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::{Context, ResultWriter, fetching, settle};
 use super::{watched, watching, with_retries};
-use crate::cli::{self, CollectArgs, DownloadArgs};
+use crate::cli::{CollectArgs, DownloadArgs};
 use crate::codemagic::{Client, WatchedBuild};
 use crate::document::{Document, Outcome};
 use crate::download::{Attempts, DownloadSource};
@@ -75,7 +75,7 @@ pub(super) struct CollectOptions {
 impl CollectOptions {
     /// Reads the wishes, and checks that they can be fulfilled here before anything remote happens.
     pub(super) fn check(args: &CollectArgs, poll_interval: Option<Duration>) -> anyhow::Result<Self> {
-        let globs = cli::repeated(&args.artifacts, "CIBRIDGE_ARTIFACTS");
+        let globs = args.artifacts.clone();
         if !globs.is_empty() {
             crate::files::check_folder(&args.artifacts_dir)?;
         }

@@ -20,7 +20,7 @@ pub(super) fn run(args: &LogsArgs, context: &Context, publication: &mut ResultWr
     publication.documents = placeholders(std::slice::from_ref(&args.build))?;
     let document = &mut publication.documents[0];
     let id = document.build.as_ref().map(|build| build.id.clone()).unwrap_or_default();
-    if args.output.json && args.dir.is_none() {
+    if context.output.json && args.dir.is_none() {
         return Err(Error::usage("--json", "stdout cannot hold the document and the logs")
             .with_hint("give --dir for the logs, or --result-file for the document")
             .into());
@@ -28,7 +28,7 @@ pub(super) fn run(args: &LogsArgs, context: &Context, publication: &mut ResultWr
     if let Some(dir) = &args.dir {
         crate::files::check_folder(dir)?;
     }
-    let client = client(&args.connection, &args.output, context)?;
+    let client = client(context)?;
     let id = build_id(&id)?;
     let steps = with_retries(&*context.clock, || client.step_logs(&id))?;
     let chosen = choose(&steps, args)?;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Context, ResultWriter, conclude, secret_file, with_retries};
-use crate::cli::{self, CodemagicCommand, ConnectionArgs, OutputArgs};
+use crate::cli::{self, CodemagicConnectionArgs, CodemagicVerb};
 use crate::codemagic::{ApiKey, AppId, BuildId, BuildRef, Client, Endpoints, Filter, WatchedBuild};
 use crate::document::Document;
 use crate::error::{Error, ExitCode};
@@ -29,37 +29,23 @@ use crate::secret::Secret;
 
 pub(super) const PROVIDER: &str = "codemagic";
 
-pub(super) fn run(command: &CodemagicCommand, context: &Context) -> ExitCode {
-    use CodemagicCommand as Verb;
-
-    let output = match command {
-        Verb::Trigger(args) => &args.output,
-        Verb::Wait(args) => &args.output,
-        Verb::Status(args) | Verb::Cancel(args) => &args.output,
-        Verb::Builds(args) => &args.output,
-        Verb::Artifacts(args) => &args.output,
-        Verb::Logs(args) => &args.output,
-        Verb::Tests(args) => &args.output,
-        Verb::Share(args) => &args.output,
-        Verb::Apps(args) => &args.output,
-        Verb::Workflows(args) => &args.output,
-        Verb::Caches(args) => &args.output,
-        Verb::Check(args) => &args.output,
-    };
-    conclude(PROVIDER, output, context, &mut |into| match command {
+pub(super) fn run(verb: &CodemagicVerb, context: &Context) -> ExitCode {
+    use CodemagicVerb as Verb;
+    conclude(PROVIDER, context, &mut |into| match verb {
         Verb::Trigger(args) => trigger::run(args, context, into),
         Verb::Wait(args) => wait::run(args, context, into),
         Verb::Status(args) => status::run(args, context, into),
         Verb::Cancel(args) => cancel::run(args, context, into),
         Verb::Builds(args) => builds::run(args, context, into),
-        Verb::Artifacts(args) => artifacts::run(args, context, into),
+        Verb::Artifacts(args) => artifacts::run(&args.artifacts, context, into),
         Verb::Logs(args) => logs::run(args, context, into),
-        Verb::Tests(args) => tests::run(args, context, into),
+        Verb::Tests(args) => tests::run(&args.tests, context, into),
         Verb::Share(args) => share::run(args, context, into),
-        Verb::Apps(args) => apps::apps(args, context, into),
+        Verb::Apps => apps::apps(context, into),
         Verb::Workflows(args) => apps::workflows(args, context, into),
         Verb::Caches(args) => apps::caches(args, context, into),
         Verb::Check(args) => check::run(args, context, into),
+        Verb::Api(_) => Err(Error::usage("", "not implemented yet").into()),
     })
 }
 
@@ -91,20 +77,14 @@ fn app_id(text: Option<String>) -> Result<Option<AppId>, Error> {
 }
 
 /// A client with the user's key. Reads the key, and refuses one that cannot be right.
-fn client(connection: &ConnectionArgs, output: &OutputArgs, context: &Context) -> anyhow::Result<Client> {
-    let endpoints = endpoints(connection)?;
-    let key = api_key(connection)?;
+fn client(context: &Context) -> anyhow::Result<Client> {
+    let endpoints = endpoints(context.codemagic())?;
+    let key = api_key(context.codemagic())?;
     context.console.add_secret(key.secret());
-    Ok(connect(connection, output, context, endpoints, Some(key.secret())))
+    Ok(connect(context, endpoints, Some(key.secret())))
 }
 
-fn connect(
-    connection: &ConnectionArgs,
-    output: &OutputArgs,
-    context: &Context,
-    endpoints: Endpoints,
-    key: Option<&Secret>,
-) -> Client {
+fn connect(context: &Context, endpoints: Endpoints, key: Option<&Secret>) -> Client {
     // Both APIs behind one address (a gateway of the company's own) must not get the key twice.
     let mut origins = vec![endpoints.v3.origin(), endpoints.legacy.origin()];
     origins.dedup();
@@ -116,21 +96,21 @@ fn connect(
         })
     });
     let options = HttpOptions {
-        ca_cert: connection.ca_cert.clone(),
+        ca_cert: context.http.ca_cert.clone(),
         client_cert: None,
         client_key: None,
         keep_idle: Duration::from_secs(60),
-        connect_timeout: connection.connect_timeout,
-        answer_timeout: connection.answer_timeout,
-        allow_http: connection.allow_http,
+        connect_timeout: context.http.connect_timeout,
+        answer_timeout: context.http.answer_timeout,
+        allow_http: context.http.allow_http,
     };
     let report = context.console.clone();
-    let trace = output.verbose.then(|| Arc::new(move |line: &str| report.line(line)) as RequestLogger);
+    let trace = context.output.verbose.then(|| Arc::new(move |line: &str| report.line(line)) as RequestLogger);
     let http = Http::new(options, credentials.collect(), context.interrupt.clone(), trace);
     Client::new(http, endpoints, Arc::clone(&context.clock))
 }
 
-fn endpoints(connection: &ConnectionArgs) -> Result<Endpoints, Error> {
+fn endpoints(connection: &CodemagicConnectionArgs) -> Result<Endpoints, Error> {
     let base = |text: &str, name: &str| {
         Url::parse(text.trim()).map_err(|why| {
             Error::usage(format!("the address in {name}"), why).with_hint("it looks like https://codemagic.io/api/v3")
@@ -142,14 +122,14 @@ fn endpoints(connection: &ConnectionArgs) -> Result<Endpoints, Error> {
     })
 }
 
-fn api_key(connection: &ConnectionArgs) -> anyhow::Result<ApiKey> {
+fn api_key(connection: &CodemagicConnectionArgs) -> anyhow::Result<ApiKey> {
     if let Some(path) = &connection.api_key_file {
         let key = secret_file(path, "API key")?;
         return Ok(ApiKey::parse(&key, &path.display().to_string())?);
     }
-    match std::env::var("CODEMAGIC_API_KEY") {
-        Ok(key) => Ok(ApiKey::parse(&key, "CODEMAGIC_API_KEY")?),
-        Err(_) => Err(ApiKey::missing().into()),
+    match cli::environment("CODEMAGIC_API_KEY")? {
+        Some(key) => Ok(ApiKey::parse(&key, "CODEMAGIC_API_KEY")?),
+        None => Err(ApiKey::missing().into()),
     }
 }
 
@@ -160,9 +140,4 @@ fn runtime(context: &Context) -> Runtime {
         interrupt: context.interrupt.clone(),
         deadline: None,
     }
-}
-
-/// The first of these that is given: a flag, the request file, the environment.
-fn choose(flag: Option<&str>, request: Option<String>, variable: &str) -> Option<String> {
-    flag.map(str::to_owned).or(request).or_else(|| cli::variable(variable))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{client, collecting, placeholders, watched, with_retries};
-use crate::cli::{self, ShareArgs};
+use crate::cli::ShareArgs;
 use crate::commands::{Context, ResultWriter, fetching};
 use crate::document::Outcome;
 use crate::error::{Error, ExitCode};
@@ -21,7 +21,7 @@ pub(super) fn run(args: &ShareArgs, context: &Context, publication: &mut ResultW
     publication.documents = placeholders(std::slice::from_ref(&args.build))?;
     let document = &mut publication.documents[0];
     let id = document.build.as_ref().map(|build| build.id.clone()).unwrap_or_default();
-    let globs = cli::repeated(&args.globs, "CIBRIDGE_MATCH");
+    let globs = args.globs.clone();
     if globs.is_empty() {
         // What everybody may open is named, not guessed.
         return Err(Error::usage("--match", "not given")
@@ -34,7 +34,7 @@ pub(super) fn run(args: &ShareArgs, context: &Context, publication: &mut ResultW
             .with_hint("write it like 12h, 7d or 1y")
             .into());
     }
-    let client = client(&args.connection, &args.output, context)?;
+    let client = client(context)?;
     let build = watched(&client, &id)?;
     let (seen, mut offers) = with_retries(&*context.clock, || client.artifacts(&build))?;
     document.build = Some(seen.build);
@@ -57,7 +57,7 @@ pub(super) fn run(args: &ShareArgs, context: &Context, publication: &mut ResultW
             let asked = humantime::format_rfc3339_seconds(asked);
             context.console.line(&format!("{name}: the service set the end to {given}, not to {asked}"));
         }
-        if !args.output.json {
+        if !context.output.json {
             context.console.data(&format!("{} {} {name}", link.url, end.as_deref().unwrap_or("-")));
         }
         links.push(json!({"name": name, "url": link.url, "expires": end}));

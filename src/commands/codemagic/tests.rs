@@ -14,7 +14,7 @@ pub(super) fn run(args: &TestsArgs, context: &Context, publication: &mut ResultW
     if let Some(path) = &args.junit {
         collecting::check_junit(path)?;
     }
-    let client = client(&args.connection, &args.output, context)?;
+    let client = client(context)?;
     let build = watched(&client, &id)?;
     let suites = with_retries(&*context.clock, || client.tests(&build))?.suites;
     match &args.junit {
@@ -22,7 +22,7 @@ pub(super) fn run(args: &TestsArgs, context: &Context, publication: &mut ResultW
         None if suites.is_empty() => context.console.line("no test results"),
         None => {}
     }
-    if !args.output.json && !suites.is_empty() {
+    if !context.output.json && !suites.is_empty() {
         for line in collecting::bad_ones(&suites) {
             context.console.data(&line);
         }

@@ -4,12 +4,12 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{PROVIDER, ResultWriter, client, collecting, connect, endpoints, runtime, watching};
-use crate::cli::{self, ApiArg, TriggerArgs};
+use crate::cli::{ApiArg, OnInput, Pair, TriggerArgs};
 use crate::codemagic::{Api, TriggerDraft, TriggerRequest};
-use crate::commands::Context;
+use crate::commands::{Context, FollowArgs};
 use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode};
 use crate::lifecycle::Provider as _;
@@ -25,29 +25,35 @@ pub(super) fn run(args: &TriggerArgs, context: &Context, publication: &mut Resul
     if args.dry_run {
         return dry_run(args, context, &request, publication);
     }
-    let wishes = collecting::CollectOptions::check(&args.collect, args.follow.poll_interval)?;
+    let wishes = collecting::CollectOptions::check(&args.collect, args.watch.poll_interval)?;
     if !args.wait && !wishes.are_none() {
         return Err(Error::usage("", "--artifacts and --junit require --wait")
             .with_hint("add --wait, or use `cibridge codemagic artifacts` and `tests` later")
             .into());
     }
-    let client = client(&args.connection, &args.output, context)?;
+    let client = client(context)?;
     let started = start_once(&client, &request, &runtime(context))?;
     let build = client.summary(&started.build);
     let word = if started.adopted { "adopted" } else { "started" };
     context.console.line(&format!("Codemagic build {word}: {}", build.url));
-    if !args.output.json {
+    if !context.output.json {
         context.console.data(&build.id);
     }
     publication.documents.push(Document { build: Some(build), adopted: started.adopted, ..Document::new(PROVIDER) });
     publication.write_partial(&context.console);
     if let Some(code) = context.clock.interrupted() {
-        watching::interrupted(&client, args.follow.no_cancel, code, context, &mut publication.documents[0]);
+        watching::interrupted(&client, args.no_cancel, code, context, &mut publication.documents[0]);
         return Ok(publication.worst());
     }
     if args.wait {
+        let follow = FollowArgs {
+            watch: args.watch.clone(),
+            expect: Some(args.expect.clone()),
+            on_input: OnInput::Wait,
+            no_cancel: args.no_cancel,
+        };
         let mode = watching::Mode { fresh: true, ..Default::default() };
-        watching::run(&client, &args.follow, mode, vec![started.build], context, publication);
+        watching::run(&client, &follow, mode, vec![started.build], context, publication);
         return Ok(collecting::run(&client, &wishes, context, publication));
     }
     publication.documents[0].end(Outcome::Started, ExitCode::Success);
@@ -60,28 +66,29 @@ fn draft(args: &TriggerArgs, context: &Context) -> anyhow::Result<TriggerDraft> 
         Some(path) => TriggerDraft::from_json(&read(path)?, &path.display().to_string())?,
         None => TriggerDraft::default(),
     };
+    let given = args.given_by_flag;
     let environment = TriggerDraft {
-        app_id: cli::variable("CODEMAGIC_APP_ID"),
-        workflow_id: cli::variable("CODEMAGIC_WORKFLOW"),
-        branch: cli::variable("CODEMAGIC_BRANCH"),
-        tag: cli::variable("CODEMAGIC_TAG"),
+        app_id: args.app_id.clone().filter(|_| !given.app_id),
+        workflow_id: args.workflow.clone().filter(|_| !given.workflow),
+        branch: args.branch.clone().filter(|_| !given.branch),
+        tag: args.tag.clone().filter(|_| !given.tag),
         ..TriggerDraft::default()
     };
     let mut flags = TriggerDraft {
-        app_id: args.app_id.clone(),
-        workflow_id: args.workflow.clone(),
-        branch: args.branch.clone(),
-        tag: args.tag.clone(),
-        labels: cli::repeated(&args.labels, "CIBRIDGE_LABEL"),
+        app_id: args.app_id.clone().filter(|_| given.app_id),
+        workflow_id: args.workflow.clone().filter(|_| given.workflow),
+        branch: args.branch.clone().filter(|_| given.branch),
+        tag: args.tag.clone().filter(|_| given.tag),
+        labels: args.labels.clone(),
         instance_type: args.instance_type.clone(),
         idempotency_key: args.idempotency_key.clone(),
         ..TriggerDraft::default()
     };
-    flags.environment.groups = cli::repeated(&args.groups, "CIBRIDGE_GROUP");
-    let versions = &mut flags.environment.software_versions;
-    texts("--software", cli::repeated(&args.software, "CIBRIDGE_SOFTWARE"), versions)?;
-    texts("--var", cli::repeated(&args.variables, "CIBRIDGE_VAR"), &mut flags.environment.variables)?;
-    for name in cli::repeated(&args.var_from_env, "CIBRIDGE_VAR_FROM_ENV") {
+    flags.environment.groups = args.groups.clone();
+    let texts = |pairs: &[Pair]| pairs.iter().map(|pair| (pair.name.clone(), json!(pair.value))).collect::<Vec<_>>();
+    flags.environment.software_versions.extend(texts(&args.software));
+    flags.environment.variables.extend(texts(&args.variables));
+    for name in args.var_from_env.clone() {
         let value = std::env::var(&name).map_err(|_| {
             Error::usage(format!("--var-from-env {name}"), "the environment has no such variable")
                 .with_hint("export it first, or bind it with withCredentials")
@@ -89,9 +96,8 @@ fn draft(args: &TriggerArgs, context: &Context) -> anyhow::Result<TriggerDraft> 
         context.console.add_secret(&Secret::new(value.clone()));
         flags.environment.variables.insert(name, json!(value));
     }
-    for input in cli::repeated(&args.inputs, "CIBRIDGE_INPUT") {
-        let (name, value) = typed(&input)?;
-        flags.inputs.insert(name, value);
+    for input in args.inputs.clone() {
+        flags.inputs.insert(input.name, input.value);
     }
     Ok(flags.or(file).or(environment))
 }
@@ -105,45 +111,17 @@ fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("the request file {}", path.display()))
 }
 
-/// Reads `NAME=TEXT` arguments into a map.
-fn texts(flag: &str, arguments: Vec<String>, into: &mut Map<String, Value>) -> Result<(), Error> {
-    for argument in arguments {
-        match argument.split_once('=') {
-            Some((name, text)) if !name.is_empty() => drop(into.insert(name.to_owned(), json!(text))),
-            _ => return Err(Error::usage(format!("{flag} {argument:?}"), "is not of the form NAME=TEXT")),
-        }
-    }
-    Ok(())
-}
-
-/// Reads `NAME=TEXT` or `NAME:=JSON`. Codemagic checks the type of an input, so a boolean must be sent as one.
-fn typed(argument: &str) -> Result<(String, Value), Error> {
-    let form = || Error::usage(format!("--input {argument:?}"), "is not of the form NAME=TEXT or NAME:=JSON");
-    let (name, text) = argument.split_once('=').ok_or_else(form)?;
-    let (name, value) = match name.strip_suffix(':') {
-        Some(name) => {
-            let value = serde_json::from_str(text).map_err(|error| {
-                Error::usage(format!("--input {argument:?}"), format!("`{text}` is not JSON ({error})"))
-                    .with_hint("write NAME:=true or NAME:=7, or NAME=TEXT for text")
-            })?;
-            (name, value)
-        }
-        None => (name, json!(text)),
-    };
-    if name.is_empty() { Err(form()) } else { Ok((name.to_owned(), value)) }
-}
-
 fn dry_run(
     args: &TriggerArgs,
     context: &Context,
     request: &TriggerRequest,
     publication: &mut ResultWriter,
 ) -> anyhow::Result<ExitCode> {
-    let client = connect(&args.connection, &args.output, context, endpoints(&args.connection)?, None);
+    let client = connect(context, endpoints(context.codemagic())?, None);
     let request = client.start_request(request)?;
     let body: Value = request.body.and_then(|body| serde_json::from_slice(body.as_bytes()?).ok()).unwrap_or_default();
     context.console.line("Nothing was sent (dry run); the request would be:");
-    if args.output.json {
+    if context.output.json {
         publication.call.request = Some(json!({
             "method": request.method.name(), "url": request.url.to_string(),
             "headers": {"x-auth-token": "********", "content-type": "application/json"}, "body": body,
@@ -159,20 +137,4 @@ fn dry_run(
     }
     publication.call.end(Outcome::DryRun, ExitCode::Success);
     Ok(ExitCode::Success)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn inputs_keep_their_type() {
-        assert_eq!(typed("a=true").unwrap(), ("a".to_owned(), json!("true")));
-        assert_eq!(typed("a:=true").unwrap(), ("a".to_owned(), json!(true)));
-        assert_eq!(typed("n:=7.5").unwrap(), ("n".to_owned(), json!(7.5)));
-        assert_eq!(typed("t=x:=y").unwrap(), ("t".to_owned(), json!("x:=y")));
-        for wrong in ["a", "=x", ":=1", "a:=yes"] {
-            assert!(typed(wrong).is_err(), "{wrong}");
-        }
-    }
 }

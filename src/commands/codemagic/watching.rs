@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::{Context, ResultWriter};
-use crate::cli::FollowArgs;
 use crate::codemagic::{Client, WatchedBuild};
+use crate::commands::FollowArgs;
 use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::RateLimit;
@@ -86,7 +86,7 @@ pub(super) fn run(
         run: args.run_timeout,
         total: args.timeout,
         unknown: if fresh { UNKNOWN_AFTER_START } else { UNKNOWN_OTHERWISE },
-        commit: args.expect_commit.clone(),
+        commit: args.expect.as_ref().and_then(|expect| expect.expect_commit.clone()),
         once,
     };
     let first_look = match args.poll_interval {
@@ -150,7 +150,9 @@ fn conclude(
     let failure = match end {
         End::Ended(ExitCode::Success) => {
             let ignored = document.steps.iter().find(|step| step.status == "failed").map(|step| step.name.clone());
-            if let (Some(step), true) = (ignored, args.fail_on_step_failure) {
+            if let (Some(step), true) =
+                (ignored, args.expect.as_ref().is_some_and(|expect| expect.fail_on_step_failure))
+            {
                 document.failure = Some(crate::model::BuildFailure { step: Some(step.clone()), ..Default::default() });
                 document.end(Outcome::Unstable, ExitCode::Unstable);
                 return report
@@ -170,7 +172,7 @@ fn conclude(
                 .with_hint("raise --timeout, --queue-timeout or --run-timeout, or look why it takes longer than before")
         }
         End::WrongCommit(commit) => {
-            let wanted = args.expect_commit.as_deref().unwrap_or_default();
+            let wanted = args.expect.as_ref().and_then(|expect| expect.expect_commit.clone()).unwrap_or_default();
             let done = cancel(client, args, &build.id, context);
             ended(ExitCode::WrongCommit, format!("the branch moved: it builds commit {commit}, not {wanted}; {done}"))
                 .with_hint("start it again for the new head, or build a tag, which does not move")

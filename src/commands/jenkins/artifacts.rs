@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{PROVIDER, reach_build};
-use crate::cli::{self, JenkinsArtifactsArgs, JenkinsCollectArgs};
+use crate::cli::{ArtifactsArgs, CollectArgs};
 use crate::commands::{Context, ResultWriter, fetching, settle, with_retries};
 use crate::document::{Document, Outcome};
 use crate::download::{self, Attempts, DownloadSource};
@@ -26,17 +26,13 @@ impl DownloadSource for ArtifactSource<'_> {
     }
 }
 
-pub(super) fn run(
-    args: &JenkinsArtifactsArgs,
-    context: &Context,
-    publication: &mut ResultWriter,
-) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &ArtifactsArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     if !args.list {
         crate::files::check_folder(&args.dir)?;
     }
-    let (client, job, number) = reach_build(&args.build, &args.connection, &args.output, context)?;
+    let (client, job, number) = reach_build(&args.build, context)?;
     let report = &context.console;
-    let globs = cli::repeated(&args.globs, "CIBRIDGE_MATCH");
+    let globs = args.globs.clone();
     let seen = with_retries(&*context.clock, || client.build(&job, &BuildName::Number(number)))?.snapshot;
     if !matches!(seen.phase, Phase::Ended(_)) {
         report.line("the build goes on: it may archive more artifacts");
@@ -54,13 +50,13 @@ pub(super) fn run(
         }
         report.line("no such artifact");
     } else if args.list {
-        for n in chosen.iter().filter(|_| !args.output.json) {
+        for n in chosen.iter().filter(|_| !context.output.json) {
             report.data(&document.artifacts[*n].name);
         }
     } else {
         let done = fetch((&client, &job, number), &chosen, (&args.dir, args.download.jobs), context, document);
         let paths = chosen.iter().filter_map(|n| document.artifacts[*n].path.as_ref());
-        paths.filter(|_| !args.output.json).for_each(|path| report.data(path));
+        paths.filter(|_| !context.output.json).for_each(|path| report.data(path));
         done?;
     }
     document.end(Outcome::Success, ExitCode::Success);
@@ -90,13 +86,13 @@ fn nothing(job: &JobPath, number: u64, there: &[Artifact], globs: &[String]) -> 
 /// What `trigger` and `wait` are to bring home.
 pub(super) struct CollectOptions<'a> {
     globs: Vec<String>,
-    args: &'a JenkinsCollectArgs,
+    args: &'a CollectArgs,
 }
 
 impl<'a> CollectOptions<'a> {
     /// Reads the wishes, and checks that they can be fulfilled here before anything remote happens.
-    pub(super) fn check(args: &'a JenkinsCollectArgs) -> anyhow::Result<Self> {
-        let globs = cli::repeated(&args.artifacts, "CIBRIDGE_ARTIFACTS");
+    pub(super) fn check(args: &'a CollectArgs) -> anyhow::Result<Self> {
+        let globs = args.artifacts.clone();
         if !globs.is_empty() {
             crate::files::check_folder(&args.artifacts_dir)?;
         }

@@ -17,7 +17,7 @@ pub(super) fn run(
     let report = &context.console;
     let clock = &*context.clock;
     let named: Vec<&str> = args.job.iter().map(String::as_str).collect();
-    let Reached { client, mut places } = reach(&named, &args.connection, &args.output, context)?;
+    let Reached { client, mut places } = reach(&named, context)?;
     let mut first: Option<Error> = None;
     let mut tell = |good: Result<String, Error>| match good {
         Ok(line) => report.line(&format!("ok: {line}")),

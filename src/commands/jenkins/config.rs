@@ -8,7 +8,7 @@ use crate::document::Outcome;
 use crate::error::{Error, ExitCode};
 
 pub(super) fn run(args: &ConfigArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
-    let (client, job) = reach_job(&args.job, None, &args.connection, &args.output, context)?;
+    let (client, job) = reach_job(&args.job, None, context)?;
     let clock = &*context.clock;
     match &args.set {
         None => {
@@ -16,7 +16,7 @@ pub(super) fn run(args: &ConfigArgs, context: &Context, publication: &mut Result
                 ExitCode::NotFound => suggest(&client, &job, failure),
                 _ => failure,
             })?;
-            if !args.output.json {
+            if !context.output.json {
                 context.console.write_bytes(&xml);
             }
             publication.call.more.insert("config".to_owned(), String::from_utf8_lossy(&xml).into());

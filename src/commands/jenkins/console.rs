@@ -3,7 +3,7 @@
 use super::remote::{BuildRemote, LogFollow};
 use super::{PROVIDER, reach_build, watching};
 use crate::cli::ConsoleArgs;
-use crate::commands::{Context, ResultWriter, with_retries};
+use crate::commands::{Context, FollowArgs, ResultWriter, with_retries};
 use crate::document::{Document, Outcome};
 use crate::error::ExitCode;
 use crate::jenkins::{BuildName, Source};
@@ -11,7 +11,7 @@ use crate::model::Build;
 use crate::output::{LogPrinter, LogTarget};
 
 pub(super) fn run(args: &ConsoleArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
-    let (client, job, number) = reach_build(&args.build, &args.connection, &args.output, context)?;
+    let (client, job, number) = reach_build(&args.build, context)?;
     let build = Build {
         id: format!("{job}#{number}"),
         number: Some(number),
@@ -21,16 +21,18 @@ pub(super) fn run(args: &ConsoleArgs, context: &Context, publication: &mut Resul
     };
     publication.documents.push(Document { build: Some(build), ..Document::new(PROVIDER) });
     // With --json stdout is for the document alone.
-    let target = if args.output.json { LogTarget::People } else { LogTarget::Data };
-    let mut log = LogPrinter::new(&context.console, target, args.quiet);
-    if args.growing {
-        let mut remote = BuildRemote::new(&client, &*context.clock, args.follow.on_input);
+    let target = if context.output.json { LogTarget::People } else { LogTarget::Data };
+    let mut log = LogPrinter::new(&context.console, target, args.stages);
+    if args.follow {
+        let mut remote = BuildRemote::new(&client, &*context.clock, args.input.on_input);
         remote.job = Some(job);
         remote.build = Some(BuildName::Number(number));
         remote.log = Some(LogFollow::new(log, args.from));
         // Whoever looks on does not own the build.
+        let follow =
+            FollowArgs { watch: args.watch.clone(), expect: None, on_input: args.input.on_input, no_cancel: true };
         let mode = watching::Mode { keep: true, ..Default::default() };
-        return Ok(watching::run(vec![remote], &args.follow, mode, context, publication));
+        return Ok(watching::run(vec![remote], &follow, mode, context, publication));
     }
     let clock = &*context.clock;
     let mut offset = args.from;

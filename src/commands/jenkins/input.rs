@@ -3,15 +3,14 @@
 use serde_json::{Value, json};
 
 use super::reach_build;
-use super::trigger::pair;
-use crate::cli::{self, InputArgs};
+use crate::cli::{InputArgs, Pair};
 use crate::commands::{Context, ResultWriter, with_retries};
 use crate::document::Outcome;
 use crate::error::{Error, ExitCode};
 use crate::jenkins::{BuildName, nearest};
 
 pub(super) fn run(args: &InputArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
-    let (client, job, number) = reach_build(&args.build, &args.connection, &args.output, context)?;
+    let (client, job, number) = reach_build(&args.build, context)?;
     let clock = &*context.clock;
     let questions = with_retries(clock, || client.build(&job, &BuildName::Number(number)))?.questions;
     let what = format!("build {job}#{number}");
@@ -20,7 +19,7 @@ pub(super) fn run(args: &InputArgs, context: &Context, publication: &mut ResultW
         for question in &questions {
             let values =
                 with_retries(clock, || client.input_parameters(&job, number, &question.id))?.unwrap_or_default();
-            if !args.output.json {
+            if !context.output.json {
                 let names: Vec<_> = values.iter().map(|(name, default)| format!("{name}={}", plain(default))).collect();
                 let names = if names.is_empty() { String::new() } else { format!(" [{}]", names.join(", ")) };
                 context.console.data(&format!("{}: {}{names}", question.id, question.message));
@@ -58,8 +57,7 @@ pub(super) fn run(args: &InputArgs, context: &Context, publication: &mut ResultW
         let unknown_names = known.is_none();
         // Jenkins gives no default to what is left out, so everything is sent.
         let mut all: Vec<(String, Value)> = known.unwrap_or_default();
-        for text in cli::repeated(&args.params, "CIBRIDGE_PARAM") {
-            let (name, value) = pair(&text, "--param")?;
+        for Pair { name, value } in args.params.clone() {
             match all.iter_mut().find(|(own, _)| *own == name) {
                 Some((_, own)) if own.is_boolean() => *own = json!(value.eq_ignore_ascii_case("true")),
                 Some((_, own)) => *own = json!(value),

@@ -23,7 +23,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Context, ResultWriter, conclude, secret_file, with_retries};
-use crate::cli::{self, JenkinsCommand, JenkinsConnectionArgs, OutputArgs, TokenCommand};
+use crate::cli::{self, JenkinsConnectionArgs, JenkinsVerb, TokenVerb};
 use crate::error::{Error, ExitCode};
 use crate::http::{Credential, Http, HttpOptions, RequestLogger, Url};
 use crate::jenkins::{BuildName, Client, Credentials, JobPath, Place, State, has_token_shape, parse};
@@ -34,27 +34,27 @@ pub(super) const PROVIDER: &str = "jenkins";
 /// Jenkins closes a connection that is idle for 30 s.
 const KEEP_IDLE: Duration = Duration::from_secs(20);
 
-pub(super) fn run(command: &JenkinsCommand, context: &Context) -> ExitCode {
-    use JenkinsCommand as C;
-    let with = |output: &OutputArgs, work: &dyn Fn(&mut ResultWriter) -> anyhow::Result<ExitCode>| {
-        conclude(PROVIDER, output, context, &mut |into| work(into))
-    };
-    match command {
-        C::Trigger(args) => with(&args.output, &|into| trigger::run(args, context, into)),
-        C::Wait(args) => with(&args.output, &|into| wait::run(args, context, into)),
-        C::Status(args) => with(&args.output, &|into| status::run(args, context, into)),
-        C::Console(args) => with(&args.output, &|into| console::run(args, context, into)),
-        C::Stop(args) => with(&args.output, &|into| stop::run(args, context, into)),
-        C::Input(args) => with(&args.output, &|into| input::run(args, context, into)),
-        C::Params(args) => with(&args.output, &|into| params::run(args, context, into)),
-        C::Artifacts(args) => with(&args.output, &|into| artifacts::run(args, context, into)),
-        C::Tests(args) => with(&args.output, &|into| tests::run(args, context, into)),
-        C::Config(args) => with(&args.output, &|into| config::run(args, context, into)),
-        C::Check(args) => with(&args.output, &|into| check::run(args, context, into)),
-        C::Token(TokenCommand::Create(args)) => with(&args.output, &|into| token::create(args, context, into)),
-        C::Token(TokenCommand::Rotate(args)) => with(&args.output, &|into| token::rotate(args, context, into)),
-        C::Token(TokenCommand::Revoke(args)) => with(&args.output, &|into| token::revoke(args, context, into)),
-    }
+pub(super) fn run(verb: &JenkinsVerb, context: &Context) -> ExitCode {
+    use JenkinsVerb as C;
+    conclude(PROVIDER, context, &mut |into| match verb {
+        C::Trigger(args) => trigger::run(args, context, into),
+        C::Wait(args) => wait::run(args, context, into),
+        C::Status(args) => status::run(args, context, into),
+        C::Console(args) => console::run(args, context, into),
+        C::Stop(args) => stop::run(args, context, into),
+        C::Input(args) => input::run(args, context, into),
+        C::Params(args) => params::run(args, context, into),
+        C::Artifacts(args) => artifacts::run(args, context, into),
+        C::Tests(args) => tests::run(args, context, into),
+        C::Config(args) => config::run(args, context, into),
+        C::Check(args) => check::run(args, context, into),
+        C::Token(args) => match &args.verb {
+            TokenVerb::Create(args) => token::create(args, context, into),
+            TokenVerb::Rotate(args) => token::rotate(args, context, into),
+            TokenVerb::Revoke(args) => token::revoke(args, context, into),
+        },
+        C::Jobs(_) | C::Builds(_) | C::Queue | C::Api(_) => Err(Error::usage("", "not implemented yet").into()),
+    })
 }
 
 /// What the command line names on a controller, and a client of that controller.
@@ -65,12 +65,8 @@ struct Reached {
 }
 
 /// Reads the places that the command line names, finds out which controller they are on, and makes a client of it.
-fn reach(
-    named: &[&str],
-    connection: &JenkinsConnectionArgs,
-    output: &OutputArgs,
-    context: &Context,
-) -> anyhow::Result<Reached> {
+fn reach(named: &[&str], context: &Context) -> anyhow::Result<Reached> {
+    let connection = context.jenkins();
     let mut places = named.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
     let base = base(connection, &places, named, context)?;
     let prefix = parse(&base)?;
@@ -81,7 +77,7 @@ fn reach(
     let root = prefix.root.unwrap_or(base);
     let root = Url::parse(&root).map_err(|why| Error::usage("the controller's address", why))?;
     let (credentials, login) = credentials(connection, &root, context)?;
-    let http = http(connection, output, context, credentials);
+    let http = http(context, credentials);
     Ok(Reached { client: Client::new(http, root, login, Arc::clone(&context.clock)), places })
 }
 
@@ -112,7 +108,7 @@ fn base(
     if let Some((root, _)) = first {
         return Ok(root);
     }
-    match cli::variable("JENKINS_URL") {
+    match cli::environment("JENKINS_URL")? {
         Some(url) => {
             context
                 .console
@@ -137,24 +133,16 @@ fn credentials(
         Credential { origin: root.origin(), header: header.into(), value }
     };
     let mut all = Vec::new();
-    for header in cli::repeated(&connection.headers, "CIBRIDGE_HEADER") {
-        let parts = header.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
-        let token = |name: &str| {
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-        };
-        match parts.filter(|(name, value)| token(name) && value.bytes().all(|byte| (b' '..=b'~').contains(&byte))) {
-            Some((name, value)) => all.push(credential(name.to_ascii_lowercase(), Secret::new(value))),
-            // The text is not repeated: it may be a secret.
-            None => return Err(Error::usage("a --header", "is not of the form NAME:VALUE in ASCII").into()),
-        }
+    for header in &connection.headers {
+        all.push(credential(header.name.clone(), header.value.clone()));
     }
     let bearer = match &connection.bearer_token_file {
         Some(path) => Some(secret_file(path, "bearer token")?),
-        None => cli::variable("CIBRIDGE_BEARER_TOKEN"),
+        None => cli::environment("CIBRIDGE_BEARER_TOKEN")?,
     };
     let token = match &connection.token_file {
         Some(path) => Some(secret_file(path, "API token")?),
-        None => cli::variable("JENKINS_API_TOKEN"),
+        None => cli::environment("JENKINS_API_TOKEN")?,
     };
     let user = connection.user.as_deref().map(str::trim).filter(|user| !user.is_empty());
     let in_header = all.iter().any(|credential| credential.header == "authorization");
@@ -208,35 +196,25 @@ fn credentials(
     Ok((all, login))
 }
 
-fn http(
-    connection: &JenkinsConnectionArgs,
-    output: &OutputArgs,
-    context: &Context,
-    credentials: Vec<Credential>,
-) -> Http {
+fn http(context: &Context, credentials: Vec<Credential>) -> Http {
+    let (connection, http) = (context.jenkins(), &context.http);
     let options = HttpOptions {
-        ca_cert: connection.ca_cert.clone(),
+        ca_cert: http.ca_cert.clone(),
         client_cert: connection.client_cert.clone(),
         client_key: connection.client_key.clone(),
         keep_idle: KEEP_IDLE,
-        connect_timeout: connection.connect_timeout,
-        answer_timeout: connection.answer_timeout,
-        allow_http: connection.allow_http,
+        connect_timeout: http.connect_timeout,
+        answer_timeout: http.answer_timeout,
+        allow_http: http.allow_http,
     };
     let report = context.console.clone();
-    let trace = output.verbose.then(|| Arc::new(move |line: &str| report.line(line)) as RequestLogger);
+    let trace = context.output.verbose.then(|| Arc::new(move |line: &str| report.line(line)) as RequestLogger);
     Http::new(options, credentials, context.interrupt.clone(), trace)
 }
 
 /// A client and the job that a command is about.
-fn reach_job(
-    job: &str,
-    branch: Option<&str>,
-    connection: &JenkinsConnectionArgs,
-    output: &OutputArgs,
-    context: &Context,
-) -> anyhow::Result<(Client, JobPath)> {
-    let Reached { client, mut places } = reach(&[job], connection, output, context)?;
+fn reach_job(job: &str, branch: Option<&str>, context: &Context) -> anyhow::Result<(Client, JobPath)> {
+    let Reached { client, mut places } = reach(&[job], context)?;
     let place = places.remove(0);
     if place.job.is_root() {
         return Err(Error::usage(format!("{job:?}"), "names no job")
@@ -262,13 +240,8 @@ fn job_of_items(job: Option<&str>, branch: Option<&str>) -> Result<Option<JobPat
 }
 
 /// A client and the build that a command is about, found through its queue item if that is what was named.
-fn reach_build(
-    build: &str,
-    connection: &JenkinsConnectionArgs,
-    output: &OutputArgs,
-    context: &Context,
-) -> anyhow::Result<(Client, JobPath, u64)> {
-    let Reached { client, mut places } = reach(&[build], connection, output, context)?;
+fn reach_build(build: &str, context: &Context) -> anyhow::Result<(Client, JobPath, u64)> {
+    let Reached { client, mut places } = reach(&[build], context)?;
     let place = places.remove(0);
     let number = match (&place.build, place.queue_id) {
         (Some(BuildName::Number(number)), _) => *number,

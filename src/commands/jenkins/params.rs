@@ -11,7 +11,7 @@ use crate::error::ExitCode;
 use crate::jenkins::Kind;
 
 pub(super) fn run(args: &JobArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
-    let (client, path) = reach_job(&args.job, args.branch.as_deref(), &args.connection, &args.output, context)?;
+    let (client, path) = reach_job(&args.job, args.branch.as_deref(), context)?;
     let job = with_retries(&*context.clock, || client.job(&path)).map_err(|failure| match failure.code() {
         ExitCode::NotFound => suggest(&client, &path, failure),
         _ => failure,
@@ -28,7 +28,7 @@ pub(super) fn run(args: &JobArgs, context: &Context, publication: &mut ResultWri
             Kind::File => "file".to_owned(),
             Kind::Other => definition.type_name.clone(),
         };
-        if !args.output.json {
+        if !context.output.json {
             let default = definition.default.as_ref().map(|value| format!(", default {value:?}")).unwrap_or_default();
             let about = definition
                 .description

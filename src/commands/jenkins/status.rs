@@ -14,7 +14,7 @@ pub(super) fn run(
     publication: &mut ResultWriter,
 ) -> anyhow::Result<ExitCode> {
     let named: Vec<&str> = args.builds.iter().map(String::as_str).collect();
-    let Reached { client, places } = reach(&named, &args.connection, &args.output, context)?;
+    let Reached { client, places } = reach(&named, context)?;
     publication.documents = documents(&client, &places, &named)?;
     publication.several = named.len() > 1;
     let job = args.job.as_deref().map(parse).transpose()?.map(|place| place.job);
@@ -23,7 +23,7 @@ pub(super) fn run(
         let seen = with_retries(&*context.clock, || remote.look())?;
         remote.notes().iter().for_each(|note| context.console.line(note));
         document.steps = with_retries(&*context.clock, || remote.steps()).unwrap_or_default();
-        record_snapshot(seen, &args.output, &context.console, document);
+        record_snapshot(seen, &context.output, &context.console, document);
     }
     Ok(publication.worst())
 }

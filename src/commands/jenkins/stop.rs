@@ -8,11 +8,11 @@ use crate::error::{Error, ExitCode};
 use crate::jenkins::{BuildName, Client, JobPath, Place};
 
 pub(super) fn run(args: &StopArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
-    let named: Vec<&str> = args.builds.iter().map(String::as_str).collect();
-    let Reached { client, places } = reach(&named, &args.connection, &args.output, context)?;
+    let named: Vec<&str> = args.builds.builds.iter().map(String::as_str).collect();
+    let Reached { client, places } = reach(&named, context)?;
     publication.documents = documents(&client, &places, &named)?;
     publication.several = named.len() > 1;
-    let job = super::job_of_items(args.job.as_deref(), args.branch.as_deref())?;
+    let job = super::job_of_items(args.builds.job.as_deref(), args.builds.branch.as_deref())?;
     Ok(end_each(publication, &context.console, &mut |n, _| {
         Ok(format!("{}: {}", named[n], stop(&client, &places[n], job.as_ref(), args, context)?))
     }))

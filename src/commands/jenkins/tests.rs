@@ -3,20 +3,16 @@
 use serde_json::json;
 
 use super::reach_build;
-use crate::cli::JenkinsBuildArgs;
+use crate::cli::TestsArgs;
 use crate::commands::{Context, ResultWriter, with_retries};
 use crate::document::Outcome;
 use crate::error::ExitCode;
 
-pub(super) fn run(
-    args: &JenkinsBuildArgs,
-    context: &Context,
-    publication: &mut ResultWriter,
-) -> anyhow::Result<ExitCode> {
-    let (client, job, number) = reach_build(&args.build, &args.connection, &args.output, context)?;
+pub(super) fn run(args: &TestsArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
+    let (client, job, number) = reach_build(&args.build, context)?;
     let tests = with_retries(&*context.clock, || client.tests(&job, number))?;
     let failures = tests.failures;
-    if !args.output.json {
+    if !context.output.json {
         let (passed, failed, skipped) = (tests.passed, tests.failed, tests.skipped);
         context.console.data(&format!("{passed} passed, {failed} failed, {skipped} skipped"));
         for (name, details) in &failures {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::{Reached, http, reach, with_retries};
-use crate::cli::{RevokeArgs, TokenArgs};
+use crate::cli::{CreateArgs, RevokeArgs, RotateArgs};
 use crate::commands::{Context, ResultWriter};
 use crate::document::Outcome;
 use crate::error::{Error, ExitCode};
@@ -17,7 +17,7 @@ use crate::http::Credential;
 use crate::jenkins::{Client, Credentials, Token};
 use crate::secret::Secret;
 
-pub(super) fn create(args: &TokenArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
+pub(super) fn create(args: &CreateArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let client = signed_in(args, context)?;
     let token = make(&client, args, context, publication)?;
     hand_over(&token, args, context).map_err(|error| discard(&client, &token, context, error))?;
@@ -25,8 +25,8 @@ pub(super) fn create(args: &TokenArgs, context: &Context, publication: &mut Resu
     Ok(ExitCode::Success)
 }
 
-pub(super) fn rotate(args: &TokenArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
-    let old = match (&args.old_uuid, &args.out) {
+pub(super) fn rotate(args: &RotateArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
+    let old = match (&args.old_uuid, &args.new.out) {
         (Some(uuid), _) => uuid.clone(),
         (None, Some(out)) => {
             let path = uuid_path(out);
@@ -39,15 +39,14 @@ pub(super) fn rotate(args: &TokenArgs, context: &Context, publication: &mut Resu
                 .into());
         }
     };
-    let client = signed_in(args, context)?;
+    let client = signed_in(&args.new, context)?;
     let user = with_retries(&*context.clock, || client.who_am_i())?.name;
-    let token = make(&client, args, context, publication)?;
+    let token = make(&client, &args.new, context, publication)?;
     // The new token must work before the old one ends, and it is what revokes the old one.
     let basic = Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{}", token.value.expose()))));
     context.console.add_secret(&basic);
     let credential = Credential { origin: client.root().origin(), header: "authorization".into(), value: basic };
-    let renewed = client
-        .with_login(http(&args.connection, &args.output, context, vec![credential]), Credentials::Token(user.clone()));
+    let renewed = client.with_login(http(context, vec![credential]), Credentials::Token(user.clone()));
     let works = with_retries(&*context.clock, || renewed.who_am_i()).and_then(|seen| {
         if seen.anonymous || seen.name != user {
             let why = format!("Jenkins takes it for {}, not for {user}", seen.name);
@@ -59,7 +58,7 @@ pub(super) fn rotate(args: &TokenArgs, context: &Context, publication: &mut Resu
     });
     works
         .map_err(anyhow::Error::from)
-        .and_then(|()| hand_over(&token, args, context))
+        .and_then(|()| hand_over(&token, &args.new, context))
         .map_err(|error| discard(&client, &token, context, error))?;
     with_retries(&*context.clock, || renewed.revoke_token(&old)).map_err(|failure| {
         failure.with_hint(format!("the new token is in use already; revoke the old one by hand: {old}"))
@@ -73,15 +72,15 @@ pub(super) fn revoke(args: &RevokeArgs, context: &Context, publication: &mut Res
     if args.uuid.trim().is_empty() {
         return Err(Error::usage("the uuid", "is empty").into());
     }
-    let Reached { client, .. } = reach(&[], &args.connection, &args.output, context)?;
+    let Reached { client, .. } = reach(&[], context)?;
     with_retries(&*context.clock, || client.revoke_token(&args.uuid))?;
     context.console.line(&format!("the token {} is revoked (Jenkins does not say whether there was one)", args.uuid));
     publication.call.end(Outcome::Success, ExitCode::Success);
     Ok(ExitCode::Success)
 }
 
-fn signed_in(args: &TokenArgs, context: &Context) -> anyhow::Result<Client> {
-    if args.output.json && args.out.is_none() {
+fn signed_in(args: &CreateArgs, context: &Context) -> anyhow::Result<Client> {
+    if context.output.json && args.out.is_none() {
         return Err(Error::usage("--json", "needs stdout for the document, where the token would go")
             .with_hint("give --out FILE")
             .into());
@@ -89,7 +88,7 @@ fn signed_in(args: &TokenArgs, context: &Context) -> anyhow::Result<Client> {
     if let Some(out) = &args.out {
         files::check_writable(out, &format!("the file {}", out.display()))?;
     }
-    let Reached { client, .. } = reach(&[], &args.connection, &args.output, context)?;
+    let Reached { client, .. } = reach(&[], context)?;
     if *client.login() == Credentials::Anonymous {
         return Err(Error::usage("the credentials", "not given: a token belongs to a user")
             .with_hint("set JENKINS_USER_ID and JENKINS_API_TOKEN; a password will do for the first token")
@@ -98,7 +97,7 @@ fn signed_in(args: &TokenArgs, context: &Context) -> anyhow::Result<Client> {
     Ok(client)
 }
 
-fn make(client: &Client, args: &TokenArgs, context: &Context, publication: &mut ResultWriter) -> Result<Token, Error> {
+fn make(client: &Client, args: &CreateArgs, context: &Context, publication: &mut ResultWriter) -> Result<Token, Error> {
     let date = args.expires.map(|expires| {
         let end = context.clock.wall() + expires;
         humantime::format_rfc3339_seconds(end).to_string().chars().take(10).collect::<String>()
@@ -133,7 +132,7 @@ fn discard(client: &Client, token: &Token, context: &Context, error: anyhow::Err
 }
 
 /// Gives the secret to a file, or to stdout.
-fn hand_over(token: &Token, args: &TokenArgs, context: &Context) -> anyhow::Result<()> {
+fn hand_over(token: &Token, args: &CreateArgs, context: &Context) -> anyhow::Result<()> {
     let Some(out) = &args.out else {
         return Ok(context.console.deliver(format!("{}\n", token.value.expose()).as_bytes())?);
     };

@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json};
 use super::artifacts::CollectOptions;
 use super::remote::{BuildRemote, LogFollow};
 use super::{PROVIDER, reach_job, starting, watching};
-use crate::cli::{self, JenkinsTriggerArgs};
-use crate::commands::{Context, ResultWriter, check_key, secret_file, with_retries};
+use crate::cli::{JenkinsTriggerArgs, Pair};
+use crate::commands::{Context, FollowArgs, ResultWriter, check_key, secret_file, with_retries};
 use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode};
 use crate::jenkins::{Client, Credentials, Job, JobPath, Start, Started, Trace, Value, nearest, validate};
@@ -33,7 +33,7 @@ pub(super) fn run(
             .with_hint("add --wait, or fetch it later with `cibridge jenkins artifacts`")
             .into());
     }
-    let (client, job) = reach_job(&args.job, args.branch.as_deref(), &args.connection, &args.output, context)?;
+    let (client, job) = reach_job(args.job.as_deref().unwrap_or_default(), args.branch.as_deref(), context)?;
     let job_token = job_token(args, context)?;
     let known = know(&client, &job, args, job_token.is_some(), context)?;
     let shown = format!("job {job}");
@@ -104,7 +104,7 @@ pub(super) fn run(
     })?;
     let page = client.page(&format!("/queue/item/{}/", started.queue_id));
     if started.joined {
-        if args.fail_if_joined {
+        if args.fail_if_coalesced {
             return Err(Error::new(
                 ExitCode::Refused,
                 format!("starting {shown}"),
@@ -114,7 +114,7 @@ pub(super) fn run(
                 ),
             )
             .with_hint(
-                "give a parameter another value, e.g. one named CIBRIDGE_ID on the job, or leave out --fail-if-joined",
+                "give a parameter another value, e.g. one named CIBRIDGE_ID on the job, or leave out --fail-if-coalesced",
             )
             .into());
         }
@@ -125,7 +125,7 @@ pub(super) fn run(
     } else {
         context.console.line(&format!("Jenkins queue item {} for {shown}: {page}", started.queue_id));
     }
-    if !args.output.json {
+    if !context.output.json {
         context.console.data(&page);
     }
     let build = Build {
@@ -140,7 +140,7 @@ pub(super) fn run(
         ..Document::new(PROVIDER)
     });
     publication.write_partial(&context.console);
-    let mut remote = BuildRemote::new(&client, &*context.clock, args.follow.on_input);
+    let mut remote = BuildRemote::new(&client, &*context.clock, args.input.on_input);
     remote.queue_id = Some(started.queue_id);
     // One that was there already may be of any age.
     remote.oldest = if there.is_some() { 0 } else { next_build };
@@ -148,7 +148,7 @@ pub(super) fn run(
     // What waited already is somebody else's, unless it carries our key.
     let keep = started.joined && key.is_none();
     if let Some(code) = context.clock.interrupted() {
-        let keep = args.follow.no_cancel || keep;
+        let keep = args.no_cancel || keep;
         watching::interrupted(&remote, keep, code, context, &mut publication.documents[0]);
         return Ok(publication.worst());
     }
@@ -160,9 +160,16 @@ pub(super) fn run(
         context.console.line("note: a job's token starts a build, but does not let anybody see it; following needs credentials with Job/Read");
     }
     remote.description = args.cause.clone().filter(|_| start.job_token.is_none());
-    remote.log = args.console.then(|| LogFollow::new(LogPrinter::new(&context.console, LogTarget::People, false), 0));
+    remote.log =
+        args.watch.console.then(|| LogFollow::new(LogPrinter::new(&context.console, LogTarget::People, false), 0));
+    let follow = FollowArgs {
+        watch: args.watch.clone(),
+        expect: None,
+        on_input: args.input.on_input,
+        no_cancel: args.no_cancel,
+    };
     let mode = watching::Mode { keep, home: Some(&home), ..Default::default() };
-    Ok(watching::run(vec![remote], &args.follow, mode, context, publication))
+    Ok(watching::run(vec![remote], &follow, mode, context, publication))
 }
 
 /// What the job is. `None` when nothing is to be asked, or a start by the job's token cannot ask.
@@ -221,7 +228,7 @@ pub(super) fn suggest(client: &Client, job: &JobPath, failure: Error) -> Error {
 fn job_token(args: &JenkinsTriggerArgs, context: &Context) -> anyhow::Result<Option<Secret>> {
     let token = match &args.job_token_file {
         Some(path) => Some(secret_file(path, "job token")?),
-        None => cli::variable("JENKINS_JOB_TOKEN"),
+        None => crate::cli::environment("JENKINS_JOB_TOKEN")?,
     };
     let token = token.map(Secret::new);
     if let Some(token) = &token {
@@ -253,10 +260,10 @@ fn values(args: &JenkinsTriggerArgs) -> anyhow::Result<Vec<(String, Value)>> {
         object(text, "--param-json")?.into_iter().for_each(|(name, value)| set(name, value));
     }
     let (mut given, mut twice) = (Vec::new(), None);
-    let texts = cli::repeated(&args.params, "CIBRIDGE_PARAM");
-    let files = cli::repeated(&args.param_files, "CIBRIDGE_PARAM_FILE");
-    for (text, is_file) in texts.iter().map(|text| (text, false)).chain(files.iter().map(|text| (text, true))) {
-        let (name, value) = pair(text, if is_file { "--param-file" } else { "--param" })?;
+    for (pair, is_file) in
+        args.params.iter().map(|pair| (pair, false)).chain(args.param_files.iter().map(|pair| (pair, true)))
+    {
+        let Pair { name, value } = pair.clone();
         if given.contains(&name) {
             twice = Some(name.clone());
         }

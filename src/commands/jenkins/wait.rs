@@ -4,7 +4,7 @@ use super::artifacts::CollectOptions;
 use super::remote::{BuildRemote, LogFollow};
 use super::{PROVIDER, Reached, no_build, reach, watching};
 use crate::cli::JenkinsWaitArgs;
-use crate::commands::{Context, ResultWriter};
+use crate::commands::{Context, FollowArgs, ResultWriter};
 use crate::document::Document;
 use crate::error::ExitCode;
 use crate::jenkins::{BuildName, Client, JobPath, Place};
@@ -17,22 +17,28 @@ pub(super) fn run(
     publication: &mut ResultWriter,
 ) -> anyhow::Result<ExitCode> {
     let home = CollectOptions::check(&args.collect)?;
-    let named: Vec<&str> = args.builds.iter().map(String::as_str).collect();
-    let Reached { client, places } = reach(&named, &args.connection, &args.output, context)?;
+    let named: Vec<&str> = args.builds.builds.iter().map(String::as_str).collect();
+    let Reached { client, places } = reach(&named, context)?;
     publication.documents = documents(&client, &places, &named)?;
     publication.several = named.len() > 1;
-    let job = super::job_of_items(args.job.as_deref(), args.branch.as_deref())?;
+    let job = super::job_of_items(args.builds.job.as_deref(), args.builds.branch.as_deref())?;
     let remotes = places.into_iter().map(|place| {
         let mut remote = remote(&client, context, place, job.clone());
-        remote.on_input = args.follow.on_input;
+        remote.on_input = args.input.on_input;
         remote.log =
-            args.console.then(|| LogFollow::new(LogPrinter::new(&context.console, LogTarget::People, false), 0));
+            args.watch.console.then(|| LogFollow::new(LogPrinter::new(&context.console, LogTarget::People, false), 0));
         remote
     });
     let remotes = remotes.collect();
     publication.write_partial(&context.console);
-    let mode = watching::Mode { fail_fast: args.fail_fast, once: args.once, home: Some(&home), keep: false };
-    Ok(watching::run(remotes, &args.follow, mode, context, publication))
+    let follow = FollowArgs {
+        watch: args.watch.clone(),
+        expect: None,
+        on_input: args.input.on_input,
+        no_cancel: !args.wait.cancel,
+    };
+    let mode = watching::Mode { fail_fast: args.wait.fail_fast, once: args.wait.once, home: Some(&home), keep: false };
+    Ok(watching::run(remotes, &follow, mode, context, publication))
 }
 
 /// A document for each build that the command line names.

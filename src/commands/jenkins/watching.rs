@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::super::{Context, ResultWriter, with_retries};
 use super::artifacts::CollectOptions;
 use super::remote::BuildRemote;
-use crate::cli::JenkinsFollowArgs;
 use crate::clock::{self, Clock};
+use crate::commands::FollowArgs;
 use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::jenkins::{BuildName, Client, JobPath, Recovery, Severity, State};
@@ -51,7 +51,7 @@ pub(super) struct Mode<'a> {
 /// one's code. A build that has no end when following ends is stopped, unless somebody said no.
 pub(super) fn run(
     remotes: Vec<BuildRemote>,
-    args: &JenkinsFollowArgs,
+    args: &FollowArgs,
     mode: Mode<'_>,
     context: &Context,
     publication: &mut ResultWriter,
@@ -102,14 +102,7 @@ pub(super) fn run(
 }
 
 /// Makes an end into a document and lines, and stops a build that must not go on.
-fn conclude(
-    remote: &BuildRemote,
-    args: &JenkinsFollowArgs,
-    keep: bool,
-    end: End,
-    context: &Context,
-    document: &mut Document,
-) {
+fn conclude(remote: &BuildRemote, args: &FollowArgs, keep: bool, end: End, context: &Context, document: &mut Document) {
     let report = &context.console;
     let build = document.build.clone().unwrap_or_default();
     let what = title(remote);
@@ -157,7 +150,7 @@ fn conclude(
 /// What to say about a build that ended by itself, and badly.
 fn remote_end(
     remote: &BuildRemote,
-    args: &JenkinsFollowArgs,
+    args: &FollowArgs,
     code: ExitCode,
     build: &Build,
     context: &Context,

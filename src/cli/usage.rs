@@ -1,0 +1,215 @@
+//! clap's errors in the shape of all others: one clause, and one thing to do.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
+
+use crate::error::Error;
+
+/// Words that people bring along from other tools.
+const COMMANDS: [(&[&str], &str, &str); 14] = [
+    (&["run", "start", "build", "new", "create"], "trigger", "trigger"),
+    (&["list", "ls", "history"], "builds", "jobs"),
+    (&["watch", "follow"], "wait", "wait"),
+    (&["download", "get", "fetch", "artifact"], "artifacts", "artifacts"),
+    (&["abort", "stop", "kill", "terminate"], "cancel", "stop"),
+    (&["cancel"], "cancel", "stop"),
+    (&["doctor", "diagnose", "ping", "login", "auth", "whoami"], "check", "check"),
+    (&["show", "view", "info", "state"], "status", "status"),
+    (&["console", "log", "tail", "output"], "logs", "console"),
+    (&["logs"], "logs", "console"),
+    (&["test", "junit", "results"], "tests", "tests"),
+    (&["publish", "link", "links", "qr"], "share", "artifacts"),
+    (&["parameters", "inputs"], "workflows", "params"),
+    (&["request", "curl", "http"], "api", "api"),
+];
+
+/// Flags that people bring along, and what to use.
+const FLAGS: [(&[&str], &str); 9] = [
+    (&["--no-color", "--no-colour", "--nocolor"], "use `--color never`"),
+    (&["--debug", "--trace"], "use `--verbose`"),
+    (&["--silent", "-s"], "use `--quiet`"),
+    (&["--output", "--format", "-o"], "use `--json` for a document, `--dir` for a folder"),
+    (
+        &["--token", "--api-key", "--key", "--password"],
+        "set CODEMAGIC_API_KEY or JENKINS_API_TOKEN; secrets are not taken from arguments",
+    ),
+    (&["--insecure", "-k"], "use `--ca-cert FILE` with the certificate of the authority"),
+    (&["--watch", "-w"], "use `--wait`"),
+    (&["--app"], "use `--app-id`"),
+    (&["--glob", "--pattern", "-p"], "use `--match`"),
+];
+
+/// States of builds that people bring along.
+const STATES: [(&[&str], &str); 5] = [
+    (&["success", "succeeded", "passed", "ok", "done"], "finished"),
+    (&["cancelled", "aborted"], "canceled"),
+    (&["running", "started", "in_progress"], "building"),
+    (&["failure", "error", "errored"], "failed"),
+    (&["pending", "waiting"], "queued"),
+];
+
+/// Explains what is wrong with a command line. Values are not repeated where they may be secrets.
+pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsString]) -> Error {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => Some(texts.join(" ")),
+        _ => None,
+    };
+    let (verb, names) = verb(command, arguments);
+    let help = format!("`{} --help` lists its arguments", names.join(" "));
+    let argument = context(ContextKind::InvalidArg);
+    let value = context(ContextKind::InvalidValue).unwrap_or_default();
+    let subject = argument.as_deref().map(|argument| given_as(argument, verb, arguments)).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::InvalidUtf8 => not_unicode(verb)
+            .unwrap_or_else(|| Error::usage("the command line", "an argument is not valid UTF-8").with_hint(help)),
+        ErrorKind::ValueValidation => match std::error::Error::source(error).map(|own| own.downcast_ref::<Error>()) {
+            Some(Some(own)) => {
+                let error = Error::usage(subject, own.reason());
+                own.hint().map_or(error.clone(), |hint| error.with_hint(hint))
+            }
+            Some(None) => {
+                let range = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+                if range.contains("boolean") {
+                    return Error::usage(
+                        subject,
+                        format!("`{value}` is not one of true, false, yes, no, on, off, 1, 0"),
+                    );
+                }
+                let range = range
+                    .rsplit_once(" is not in ")
+                    .map(|(_, range)| format!(" from {}", range.replace("..=", " to ")));
+                Error::usage(subject, format!("`{value}` is not a number{}", range.unwrap_or_default())).with_hint(help)
+            }
+            None => Error::usage(subject, format!("`{value}` is not a valid value")).with_hint(help),
+        },
+        ErrorKind::InvalidValue if value.is_empty() => Error::usage(subject, "missing value").with_hint(help),
+        ErrorKind::InvalidValue => {
+            let valid = match error.get(ContextKind::ValidValue) {
+                Some(ContextValue::Strings(valid)) => valid.clone(),
+                _ => Vec::new(),
+            };
+            let brought = STATES
+                .iter()
+                .find(|(words, state)| words.contains(&value.as_str()) && valid.iter().any(|own| own == state));
+            let near = brought.map(|(_, state)| *state).or_else(|| nearest(&value, valid.iter().map(String::as_str)));
+            let error = Error::usage(subject, format!("`{value}` is not one of {}", valid.join(", ")));
+            near.map_or(error.clone(), |near| error.with_hint(format!("did you mean `{near}`?")))
+        }
+        ErrorKind::UnknownArgument => {
+            let unknown = argument.unwrap_or_default();
+            let known =
+                FLAGS.iter().find(|(words, _)| words.contains(&unknown.as_str())).map(|(_, hint)| (*hint).to_owned());
+            let longs = verb.get_arguments().filter_map(Arg::get_long);
+            let near = unknown.strip_prefix("--").and_then(|word| nearest(word, longs));
+            let hint = known
+                .or_else(|| near.map(|near| format!("did you mean `--{near}`?")))
+                .or_else(|| {
+                    let matches = verb.get_arguments().any(|argument| argument.get_long() == Some("match"));
+                    (matches && !unknown.starts_with('-')).then(|| {
+                        "quote a pattern, so that the shell does not replace it by file names: --match '*.ipa'"
+                            .to_owned()
+                    })
+                })
+                .unwrap_or(help);
+            Error::usage("", format!("unknown argument `{unknown}`")).with_hint(hint)
+        }
+        ErrorKind::InvalidSubcommand => {
+            let unknown = context(ContextKind::InvalidSubcommand).unwrap_or_default();
+            let jenkins = names.iter().any(|name| name == "jenkins");
+            let brought = COMMANDS.iter().find(|(words, ..)| words.contains(&unknown.as_str()));
+            let brought = brought.map(|(_, codemagic, jenkins_word)| if jenkins { *jenkins_word } else { *codemagic });
+            let brought = brought.filter(|word| verb.get_subcommands().any(|command| command.get_name() == *word));
+            let near = brought.or_else(|| nearest(&unknown, verb.get_subcommands().map(Command::get_name)));
+            let hint = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if names.len() == 1 => {
+                    "name the system first: `cibridge codemagic …` or `cibridge jenkins …`".to_owned()
+                }
+                None => format!("`{} --help` lists the commands", names.join(" ")),
+            };
+            Error::usage("", format!("unknown command `{unknown}`")).with_hint(hint)
+        }
+        ErrorKind::MissingRequiredArgument => {
+            let missing = match error.get(ContextKind::InvalidArg) {
+                Some(ContextValue::Strings(all)) => all.first().cloned().unwrap_or_default(),
+                _ => argument.unwrap_or_default(),
+            };
+            let missing =
+                if missing.starts_with("--") { missing.split(' ').next().unwrap_or_default() } else { &missing };
+            let missing = missing.replace(['<', '>'], "");
+            Error::usage("", format!("missing {missing}")).with_hint(help)
+        }
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Error::usage("", "missing command").with_hint(format!("`{} --help` lists the commands", names.join(" ")))
+        }
+        ErrorKind::ArgumentConflict => {
+            let other = context(ContextKind::PriorArg).unwrap_or_default();
+            let plain = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+            let first = plain(&argument.unwrap_or_default());
+            if other.is_empty() || first == plain(&other) {
+                return Error::usage("", format!("`{first}` is given twice")).with_hint(help);
+            }
+            Error::usage("", format!("`{first}` cannot be used with `{}`", plain(&other)))
+        }
+        _ => {
+            let text = error.to_string();
+            let reason = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+            Error::usage("", reason.split_whitespace().collect::<Vec<_>>().join(" ")).with_hint(help)
+        }
+    }
+}
+
+/// The help page of the innermost command that the arguments name.
+pub(super) fn help_of_verb(arguments: &[OsString]) -> String {
+    let mut command = super::command();
+    command.build();
+    let mut verb = &mut command;
+    for argument in arguments.iter().skip(1).filter_map(|argument| argument.to_str()) {
+        if verb.find_subcommand(argument).is_some() {
+            verb = verb.find_subcommand_mut(argument).expect("it was found");
+        }
+    }
+    verb.render_help().to_string()
+}
+
+/// The innermost command that the arguments name, and the names that lead to it.
+fn verb<'a>(command: &'a Command, arguments: &[OsString]) -> (&'a Command, Vec<String>) {
+    let (mut verb, mut names) = (command, vec!["cibridge".to_owned()]);
+    for argument in arguments.iter().skip(1).filter_map(|argument| argument.to_str()) {
+        if let Some(inner) = verb.find_subcommand(argument) {
+            verb = inner;
+            names.push(argument.to_owned());
+        }
+    }
+    (verb, names)
+}
+
+/// How a value was given: by its flag, or by the variable of that flag.
+fn given_as(argument: &str, verb: &Command, arguments: &[OsString]) -> String {
+    let flag = argument.split([' ', '=']).next().unwrap_or_default().trim_matches(['<', '>', '.', '[', ']']);
+    let on_the_line = arguments
+        .iter()
+        .filter_map(|own| own.to_str())
+        .any(|own| own == flag || own.strip_prefix(flag).is_some_and(|rest| rest.starts_with('=')));
+    let own = verb.get_arguments().find(|own| own.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long)));
+    match own.and_then(Arg::get_env) {
+        Some(variable) if !on_the_line => variable.to_string_lossy().into_owned(),
+        _ => flag.to_owned(),
+    }
+}
+
+/// The error about the variable of `verb` whose value is not valid Unicode, if there is one.
+fn not_unicode(verb: &Command) -> Option<Error> {
+    let names = verb.get_arguments().filter(|argument| !super::is_path(argument)).filter_map(Arg::get_env);
+    let bad = names.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| value.to_str().is_none()))?;
+    Some(super::values::not_unicode(&bad.to_string_lossy()))
+}
+
+/// The known word that is close to `word`: at most a third of its letters differ.
+fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |known: &str| strsim::damerau_levenshtein(word, known);
+    known.min_by_key(|known| distance(known)).filter(|known| distance(known) * 3 <= word.chars().count())
+}
