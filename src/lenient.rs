@@ -29,7 +29,7 @@ pub fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 }
 
 /// The bytes as UTF-8 in which every `\u` escape means a character.
-fn lossy(bytes: &[u8]) -> Cow<'_, [u8]> {
+pub fn lossy(bytes: &[u8]) -> Cow<'_, [u8]> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut text = match String::from_utf8_lossy(bytes) {
         Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),

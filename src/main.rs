@@ -22,6 +22,7 @@ mod json;
 mod lenient;
 mod lifecycle;
 mod model;
+mod old_jenkins;
 mod output;
 #[cfg(test)]
 mod package_files;

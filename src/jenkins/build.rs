@@ -1,34 +1,37 @@
-//! Builds: where they stand, their stages and tests, and stopping them.
+//! Builds: their state, their stages, and stopping them.
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::client::Client;
-use super::input::Pending;
-use super::queue::brackets;
-use super::reference::{BuildName, JobPath};
-use crate::error::{Error, ExitCode, RequestError};
-use crate::http::{Body, Http, Method, Request, Segment};
-use crate::json::{flag, number, objects, str, text};
+use super::client::{Client, tree};
+use super::input::Question;
+use super::queue::reported_build;
+use super::reference::{BuildName, BuildRef, JobRef};
+use super::wire;
+use crate::error::{ExitCode, RequestError};
+use crate::http::Body;
 use crate::model::{Artifact, Build, BuildSnapshot, Phase, Step};
 
+/// What is asked for about a build.
 const BUILD: &str = "_class,number,building,inProgress,result,duration,estimatedDuration,timestamp,queueId,\
-    actions[executions[id,settled,input[id,message,submitter]]],artifacts[fileName,relativePath],fingerprint[fileName,hash]";
+    actions[_class,executions[id,settled,input[id,message,submitter]]],artifacts[fileName,relativePath],runs[number,url]";
+
+/// What is asked for about each build of a list.
+pub(super) const LISTED: &str = "_class,number,building,inProgress,result,duration,estimatedDuration,timestamp,queueId";
 
 /// How hard a build is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// Interrupts it; it may clean up.
     Stop,
-    /// Ends the running steps of a Pipeline.
+    /// Ends the running steps of a Pipeline (`WorkflowRun#doTerm`).
     Term,
-    /// Ends a Pipeline without any clean-up; its processes may go on.
+    /// Ends a Pipeline without any clean-up; its processes may keep running (`WorkflowRun#doKill`).
     Kill,
 }
 
 impl Severity {
-    fn verb(self) -> &'static str {
+    /// The name of the action in Jenkins' addresses.
+    pub fn verb(self) -> &'static str {
         match self {
             Self::Stop => "stop",
             Self::Term => "term",
@@ -37,180 +40,91 @@ impl Severity {
     }
 }
 
-/// A build as it was seen at one moment.
+/// A build as it is now.
 #[derive(Debug, Clone)]
 pub struct BuildView {
-    /// Its number.
-    pub number: u64,
+    /// Which one it is.
+    pub build: BuildRef,
     /// What the rest of the program knows of builds.
     pub snapshot: BuildSnapshot,
+    /// When it was started, in milliseconds since 1970 on the controller's clock.
+    pub started: Option<u64>,
     /// Whether it is a Pipeline, which can be terminated and killed.
     pub is_pipeline: bool,
-    /// Whether it goes on, and nobody has interrupted it: a Pipeline that is just being made does not hear a stop.
+    /// Whether it is running, and nobody has interrupted it. A Pipeline that is just being created ignores a stop.
     pub is_undisturbed: bool,
-    /// Whether it has no result though nothing works on it: it is just being made, or its record is damaged.
+    /// Whether it has no result although nothing works on it: it is just being created, or its record is damaged.
     pub is_idle: bool,
     /// How long such builds take, as Jenkins estimates it.
     pub estimate: Option<Duration>,
     /// What it asks people.
-    pub questions: Vec<Pending>,
-}
-
-/// A build's test report.
-#[derive(Debug)]
-pub struct Tests {
-    /// Passed tests.
-    pub passed: u64,
-    /// Failed tests.
-    pub failed: u64,
-    /// Skipped tests.
-    pub skipped: u64,
-    /// The failed tests' names, with the first line of what they say.
-    pub failures: Vec<(String, Option<String>)>,
-}
-
-impl Tests {
-    /// Reads a report: of one job, or of a build that collects the reports of others.
-    fn read(wire: &Value) -> Self {
-        let (failed, skipped) =
-            (number(wire, "failCount").unwrap_or_default(), number(wire, "skipCount").unwrap_or_default());
-        let rest = number(wire, "totalCount").map(|total| total.saturating_sub(failed + skipped));
-        let mut tests = Self {
-            passed: number(wire, "passCount").or(rest).unwrap_or_default(),
-            failed,
-            skipped,
-            failures: Vec::new(),
-        };
-        for case in objects(wire, "suites").flat_map(|suite| objects(suite, "cases")) {
-            if matches!(str(case, "status"), Some("FAILED" | "REGRESSION")) {
-                let class = str(case, "className").filter(|class| !class.is_empty());
-                let name = str(case, "name").unwrap_or("?");
-                let details = str(case, "errorDetails").unwrap_or_default();
-                tests.failures.push((
-                    class.map_or_else(|| name.to_owned(), |class| format!("{class}.{name}")),
-                    details.lines().find(|line| !line.trim().is_empty()).map(str::to_owned),
-                ));
-            }
-        }
-        for child in objects(wire, "childReports") {
-            tests.failures.append(&mut Self::read(&child["result"]).failures);
-        }
-        tests
-    }
+    pub questions: Vec<Question>,
+    /// The builds of its configurations, when it is a matrix build. One that was not built again is of an earlier number.
+    pub configurations: Vec<BuildRef>,
 }
 
 impl Client {
     /// A build as it is now, in one request.
-    pub fn build(&self, job: &JobPath, name: &BuildName) -> Result<BuildView, RequestError> {
-        let path = format!("{}/{name}/api/json?tree={}", job.path(), brackets(BUILD));
-        let subject = format!("build {job}#{name}");
-        let wire = self.json(&format!("reading {subject}"), &subject, &path)?;
-        Ok(view(&wire, job, &self.page(&job.path()), self.controller_time()))
-    }
-
-    /// Asks Jenkins to end a build. One that ended already is no error.
-    pub fn stop_build(&self, job: &JobPath, number: u64, severity: Severity) -> Result<(), RequestError> {
-        let verb = severity.verb();
-        let subject = format!("build {job}#{number}");
-        self.act(&format!("sending {verb} to {subject}"), &subject, &format!("{}/{number}/{verb}", job.path()), None)
-            .map(drop)
-    }
-
-    /// The stages of a Pipeline; none without the plugin that tells (pipeline-rest-api), and none for other jobs.
-    pub fn stages(&self, job: &JobPath, number: u64) -> Result<Vec<Step>, RequestError> {
-        let subject = format!("build {job}#{number}");
-        let path = format!("{}/{number}/wfapi/describe", job.path());
-        match self.json(&format!("reading the stages of {subject}"), &subject, &path) {
-            Ok(described) => Ok(objects(&described, "stages").map(stage).collect()),
-            Err(miss) if miss.error.code() == ExitCode::NotFound => Ok(Vec::new()),
-            Err(miss) => Err(miss),
-        }
-    }
-
-    /// The request for an artifact. It may lead to another host, where no credential goes along.
-    pub fn artifact(&self, job: &JobPath, number: u64, path: &str) -> Result<Request, Error> {
-        let segments: Option<Vec<String>> =
-            path.split('/').map(|name| Segment::new(name).map(|name| name.to_string())).collect();
-        let Some(segments) = segments else {
-            return Err(Error::new(
-                ExitCode::Refused,
-                format!("the artifact {path:?}"),
-                "has a path that leads elsewhere",
-            ));
+    pub fn build(&self, job: &JobRef, name: &BuildName) -> Result<BuildView, RequestError> {
+        let path = format!("{}/{name}/api/json?{}", job.path(), tree(BUILD));
+        let is_it = |build: &wire::Build| match name {
+            BuildName::Number(number) => build.number == Some(*number),
+            BuildName::Permalink(_) => build.number.is_some(),
         };
-        let url = self.below(&format!("{}/{number}/artifact/{}", job.path(), segments.join("/")))?;
-        Ok(Request::new(Method::Get, url))
+        let wire = self.json(&format!("build {job}#{name}"), &path, is_it)?;
+        Ok(view(wire, job, &self.page(&job.path()), self.controller_time()))
     }
 
-    /// Connections for downloads.
-    pub fn downloads(&self) -> Http {
-        self.http.for_downloads()
+    /// Asks Jenkins to end a build. One that has ended is no error.
+    pub fn stop_build(&self, build: &BuildRef, severity: Severity) -> Result<(), RequestError> {
+        let path = format!("{}/{}", build.path(), severity.verb());
+        self.act(&format!("build {build}"), &path, None).map(drop)
     }
 
-    /// A build's test report.
-    pub fn tests(&self, job: &JobPath, number: u64) -> Result<Tests, RequestError> {
-        let cases = "suites[cases[className,name,status,errorDetails]]";
-        let tree = format!(
-            "failCount,skipCount,passCount,totalCount,{cases},childReports[result[failCount,skipCount,passCount,{cases}]]"
-        );
-        let path = format!("{}/{number}/testReport/api/json?tree={}", job.path(), brackets(&tree));
-        let subject = format!("build {job}#{number}");
-        match self.json(&format!("reading the tests of {subject}"), &subject, &path) {
-            Ok(wire) => Ok(Tests::read(&wire)),
-            Err(miss) if miss.error.code() == ExitCode::NotFound => {
-                let what = format!("the tests of {subject}");
-                let failure = Error::new(ExitCode::NotFound, what, "there is no test report (HTTP 404)");
-                Err(RequestError::permanent(failure.with_hint("the job must publish one, e.g. with the step `junit`")))
-            }
-            Err(miss) => Err(miss),
+    /// The stages of a Pipeline; none without the plugin pipeline-rest-api, and none for other jobs.
+    pub fn stages(&self, build: &BuildRef) -> Result<Vec<Step>, RequestError> {
+        let path = format!("{}/wfapi/describe", build.path());
+        match self.json(&format!("stages of build {build}"), &path, |run: &wire::Run| run.stages.is_some()) {
+            Ok(run) => Ok(run.stages.unwrap_or_default().into_iter().map(stage).collect()),
+            Err(error) if error.error.code() == ExitCode::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
         }
     }
 
-    /// Notes a text on a build's page.
-    pub fn describe(&self, job: &JobPath, number: u64, text: &str) -> Result<(), RequestError> {
-        let subject = format!("build {job}#{number}");
-        let path = format!("{}/{number}/submitDescription", job.path());
-        self.act(&format!("describing {subject}"), &subject, &path, Some(Body::form([("description", text)]))).map(drop)
-    }
-
-    /// A job's `config.xml`.
-    pub fn config(&self, job: &JobPath) -> Result<Vec<u8>, RequestError> {
-        let (what, subject) = (format!("reading the configuration of job {job}"), format!("job {job}"));
-        let request = self.get(&format!("{}/config.xml", job.path())).map_err(RequestError::permanent)?;
-        let response = self.exchange(&what, &request)?;
-        if response.status == 200 && !response.text().trim_start().to_ascii_lowercase().starts_with("<!doctype html") {
-            return Ok(response.body);
-        }
-        Err(self.miss(&what, &subject, &response))
-    }
-
-    /// Replaces a job's `config.xml`.
-    pub fn set_config(&self, job: &JobPath, xml: Vec<u8>) -> Result<(), RequestError> {
-        let (what, subject) = (format!("replacing the configuration of job {job}"), format!("job {job}"));
-        self.act(&what, &subject, &format!("{}/config.xml", job.path()), Some(Body::bytes("application/xml", xml)))
-            .map(drop)
+    /// Sets the description on a build's page.
+    pub fn describe(&self, build: &BuildRef, text: &str) -> Result<(), RequestError> {
+        let path = format!("{}/submitDescription", build.path());
+        let body = Body::form([("description", text)]);
+        self.act(&format!("description of build {build}"), &path, Some(body)).map(drop)
     }
 }
 
-fn stage(wire: &Value) -> Step {
-    let status = match str(wire, "status").unwrap_or_default() {
+/// Reads a stage. Its status is null when an exception interrupted it.
+fn stage(wire: wire::Stage) -> Step {
+    let interrupted = wire.error.is_some_and(|error| error.type_name.ends_with("FlowInterruptedException"));
+    let status = match wire.status.as_str() {
         "IN_PROGRESS" => "running".to_owned(),
         "PAUSED_PENDING_INPUT" => "waiting for input".to_owned(),
         "NOT_EXECUTED" => "skipped".to_owned(),
         "ABORTED" => "canceled".to_owned(),
+        "" if interrupted => "canceled".to_owned(),
+        "" => "unknown".to_owned(),
         other => other.to_ascii_lowercase(),
     };
-    let seconds = number(wire, "durationMillis").map(|millis| (millis + 500) / 1000);
-    Step { name: text(wire, "name").unwrap_or_default(), status, seconds }
+    Step { name: wire.name, status, seconds: wire.duration_millis.map(rounded_seconds) }
 }
 
-/// Reads what `GET /job/X/N/api/json` answers.
-fn view(wire: &Value, job: &JobPath, job_page: &str, now: u64) -> BuildView {
+fn rounded_seconds(millis: u64) -> u64 {
+    millis.saturating_add(500) / 1000
+}
+
+/// Reads what `GET /job/X/N/api/json` answers. `now` is the controller's time in milliseconds.
+pub(super) fn view(wire: wire::Build, job: &JobRef, job_page: &str, now: u64) -> BuildView {
     // `building` ends before the post-build work of a freestyle job does; `result` may be there long before the end.
-    // A Pipeline that is just being made is not in progress yet, and has no result either.
-    let result = str(wire, "result");
-    let in_progress = flag(wire, "inProgress");
-    let running = in_progress.unwrap_or(flag(wire, "building") == Some(true)) || result.is_none();
+    // `inProgress` is exact (since 2.369). A Pipeline that is just being created is not in progress yet, and has no
+    // result either.
+    let result = wire.result.as_deref();
+    let running = wire.in_progress.unwrap_or(wire.building) || result.is_none();
     let status = result.filter(|_| !running).unwrap_or("running");
     let (phase, known) = match (running, status) {
         (true, _) => (Phase::Running, true),
@@ -221,64 +135,48 @@ fn view(wire: &Value, job: &JobPath, job_page: &str, now: u64) -> BuildView {
         (_, "ABORTED") => (Phase::Ended(ExitCode::Canceled), true),
         _ => (Phase::Ended(ExitCode::Failed), false),
     };
-    let duration = number(wire, "duration").filter(|_| !running);
-    let run = duration.or_else(|| Some(now.saturating_sub(number(wire, "timestamp")?)));
-    let own_number = number(wire, "number").unwrap_or_default();
-    let build = Build {
-        title: format!("Jenkins build {job}#{own_number}"),
-        id: format!("{job}#{own_number}"),
-        number: Some(own_number),
-        url: format!("{job_page}/{own_number}/"),
+    let age = wire.timestamp.map(|started| now.saturating_sub(started));
+    let run = wire.duration.filter(|_| !running).or(age);
+    let build = job.build(wire.number.unwrap_or_default());
+    let shown = Build {
+        title: format!("Jenkins build {build}"),
+        id: build.to_string(),
+        number: Some(build.number),
+        url: format!("{job_page}/{}/", build.number),
         status: status.to_owned(),
-        run_seconds: run.map(|millis| (millis + 500) / 1000),
+        run_seconds: run.map(rounded_seconds),
         ..Build::default()
     };
-    let asked = objects(wire, "actions")
-        .flat_map(|action| objects(action, "executions"))
-        .filter(|wait| flag(wait, "settled") != Some(true));
+    let is_interrupted = wire.actions.iter().any(|action| action.class.ends_with("InterruptedBuildAction"));
+    let artifacts = wire.artifacts.into_iter().filter_map(|artifact| {
+        Some(Artifact { name: artifact.relative_path.or(artifact.file_name)?, ..Artifact::default() })
+    });
+    // The address says which configuration it is; its beginning may lead nowhere from here.
+    let configurations = wire.runs.iter().filter_map(|run| {
+        let configuration = job.configuration(reported_build(&run.url)?.job.name());
+        Some(configuration.build(run.number?)).filter(|run| run.number == build.number)
+    });
     BuildView {
-        number: own_number,
-        is_idle: result.is_none() && in_progress == Some(false),
-        snapshot: BuildSnapshot { artifacts: artifacts(wire), build, phase, known },
-        is_undisturbed: running
-            && !objects(wire, "actions")
-                .any(|action| str(action, "_class").is_some_and(|class| class.ends_with("InterruptedBuildAction"))),
-        is_pipeline: str(wire, "_class").is_some_and(|class| class.ends_with("WorkflowRun")),
-        estimate: number(wire, "estimatedDuration").filter(|millis| *millis > 0).map(Duration::from_millis),
-        questions: asked.filter_map(question).collect(),
+        configurations: configurations.collect(),
+        build,
+        is_idle: result.is_none() && wire.in_progress == Some(false),
+        snapshot: BuildSnapshot { artifacts: artifacts.collect(), build: shown, phase, known },
+        started: wire.timestamp,
+        is_undisturbed: running && !is_interrupted,
+        is_pipeline: wire.class.ends_with("WorkflowRun"),
+        estimate: wire.estimated_duration.filter(|millis| *millis > 0).map(Duration::from_millis),
+        questions: wire.actions.into_iter().flat_map(|action| action.executions).filter_map(Question::read).collect(),
     }
-}
-
-/// The artifacts of a build, with the sums of those that Jenkins keeps a fingerprint of.
-fn artifacts(wire: &Value) -> Vec<Artifact> {
-    // A fingerprint names a file by its path or by its last part: a part that two files share says nothing.
-    let hash = |name: &str| {
-        let mut prints = objects(wire, "fingerprint").filter(|print| str(print, "fileName") == Some(name));
-        let first = text(prints.next()?, "hash");
-        prints.next().is_none().then_some(first).flatten()
-    };
-    let artifact = |artifact: &Value| {
-        let (path, name) = (text(artifact, "relativePath")?, str(artifact, "fileName")?);
-        let alone = objects(wire, "artifacts").filter(|other| str(other, "fileName") == Some(name)).count() == 1;
-        let md5 = hash(&path).or_else(|| hash(name).filter(|_| alone));
-        Some(Artifact { md5, name: path, ..Artifact::default() })
-    };
-    objects(wire, "artifacts").filter_map(artifact).collect()
-}
-
-/// One wait of an `input` step.
-fn question(wait: &Value) -> Option<Pending> {
-    let asked = &wait["input"];
-    Some(Pending {
-        id: text(asked, "id").or_else(|| text(wait, "id"))?,
-        message: text(asked, "message").unwrap_or_default(),
-        submitter: text(asked, "submitter").filter(|names| !names.is_empty()),
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn seen(text: &str) -> BuildView {
+        let job = JobRef::from_full_name("a").unwrap();
+        view(wire::decode(text.as_bytes()).unwrap(), &job, "http://ci.example/job/a", 5000)
+    }
 
     #[test]
     fn only_what_is_not_in_progress_has_ended() {
@@ -294,9 +192,33 @@ mod tests {
             (r#"{"building":false,"inProgress":false,"result":"STRANGE"}"#, Phase::Ended(ExitCode::Failed), false),
             (r#"{"building":false,"inProgress":false,"result":null}"#, Phase::Running, true),
         ] {
-            let wire: Value = serde_json::from_str(text).unwrap();
-            let seen = view(&wire, &JobPath::from_full_name("a").unwrap(), "", 0).snapshot;
-            assert_eq!((seen.phase, seen.known), (phase, known), "{text}");
+            let snapshot = seen(text).snapshot;
+            assert_eq!((snapshot.phase, snapshot.known), (phase, known), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_from_the_controller_are_never_trusted_to_fit() {
+        let huge = seen(
+            r#"{"number":18446744073709551615,"inProgress":true,"timestamp":18446744073709551615,"estimatedDuration":-1}"#,
+        );
+        assert_eq!((huge.snapshot.build.run_seconds, huge.estimate), (Some(0), None));
+        let ended = seen(r#"{"number":1,"inProgress":false,"result":"SUCCESS","duration":18446744073709551615}"#);
+        assert_eq!(ended.snapshot.build.run_seconds, Some(u64::MAX / 1000));
+    }
+
+    #[test]
+    fn a_stage_has_a_word_for_its_state_also_when_an_exception_interrupted_it() {
+        for (text, status) in [
+            (r#"{"name":"x","status":"FAILED"}"#, "failed"),
+            (
+                r#"{"name":"x","status":null,"error":{"message":null,"type":"org.jenkinsci.plugins.workflow.steps.FlowInterruptedException"}}"#,
+                "canceled",
+            ),
+            (r#"{"name":"x","status":null}"#, "unknown"),
+            (r#"{"name":"x"}"#, "unknown"),
+        ] {
+            assert_eq!(stage(wire::decode(text.as_bytes()).unwrap()).status, status, "{text}");
         }
     }
 }

@@ -1,137 +1,151 @@
-//! Console logs: live without loss, and finished ones of any size.
+//! Console logs: live without loss, and finished ones of any size, in constant memory.
 //!
-//! Since 2.509 Jenkins' plain live log (`progressiveText`) loses the beginnings of lines and everything beyond
-//! 10,000 new lines, while it counts them as sent. Its HTML form is exact on every version, so the live log is read
-//! from that and made text again. A finished log is exact in the plain form, which is a stream of any length there.
+//! Since 2.509 Jenkins' plain live log (`progressiveText`) loses the beginnings of lines and everything beyond 10,000 new
+//! lines, while it counts them as sent (jenkinsci/jenkins#26739). Its HTML form is exact on every version, so the live
+//! log is read from that and made text again. A finished log is exact in the plain form, which is a stream of any length.
 
+use std::collections::VecDeque;
 use std::io::Read as _;
 
 use super::client::Client;
-use super::reference::JobPath;
+use super::reference::BuildRef;
 use crate::error::{Error, ExitCode, RequestError};
+use crate::http::Stream;
 use crate::output::{HtmlText, LineEnds};
 
-/// The most text of one answer of a live log that is held in memory. Jenkins sends at most 10,000 lines of it.
-const LIVE_LIMIT: u64 = 256 * 1024 * 1024;
+/// The most bytes that are read for the end of a log whose size is hidden by a proxy.
+const TAIL_LIMIT: u64 = 256 * 1024 * 1024;
 
-/// What one look at a log brought.
+/// How far a log was read. A request that breaks off leaves what it brought here, so that the next one shows the rest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LogPosition {
+    /// Where the next request begins, in bytes of the stored log.
+    pub offset: u64,
+    /// Bytes of text after the offset that were shown already.
+    shown: u64,
+}
+
+/// What one request for a live log brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chunk {
-    /// Where the next look begins, in bytes of the stored log.
-    pub next: u64,
+pub struct LogChunk {
     /// Whether the log may still grow.
     pub more: bool,
     /// Whether there was anything new.
     pub grew: bool,
 }
 
-/// Which form of a finished log to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// The whole.
-    Whole,
-    /// From this byte of the stored log on.
-    From(u64),
+impl LogPosition {
+    /// A position at a byte of the stored log.
+    pub fn at(offset: u64) -> Self {
+        Self { offset, shown: 0 }
+    }
+}
+
+/// Passes text on, without what was shown before.
+struct Skip<'a> {
+    left: u64,
+    shown: &'a mut u64,
+    sink: &'a mut dyn FnMut(&[u8]),
+}
+
+impl<'a> Skip<'a> {
+    fn new(shown: &'a mut u64, sink: &'a mut dyn FnMut(&[u8])) -> Self {
+        Self { left: *shown, shown, sink }
+    }
+
+    fn give(&mut self, text: &[u8]) {
+        let skipped = usize::try_from(self.left).unwrap_or(usize::MAX).min(text.len());
+        self.left -= skipped as u64;
+        *self.shown += (text.len() - skipped) as u64;
+        if skipped < text.len() {
+            (self.sink)(&text[skipped..]);
+        }
+    }
 }
 
 impl Client {
-    /// What a running build's log has from byte `start` on. The text is given to `sink` only when it is complete, so
-    /// after a miss the same start gives it again.
+    /// Writes to `sink` what a running build's log has after `position`, and moves the position.
+    ///
+    /// Fails with code 14 for what is not a log of Jenkins: a page, or a log without its size, which a proxy removed.
     pub fn live_log(
         &self,
-        job: &JobPath,
-        number: u64,
-        start: u64,
+        build: &BuildRef,
+        position: &mut LogPosition,
         sink: &mut dyn FnMut(&[u8]),
-    ) -> Result<Chunk, RequestError> {
-        let (what, subject) = log_of(job, number);
-        let path = format!("{}/{number}/logText/progressiveHtml?start={start}", job.path());
+    ) -> Result<LogChunk, RequestError> {
+        let subject = log_of(build);
+        let start = position.offset;
+        let path = format!("{}/logText/progressiveHtml?start={start}", build.path());
         let request = self.get(&path).map_err(RequestError::permanent)?;
-        let mut stream = self.open(&what, &subject, &request)?;
-        let size = stream.header("x-text-size").and_then(|size| size.parse().ok());
-        let more = stream.header("x-more-data") == Some("true");
-        let Some(next) = size else {
-            return Err(RequestError::permanent(Error::new(
-                ExitCode::NoConnection,
-                what,
-                "the answer is not a log of Jenkins",
-            )));
-        };
+        let mut stream = self.open(&subject, &request)?;
+        let more = has_more(&stream);
+        let Some(next) = size_of(&stream) else { return Err(no_log(&subject, &stream)) };
         // A start beyond the end gives the whole log again. It happens when Jenkins lost the end of it in a crash.
         if next < start {
-            return Ok(Chunk { next: start, more, grew: false });
+            return Ok(LogChunk { more, grew: false });
         }
-        let (mut text, mut plain) = (Vec::new(), HtmlText::default());
+        let (mut html, mut text) = (HtmlText::default(), Vec::new());
+        let mut skip = Skip::new(&mut position.shown, sink);
         let mut buffer = [0; 16 * 1024];
-        let mut limited = (&mut stream).take(LIVE_LIMIT);
         loop {
-            match limited.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => plain.feed(&buffer[..count], &mut text),
-                Err(error) => return Err(broken(&what, &error)),
+            let count = stream.read(&mut buffer).map_err(|error| broken(&subject, &error))?;
+            text.clear();
+            match count {
+                0 => html.end(&mut text),
+                count => html.feed(&buffer[..count], &mut text),
+            }
+            skip.give(&text);
+            if count == 0 {
+                break;
             }
         }
-        plain.end(&mut text);
-        sink(&text);
-        Ok(Chunk { next, more, grew: next > start })
+        *position = LogPosition::at(next);
+        Ok(LogChunk { more, grew: next > start })
     }
 
-    /// The log of a build that ended, in constant memory: gives false, and nothing to `sink`, when it may still grow.
-    /// `skip` bytes of text are passed over: those that a broken call before this one has given already.
+    /// Writes to `sink` the log of a build that has ended, from `position` on. Gives false, and nothing to `sink`, when
+    /// the log may still grow.
+    ///
+    /// Fails with code 14 for what is not a log of Jenkins.
     pub fn finished_log(
         &self,
-        job: &JobPath,
-        number: u64,
-        source: Source,
-        skip: &mut u64,
+        build: &BuildRef,
+        position: &mut LogPosition,
         sink: &mut dyn FnMut(&[u8]),
     ) -> Result<bool, RequestError> {
-        let (what, subject) = log_of(job, number);
-        let path = match source {
-            Source::Whole => format!("{}/{number}/consoleText", job.path()),
-            Source::From(start) => format!("{}/{number}/logText/progressiveText?start={start}", job.path()),
+        let subject = log_of(build);
+        let start = position.offset;
+        let path = match start {
+            // Without notes, and without a size: never cut short by one that is wrong (logs over 4 GiB that are gzipped).
+            0 => format!("{}/consoleText", build.path()),
+            start => format!("{}/logText/progressiveText?start={start}", build.path()),
         };
         let request = self.get(&path).map_err(RequestError::permanent)?;
-        let mut stream = self.open(&what, &subject, &request)?;
-        let mut plain = match source {
-            Source::Whole => None,
-            Source::From(start) => {
-                if stream.header("x-more-data") == Some("true") {
-                    return Ok(false);
-                }
-                // Nothing is new: Jenkins would give the whole log again.
-                if stream
-                    .header("x-text-size")
-                    .and_then(|size| size.parse::<u64>().ok())
-                    .is_some_and(|size| size <= start)
-                {
-                    return Ok(true);
-                }
-                Some(NoteFilter::default())
-            }
-        };
+        let mut stream = self.open(&subject, &request)?;
+        if is_page(&stream) || start > 0 && size_of(&stream).is_none() {
+            return Err(no_log(&subject, &stream));
+        }
+        if start > 0 && has_more(&stream) {
+            return Ok(false);
+        }
+        // Nothing is new: Jenkins would give the whole log again.
+        if start > 0 && size_of(&stream).is_some_and(|size| size <= start) {
+            return Ok(true);
+        }
+        let mut notes = (start > 0).then(NoteFilter::default);
+        let mut skip = Skip::new(&mut position.shown, sink);
         let (mut buffer, mut text) = ([0; 16 * 1024], Vec::new());
-        let mut left = *skip;
-        let mut give = |text: &[u8]| {
-            let passed = usize::try_from(left).unwrap_or(usize::MAX).min(text.len());
-            left -= passed as u64;
-            *skip += (text.len() - passed) as u64;
-            if passed < text.len() {
-                sink(&text[passed..]);
-            }
-        };
         loop {
-            let count = stream.read(&mut buffer).map_err(|error| broken(&what, &error))?;
-            match &mut plain {
-                None => give(&buffer[..count]),
-                Some(plain) => {
+            let count = stream.read(&mut buffer).map_err(|error| broken(&subject, &error))?;
+            match &mut notes {
+                None => skip.give(&buffer[..count]),
+                Some(notes) => {
                     text.clear();
-                    if count == 0 {
-                        plain.end(&mut text);
-                    } else {
-                        plain.feed(&buffer[..count], &mut text);
+                    match count {
+                        0 => notes.end(&mut text),
+                        count => notes.feed(&buffer[..count], &mut text),
                     }
-                    give(&text);
+                    skip.give(&text);
                 }
             }
             if count == 0 {
@@ -140,40 +154,87 @@ impl Client {
         }
     }
 
-    /// Whether a log has its end. The body of the answer is not read.
-    pub fn log_ended(&self, job: &JobPath, number: u64) -> Result<bool, RequestError> {
-        let (what, subject) = log_of(job, number);
-        let path = format!("{}/{number}/logText/progressiveText?start=0", job.path());
-        let head = self.open(&what, &subject, &self.get(&path).map_err(RequestError::permanent)?)?;
-        Ok(head.header("x-more-data") != Some("true"))
+    /// Whether a log is complete. The body of the answer is not read.
+    pub fn log_is_complete(&self, build: &BuildRef) -> Result<bool, RequestError> {
+        let subject = log_of(build);
+        let path = format!("{}/logText/progressiveText?start=0", build.path());
+        let stream = self.open(&subject, &self.get(&path).map_err(RequestError::permanent)?)?;
+        if is_page(&stream) { Err(no_log(&subject, &stream)) } else { Ok(!has_more(&stream)) }
     }
 
-    /// The last `lines` lines of a log that ended.
-    pub fn log_tail(&self, job: &JobPath, number: u64, lines: usize) -> Result<Vec<String>, RequestError> {
-        let (what, subject) = log_of(job, number);
-        let path = |start: u64| format!("{}/{number}/logText/progressiveText?start={start}", job.path());
-        // The size stands in the head of an answer whose body is not read.
-        let head = self.open(&what, &subject, &self.get(&path(0)).map_err(RequestError::permanent)?)?;
-        let size: u64 = head.header("x-text-size").and_then(|size| size.parse().ok()).unwrap_or_default();
-        drop(head);
+    /// The last `lines` lines of a log that has ended.
+    pub fn log_tail(&self, build: &BuildRef, lines: usize) -> Result<Vec<String>, RequestError> {
+        let subject = log_of(build);
         let window = 64 * 1024 + 200 * lines as u64;
-        let mut bytes = Vec::new();
-        self.finished_log(job, number, Source::From(size.saturating_sub(window)), &mut 0, &mut |text| {
-            bytes.extend_from_slice(text);
-        })?;
+        let open = |start: u64| {
+            let path = format!("{}/logText/progressiveText?start={start}", build.path());
+            let stream = self.open(&subject, &self.get(&path).map_err(RequestError::permanent)?)?;
+            if is_page(&stream) { Err(no_log(&subject, &stream)) } else { Ok(stream) }
+        };
+        // The size is in the head of an answer whose body is not read.
+        let mut stream = open(0)?;
+        if let Some(size) = size_of(&stream).filter(|size| *size > window) {
+            stream = open(size - window)?;
+        }
+        let (mut notes, mut text, mut tail) = (NoteFilter::default(), Vec::new(), VecDeque::new());
+        let (mut buffer, mut read) = ([0; 16 * 1024], 0);
+        loop {
+            let count = stream.read(&mut buffer).map_err(|error| broken(&subject, &error))?;
+            text.clear();
+            match count {
+                0 => notes.end(&mut text),
+                count => notes.feed(&buffer[..count], &mut text),
+            }
+            tail.extend(&text);
+            let window = usize::try_from(window).unwrap_or(usize::MAX);
+            tail.drain(..tail.len().saturating_sub(window));
+            if count == 0 {
+                break;
+            }
+            read += count as u64;
+            if read > TAIL_LIMIT {
+                let reason = "its end cannot be found: a proxy removes the header X-Text-Size, and the log is longer than 256 MiB";
+                return Err(RequestError::permanent(Error::new(ExitCode::NoConnection, subject, reason)));
+            }
+        }
+        let bytes: Vec<u8> = tail.into();
         let text = String::from_utf8_lossy(&bytes);
         let all: Vec<&str> = text.lines().collect();
         Ok(all[all.len().saturating_sub(lines)..].iter().map(|line| (*line).to_owned()).collect())
     }
 }
 
-fn log_of(job: &JobPath, number: u64) -> (String, String) {
-    (format!("reading the log of build {job}#{number}"), format!("build {job}#{number}"))
+fn log_of(build: &BuildRef) -> String {
+    format!("log of build {build}")
 }
 
-fn broken(what: &str, error: &std::io::Error) -> RequestError {
-    let failure = Error::new(ExitCode::NoConnection, what, format!("the connection broke ({error})"));
-    RequestError { error: failure, retryable: true, retry_after: None }
+fn size_of(stream: &Stream) -> Option<u64> {
+    stream.header("x-text-size").and_then(|size| size.parse().ok())
+}
+
+fn has_more(stream: &Stream) -> bool {
+    stream.header("x-more-data") == Some("true")
+}
+
+/// Whether an answer is a page instead of a plain log, which Jenkins sends as `text/plain`.
+fn is_page(stream: &Stream) -> bool {
+    stream.header("content-type").is_some_and(|kind| kind.contains("html"))
+}
+
+fn no_log(subject: &str, stream: &Stream) -> RequestError {
+    let is_annotated = stream.header("x-jenkins").is_none() && stream.header("x-more-data").is_none();
+    let hint = if is_annotated {
+        "a login page or a proxy may answer instead of Jenkins; a proxy must pass the headers X-Text-Size and X-More-Data on"
+    } else {
+        "a proxy must pass the header X-Text-Size on"
+    };
+    let reason = format!("{} sent something else than a log of Jenkins", stream.url.host());
+    RequestError::permanent(Error::new(ExitCode::NoConnection, subject, reason).with_hint(hint))
+}
+
+fn broken(subject: &str, error: &std::io::Error) -> RequestError {
+    let error = Error::new(ExitCode::NoConnection, subject, format!("the connection broke ({error})"));
+    RequestError { error, retryable: true, retry_after: None }
 }
 
 /// Removes console notes from plain text (`ESC [8mha:` base64 `ESC [0m`, `hudson.console.ConsoleNote`), which Jenkins

@@ -1,9 +1,9 @@
-//! From an answer that is no success to a sentence and an exit code.
+//! From an answer that is no success to an error with its exit code.
 //!
 //! Jenkins hides the reason of most refusals in a page for people; headers and a few fixed texts of these pages tell
-//! which one it is. The texts are those of the source and of recorded answers (2.516); they are not translated.
+//! which one it is. The texts are those of the source and of recorded answers (2.516.2); they are not translated.
 
-use super::client::Credentials;
+use super::credentials::Identity;
 use crate::error::{Error, ExitCode};
 use crate::http::{Response, Url};
 
@@ -20,116 +20,149 @@ const LOGINS: [&str; 9] = [
     "/cdn-cgi/access",
 ];
 
-/// What to do when Jenkins treats the bearer of a token as nobody.
-pub const NO_BEARER: &str = "Jenkins itself does not look at bearer tokens: the proxy before it must make a user of this one, else give user and API token";
+/// What to do when Jenkins takes the bearer of a token for nobody.
+pub const NO_BEARER: &str = "Jenkins does not accept bearer tokens itself; the proxy in front of it must map the token to a user. Otherwise set JENKINS_USER_ID and JENKINS_API_TOKEN";
 
-/// The failure of `what` that an unusable answer means. `subject` is the thing that the request named, e.g. `job a/b`.
-pub(super) fn refused(what: &str, subject: &str, login: &Credentials, response: &Response) -> Error {
+const SET_CREDENTIALS: &str = "set JENKINS_USER_ID and JENKINS_API_TOKEN";
+
+/// The longest text of a service that an error repeats, in characters.
+const QUOTED: usize = 160;
+
+/// The error that an unusable answer means. `subject` is the thing that the request was about, e.g. `job a/b`.
+pub(super) fn refused(subject: &str, identity: &Identity, response: &Response) -> Error {
     let status = response.status;
     let host = response.url.host();
     let text = response.text();
-    let failure = |code, why: String| Error::new(code, what, why);
+    let error = |code, reason: String| Error::new(code, subject, reason);
     match status {
-        300..400 => redirected(what, response),
-        401 => unauthorized(what, login, response),
-        403 => forbidden(what, subject, login, response, &text),
-        404 => failure(ExitCode::NotFound, format!("{subject} does not exist, or is hidden from {login} (HTTP 404)")).with_hint(
-            match login {
-                Credentials::Anonymous => "set JENKINS_USER_ID and JENKINS_API_TOKEN: Jenkins says 404 for what it does not show",
-                _ if subject.starts_with("build ") => {
-                    "check the job and the number; a job may delete its old builds, and Jenkins says 404 as well for what the user may not see"
+        300..400 => redirected(subject, response),
+        401 => unauthorized(subject, identity, response),
+        403 => forbidden(subject, identity, response, &text),
+        404 => error(ExitCode::NotFound, format!("not found, or not visible to {identity} (HTTP 404)")).with_hint(
+            match identity {
+                Identity::Anonymous => "set JENKINS_USER_ID and JENKINS_API_TOKEN; Jenkins answers 404 for what it hides",
+                _ if subject.contains("build ") => {
+                    "check job and number; a job may delete old builds, and Jenkins answers 404 for what it hides from a user"
                 }
-                _ => "check the name; Jenkins says 404 as well for what the user may not see",
+                _ => "check the name; Jenkins answers 404 for what it hides from a user",
             },
         ),
-        405 => failure(ExitCode::Refused, format!("{host} wants another method here (HTTP 405, allowed: {})", response.header("allow").unwrap_or("unknown")))
-            .with_hint("a redirect from http to https, or a proxy, makes a GET of a POST: give the address that the browser ends at"),
-        407 => failure(ExitCode::NoConnection, format!("a proxy wants a login first (HTTP 407 from {host})"))
-            .with_hint("HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"),
-        409 => failure(ExitCode::Refused, format!("{subject} is not buildable: it is disabled, or was never saved (HTTP 409)"))
+        405 => {
+            let allowed = response.header("allow").unwrap_or("unknown");
+            error(ExitCode::Refused, format!("{host} does not allow this method (HTTP 405, allowed: {allowed})"))
+                .with_hint("a redirect from http to https, or a proxy, turns the POST into a GET; use the final URL shown by the browser")
+        }
+        407 => error(ExitCode::NoConnection, format!("the proxy requires a login (HTTP 407 from {host})"))
+            .with_hint("set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"),
+        409 => error(ExitCode::Refused, "not buildable: disabled, or its configuration was never saved (HTTP 409)".to_owned())
             .with_hint("enable the job on its page, or save its configuration once"),
         400 if text.contains("Nothing is submitted") || text.contains("expects a form submission") => {
-            failure(ExitCode::Refused, format!("{subject} has parameters, and was started as if it had none (HTTP 400)"))
-                .with_hint("leave out --no-validate, so that the parameters are asked for first; or give them with --param")
+            error(ExitCode::Refused, "it has parameters, and was started without any (HTTP 400)".to_owned())
+                .with_hint("leave out --no-validate, so that the parameters are looked up first, or pass them with --param")
         }
-        413 => failure(ExitCode::Refused, format!("the request is too large for {host} or a proxy before it (HTTP 413)"))
+        413 => error(ExitCode::Refused, format!("request too large for {host} or a proxy in front of it (HTTP 413)"))
             .with_hint("raise the limit of the proxy, e.g. nginx: client_max_body_size (1 MB by default)"),
-        414 | 431 => failure(ExitCode::Refused, format!("the address or the headers are too long for {host} (HTTP {status})"))
-            .with_hint("send large values as parameters, not in --header or the address"),
-        429 => failure(ExitCode::Unavailable, format!("too many requests (HTTP 429 from {host})"))
-            .with_hint("a proxy before Jenkins limits requests: raise --poll-interval"),
-        502 | 504 => failure(ExitCode::Unavailable, format!("a gateway before Jenkins got no answer from it (HTTP {status} from {host})"))
-            .with_hint("Jenkins restarts, or needs longer than the gateway waits"),
+        414 | 431 => error(ExitCode::Refused, format!("address or headers too long for {host} (HTTP {status})"))
+            .with_hint("pass large values as parameters, not in --header or the address"),
+        429 => error(ExitCode::Unavailable, format!("too many requests (HTTP 429 from {host})"))
+            .with_hint("a proxy in front of Jenkins limits requests: raise --poll-interval"),
+        408 | 499 | 502 | 504 | 520..=524 => {
+            error(ExitCode::Unavailable, format!("a gateway in front of Jenkins got no answer from it (HTTP {status} from {host})"))
+                .with_hint("Jenkins is restarting, or needs longer than the gateway waits")
+        }
         503 if is_starting(&text) => {
-            failure(ExitCode::Unavailable, format!("Jenkins on {host} is starting up or restarting (HTTP 503)")).with_hint("try again in a minute")
+            error(ExitCode::Unavailable, format!("Jenkins on {host} is starting or restarting (HTTP 503)"))
+                .with_hint("try again in a minute")
         }
-        503 => failure(ExitCode::Unavailable, format!("{host} is not available (HTTP 503)")).with_hint("Jenkins or a proxy before it is down; try again later"),
+        503 => error(ExitCode::Unavailable, format!("{host} is unavailable (HTTP 503)"))
+            .with_hint("Jenkins or a proxy in front of it is down; try again later"),
         500.. if response.header("x-jenkins").is_none() => {
-            failure(ExitCode::Unavailable, format!("{host} failed, and does not say that it is Jenkins (HTTP {status}{})", page(response)))
-                .with_hint("a proxy may stand in between; its log or the controller's has the reason")
+            error(ExitCode::Unavailable, format!("{host} failed, and does not identify itself as Jenkins (HTTP {status}{})", page(response)))
+                .with_hint("see the log of the controller, or of a proxy in front of it")
         }
-        500.. => failure(ExitCode::Unavailable, format!("Jenkins failed with an exception (HTTP {status}{})", logging_id(&text)))
-            .with_hint("the reason is in the controller's log only, below that id"),
-        200..300 => failure(ExitCode::NoConnection, format!("{host} did not answer as Jenkins does{}", page(response))).with_hint(
-            "a login page or proxy stands in between, or the address is not a controller's root: `cibridge jenkins check` tells more",
-        ),
+        500.. => error(ExitCode::Unavailable, format!("Jenkins failed with an exception (HTTP {status}{})", logging_id(&text)))
+            .with_hint("the reason is in the controller's log, below that ID"),
+        200..300 => error(ExitCode::NoConnection, format!("{host} did not answer as Jenkins does{}", page(response)))
+            .with_hint("a login page or a proxy may answer instead, or the URL is not the controller's root: run `cibridge jenkins check`"),
         _ => match response.header("x-error") {
-            Some(reason) => failure(ExitCode::Refused, format!("{reason} (HTTP {status})")),
-            None => failure(ExitCode::Refused, format!("Jenkins refused the request (HTTP {status}{}{})", page(response), logging_id(&text))),
+            Some(reason) => error(ExitCode::Refused, format!("{} (HTTP {status})", quoted(reason))),
+            None => error(ExitCode::Refused, format!("Jenkins refused the request (HTTP {status}{}{})", page(response), logging_id(&text))),
         },
     }
 }
 
+/// The error for a 404 of something that never identified itself as Jenkins: the address is wrong, not the name.
+pub(super) fn no_controller(subject: &str, root: &Url, response: &Response) -> Error {
+    let root = root.without_query();
+    let reason = format!("not found, and nothing at {root} identifies itself as Jenkins (HTTP 404{})", page(response));
+    Error::new(ExitCode::NotFound, subject, reason).with_hint(format!(
+        "check the controller URL: does Jenkins have a context path, as in {}/jenkins?",
+        root.trim_end_matches('/')
+    ))
+}
+
 /// The same for the request that starts a build, where an exception has a few usual reasons.
-pub(super) fn refused_start(subject: &str, login: &Credentials, with_parameters: bool, response: &Response) -> Error {
-    let what = format!("starting {subject}");
+pub(super) fn refused_start(subject: &str, identity: &Identity, with_parameters: bool, response: &Response) -> Error {
     let text = response.text();
     match response.status {
-        302 if !is_login(response) && is_same_place(response) => Error::new(
-            ExitCode::Refused,
-            what,
-            "Jenkins took the request but queued nothing (HTTP 302 back to the job's page)",
-        )
-        .with_hint("a plugin that may refuse builds did so (a throttle, a hold, a shutdown: see the controller's log), or it is a multibranch project, which was only scanned"),
+        302 if !is_login(response) && is_same_place(response) => {
+            Error::new(ExitCode::Refused, subject, "Jenkins accepted the request but queued nothing (HTTP 302 to the job's page)").with_hint(
+                "a plugin refused the build (a throttle, a hold, a shutdown: see the controller's log), or it is a multibranch project, which was only scanned",
+            )
+        }
         400 | 500 if with_parameters && text.contains("Logging ID") => Error::new(
             ExitCode::Refused,
-            what,
+            subject,
             format!("Jenkins failed on the parameters (HTTP {}{})", response.status, logging_id(&text)),
         )
         .with_hint(
-            "usual reasons: the job has no parameters, a choice is not in its list, a parameter is given twice; \
-             leave out --no-validate, and they are found before the start",
+            "usual reasons: the job has no parameters, a value is not one of the choices, a parameter is given twice; \
+             without --no-validate they are reported before the start",
         ),
-        _ => refused(&what, subject, login, response),
+        _ => refused(subject, identity, response),
     }
 }
 
-/// The same for a start through the Build Token Root plugin, whose answers are bare.
+/// The same for a start through the plugin build-token-root, whose answers are bare.
 pub(super) fn refused_token_root(subject: &str, response: &Response) -> Error {
-    let what = format!("starting {subject} by its token alone");
-    let failure = |code, why: &str| Error::new(code, &what, format!("{why} (HTTP {})", response.status));
+    let error = |code, reason: &str| Error::new(code, subject, format!("{reason} (HTTP {})", response.status));
     match response.status {
-        404 => failure(
+        404 => error(
             ExitCode::NotFound,
-            "the job does not exist, has no token, or the plugin Build Token Root is not installed",
+            "it does not exist, has no job token, or the plugin build-token-root is not installed",
         )
-        .with_hint("the token is set in the job's configuration, `Trigger builds remotely`; the plugin's id is build-token-root"),
-        403 => failure(ExitCode::Denied, "the job's token is wrong, the start was refused, or the plugin Build Token Root is not installed")
-            .with_hint("take the token from the job's configuration, `Trigger builds remotely`; the plugin's id is build-token-root"),
-        400 => failure(ExitCode::Refused, "the job is not buildable, or parameters were given to a job without any (or none to one with some)")
-            .with_hint("with --no-validate nothing is known of the job: give --param for a job with parameters, and only for one"),
-        _ => refused(&what, subject, &Credentials::Anonymous, response),
+        .with_hint("set the token in the job's configuration, under `Trigger builds remotely`"),
+        403 => error(
+            ExitCode::Denied,
+            "the job token is wrong, the start was refused, or the plugin build-token-root is not installed",
+        )
+        .with_hint("use the token from the job's configuration, under `Trigger builds remotely`"),
+        400 => error(
+            ExitCode::Refused,
+            "not buildable, or parameters were passed to a job without any (or none to one with some)",
+        )
+        .with_hint("nothing is known of the job here: pass --param for a job with parameters, and only for one"),
+        _ => refused(subject, &Identity::Anonymous, response),
     }
 }
 
-/// Whether a body is the page that Jenkins shows while it starts.
+/// Whether an answer to a POST leaves open what became of it: a gateway gave up, or something else than Jenkins failed.
+pub(super) fn is_ambiguous(response: &Response) -> bool {
+    match response.status {
+        408 | 499 | 502 | 504 | 520..=524 => true,
+        500 | 503 => response.header("x-jenkins").is_none() && !is_starting(&response.text()),
+        _ => false,
+    }
+}
+
+/// Whether a body is the page that Jenkins shows while it starts (`hudson.util.HudsonIsLoading`).
 pub(super) fn is_starting(text: &str) -> bool {
     ["getting ready to work", "Starting Jenkins", "is restarting", "Please wait while Jenkins"]
         .iter()
         .any(|part| text.contains(part))
 }
 
-/// Whether the filter that wants a crumb stopped the request, so that nothing happened.
+/// Whether the filter that wants a crumb stopped the request, so that nothing happened (`hudson.security.csrf.CrumbFilter`).
 pub(super) fn wants_crumb(response: &Response) -> bool {
     response.status == 403 && response.text().contains("No valid crumb")
 }
@@ -139,7 +172,7 @@ pub(super) fn is_login(response: &Response) -> bool {
     response.header("location").is_some_and(|location| LOGINS.iter().any(|word| location.contains(word)))
 }
 
-/// Whether a redirect stays on the page that was asked, or its parent.
+/// Whether a redirect stays on the page that was requested, or its parent.
 fn is_same_place(response: &Response) -> bool {
     let Some(target) = response.header("location").and_then(|location| response.url.join(location).ok()) else {
         return true;
@@ -150,120 +183,114 @@ fn is_same_place(response: &Response) -> bool {
     matches!((from, to), (Some(from), Some(to)) if from.starts_with(&to) && target.is_https() == response.url.is_https())
 }
 
-fn redirected(what: &str, response: &Response) -> Error {
+fn redirected(subject: &str, response: &Response) -> Error {
     let (status, host) = (response.status, response.url.host());
     let location = response.header("location").unwrap_or("nowhere");
-    let shown = location.split('?').next().unwrap_or_default();
+    let target = response.url.join(location).ok();
+    // Without the query, which may hold a token; an address with a user and password is not a target.
+    let shown = target.as_ref().map_or_else(|| "an address that cannot be used".to_owned(), Url::without_query);
+    let error = |reason: String| Error::new(ExitCode::NoConnection, subject, reason);
     if is_login(response) {
-        return Error::new(ExitCode::NoConnection, what, format!("{host} sends to a login page, {shown} (HTTP {status})")).with_hint(
-            "a single sign-on or proxy stands before Jenkins: it must let API tokens pass, or wants --header or a bearer token",
+        return error(format!("{host} redirects to a login page, {shown} (HTTP {status})")).with_hint(
+            "single sign-on or a proxy is in front of Jenkins: it must let API tokens pass, or needs --header or a bearer token",
         );
     }
-    let target = response.url.join(location).ok();
-    let moved = target.as_ref().filter(|target| target.origin() != response.url.origin());
-    match moved {
-        Some(target) => {
-            Error::new(ExitCode::NoConnection, what, format!("{host} sends on to {} (HTTP {status})", target.origin()))
-                .with_hint("give that address as the controller's; a start is not repeated elsewhere by itself")
-        }
-        None => Error::new(ExitCode::NoConnection, what, format!("{host} redirects to {shown} (HTTP {status})"))
-            .with_hint("check the controller's address: its root is what stands before /job/"),
+    match target.as_ref().filter(|target| target.origin() != response.url.origin()) {
+        Some(target) => error(format!("{host} redirects to {} (HTTP {status})", target.origin()))
+            .with_hint("use that address as the controller URL; a start is never repeated elsewhere"),
+        None => error(format!("{host} redirects to {shown} (HTTP {status})"))
+            .with_hint("check the controller URL: its root is what comes before /job/"),
     }
 }
 
-fn unauthorized(what: &str, login: &Credentials, response: &Response) -> Error {
+fn unauthorized(subject: &str, identity: &Identity, response: &Response) -> Error {
+    let error = |reason: String| Error::new(ExitCode::Denied, subject, reason);
     let realm = response.header("www-authenticate").unwrap_or_default();
     if !realm.contains("Jenkins") && !realm.is_empty() {
-        return Error::new(
-            ExitCode::Denied,
-            what,
-            format!("{} wants credentials that are not Jenkins' (HTTP 401, {realm})", response.url.host()),
-        )
-        .with_hint("a proxy stands before Jenkins: give its credentials with --header");
+        let (host, realm) = (response.url.host(), quoted(realm));
+        return error(format!("{host} requires credentials other than Jenkins' own (HTTP 401, {realm})"))
+            .with_hint("a proxy is in front of Jenkins: pass its credentials with --header");
     }
-    let failure = |why: String| Error::new(ExitCode::Denied, what, why);
-    match login {
-        Credentials::Anonymous => failure("Jenkins wants credentials (HTTP 401)".to_owned())
-            .with_hint("set JENKINS_USER_ID and JENKINS_API_TOKEN"),
-        Credentials::Token(user) => failure(format!("Jenkins does not know user {user} with this API token (HTTP 401)")).with_hint(
-            "the token is wrong, revoked or expired, or belongs to another user; with single sign-on it may also end with the user's session",
+    match identity {
+        Identity::Anonymous => error("credentials required (HTTP 401)".to_owned()).with_hint(SET_CREDENTIALS),
+        Identity::Token(user) => error(format!("user {user} and this API token were refused (HTTP 401)")).with_hint(
+            "the token is wrong, revoked or expired, or belongs to another user; with single sign-on it may end with the user's session",
         ),
-        Credentials::Password(user) => failure(format!("Jenkins does not know user {user} with this password (HTTP 401)"))
-            .with_hint("what was given has not the shape of an API token (11 and 32 hexadecimal digits); make one with `cibridge jenkins token create`, or on the user's page, Security"),
-        Credentials::Bearer => failure("the bearer token was refused (HTTP 401)".to_owned())
+        Identity::Password(user) => error(format!("user {user} and this password were refused (HTTP 401)")).with_hint(
+            "an API token is `11` followed by 32 hexadecimal digits; create one with `cibridge jenkins token create`, or under Security on the user's page",
+        ),
+        Identity::Bearer => error("the bearer token was refused (HTTP 401)".to_owned())
             .with_hint("it may have expired; Jenkins itself knows only user and API token"),
     }
 }
 
-fn forbidden(what: &str, subject: &str, login: &Credentials, response: &Response, text: &str) -> Error {
-    let failure = |why: String| Error::new(ExitCode::Denied, what, why);
+fn forbidden(subject: &str, identity: &Identity, response: &Response, text: &str) -> Error {
+    let error = |reason: String| Error::new(ExitCode::Denied, subject, reason);
     let user = response.header("x-you-are-authenticated-as");
     if text.contains("No valid crumb") {
-        return failure("Jenkins wants a crumb with requests that do not carry an API token (HTTP 403)".to_owned())
-            .with_hint(match login {
-                Credentials::Token(_) => {
-                    "the token did not reach Jenkins: a proxy stripped or replaced the Authorization header"
+        return error("Jenkins requires a crumb for requests without an API token (HTTP 403)".to_owned()).with_hint(
+            match identity {
+                Identity::Token(_) => {
+                    "the token did not reach Jenkins: a proxy strips or replaces the Authorization header"
                 }
-                Credentials::Bearer => NO_BEARER,
-                _ => "use an API token (JENKINS_USER_ID and JENKINS_API_TOKEN): it needs no crumb",
-            });
+                Identity::Bearer => NO_BEARER,
+                _ => "use an API token (JENKINS_USER_ID and JENKINS_API_TOKEN), which needs no crumb",
+            },
+        );
     }
     if text.contains("Invalid token provided") {
-        return failure(format!("the token given for {subject} is not the one of its configuration (HTTP 403)"))
-            .with_hint("a wrong job token is refused even to a user who may build: correct it, or leave it out");
+        return error("the job token is not the one of its configuration (HTTP 403)".to_owned())
+            .with_hint("a wrong job token is refused even for a user who may build: correct it, or leave it out");
     }
     if let Some(permission) = response.header("x-required-permission") {
         let shown = permission_name(permission);
         let implied: Vec<_> = response.headers("x-permission-implied-by").map(permission_name).collect();
         let also = if implied.is_empty() { String::new() } else { format!(", implied by {}", implied.join(", ")) };
         return match user {
-            Some("anonymous") if !matches!(login, Credentials::Anonymous) => nobody(what, login),
-            Some("anonymous") | None if matches!(login, Credentials::Anonymous) => {
-                failure(format!("anonymous users lack the permission {shown} (HTTP 403)"))
-                    .with_hint("set JENKINS_USER_ID and JENKINS_API_TOKEN")
+            Some("anonymous") if !matches!(identity, Identity::Anonymous) => unseen(subject, identity),
+            Some("anonymous") | None if matches!(identity, Identity::Anonymous) => {
+                error(format!("anonymous users lack the permission {shown} (HTTP 403)")).with_hint(SET_CREDENTIALS)
             }
             user => {
-                let user = user.map_or_else(|| login.to_string(), |user| format!("user {user}"));
-                failure(format!("{user} lacks the permission {shown} (HTTP 403)"))
-                    .with_hint(format!("an administrator can give it on {subject} or above it ({permission}{also})"))
+                let user = user.map_or_else(|| identity.to_string(), |user| format!("user {}", quoted(user)));
+                error(format!("{user} lacks the permission {shown} (HTTP 403)"))
+                    .with_hint(format!("an administrator can grant it ({permission}{also})"))
             }
         };
     }
     if text.contains("Please login to access") || text.contains("Please log in to access") {
-        return failure(format!("{login} may know that {subject} is there, but not see it (HTTP 403)"))
-            .with_hint("the permission Job/Read is missing; Job/Discover alone is not enough");
+        return error(format!("{identity} has Job/Discover but not Job/Read (HTTP 403)"))
+            .with_hint("an administrator can grant Job/Read");
     }
     if user == Some("anonymous") || text.contains("Authentication required") {
-        return match login {
-            Credentials::Anonymous => failure("Jenkins shows nothing here to anonymous users (HTTP 403)".to_owned())
-                .with_hint("set JENKINS_USER_ID and JENKINS_API_TOKEN"),
-            _ => nobody(what, login),
+        return match identity {
+            Identity::Anonymous => {
+                error("not visible to anonymous users (HTTP 403)".to_owned()).with_hint(SET_CREDENTIALS)
+            }
+            _ => unseen(subject, identity),
         };
     }
     if response.header("x-jenkins").is_none() {
-        return failure(format!(
-            "{} refuses the request, and does not say that it is Jenkins (HTTP 403{})",
-            response.url.host(),
-            page(response)
-        ))
-        .with_hint("a proxy or firewall may stand in between: does it want a --header or a client certificate?");
+        let (host, page) = (response.url.host(), page(response));
+        return error(format!("{host} refused the request, and does not identify itself as Jenkins (HTTP 403{page})"))
+            .with_hint("a proxy or firewall may have answered: does it need --header or a client certificate?");
     }
-    failure(format!("Jenkins refuses {login} (HTTP 403{})", page(response)))
+    error(format!("Jenkins refused {identity} (HTTP 403{})", page(response)))
         .with_hint("`cibridge jenkins check` shows what these credentials may do")
 }
 
-/// Credentials were sent, and Jenkins saw nobody.
-fn nobody(what: &str, login: &Credentials) -> Error {
-    Error::new(ExitCode::Denied, what, "Jenkins saw no credentials, though some were sent (HTTP 403, anonymous)").with_hint(
-        match login {
-            Credentials::Bearer => NO_BEARER,
-            _ => "a proxy stripped the Authorization header: it must pass it on, or not ask for its own login in that header",
-        },
-    )
+/// Credentials were sent, and Jenkins saw none.
+fn unseen(subject: &str, identity: &Identity) -> Error {
+    let reason = "Jenkins saw no credentials although some were sent (HTTP 403, anonymous)";
+    Error::new(ExitCode::Denied, subject, reason).with_hint(match identity {
+        Identity::Bearer => NO_BEARER,
+        _ => "a proxy strips the Authorization header: it must pass it on, or use another header for its own login",
+    })
 }
 
 /// `hudson.model.Item.Build` as the permission matrix shows it: `Job/Build`.
 fn permission_name(id: &str) -> String {
+    let id = quoted(id);
     let mut parts = id.rsplit('.');
     let (name, group) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let group = match group {
@@ -275,17 +302,25 @@ fn permission_name(id: &str) -> String {
     format!("{group}/{name}")
 }
 
-/// The id under which the controller's log has an exception.
+/// The ID under which the controller's log has an exception.
 fn logging_id(text: &str) -> String {
     let id = text
         .split_once("Logging ID=")
-        .map(|(_, rest)| rest.chars().take_while(|c| c.is_ascii_hexdigit() || *c == '-').collect::<String>());
-    id.filter(|id| !id.is_empty()).map(|id| format!(", logging id {id}")).unwrap_or_default()
+        .map(|(_, rest)| rest.chars().take(36).take_while(|c| c.is_ascii_hexdigit() || *c == '-').collect::<String>());
+    id.filter(|id| !id.is_empty()).map(|id| format!(", logging ID {id}")).unwrap_or_default()
 }
 
 fn page(response: &Response) -> String {
     let title: String = response.title().chars().take(80).collect();
     if title.is_empty() { String::new() } else { format!(", page {title:?}") }
+}
+
+/// A text of a service, not longer than a screen line.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]

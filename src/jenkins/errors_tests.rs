@@ -17,8 +17,8 @@ const JOB: &str = "https://ci.example/job/a/build";
 
 type Row = (&'static str, u16, &'static [(&'static str, &'static str)], &'static str, &'static str);
 
-fn dev() -> Credentials {
-    Credentials::Token("dev".to_owned())
+fn dev() -> Identity {
+    Identity::Token("dev".to_owned())
 }
 
 fn told(failure: &Error) -> String {
@@ -42,63 +42,63 @@ fn starts() {
                 302,
                 &[("location", "https://ci.example/job/a/")],
                 "",
-                "12 Jenkins took the request but queued nothing (HTTP 302 back to the job's page) | a plugin that may refuse builds did so (a throttle, a hold, a shutdown: see the controller's log), or it is a multibranch project, which was only scanned",
+                "12 Jenkins accepted the request but queued nothing (HTTP 302 to the job's page) | a plugin refused the build (a throttle, a hold, a shutdown: see the controller's log), or it is a multibranch project, which was only scanned",
             ),
             (
                 "vetoed, relative",
                 302,
                 &[("location", ".")],
                 "",
-                "12 Jenkins took the request but queued nothing (HTTP 302 back to the job's page) | a plugin that may refuse builds did so (a throttle, a hold, a shutdown: see the controller's log), or it is a multibranch project, which was only scanned",
+                "12 Jenkins accepted the request but queued nothing (HTTP 302 to the job's page) | a plugin refused the build (a throttle, a hold, a shutdown: see the controller's log), or it is a multibranch project, which was only scanned",
             ),
             (
                 "disabled",
                 409,
                 &[("x-jenkins", "2.516.2")],
                 OOPS,
-                "12 job a is not buildable: it is disabled, or was never saved (HTTP 409) | enable the job on its page, or save its configuration once",
+                "12 not buildable: disabled, or its configuration was never saved (HTTP 409) | enable the job on its page, or save its configuration once",
             ),
             (
                 "has parameters, started as if not",
                 400,
                 &[],
                 "<title>Error 400 Nothing is submitted</title>",
-                "12 job a has parameters, and was started as if it had none (HTTP 400) | leave out --no-validate, so that the parameters are asked for first; or give them with --param",
+                "12 it has parameters, and was started without any (HTTP 400) | leave out --no-validate, so that the parameters are looked up first, or pass them with --param",
             ),
             (
                 "the same, older",
                 400,
                 &[],
                 "This page expects a form submission",
-                "12 job a has parameters, and was started as if it had none (HTTP 400) | leave out --no-validate, so that the parameters are asked for first; or give them with --param",
+                "12 it has parameters, and was started without any (HTTP 400) | leave out --no-validate, so that the parameters are looked up first, or pass them with --param",
             ),
             (
                 "GET",
                 405,
                 &[("allow", "POST"), ("x-jenkins", "2.516.2")],
                 "",
-                "12 ci.example wants another method here (HTTP 405, allowed: POST) | a redirect from http to https, or a proxy, makes a GET of a POST: give the address that the browser ends at",
+                "12 ci.example does not allow this method (HTTP 405, allowed: POST) | a redirect from http to https, or a proxy, turns the POST into a GET; use the final URL shown by the browser",
             ),
             (
                 "wrong job token",
                 403,
                 &[("x-jenkins", "2.516.2")],
                 JOB_TOKEN,
-                "10 the token given for job a is not the one of its configuration (HTTP 403) | a wrong job token is refused even to a user who may build: correct it, or leave it out",
+                "10 the job token is not the one of its configuration (HTTP 403) | a wrong job token is refused even for a user who may build: correct it, or leave it out",
             ),
             (
                 "other host",
                 301,
                 &[("location", "https://jenkins.example/job/a/build")],
                 "",
-                "14 ci.example sends on to https://jenkins.example:443 (HTTP 301) | give that address as the controller's; a start is not repeated elsewhere by itself",
+                "14 ci.example redirects to https://jenkins.example:443 (HTTP 301) | use that address as the controller URL; a start is never repeated elsewhere",
             ),
             (
                 "login page",
                 302,
                 &[("location", "https://ci.example/securityRealm/commenceLogin?from=%2F")],
                 "",
-                "14 ci.example sends to a login page, https://ci.example/securityRealm/commenceLogin (HTTP 302) | a single sign-on or proxy stands before Jenkins: it must let API tokens pass, or wants --header or a bearer token",
+                "14 ci.example redirects to a login page, https://ci.example/securityRealm/commenceLogin (HTTP 302) | single sign-on or a proxy is in front of Jenkins: it must let API tokens pass, or needs --header or a bearer token",
             ),
         ],
         |response| refused_start("job a", &dev(), false, response),
@@ -108,8 +108,9 @@ fn starts() {
         assert_eq!(
             told(&refused_start("job a", &dev(), true, &response)),
             format!(
-                "12 Jenkins failed on the parameters (HTTP {status}, logging id 6f5a16d5-a6bc) | usual reasons: the job has no \
-                 parameters, a choice is not in its list, a parameter is given twice; leave out --no-validate, and they are found before the start"
+                "12 Jenkins failed on the parameters (HTTP {status}, logging ID 6f5a16d5-a6bc) | usual reasons: the job has no \
+                 parameters, a value is not one of the choices, a parameter is given twice; without --no-validate they are reported \
+                 before the start"
             )
         );
     }
@@ -124,21 +125,21 @@ fn starts_by_a_token_alone() {
                 404,
                 &[],
                 "",
-                "11 the job does not exist, has no token, or the plugin Build Token Root is not installed (HTTP 404) | the token is set in the job's configuration, `Trigger builds remotely`; the plugin's id is build-token-root",
+                "11 it does not exist, has no job token, or the plugin build-token-root is not installed (HTTP 404) | set the token in the job's configuration, under `Trigger builds remotely`",
             ),
             (
                 "wrong token",
                 403,
                 &[("x-jenkins", "2.516.2")],
                 LOGIN,
-                "10 the job's token is wrong, the start was refused, or the plugin Build Token Root is not installed (HTTP 403) | take the token from the job's configuration, `Trigger builds remotely`; the plugin's id is build-token-root",
+                "10 the job token is wrong, the start was refused, or the plugin build-token-root is not installed (HTTP 403) | use the token from the job's configuration, under `Trigger builds remotely`",
             ),
             (
                 "wrong endpoint",
                 400,
                 &[("x-jenkins", "2.516.2")],
                 OOPS,
-                "12 the job is not buildable, or parameters were given to a job without any (or none to one with some) (HTTP 400) | with --no-validate nothing is known of the job: give --param for a job with parameters, and only for one",
+                "12 not buildable, or parameters were passed to a job without any (or none to one with some) (HTTP 400) | nothing is known of the job here: pass --param for a job with parameters, and only for one",
             ),
         ],
         |response| refused_token_root("job a", response),
@@ -154,14 +155,14 @@ fn everything_else() {
                 401,
                 &[("www-authenticate", "Basic realm=\"Jenkins\"")],
                 "",
-                "10 Jenkins does not know user dev with this API token (HTTP 401) | the token is wrong, revoked or expired, or belongs to another user; with single sign-on it may also end with the user's session",
+                "10 user dev and this API token were refused (HTTP 401) | the token is wrong, revoked or expired, or belongs to another user; with single sign-on it may end with the user's session",
             ),
             (
                 "a proxy's own login",
                 401,
                 &[("www-authenticate", "Basic realm=\"Corp\"")],
                 "",
-                "10 ci.example wants credentials that are not Jenkins' (HTTP 401, Basic realm=\"Corp\") | a proxy stands before Jenkins: give its credentials with --header",
+                "10 ci.example requires credentials other than Jenkins' own (HTTP 401, Basic realm=\"Corp\") | a proxy is in front of Jenkins: pass its credentials with --header",
             ),
             (
                 "permission",
@@ -173,56 +174,56 @@ fn everything_else() {
                     ("x-permission-implied-by", "hudson.model.Hudson.Administer"),
                 ],
                 "",
-                "10 user viewer lacks the permission Job/Build (HTTP 403) | an administrator can give it on job a or above it (hudson.model.Item.Build, implied by Permission/GenericUpdate, Overall/Administer)",
+                "10 user viewer lacks the permission Job/Build (HTTP 403) | an administrator can grant it (hudson.model.Item.Build, implied by Permission/GenericUpdate, Overall/Administer)",
             ),
             (
                 "credentials that did not arrive",
                 403,
                 &[("x-you-are-authenticated-as", "anonymous"), ("x-required-permission", "hudson.model.Item.Build")],
                 "",
-                "10 Jenkins saw no credentials, though some were sent (HTTP 403, anonymous) | a proxy stripped the Authorization header: it must pass it on, or not ask for its own login in that header",
+                "10 Jenkins saw no credentials although some were sent (HTTP 403, anonymous) | a proxy strips the Authorization header: it must pass it on, or use another header for its own login",
             ),
             (
                 "the same on the login page",
                 403,
                 &[("x-jenkins", "2.516.2")],
                 LOGIN,
-                "10 Jenkins saw no credentials, though some were sent (HTTP 403, anonymous) | a proxy stripped the Authorization header: it must pass it on, or not ask for its own login in that header",
+                "10 Jenkins saw no credentials although some were sent (HTTP 403, anonymous) | a proxy strips the Authorization header: it must pass it on, or use another header for its own login",
             ),
             (
                 "crumb, with a token",
                 403,
                 &[],
                 CRUMB,
-                "10 Jenkins wants a crumb with requests that do not carry an API token (HTTP 403) | the token did not reach Jenkins: a proxy stripped or replaced the Authorization header",
+                "10 Jenkins requires a crumb for requests without an API token (HTTP 403) | the token did not reach Jenkins: a proxy strips or replaces the Authorization header",
             ),
             (
                 "discover only",
                 403,
                 &[("x-jenkins", "2.516.2")],
                 "Access Denied Please login to access job a",
-                "10 user dev may know that job a is there, but not see it (HTTP 403) | the permission Job/Read is missing; Job/Discover alone is not enough",
+                "10 user dev has Job/Discover but not Job/Read (HTTP 403) | an administrator can grant Job/Read",
             ),
             (
                 "a firewall",
                 403,
                 &[],
                 "<html><title>Blocked by policy</title></html>",
-                "10 ci.example refuses the request, and does not say that it is Jenkins (HTTP 403, page \"Blocked by policy\") | a proxy or firewall may stand in between: does it want a --header or a client certificate?",
+                "10 ci.example refused the request, and does not identify itself as Jenkins (HTTP 403, page \"Blocked by policy\") | a proxy or firewall may have answered: does it need --header or a client certificate?",
             ),
             (
                 "another reason of Jenkins",
                 403,
                 &[("x-jenkins", "2.516.2")],
                 "<title>Forbidden</title>",
-                "10 Jenkins refuses user dev (HTTP 403, page \"Forbidden\") | `cibridge jenkins check` shows what these credentials may do",
+                "10 Jenkins refused user dev (HTTP 403, page \"Forbidden\") | `cibridge jenkins check` shows what these credentials may do",
             ),
             (
                 "missing or hidden",
                 404,
                 &[("x-jenkins", "2.516.2")],
                 "",
-                "11 job a does not exist, or is hidden from user dev (HTTP 404) | check the name; Jenkins says 404 as well for what the user may not see",
+                "11 not found, or not visible to user dev (HTTP 404) | check the name; Jenkins answers 404 for what it hides from a user",
             ),
             (
                 "failure with a reason",
@@ -236,123 +237,123 @@ fn everything_else() {
                 407,
                 &[],
                 "",
-                "14 a proxy wants a login first (HTTP 407 from ci.example) | HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
+                "14 the proxy requires a login (HTTP 407 from ci.example) | set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
             ),
             (
                 "too large",
                 413,
                 &[],
                 "",
-                "12 the request is too large for ci.example or a proxy before it (HTTP 413) | raise the limit of the proxy, e.g. nginx: client_max_body_size (1 MB by default)",
+                "12 request too large for ci.example or a proxy in front of it (HTTP 413) | raise the limit of the proxy, e.g. nginx: client_max_body_size (1 MB by default)",
             ),
             (
                 "address too long",
                 414,
                 &[],
                 "",
-                "12 the address or the headers are too long for ci.example (HTTP 414) | send large values as parameters, not in --header or the address",
+                "12 address or headers too long for ci.example (HTTP 414) | pass large values as parameters, not in --header or the address",
             ),
             (
                 "headers too long",
                 431,
                 &[],
                 "",
-                "12 the address or the headers are too long for ci.example (HTTP 431) | send large values as parameters, not in --header or the address",
+                "12 address or headers too long for ci.example (HTTP 431) | pass large values as parameters, not in --header or the address",
             ),
             (
                 "rate limit of a proxy",
                 429,
                 &[],
                 "",
-                "13 too many requests (HTTP 429 from ci.example) | a proxy before Jenkins limits requests: raise --poll-interval",
+                "13 too many requests (HTTP 429 from ci.example) | a proxy in front of Jenkins limits requests: raise --poll-interval",
             ),
             (
                 "exception",
                 500,
                 &[("x-jenkins", "2.516.2")],
                 OOPS,
-                "13 Jenkins failed with an exception (HTTP 500, logging id 6f5a16d5-a6bc) | the reason is in the controller's log only, below that id",
+                "13 Jenkins failed with an exception (HTTP 500, logging ID 6f5a16d5-a6bc) | the reason is in the controller's log, below that ID",
             ),
             (
                 "gateway",
                 502,
                 &[],
                 "",
-                "13 a gateway before Jenkins got no answer from it (HTTP 502 from ci.example) | Jenkins restarts, or needs longer than the gateway waits",
+                "13 a gateway in front of Jenkins got no answer from it (HTTP 502 from ci.example) | Jenkins is restarting, or needs longer than the gateway waits",
             ),
             (
                 "gateway timeout",
                 504,
                 &[],
                 "",
-                "13 a gateway before Jenkins got no answer from it (HTTP 504 from ci.example) | Jenkins restarts, or needs longer than the gateway waits",
+                "13 a gateway in front of Jenkins got no answer from it (HTTP 504 from ci.example) | Jenkins is restarting, or needs longer than the gateway waits",
             ),
             (
                 "starting",
                 503,
                 &[],
                 STARTING,
-                "13 Jenkins on ci.example is starting up or restarting (HTTP 503) | try again in a minute",
+                "13 Jenkins on ci.example is starting or restarting (HTTP 503) | try again in a minute",
             ),
             (
                 "away",
                 503,
                 &[],
                 "",
-                "13 ci.example is not available (HTTP 503) | Jenkins or a proxy before it is down; try again later",
+                "13 ci.example is unavailable (HTTP 503) | Jenkins or a proxy in front of it is down; try again later",
             ),
             (
                 "a sign-on page as an answer",
                 200,
                 &[("content-type", "text/html")],
                 "<title>Sign in</title>",
-                "14 ci.example did not answer as Jenkins does, page \"Sign in\" | a login page or proxy stands in between, or the address is not a controller's root: `cibridge jenkins check` tells more",
+                "14 ci.example did not answer as Jenkins does, page \"Sign in\" | a login page or a proxy may answer instead, or the URL is not the controller's root: run `cibridge jenkins check`",
             ),
             (
                 "sign-on elsewhere",
                 302,
                 &[("location", "https://login.microsoftonline.com/x?y=z")],
                 "",
-                "14 ci.example sends to a login page, https://login.microsoftonline.com/x (HTTP 302) | a single sign-on or proxy stands before Jenkins: it must let API tokens pass, or wants --header or a bearer token",
+                "14 ci.example redirects to a login page, https://login.microsoftonline.com/x (HTTP 302) | single sign-on or a proxy is in front of Jenkins: it must let API tokens pass, or needs --header or a bearer token",
             ),
             (
                 "another path",
                 302,
                 &[("location", "/jenkins/")],
                 "",
-                "14 ci.example redirects to /jenkins/ (HTTP 302) | check the controller's address: its root is what stands before /job/",
+                "14 ci.example redirects to https://ci.example/jenkins/ (HTTP 302) | check the controller URL: its root is what comes before /job/",
             ),
         ],
-        |response| refused("reading job a", "job a", &dev(), response),
+        |response| refused("job a", &dev(), response),
     );
 }
 
 #[test]
 fn the_same_answer_means_another_thing_for_other_credentials() {
-    let of = |login: Credentials, status, headers: &[(&'static str, &str)], body| {
-        told(&refused("reading job a", "job a", &login, &Response::example(status, JOB, headers, body)))
+    let of = |identity: Identity, status, headers: &[(&'static str, &str)], body| {
+        told(&refused("job a", &identity, &Response::example(status, JOB, headers, body)))
     };
-    let password = || Credentials::Password("dev".to_owned());
+    let password = || Identity::Password("dev".to_owned());
     for (told, expected) in [
         (
-            of(Credentials::Anonymous, 403, &[("x-jenkins", "2")], LOGIN),
-            "10 Jenkins shows nothing here to anonymous users (HTTP 403) | set JENKINS_USER_ID and JENKINS_API_TOKEN",
+            of(Identity::Anonymous, 403, &[("x-jenkins", "2")], LOGIN),
+            "10 not visible to anonymous users (HTTP 403) | set JENKINS_USER_ID and JENKINS_API_TOKEN",
         ),
         (
-            of(Credentials::Anonymous, 403, &[], CRUMB),
-            "10 Jenkins wants a crumb with requests that do not carry an API token (HTTP 403) | use an API token (JENKINS_USER_ID and JENKINS_API_TOKEN): it needs no crumb",
+            of(Identity::Anonymous, 403, &[], CRUMB),
+            "10 Jenkins requires a crumb for requests without an API token (HTTP 403) | use an API token (JENKINS_USER_ID and JENKINS_API_TOKEN), which needs no crumb",
         ),
         (
-            of(Credentials::Anonymous, 404, &[], ""),
-            "11 job a does not exist, or is hidden from anonymous users (HTTP 404) | set JENKINS_USER_ID and JENKINS_API_TOKEN: Jenkins says 404 for what it does not show",
+            of(Identity::Anonymous, 404, &[], ""),
+            "11 not found, or not visible to anonymous users (HTTP 404) | set JENKINS_USER_ID and JENKINS_API_TOKEN; Jenkins answers 404 for what it hides",
         ),
         (
-            of(Credentials::Anonymous, 401, &[], ""),
-            "10 Jenkins wants credentials (HTTP 401) | set JENKINS_USER_ID and JENKINS_API_TOKEN",
+            of(Identity::Anonymous, 401, &[], ""),
+            "10 credentials required (HTTP 401) | set JENKINS_USER_ID and JENKINS_API_TOKEN",
         ),
         (
             of(
-                Credentials::Anonymous,
+                Identity::Anonymous,
                 403,
                 &[("x-you-are-authenticated-as", "anonymous"), ("x-required-permission", "hudson.model.Item.Build")],
                 "",
@@ -361,10 +362,10 @@ fn the_same_answer_means_another_thing_for_other_credentials() {
         ),
         (
             of(password(), 401, &[("www-authenticate", "Basic realm=\"Jenkins\"")], ""),
-            "10 Jenkins does not know user dev with this password (HTTP 401) | what was given has not the shape of an API token (11 and 32 hexadecimal digits); make one with `cibridge jenkins token create`, or on the user's page, Security",
+            "10 user dev and this password were refused (HTTP 401) | an API token is `11` followed by 32 hexadecimal digits; create one with `cibridge jenkins token create`, or under Security on the user's page",
         ),
         (
-            of(Credentials::Bearer, 401, &[], ""),
+            of(Identity::Bearer, 401, &[], ""),
             "10 the bearer token was refused (HTTP 401) | it may have expired; Jenkins itself knows only user and API token",
         ),
     ] {

@@ -1,16 +1,18 @@
-//! Builds that wait for a person: what they ask, and answering it.
+//! Builds that wait for a person (step `input`): what they ask, and answering it.
 
 use serde_json::{Value, json};
 
-use super::client::Client;
-use super::reference::JobPath;
+use super::client::{Client, PostError};
+use super::errors::is_ambiguous;
+use super::parameters::{ParameterDefinition, ParameterKind, ParameterValue, kind, validate};
+use super::reference::{BuildName, BuildRef};
+use super::wire;
 use crate::error::{Error, ExitCode, RequestError};
-use crate::http::{Body, Segment};
-use crate::json::{entries, objects, str, text};
+use crate::http::{Body, Segment, retry};
 
 /// A question that a build waits with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pending {
+pub struct Question {
     /// The id of the `input` step.
     pub id: String,
     /// What it asks.
@@ -19,67 +21,210 @@ pub struct Pending {
     pub submitter: Option<String>,
 }
 
-impl Client {
-    /// The parameters of a question with their defaults. `None` without the plugin that tells (pipeline-rest-api).
-    pub fn input_parameters(
-        &self,
-        job: &JobPath,
-        number: u64,
-        id: &str,
-    ) -> Result<Option<Vec<(String, Value)>>, RequestError> {
-        let path = format!("{}/{number}/wfapi/pendingInputActions", job.path());
-        match self.value("reading what the build asks", &format!("build {job}#{number}"), &path) {
-            Ok((_, pending)) => {
-                let asked = entries(&pending).iter().find(|pending| str(pending, "id") == Some(id));
-                Ok(asked.map(|asked| objects(asked, "inputs").map(default).collect()))
-            }
-            Err(miss) if miss.error.code() == ExitCode::NotFound => Ok(None),
-            Err(miss) => Err(miss),
+/// A parameter of a question, with the value that is sent unless another one is given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InputParameter {
+    /// What it takes.
+    pub definition: ParameterDefinition,
+    /// Its default. Jenkins gives none to what is left out (`InputStepExecution#parseValue`), so it is sent.
+    pub default: Value,
+}
+
+/// Values for all parameters of a question.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InputValues(Vec<(String, Value)>);
+
+/// What to answer.
+#[derive(Debug, Clone, Copy)]
+pub enum Answer<'a> {
+    /// The build proceeds with these values.
+    Proceed(&'a InputValues),
+    /// The build is aborted.
+    Abort,
+}
+
+impl Question {
+    /// Reads a wait of an `input` step; `None` for one that was answered.
+    pub(super) fn read(wire: wire::InputExecution) -> Option<Self> {
+        if wire.settled {
+            return None;
+        }
+        Some(Self {
+            id: wire.input.id.or(wire.id)?,
+            message: wire.input.message,
+            submitter: Some(wire.input.submitter).filter(|names| !names.is_empty()),
+        })
+    }
+}
+
+impl InputParameter {
+    fn read(wire: wire::InputParameter) -> Self {
+        let default = match wire.definition.default_val {
+            Value::Null => json!(""),
+            default => default,
+        };
+        let kind = match kind(&wire.type_name, &wire.definition.choices) {
+            ParameterKind::Other if default.is_boolean() => ParameterKind::Boolean,
+            kind => kind,
+        };
+        Self {
+            definition: ParameterDefinition {
+                name: wire.name,
+                kind,
+                type_name: wire.type_name,
+                description: None,
+                default: wire::shown(&default),
+            },
+            default,
         }
     }
+}
 
-    /// Answers a question: proceeds with values for all of its parameters, or aborts the build.
-    pub fn answer(
-        &self,
-        job: &JobPath,
-        number: u64,
-        id: &str,
-        proceed: Option<&[(String, Value)]>,
-    ) -> Result<(), RequestError> {
-        let what = format!("answering input {id} of build {job}#{number}");
-        let segment = Segment::new(id)
-            .ok_or_else(|| RequestError::permanent(Error::usage(format!("the input id {id:?}"), "cannot be one")))?;
-        let path = format!("{}/{number}/input/{segment}", job.path());
-        let (path, body) = match proceed {
-            None => (format!("{path}/abort"), None),
-            Some([]) => (format!("{path}/proceedEmpty"), None),
-            Some(values) => {
+impl InputValues {
+    /// The defaults of all parameters, with `given` in their places. `known` is `None` where Jenkins does not list the
+    /// parameters: then the given ones are taken as they are.
+    ///
+    /// Fails with code 12 for values that Jenkins would ignore, change or fail on. `owner` names the question.
+    pub fn new(known: Option<&[InputParameter]>, given: Vec<(String, String)>, owner: &str) -> Result<Self, Error> {
+        let Some(known) = known else {
+            return Ok(Self(given.into_iter().map(|(name, text)| (name, json!(text))).collect()));
+        };
+        let definitions: Vec<_> = known.iter().map(|parameter| parameter.definition.clone()).collect();
+        let mut given: Vec<_> = given.into_iter().map(|(name, text)| (name, ParameterValue::Text(text))).collect();
+        validate(&definitions, owner, &mut given)?;
+        let value = |parameter: &InputParameter| {
+            let own = given.iter().find(|(name, _)| *name == parameter.definition.name);
+            match (own, &parameter.definition.kind) {
+                (Some((_, ParameterValue::Text(text))), ParameterKind::Boolean) => json!(text == "true"),
+                (Some((_, ParameterValue::Text(text))), _) => json!(text),
+                _ => parameter.default.clone(),
+            }
+        };
+        Ok(Self(known.iter().map(|parameter| (parameter.definition.name.clone(), value(parameter))).collect()))
+    }
+}
+
+impl Client {
+    /// The parameters of a question. `None` without the plugin pipeline-rest-api, which lists them.
+    pub fn input_parameters(&self, build: &BuildRef, id: &str) -> Result<Option<Vec<InputParameter>>, RequestError> {
+        let subject = format!("inputs of build {build}");
+        let path = format!("{}/wfapi/pendingInputActions", build.path());
+        let request = self.get(&path).map_err(RequestError::permanent)?;
+        let response = self.exchange(&subject, &request)?;
+        if response.status == 404 {
+            return Ok(None);
+        }
+        let pending = wire::decode_list::<wire::PendingInput>(&response.body).filter(|_| response.status == 200);
+        let Some(pending) = pending else { return Err(self.refusal(&subject, &response)) };
+        let own = pending.into_iter().find(|pending| pending.id == id);
+        Ok(own.map(|own| own.inputs.into_iter().map(InputParameter::read).collect()))
+    }
+
+    /// Answers a question.
+    ///
+    /// An answer that was lost on the way is looked up: a question that is no longer pending was answered. Fails with
+    /// code 15 when it stays pending although the request may have arrived, and with code 11 when nothing is pending.
+    pub fn answer_input(&self, build: &BuildRef, id: &str, answer: Answer<'_>) -> Result<(), Error> {
+        let subject = format!("input {id} of build {build}");
+        let segment = Segment::new(id).ok_or_else(|| Error::usage(format!("input {id:?}"), "not a valid input id"))?;
+        let path = format!("{}/input/{segment}", build.path());
+        let (path, body) = match answer {
+            Answer::Abort => (format!("{path}/abort"), None),
+            Answer::Proceed(InputValues(values)) if values.is_empty() => (format!("{path}/proceedEmpty"), None),
+            Answer::Proceed(InputValues(values)) => {
                 let values: Vec<_> = values.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
                 let text = json!({"parameter": values}).to_string();
                 (format!("{path}/proceed"), Some(Body::form([("json", text.as_str())])))
             }
         };
-        let response = self.post(&path, body).map_err(|error| error.into_miss(&what))?;
-        match response.status {
-            200..300 | 302 | 303 => Ok(()),
-            404 => Err(RequestError::permanent(
-                Error::new(
-                    ExitCode::NotFound,
-                    what,
-                    "nobody is asked for it (any more): it was answered, or never asked (HTTP 404)",
-                )
-                .with_hint(format!("`cibridge jenkins input {job}#{number}` lists what is asked")),
-            )),
-            _ => Err(self.miss(&what, &format!("build {job}#{number}"), &response)),
+        let list = || format!("`cibridge jenkins input {build}` lists what is pending");
+        let (mut attempt, mut was_lost) = (0, false);
+        loop {
+            attempt += 1;
+            let failed = match self.post(&path, body.clone()) {
+                // An answer has an empty body, or leads back to the build; a page is that of a proxy.
+                Ok(response)
+                    if matches!(response.status, 200..300 | 302 | 303) && super::client::is_done(&response) =>
+                {
+                    return Ok(());
+                }
+                Ok(response) if response.status == 404 => {
+                    if was_lost {
+                        return Ok(());
+                    }
+                    return Err(Error::new(
+                        ExitCode::NotFound,
+                        subject,
+                        "not pending: it was answered before, or never asked (HTTP 404)",
+                    )
+                    .with_hint(list()));
+                }
+                Ok(response) => {
+                    was_lost |= is_ambiguous(&response);
+                    self.refusal(&subject, &response)
+                }
+                Err(error) => {
+                    was_lost |= matches!(&error, PostError::Fault(fault) if fault.sent);
+                    error.into_request_error(&subject)
+                }
+            };
+            if was_lost && self.is_pending(build, id).is_ok_and(|pending| !pending) {
+                return Ok(());
+            }
+            let pause = retry::pause(attempt, failed.retry_after, fastrand::f64());
+            match pause.filter(|_| failed.retryable && self.clock.interrupted().is_none()) {
+                // A second answer does nothing, so it is safe to repeat it.
+                Some(pause) => self.clock.sleep(pause),
+                None if was_lost => {
+                    let reason = format!("{}; it may have been answered", failed.error.reason());
+                    return Err(failed.error.with_code(ExitCode::Unknown, reason).with_hint(list()));
+                }
+                None => return Err(failed.error),
+            }
         }
+    }
+
+    fn is_pending(&self, build: &BuildRef, id: &str) -> Result<bool, RequestError> {
+        let view = self.build(&build.job, &BuildName::Number(build.number))?;
+        Ok(view.questions.iter().any(|question| question.id == id))
     }
 }
 
-/// A question's parameter with its default.
-fn default(input: &Value) -> (String, Value) {
-    let value = match &input["definition"]["defaultVal"] {
-        Value::Null => json!(""),
-        value => value.clone(),
-    };
-    (text(input, "name").unwrap_or_default(), value)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters() -> Vec<InputParameter> {
+        let pending: Vec<wire::PendingInput> = wire::decode_list(
+            br#"[{"id":"Deploy","inputs":[
+                {"type":"StringParameterDefinition","name":"S","definition":{"defaultVal":"ds"}},
+                {"type":"BooleanParameterDefinition","name":"B","definition":{"defaultVal":true}},
+                {"type":"ChoiceParameterDefinition","name":"C","definition":{"defaultVal":"one","choices":["one","two"]}},
+                {"type":"PasswordParameterDefinition","name":"P","definition":{"defaultVal":null}}]}]"#,
+        )
+        .unwrap();
+        pending.into_iter().flat_map(|one| one.inputs).map(InputParameter::read).collect()
+    }
+
+    fn values(given: &[(&str, &str)]) -> Result<Value, String> {
+        let given = given.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let values = InputValues::new(Some(&parameters()), given, "input Deploy").map_err(|error| error.to_string())?;
+        Ok(values.0.into_iter().map(|(_, value)| value).collect())
+    }
+
+    #[test]
+    fn every_parameter_is_sent_and_checked_like_one_of_a_job() {
+        assert_eq!(values(&[]), Ok(json!(["ds", true, "one", ""])));
+        assert_eq!(values(&[("B", "False"), ("C", "two"), ("S", "x")]), Ok(json!(["x", false, "two", ""])));
+        for (given, reason) in [
+            (&[("B", "yes")][..], "parameter B: must be true or false, not \"yes\""),
+            (&[("C", "three")], "parameter C: \"three\" is not one of its choices"),
+            (&[("X", "1")], "parameter X: not defined by input Deploy"),
+            (&[("S", "1"), ("S", "2")], "parameter S: given twice"),
+        ] {
+            assert_eq!(values(given), Err(reason.to_owned()));
+        }
+        let unlisted = InputValues::new(None, vec![("A".to_owned(), "1".to_owned())], "input Deploy").unwrap();
+        assert_eq!(unlisted.0, [("A".to_owned(), json!("1"))]);
+    }
 }

@@ -1,28 +1,41 @@
 //! The Jenkins client: its remote access API, without the known traps.
 //!
-//! `client` sends (credentials, crumbs, sessions), `refusal` says what a refusal means; `trigger`, `queue`, `builds`,
-//! `console`, `input`, `tokens` are one file for each thing that is asked of a controller; `address` and `params` are
-//! pure. Jenkins' own shapes stay below this module: everything in them may be missing or null, and lists of actions hold
-//! empty objects, because plugins add what they like. It must know no console, no exit and no Codemagic.
+//! `connect`, `credentials` and `reference` say what a call is about; `client` sends; `errors` says what a refusal
+//! means; every other file is one thing that a controller is asked for, and `provider` is the life of a build made of
+//! them. The shapes of Jenkins' JSON are in `wire` and do not leave this module. It must know no console, no exit and no
+//! Codemagic.
 
+mod artifacts;
 mod build;
 mod client;
+mod config;
+mod connect;
 mod console;
+mod credentials;
 mod errors;
 mod input;
+mod job;
 mod parameters;
+mod provider;
 mod queue;
 mod reference;
 mod start;
+mod tests;
 mod tokens;
+mod wire;
 
-pub use build::Severity;
-pub use client::{Client, Credentials, has_token_shape};
-pub use console::Source;
+pub use build::{BuildView, Severity};
+pub use client::Client;
+pub use config::JobConfig;
+pub use connect::{Controller, Settings};
+pub use console::LogPosition;
+pub use credentials::{Credentials, Given, Identity};
 pub use errors::NO_BEARER;
-pub use input::Pending;
-pub use parameters::{Job, Kind, Value, nearest, validate};
-pub use queue::{Recovery, State};
-pub use reference::{BuildName, JobPath, Place, parse};
-pub use start::{Start, StartError, Started, Trace};
+pub use input::{Answer, InputParameter, InputValues, Question};
+pub use job::{Job, JobEntry};
+pub use parameters::{ParameterKind, ParameterValue, nearest};
+pub use provider::{JenkinsProvider, OnInput, RemoteBuild};
+pub use queue::{QueueItem, QueueState, Recovery};
+pub use reference::{BuildName, BuildRef, JobRef, QueueItemRef, Target};
+pub use start::{Found, Queued, StartOptions, StartRequest};
 pub use tokens::Token;

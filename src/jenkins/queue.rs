@@ -1,166 +1,272 @@
-//! From a queue item to its build.
+//! The queue, and the way from a queue item to its build.
 //!
-//! An item is readable for five minutes after it left the queue, and is forgotten when Jenkins restarts. But every
-//! build keeps the id of its item, so the build is found even then. It is never guessed from `lastBuild`.
+//! An item is readable for five minutes after it left the queue (`hudson.model.Queue#leftItems`), and is forgotten when
+//! Jenkins restarts. But every build keeps the id of its item (`hudson.model.Run#getQueueId`, since 1.601), so the
+//! build is found even then. It is never guessed from `lastBuild`.
 
-use serde_json::Value;
-
-use super::client::Client;
-use super::reference::{JobPath, parse};
+use super::client::{Client, tree};
+use super::reference::{BuildName, BuildRef, JobRef, Target};
+use super::wire;
 use crate::error::{Error, ExitCode, RequestError};
-use crate::json::{flag, number, objects, str, text};
 
-/// What a queue item's answer is asked for.
-const ITEM: &str = "_class,id,why,blocked,stuck,cancelled,inQueueSince,task[url],executable[number,url]";
+/// What is asked for about a queue item.
+const ITEM: &str = "_class,id,why,blocked,stuck,cancelled,inQueueSince,task[_class,name,url],executable[number,url]";
 
 /// How many of the newest builds are searched: more than a busy job starts in five minutes.
 const SEARCHED: u32 = 100;
 
-/// Where a queue item stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+/// The state of a queue item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueState {
     /// It waits.
     Waiting,
-    /// It has left the queue, and its build is being made.
+    /// It has left the queue, and its build is being created.
     Leaving,
-    /// Somebody canceled it.
+    /// It was canceled.
     Canceled,
-    /// Its build has this number.
-    Started(u64),
+    /// This is its build.
+    Started(BuildRef),
 }
 
 /// A queue item as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// Where it stands.
-    pub state: State,
+pub struct QueueItem {
+    /// Its id.
+    pub id: u64,
+    /// Its state.
+    pub state: QueueState,
     /// Why it waits, in Jenkins' words.
     pub why: Option<String>,
     /// Whether Jenkins itself finds that it waits too long.
     pub stuck: bool,
-    /// Since when, in milliseconds since 1970 on the controller's clock.
+    /// Since when, in milliseconds since 1970 on the controller's clock; 0 when that is not known.
     pub since: u64,
     /// The job that it is to start.
-    pub job: Option<JobPath>,
+    pub job: Option<JobRef>,
+    /// The running build that waits for an agent with this item, when it is that of a Pipeline's `node` step.
+    pub waiting_build: Option<BuildRef>,
 }
 
-/// What became of an item that Jenkins does not show any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What became of an item that Jenkins no longer shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recovery {
-    /// Its build has this number.
-    Build(u64),
+    /// This is its build.
+    Build(BuildRef),
     /// It waits after all.
     Queued,
     /// Neither.
     Gone,
 }
 
+/// Why a running Pipeline has no agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentWait {
+    /// In Jenkins' words.
+    pub why: String,
+    /// How long it has waited, in milliseconds.
+    pub waited: u64,
+    /// Whether the build occupies no executor at all meanwhile; false as well where that is hidden.
+    pub is_idle: bool,
+}
+
 impl Client {
     /// A queue item; `None` when Jenkins does not know it (any more).
-    pub fn item(&self, id: u64) -> Result<Option<Item>, RequestError> {
-        let (what, subject) = (format!("reading queue item {id}"), format!("queue item {id}"));
-        match self.json(&what, &subject, &format!("/queue/item/{id}/api/json?tree={}", brackets(ITEM))) {
-            Ok(wire) => Ok(Some(read(&wire))),
-            Err(miss) if miss.error.code() == ExitCode::NotFound => Ok(None),
-            Err(miss) => Err(miss),
+    pub fn queue_item(&self, id: u64) -> Result<Option<QueueItem>, RequestError> {
+        let path = format!("/queue/item/{id}/api/json?{}", tree(ITEM));
+        match self.json(&format!("queue item {id}"), &path, |item: &wire::QueueItem| item.id == Some(id)) {
+            Ok(item) => Ok(Some(read(&item))),
+            Err(error) if error.error.code() == ExitCode::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
-    /// Looks for the build, or the item, behind the id of an item that Jenkins does not show any more.
+    /// What waits in the queue and is visible to these credentials, in Jenkins' order.
+    pub fn queue(&self) -> Result<Vec<QueueItem>, RequestError> {
+        Ok(self.queue_items(ITEM)?.iter().filter(|item| item.id.is_some()).map(read).collect())
+    }
+
+    pub(super) fn queue_items(&self, fields: &str) -> Result<Vec<wire::QueueItem>, RequestError> {
+        let path = format!("/queue/api/json?{}", tree(&format!("items[{fields}]")));
+        let queue: wire::Queue = self.json("the queue", &path, |queue: &wire::Queue| queue.items.is_some())?;
+        Ok(queue.items.unwrap_or_default())
+    }
+
+    /// Searches the build, or the item, with the id of an item that Jenkins no longer shows.
     ///
     /// A controller that was killed counts its items from the beginning: builds before number `oldest` may have the
     /// same id, and are older than the item. Without that knowledge (0) the newest build counts.
-    pub fn recover(&self, job: &JobPath, id: u64, oldest: u64) -> Result<Recovery, RequestError> {
-        let tree = brackets(&format!("builds[number,queueId]{{0,{SEARCHED}}}"));
-        let path = format!("{}/api/json?tree={tree}", job.path());
-        let found = self.json(&format!("looking for the build of queue item {id}"), &format!("job {job}"), &path)?;
-        let own = objects(&found, "builds").filter(|build| number(build, "queueId") == Some(id));
-        if let Some(build) = own.filter_map(|build| number(build, "number")).find(|build| *build >= oldest) {
-            return Ok(Recovery::Build(build));
+    pub fn recover(&self, job: &JobRef, id: u64, oldest: u64) -> Result<Recovery, RequestError> {
+        let tree = tree(&format!("_class,name,builds[number,queueId]{{0,{SEARCHED}}}"));
+        let path = format!("{}/api/json?{tree}", job.path());
+        let found: wire::Job = self.json(&format!("job {job}"), &path, super::job::is_job)?;
+        let own = found.builds.unwrap_or_default().into_iter().filter(|build| build.queue_id == Some(id));
+        if let Some(number) = own.filter_map(|build| build.number).find(|number| *number >= oldest) {
+            return Ok(Recovery::Build(job.build(number)));
         }
-        let path = format!("/queue/api/json?tree={}", brackets("items[id]"));
-        let queue = self.json("reading the queue", "the queue", &path)?;
-        let waits = objects(&queue, "items").any(|item| number(item, "id") == Some(id));
+        let waits = self.queue_items("id")?.iter().any(|item| item.id == Some(id));
         Ok(if waits { Recovery::Queued } else { Recovery::Gone })
     }
 
-    /// Cancels a queue item. Gives false when it is not in the queue any more: then its build is what to stop.
-    pub fn cancel_item(&self, id: u64) -> Result<bool, RequestError> {
-        let (what, subject) = (format!("canceling queue item {id}"), format!("queue item {id}"));
-        let response =
-            self.post(&format!("/queue/cancelItem?id={id}"), None).map_err(|error| error.into_miss(&what))?;
+    /// Cancels a queue item. Gives false when it is no longer in the queue: then its build is what to stop.
+    pub fn cancel_queue_item(&self, id: u64) -> Result<bool, RequestError> {
+        let subject = format!("queue item {id}");
+        let path = format!("/queue/cancelItem?id={id}");
+        let response = self.post(&path, None).map_err(|error| error.into_request_error(&subject))?;
         match response.status {
             204 => Ok(true),
-            // 404 and 500 tell of an item that left; versions before 2.235 answered 302 in any case. The item itself knows.
-            302 | 404 | 500 => Ok(matches!(self.item(id)?, Some(Item { state: State::Canceled, .. }))),
+            // An item that has left is answered with 404 or 500; versions before 2.235 answered 302 in any case
+            // (JENKINS-21311). The item itself is exact.
+            302 | 404 | 500 => Ok(matches!(self.queue_item(id)?, Some(QueueItem { state: QueueState::Canceled, .. }))),
             422 => Err(RequestError::permanent(
-                Error::new(ExitCode::Denied, what, format!("{} may not cancel it (HTTP 422)", self.login()))
-                    .with_hint("the permission Job/Cancel is missing"),
+                Error::new(ExitCode::Denied, subject, format!("{} may not cancel it (HTTP 422)", self.identity()))
+                    .with_hint("an administrator can grant the permission Job/Cancel"),
             )),
-            _ => Err(self.miss(&what, &subject, &response)),
+            _ => Err(self.refusal(&subject, &response)),
         }
+    }
+
+    /// Why a running Pipeline waits for an agent; `None` when it does not. Two small requests at most.
+    ///
+    /// A `node` step waits in the queue as an item of its own (`ExecutorStepExecution.PlaceholderTask`), long after the
+    /// item of the build itself has left.
+    pub fn agent_wait(&self, build: &BuildRef) -> Result<Option<AgentWait>, RequestError> {
+        let items = self.queue_items(ITEM)?;
+        let mut own = items.iter().map(read).filter(|item| item.waiting_build.as_ref() == Some(build));
+        let Some(item) = own.next() else { return Ok(None) };
+        Ok(Some(AgentWait {
+            why: item.why.unwrap_or_default(),
+            waited: if item.since > 0 { self.controller_time().saturating_sub(item.since) } else { 0 },
+            is_idle: self.occupies_executor(build).is_ok_and(|occupies| !occupies),
+        }))
+    }
+
+    fn occupies_executor(&self, build: &BuildRef) -> Result<bool, RequestError> {
+        let path = format!("/computer/api/json?{}", tree("computer[executors[currentExecutable[url]]]"));
+        let nodes: wire::Computers =
+            self.json("the agents", &path, |nodes: &wire::Computers| nodes.computer.is_some())?;
+        let mut urls = nodes
+            .computer
+            .iter()
+            .flatten()
+            .flat_map(|node| &node.executors)
+            .filter_map(|executor| executor.current_executable.as_ref().map(|executable| executable.url.as_str()));
+        Ok(urls.any(|url| reported_build(url).as_ref() == Some(build)))
     }
 }
 
-/// Brackets and braces percent-encoded, which strict proxies want.
-pub(super) fn brackets(tree: &str) -> String {
-    tree.replace('[', "%5B").replace(']', "%5D").replace('{', "%7B").replace('}', "%7D")
-}
-
 /// Reads what `GET /queue/item/N/api/json` answers.
-fn read(wire: &Value) -> Item {
-    let left = str(wire, "_class").is_some_and(|class| class.ends_with("LeftItem"));
-    let state = match number(&wire["executable"], "number") {
-        Some(number) => State::Started(number),
-        None if flag(wire, "cancelled") == Some(true) => State::Canceled,
-        None if left => State::Leaving,
-        None => State::Waiting,
+fn read(item: &wire::QueueItem) -> QueueItem {
+    let has_left = item.class.ends_with("LeftItem");
+    let waiting_build = reported_build(&item.task.url);
+    // The address of the executable is the truth: the number alone would be that of a matrix configuration's parent.
+    let executable = item.executable.as_ref();
+    let started = executable.and_then(|executable| {
+        reported_build(&executable.url).or_else(|| Some(job_of(item)?.build(executable.number?)))
+    });
+    let state = match started {
+        Some(build) => QueueState::Started(build),
+        None if item.cancelled => QueueState::Canceled,
+        None if has_left => QueueState::Leaving,
+        None => QueueState::Waiting,
     };
-    Item {
+    QueueItem {
+        id: item.id.unwrap_or_default(),
         state,
-        why: text(wire, "why").filter(|why| !why.is_empty()),
-        stuck: flag(wire, "stuck") == Some(true) && flag(wire, "blocked") != Some(true),
-        since: number(wire, "inQueueSince").unwrap_or_default(),
-        job: job(wire),
+        why: item.why.clone().filter(|why| !why.is_empty()),
+        stuck: item.stuck && !item.blocked,
+        since: item.in_queue_since,
+        job: job_of(item),
+        waiting_build,
     }
 }
 
 /// The job that an item is to start.
-pub(super) fn job(item: &Value) -> Option<JobPath> {
-    Some(parse(str(&item["task"], "url")?).ok()?.job).filter(|job| !job.is_root())
+pub(super) fn job_of(item: &wire::QueueItem) -> Option<JobRef> {
+    reported(&item.task.url)?.into_job().ok()
+}
+
+/// What an address names that Jenkins itself reports: absolute, or relative to its root.
+fn reported(url: &str) -> Option<Target> {
+    let relative = !url.contains("://");
+    Target::parse(&if relative { format!("/{}", url.trim_start_matches('/')) } else { url.to_owned() }).ok()
+}
+
+/// The build that an address names which Jenkins itself reports.
+pub(super) fn reported_build(url: &str) -> Option<BuildRef> {
+    match reported(url)? {
+        Target::Build(job, BuildName::Number(number)) => Some(BuildRef { job, number }),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn item(text: &str) -> QueueItem {
+        read(&wire::decode(text.as_bytes()).unwrap())
+    }
+
+    fn build(job: &str, number: u64) -> BuildRef {
+        JobRef::from_full_name(job).unwrap().build(number)
+    }
+
     #[test]
     fn every_state_of_an_item_is_told_apart() {
         for (text, state, why) in [
             (
                 r#"{"_class":"hudson.model.Queue$WaitingItem","id":9,"why":"In the quiet period. Expires in 4.9 sec"}"#,
-                State::Waiting,
+                QueueState::Waiting,
                 Some("In the quiet period. Expires in 4.9 sec"),
             ),
             (
                 r#"{"_class":"hudson.model.Queue$BuildableItem","buildable":true,"pending":true,"why":null,"executable":null}"#,
-                State::Waiting,
+                QueueState::Waiting,
                 None,
             ),
             (
                 r#"{"_class":"hudson.model.Queue$LeftItem","cancelled":false,"executable":null,"why":null}"#,
-                State::Leaving,
+                QueueState::Leaving,
                 None,
             ),
-            (r#"{"_class":"hudson.model.Queue$LeftItem","cancelled":true,"why":null}"#, State::Canceled, None),
+            (r#"{"_class":"hudson.model.Queue$LeftItem","cancelled":true,"why":null}"#, QueueState::Canceled, None),
             (
                 r#"{"_class":"hudson.model.Queue$LeftItem","cancelled":false,"executable":{"number":7,"url":"http://inside/job/a/7/"}}"#,
-                State::Started(7),
+                QueueState::Started(build("a", 7)),
+                None,
+            ),
+            (
+                r#"{"_class":"hudson.model.Queue$LeftItem","task":{"url":"http://inside/job/a/"},"executable":{"number":7}}"#,
+                QueueState::Started(build("a", 7)),
                 None,
             ),
         ] {
-            let item = read(&serde_json::from_str(text).unwrap());
+            let item = item(text);
             assert_eq!((item.state, item.why.as_deref()), (state, why), "{text}");
         }
+    }
+
+    #[test]
+    fn the_address_of_the_executable_decides_which_build_an_item_became() {
+        let configuration = item(
+            r#"{"_class":"hudson.model.Queue$LeftItem","id":17,"task":{"_class":"hudson.matrix.MatrixConfiguration",
+                "name":"A=1","url":"http://127.0.0.1:1/job/mx/A=1/"},"cancelled":false,
+                "executable":{"_class":"hudson.matrix.MatrixRun","number":1,"url":"http://127.0.0.1:1/job/mx/A=1/1/"}}"#,
+        );
+        assert_eq!(configuration.state, QueueState::Started(build("mx/A=1", 1)));
+        assert_eq!((configuration.job.unwrap().to_string(), configuration.waiting_build), ("mx/A=1".to_owned(), None));
+        let node_step = item(
+            r#"{"_class":"hudson.model.Queue$LeftItem","id":3,"cancelled":false,
+                "task":{"_class":"org.jenkinsci.plugins.workflow.support.steps.ExecutorStepExecution$PlaceholderTask","url":"job/ts-pipe/1/"},
+                "executable":{"number":1,"url":"http://127.0.0.1:1/job/ts-pipe/1/"}}"#,
+        );
+        assert_eq!(node_step.state, QueueState::Started(build("ts-pipe", 1)));
+        let waiting_step = item(
+            r#"{"_class":"hudson.model.Queue$BuildableItem","id":32,"why":"There are no nodes with the label",
+                "task":{"url":"job/f/job/stuck/4/"}}"#,
+        );
+        assert_eq!(waiting_step.state, QueueState::Waiting);
+        assert_eq!(waiting_step.waiting_build, Some(build("f/stuck", 4)));
+        assert_eq!(waiting_step.job.unwrap().to_string(), "f/stuck");
     }
 }

@@ -1,15 +1,15 @@
-//! API tokens of the user who asks: made and revoked over HTTP.
+//! API tokens of the user who calls: created and revoked over HTTP (`jenkins.security.ApiTokenProperty`).
 
-use serde_json::Value;
-
-use super::client::Client;
+use super::client::{Client, PostError};
+use super::errors::is_ambiguous;
+use super::wire;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::Body;
 use crate::secret::Secret;
 
 const PROPERTY: &str = "/me/descriptorByName/jenkins.security.ApiTokenProperty";
 
-/// A token that was just made. Its text is never shown again.
+/// A token that was just created. Its text is never shown again.
 #[derive(Debug, Clone)]
 pub struct Token {
     /// The name by which the user's page lists it.
@@ -18,48 +18,56 @@ pub struct Token {
     pub uuid: String,
     /// The token itself.
     pub value: Secret,
-    /// When it ends, as Jenkins says it; versions before 2.548 know no end.
+    /// When it expires, as Jenkins writes it; versions before 2.548 have no expiry.
     pub expiry: Option<String>,
 }
 
 impl Client {
-    /// Makes a token; `expires` is a date like `2026-12-31`.
+    /// Creates a token; `expires` is a date like `2026-12-31`. Never sent twice: each success creates one.
+    ///
+    /// Fails with code 15 when the answer was lost: no list of tokens can be read over the API, and a token whose text
+    /// was lost is of no use to anybody.
     pub fn create_token(&self, name: &str, expires: Option<&str>) -> Result<Token, RequestError> {
-        let what = format!("making the API token {name}");
+        let subject = format!("API token {name:?}");
         let mut pairs = vec![("newTokenName", name)];
         if let Some(date) = expires {
             pairs.extend([("expirationDuration", "custom"), ("tokenExpiration", date)]);
         }
-        let response = self
-            .post(&format!("{PROPERTY}/generateNewToken"), Some(Body::form(pairs)))
-            .map_err(|error| error.into_miss(&what))?;
-        let answer = serde_json::from_slice::<Value>(&response.body).ok().filter(|_| response.status == 200);
-        let Some(answer) = answer else { return Err(self.miss(&what, "the user's tokens", &response)) };
-        let text = |path: &str| answer.pointer(path).and_then(Value::as_str).map(str::to_owned);
-        match (text("/data/tokenUuid"), text("/data/tokenValue")) {
+        let lost =
+            |error: Error| {
+                let reason = format!("{}; it may have been created", error.reason());
+                RequestError::permanent(error.with_code(ExitCode::Unknown, reason).with_hint(format!(
+                    "look for {name:?} under Security on {} and revoke it there",
+                    self.page("/me/")
+                )))
+            };
+        let response = match self.post(&format!("{PROPERTY}/generateNewToken"), Some(Body::form(pairs))) {
+            Ok(response) if is_ambiguous(&response) => return Err(lost(self.refusal(&subject, &response).error)),
+            Ok(response) => response,
+            Err(PostError::Fault(fault)) if fault.sent => return Err(lost(fault.into_error(subject))),
+            Err(error) => return Err(error.into_request_error(&subject)),
+        };
+        let answer = wire::decode::<wire::NewToken>(&response.body).filter(|_| response.status == 200);
+        let Some(answer) = answer.filter(|answer| !answer.status.is_empty() || answer.data.token_uuid.is_some()) else {
+            return Err(self.refusal(&subject, &response));
+        };
+        match (answer.data.token_uuid, answer.data.token_value) {
             (Some(uuid), Some(value)) => Ok(Token {
-                name: text("/data/tokenName").unwrap_or_else(|| name.to_owned()),
+                name: answer.data.token_name.unwrap_or_else(|| name.to_owned()),
                 uuid,
                 value: Secret::new(value),
-                expiry: text("/data/expirationDate"),
+                expiry: answer.data.expiration_date,
             }),
-            _ => Err(RequestError::permanent(Error::new(
-                ExitCode::Refused,
-                what,
-                text("/message").unwrap_or_else(|| "Jenkins refused it without a reason".to_owned()),
-            ))),
+            _ => {
+                let reason = answer.message.unwrap_or_else(|| "refused without a reason".to_owned());
+                Err(RequestError::permanent(Error::new(ExitCode::Refused, subject, reason)))
+            }
         }
     }
 
-    /// Revokes a token. Jenkins does not say whether there was one with this uuid.
+    /// Revokes a token. Jenkins does not report whether there was one with this uuid.
     pub fn revoke_token(&self, uuid: &str) -> Result<(), RequestError> {
-        let path = format!("{PROPERTY}/revoke");
-        self.act(
-            &format!("revoking the API token {uuid}"),
-            "the user's tokens",
-            &path,
-            Some(Body::form([("tokenUuid", uuid)])),
-        )
-        .map(drop)
+        let body = Body::form([("tokenUuid", uuid)]);
+        self.act(&format!("API token {uuid}"), &format!("{PROPERTY}/revoke"), Some(body)).map(drop)
     }
 }

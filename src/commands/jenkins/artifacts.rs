@@ -9,8 +9,8 @@ use crate::document::{Document, Outcome};
 use crate::download::{self, Attempts, DownloadSource};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::Request;
-use crate::jenkins::{BuildName, Client, JobPath};
 use crate::model::{Artifact, Phase};
+use crate::old_jenkins::{BuildName, Client, JobPath};
 
 /// The link of an artifact, which lasts.
 struct ArtifactSource<'a> {

@@ -7,7 +7,7 @@ use crate::commands::{Context, ResultWriter, with_retries};
 use crate::document::Outcome;
 use crate::error::{Error, ExitCode};
 use crate::http::Http;
-use crate::jenkins::{Client, Credentials, JobPath, NO_BEARER};
+use crate::old_jenkins::{Client, Credentials, JobPath, NO_BEARER};
 
 pub(super) fn run(
     args: &JenkinsCheckArgs,

@@ -6,8 +6,8 @@ use crate::cli::ConsoleArgs;
 use crate::commands::{Context, FollowArgs, ResultWriter, with_retries};
 use crate::document::{Document, Outcome};
 use crate::error::ExitCode;
-use crate::jenkins::{BuildName, Source};
 use crate::model::Build;
+use crate::old_jenkins::{BuildName, Source};
 use crate::output::{LogPrinter, LogTarget};
 
 pub(super) fn run(args: &ConsoleArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {

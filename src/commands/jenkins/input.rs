@@ -7,7 +7,7 @@ use crate::cli::{InputArgs, Pair};
 use crate::commands::{Context, ResultWriter, with_retries};
 use crate::document::Outcome;
 use crate::error::{Error, ExitCode};
-use crate::jenkins::{BuildName, nearest};
+use crate::old_jenkins::{BuildName, nearest};
 
 pub(super) fn run(args: &InputArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let (client, job, number) = reach_build(&args.build, context)?;

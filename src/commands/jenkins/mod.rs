@@ -26,7 +26,7 @@ use super::{Context, ResultWriter, conclude, secret_file, with_retries};
 use crate::cli::{self, JenkinsConnectionArgs, JenkinsVerb, TokenVerb};
 use crate::error::{Error, ExitCode};
 use crate::http::{Credential, Http, HttpOptions, RequestLogger, Url};
-use crate::jenkins::{BuildName, Client, Credentials, JobPath, Place, State, has_token_shape, parse};
+use crate::old_jenkins::{BuildName, Client, Credentials, JobPath, Place, State, has_token_shape, parse};
 use crate::secret::Secret;
 
 pub(super) const PROVIDER: &str = "jenkins";

@@ -8,7 +8,7 @@ use crate::cli::JobArgs;
 use crate::commands::{Context, ResultWriter, with_retries};
 use crate::document::Outcome;
 use crate::error::ExitCode;
-use crate::jenkins::Kind;
+use crate::old_jenkins::Kind;
 
 pub(super) fn run(args: &JobArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let (client, path) = reach_job(&args.job, args.branch.as_deref(), context)?;

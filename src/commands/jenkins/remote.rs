@@ -6,10 +6,10 @@ use crate::cli::OnInput;
 use crate::clock::Clock;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::RateLimit;
-use crate::jenkins::{BuildName, Client, JobPath, Pending, Recovery, Source, State};
 use crate::lifecycle::old_watch as watch;
 use crate::lifecycle::schedule::DurationEstimate;
 use crate::model::{Build, BuildSnapshot, Phase, Step};
+use crate::old_jenkins::{BuildName, Client, JobPath, Pending, Recovery, Source, State};
 use crate::output::LogPrinter;
 
 /// How long a log may stay open after its build ended, before the end is taken for granted.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::super::Context;
 use crate::clock;
 use crate::error::{Error, ExitCode};
-use crate::jenkins::{Client, Start, StartError, Started, Trace};
+use crate::old_jenkins::{Client, Start, StartError, Started, Trace};
 
 /// Pauses before each search for a build whose start was not answered: one that waits for a restart as well.
 const SEARCHES: [u64; 6] = [1, 2, 4, 8, 15, 30];

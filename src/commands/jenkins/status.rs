@@ -5,8 +5,8 @@ use super::{Reached, reach};
 use crate::cli::JenkinsBuildsArgs;
 use crate::commands::{Context, ResultWriter, record_snapshot, with_retries};
 use crate::error::ExitCode;
-use crate::jenkins::parse;
 use crate::lifecycle::old_watch::Remote as _;
+use crate::old_jenkins::parse;
 
 pub(super) fn run(
     args: &JenkinsBuildsArgs,

@@ -5,7 +5,7 @@ use super::{Reached, reach, watching};
 use crate::cli::StopArgs;
 use crate::commands::{Context, ResultWriter, end_each, with_retries};
 use crate::error::{Error, ExitCode};
-use crate::jenkins::{BuildName, Client, JobPath, Place};
+use crate::old_jenkins::{BuildName, Client, JobPath, Place};
 
 pub(super) fn run(args: &StopArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
     let named: Vec<&str> = args.builds.builds.iter().map(String::as_str).collect();

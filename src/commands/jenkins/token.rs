@@ -14,7 +14,7 @@ use crate::document::Outcome;
 use crate::error::{Error, ExitCode};
 use crate::files;
 use crate::http::Credential;
-use crate::jenkins::{Client, Credentials, Token};
+use crate::old_jenkins::{Client, Credentials, Token};
 use crate::secret::Secret;
 
 pub(super) fn create(args: &CreateArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {

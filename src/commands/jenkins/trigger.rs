@@ -13,8 +13,8 @@ use crate::cli::{JenkinsTriggerArgs, Pair};
 use crate::commands::{Context, FollowArgs, ResultWriter, check_key, secret_file, with_retries};
 use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode};
-use crate::jenkins::{Client, Credentials, Job, JobPath, Start, Started, Trace, Value, nearest, validate};
 use crate::model::Build;
+use crate::old_jenkins::{Client, Credentials, Job, JobPath, Start, Started, Trace, Value, nearest, validate};
 use crate::output::{LogPrinter, LogTarget};
 use crate::secret::Secret;
 

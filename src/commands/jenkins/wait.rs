@@ -7,8 +7,8 @@ use crate::cli::JenkinsWaitArgs;
 use crate::commands::{Context, FollowArgs, ResultWriter};
 use crate::document::Document;
 use crate::error::ExitCode;
-use crate::jenkins::{BuildName, Client, JobPath, Place};
 use crate::model::Build;
+use crate::old_jenkins::{BuildName, Client, JobPath, Place};
 use crate::output::{LogPrinter, LogTarget};
 
 pub(super) fn run(

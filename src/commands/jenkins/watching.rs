@@ -10,10 +10,10 @@ use crate::clock::{self, Clock};
 use crate::commands::FollowArgs;
 use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode, RequestError};
-use crate::jenkins::{BuildName, Client, JobPath, Recovery, Severity, State};
 use crate::lifecycle::old_watch::{self as watch, End, Limits, Watch};
 use crate::lifecycle::schedule::PollSchedule;
 use crate::model::{Build, BuildFailure, Event, Phase};
+use crate::old_jenkins::{BuildName, Client, JobPath, Recovery, Severity, State};
 
 /// How long Jenkins may not know a build or item at first.
 const UNKNOWN: Duration = Duration::from_secs(10);

@@ -1,0 +1,373 @@
+//! The sentence and hint of every refusal in the tables of the remote API, word for word.
+//!
+//! Statuses, headers and page texts are those of a real controller (2.516) where it gives them, else of the source.
+
+use super::*;
+
+/// Page texts, cut down to what tells them apart.
+const OOPS: &str =
+    "<html><h1>Oops!</h1>A problem occurred while processing the request Logging ID=6f5a16d5-a6bc</html>";
+const CRUMB: &str = "<html><title>Error 403 No valid crumb was included in the request</title></html>";
+const JOB_TOKEN: &str = "<html><title>Jenkins</title><h1>Access Denied</h1>Invalid token provided.</html>";
+const LOGIN: &str =
+    "<html><head><meta http-equiv='refresh' content='1;url=/login?from=%2F'/></head>Authentication required</html>";
+const STARTING: &str =
+    "<html><title>Starting Jenkins</title>Please wait while Jenkins is getting ready to work ...</html>";
+const JOB: &str = "https://ci.example/job/a/build";
+
+type Row = (&'static str, u16, &'static [(&'static str, &'static str)], &'static str, &'static str);
+
+fn dev() -> Credentials {
+    Credentials::Token("dev".to_owned())
+}
+
+fn told(failure: &Error) -> String {
+    format!("{} {} | {}", failure.code().number(), failure.reason(), failure.hint().as_deref().unwrap_or_default())
+}
+
+#[track_caller]
+fn check(rows: &[Row], refused: impl Fn(&Response) -> Error) {
+    for (row, status, headers, body, expected) in rows {
+        let response = Response::example(*status, JOB, headers, body);
+        assert_eq!(told(&refused(&response)), *expected, "{row}");
+    }
+}
+
+#[test]
+fn starts() {
+    check(
+        &[
+            (
+                "vetoed by a plugin",
+                302,
+                &[("location", "https://ci.example/job/a/")],
+                "",
+                "12 Jenkins took the request but queued nothing (HTTP 302 back to the job's page) | a plugin that may refuse builds did so (a throttle, a hold, a shutdown: see the controller's log), or it is a multibranch project, which was only scanned",
+            ),
+            (
+                "vetoed, relative",
+                302,
+                &[("location", ".")],
+                "",
+                "12 Jenkins took the request but queued nothing (HTTP 302 back to the job's page) | a plugin that may refuse builds did so (a throttle, a hold, a shutdown: see the controller's log), or it is a multibranch project, which was only scanned",
+            ),
+            (
+                "disabled",
+                409,
+                &[("x-jenkins", "2.516.2")],
+                OOPS,
+                "12 job a is not buildable: it is disabled, or was never saved (HTTP 409) | enable the job on its page, or save its configuration once",
+            ),
+            (
+                "has parameters, started as if not",
+                400,
+                &[],
+                "<title>Error 400 Nothing is submitted</title>",
+                "12 job a has parameters, and was started as if it had none (HTTP 400) | leave out --no-validate, so that the parameters are asked for first; or give them with --param",
+            ),
+            (
+                "the same, older",
+                400,
+                &[],
+                "This page expects a form submission",
+                "12 job a has parameters, and was started as if it had none (HTTP 400) | leave out --no-validate, so that the parameters are asked for first; or give them with --param",
+            ),
+            (
+                "GET",
+                405,
+                &[("allow", "POST"), ("x-jenkins", "2.516.2")],
+                "",
+                "12 ci.example wants another method here (HTTP 405, allowed: POST) | a redirect from http to https, or a proxy, makes a GET of a POST: give the address that the browser ends at",
+            ),
+            (
+                "wrong job token",
+                403,
+                &[("x-jenkins", "2.516.2")],
+                JOB_TOKEN,
+                "10 the token given for job a is not the one of its configuration (HTTP 403) | a wrong job token is refused even to a user who may build: correct it, or leave it out",
+            ),
+            (
+                "other host",
+                301,
+                &[("location", "https://jenkins.example/job/a/build")],
+                "",
+                "14 ci.example sends on to https://jenkins.example:443 (HTTP 301) | give that address as the controller's; a start is not repeated elsewhere by itself",
+            ),
+            (
+                "login page",
+                302,
+                &[("location", "https://ci.example/securityRealm/commenceLogin?from=%2F")],
+                "",
+                "14 ci.example sends to a login page, https://ci.example/securityRealm/commenceLogin (HTTP 302) | a single sign-on or proxy stands before Jenkins: it must let API tokens pass, or wants --header or a bearer token",
+            ),
+        ],
+        |response| refused_start("job a", &dev(), false, response),
+    );
+    for status in [400, 500] {
+        let response = Response::example(status, JOB, &[("x-jenkins", "2.516.2")], OOPS);
+        assert_eq!(
+            told(&refused_start("job a", &dev(), true, &response)),
+            format!(
+                "12 Jenkins failed on the parameters (HTTP {status}, logging id 6f5a16d5-a6bc) | usual reasons: the job has no \
+                 parameters, a choice is not in its list, a parameter is given twice; leave out --no-validate, and they are found before the start"
+            )
+        );
+    }
+}
+
+#[test]
+fn starts_by_a_token_alone() {
+    check(
+        &[
+            (
+                "no job, no token, no plugin",
+                404,
+                &[],
+                "",
+                "11 the job does not exist, has no token, or the plugin Build Token Root is not installed (HTTP 404) | the token is set in the job's configuration, `Trigger builds remotely`; the plugin's id is build-token-root",
+            ),
+            (
+                "wrong token",
+                403,
+                &[("x-jenkins", "2.516.2")],
+                LOGIN,
+                "10 the job's token is wrong, the start was refused, or the plugin Build Token Root is not installed (HTTP 403) | take the token from the job's configuration, `Trigger builds remotely`; the plugin's id is build-token-root",
+            ),
+            (
+                "wrong endpoint",
+                400,
+                &[("x-jenkins", "2.516.2")],
+                OOPS,
+                "12 the job is not buildable, or parameters were given to a job without any (or none to one with some) (HTTP 400) | with --no-validate nothing is known of the job: give --param for a job with parameters, and only for one",
+            ),
+        ],
+        |response| refused_token_root("job a", response),
+    );
+}
+
+#[test]
+fn everything_else() {
+    check(
+        &[
+            (
+                "wrong token",
+                401,
+                &[("www-authenticate", "Basic realm=\"Jenkins\"")],
+                "",
+                "10 Jenkins does not know user dev with this API token (HTTP 401) | the token is wrong, revoked or expired, or belongs to another user; with single sign-on it may also end with the user's session",
+            ),
+            (
+                "a proxy's own login",
+                401,
+                &[("www-authenticate", "Basic realm=\"Corp\"")],
+                "",
+                "10 ci.example wants credentials that are not Jenkins' (HTTP 401, Basic realm=\"Corp\") | a proxy stands before Jenkins: give its credentials with --header",
+            ),
+            (
+                "permission",
+                403,
+                &[
+                    ("x-you-are-authenticated-as", "viewer"),
+                    ("x-required-permission", "hudson.model.Item.Build"),
+                    ("x-permission-implied-by", "hudson.security.Permission.GenericUpdate"),
+                    ("x-permission-implied-by", "hudson.model.Hudson.Administer"),
+                ],
+                "",
+                "10 user viewer lacks the permission Job/Build (HTTP 403) | an administrator can give it on job a or above it (hudson.model.Item.Build, implied by Permission/GenericUpdate, Overall/Administer)",
+            ),
+            (
+                "credentials that did not arrive",
+                403,
+                &[("x-you-are-authenticated-as", "anonymous"), ("x-required-permission", "hudson.model.Item.Build")],
+                "",
+                "10 Jenkins saw no credentials, though some were sent (HTTP 403, anonymous) | a proxy stripped the Authorization header: it must pass it on, or not ask for its own login in that header",
+            ),
+            (
+                "the same on the login page",
+                403,
+                &[("x-jenkins", "2.516.2")],
+                LOGIN,
+                "10 Jenkins saw no credentials, though some were sent (HTTP 403, anonymous) | a proxy stripped the Authorization header: it must pass it on, or not ask for its own login in that header",
+            ),
+            (
+                "crumb, with a token",
+                403,
+                &[],
+                CRUMB,
+                "10 Jenkins wants a crumb with requests that do not carry an API token (HTTP 403) | the token did not reach Jenkins: a proxy stripped or replaced the Authorization header",
+            ),
+            (
+                "discover only",
+                403,
+                &[("x-jenkins", "2.516.2")],
+                "Access Denied Please login to access job a",
+                "10 user dev may know that job a is there, but not see it (HTTP 403) | the permission Job/Read is missing; Job/Discover alone is not enough",
+            ),
+            (
+                "a firewall",
+                403,
+                &[],
+                "<html><title>Blocked by policy</title></html>",
+                "10 ci.example refuses the request, and does not say that it is Jenkins (HTTP 403, page \"Blocked by policy\") | a proxy or firewall may stand in between: does it want a --header or a client certificate?",
+            ),
+            (
+                "another reason of Jenkins",
+                403,
+                &[("x-jenkins", "2.516.2")],
+                "<title>Forbidden</title>",
+                "10 Jenkins refuses user dev (HTTP 403, page \"Forbidden\") | `cibridge jenkins check` shows what these credentials may do",
+            ),
+            (
+                "missing or hidden",
+                404,
+                &[("x-jenkins", "2.516.2")],
+                "",
+                "11 job a does not exist, or is hidden from user dev (HTTP 404) | check the name; Jenkins says 404 as well for what the user may not see",
+            ),
+            (
+                "failure with a reason",
+                400,
+                &[("x-error", "You need to be admin to submit this.")],
+                "",
+                "12 You need to be admin to submit this. (HTTP 400) | ",
+            ),
+            (
+                "proxy login",
+                407,
+                &[],
+                "",
+                "14 a proxy wants a login first (HTTP 407 from ci.example) | HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
+            ),
+            (
+                "too large",
+                413,
+                &[],
+                "",
+                "12 the request is too large for ci.example or a proxy before it (HTTP 413) | raise the limit of the proxy, e.g. nginx: client_max_body_size (1 MB by default)",
+            ),
+            (
+                "address too long",
+                414,
+                &[],
+                "",
+                "12 the address or the headers are too long for ci.example (HTTP 414) | send large values as parameters, not in --header or the address",
+            ),
+            (
+                "headers too long",
+                431,
+                &[],
+                "",
+                "12 the address or the headers are too long for ci.example (HTTP 431) | send large values as parameters, not in --header or the address",
+            ),
+            (
+                "rate limit of a proxy",
+                429,
+                &[],
+                "",
+                "13 too many requests (HTTP 429 from ci.example) | a proxy before Jenkins limits requests: raise --poll-interval",
+            ),
+            (
+                "exception",
+                500,
+                &[("x-jenkins", "2.516.2")],
+                OOPS,
+                "13 Jenkins failed with an exception (HTTP 500, logging id 6f5a16d5-a6bc) | the reason is in the controller's log only, below that id",
+            ),
+            (
+                "gateway",
+                502,
+                &[],
+                "",
+                "13 a gateway before Jenkins got no answer from it (HTTP 502 from ci.example) | Jenkins restarts, or needs longer than the gateway waits",
+            ),
+            (
+                "gateway timeout",
+                504,
+                &[],
+                "",
+                "13 a gateway before Jenkins got no answer from it (HTTP 504 from ci.example) | Jenkins restarts, or needs longer than the gateway waits",
+            ),
+            (
+                "starting",
+                503,
+                &[],
+                STARTING,
+                "13 Jenkins on ci.example is starting up or restarting (HTTP 503) | try again in a minute",
+            ),
+            (
+                "away",
+                503,
+                &[],
+                "",
+                "13 ci.example is not available (HTTP 503) | Jenkins or a proxy before it is down; try again later",
+            ),
+            (
+                "a sign-on page as an answer",
+                200,
+                &[("content-type", "text/html")],
+                "<title>Sign in</title>",
+                "14 ci.example did not answer as Jenkins does, page \"Sign in\" | a login page or proxy stands in between, or the address is not a controller's root: `cibridge jenkins check` tells more",
+            ),
+            (
+                "sign-on elsewhere",
+                302,
+                &[("location", "https://login.microsoftonline.com/x?y=z")],
+                "",
+                "14 ci.example sends to a login page, https://login.microsoftonline.com/x (HTTP 302) | a single sign-on or proxy stands before Jenkins: it must let API tokens pass, or wants --header or a bearer token",
+            ),
+            (
+                "another path",
+                302,
+                &[("location", "/jenkins/")],
+                "",
+                "14 ci.example redirects to /jenkins/ (HTTP 302) | check the controller's address: its root is what stands before /job/",
+            ),
+        ],
+        |response| refused("reading job a", "job a", &dev(), response),
+    );
+}
+
+#[test]
+fn the_same_answer_means_another_thing_for_other_credentials() {
+    let of = |login: Credentials, status, headers: &[(&'static str, &str)], body| {
+        told(&refused("reading job a", "job a", &login, &Response::example(status, JOB, headers, body)))
+    };
+    let password = || Credentials::Password("dev".to_owned());
+    for (told, expected) in [
+        (
+            of(Credentials::Anonymous, 403, &[("x-jenkins", "2")], LOGIN),
+            "10 Jenkins shows nothing here to anonymous users (HTTP 403) | set JENKINS_USER_ID and JENKINS_API_TOKEN",
+        ),
+        (
+            of(Credentials::Anonymous, 403, &[], CRUMB),
+            "10 Jenkins wants a crumb with requests that do not carry an API token (HTTP 403) | use an API token (JENKINS_USER_ID and JENKINS_API_TOKEN): it needs no crumb",
+        ),
+        (
+            of(Credentials::Anonymous, 404, &[], ""),
+            "11 job a does not exist, or is hidden from anonymous users (HTTP 404) | set JENKINS_USER_ID and JENKINS_API_TOKEN: Jenkins says 404 for what it does not show",
+        ),
+        (
+            of(Credentials::Anonymous, 401, &[], ""),
+            "10 Jenkins wants credentials (HTTP 401) | set JENKINS_USER_ID and JENKINS_API_TOKEN",
+        ),
+        (
+            of(
+                Credentials::Anonymous,
+                403,
+                &[("x-you-are-authenticated-as", "anonymous"), ("x-required-permission", "hudson.model.Item.Build")],
+                "",
+            ),
+            "10 anonymous users lack the permission Job/Build (HTTP 403) | set JENKINS_USER_ID and JENKINS_API_TOKEN",
+        ),
+        (
+            of(password(), 401, &[("www-authenticate", "Basic realm=\"Jenkins\"")], ""),
+            "10 Jenkins does not know user dev with this password (HTTP 401) | what was given has not the shape of an API token (11 and 32 hexadecimal digits); make one with `cibridge jenkins token create`, or on the user's page, Security",
+        ),
+        (
+            of(Credentials::Bearer, 401, &[], ""),
+            "10 the bearer token was refused (HTTP 401) | it may have expired; Jenkins itself knows only user and API token",
+        ),
+    ] {
+        assert_eq!(told, expected);
+    }
+}
