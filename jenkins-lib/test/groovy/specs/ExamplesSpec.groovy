@@ -19,6 +19,9 @@ class ExamplesSpec extends Specification {
         'no-executor': 1, 'callback': 1, 'fan-out': 4, 'archive': 1, 'remote-jenkins': 0, 'retry': 1, 'remote-jenkins-no-executor': 0, 'matrix': 2,
         'multibranch': 1, 'tolerant': 1, 'white-label': 50, 'install-links': 1, 'remote-jenkins-stages': 0,
     ]
+    /** What an agent has after `checkout scm`. */
+    static final String COMMIT = 'c0ffee' * 6 + 'c0ff'
+    static final Map<String, String> CHECKED_OUT = [PATH: System.getenv('PATH'), GIT_COMMIT: COMMIT]
     /** The controller that the examples name. */
     static final String ELSEWHERE = 'https://ci.example.com'
 
@@ -72,8 +75,11 @@ class ExamplesSpec extends Specification {
 
     @Unroll
     def '#example runs (sandboxed library: #sandboxed)'() {
+        given:
+        simulator.control('POST', 'plan', [commit: COMMIT])
+
         when:
-        run(example, [trustedLibrary: !sandboxed])
+        run(example, [trustedLibrary: !sandboxed, agentEnvironment: CHECKED_OUT])
 
         then:
         jenkins.result == 'SUCCESS'
@@ -224,8 +230,11 @@ class ExamplesSpec extends Specification {
     }
 
     def 'multibranch: a pull request is built from its branch'() {
+        given:
+        simulator.control('POST', 'plan', [commit: COMMIT])
+
         when:
-        run('multibranch')
+        run('multibranch', [agentEnvironment: CHECKED_OUT])
 
         then:
         simulator.builds[0].request.subMap('branch', 'workflow_id') == [branch: 'main', workflow_id: 'ios-release']
@@ -233,7 +242,7 @@ class ExamplesSpec extends Specification {
         when:
         jenkins.close()
         simulator.reset()
-        run('multibranch', [agentEnvironment: [PATH: System.getenv('PATH'), CHANGE_ID: '12', CHANGE_BRANCH: 'feature/ü $x', GIT_COMMIT: 'c0ffee']])
+        run('multibranch', [agentEnvironment: CHECKED_OUT + [CHANGE_ID: '12', CHANGE_BRANCH: 'feature/ü $x']])
 
         then:
         jenkins.result == 'SUCCESS'
@@ -246,7 +255,7 @@ class ExamplesSpec extends Specification {
         simulator.control('POST', 'plan', [hold: 'Build ipa'])
 
         when:
-        run('multibranch', [agentEnvironment: [PATH: System.getenv('PATH'), GIT_COMMIT: 'c0ffee' * 6 + 'c0ff']])
+        run('multibranch', [agentEnvironment: CHECKED_OUT])
 
         then:
         jenkins.result == 'FAILURE'
