@@ -1,0 +1,164 @@
+//! What is different on Windows.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use cibridge_simulator::{ArtifactPlan, Plan, Simulator};
+
+use super::{Call, Ended, binary, command, endless, environment, path, simulator, wait_until};
+
+/// The shell text of the library's `bat` step, as it stands in `vars/`.
+fn library_script() -> String {
+    let vars = Path::new(env!("CARGO_MANIFEST_DIR")).join("vars");
+    let texts: Vec<String> = fs::read_dir(vars)
+        .unwrap()
+        .filter_map(|entry| fs::read_to_string(entry.unwrap().path()).ok())
+        .filter_map(|text| {
+            let call = &text[text.find("bat(")?..];
+            let script = call.split_once("script: '")?.1;
+            Some(script.split_once('\'')?.0.to_owned())
+        })
+        .collect();
+    assert_eq!(texts.len(), 1, "one `bat` step in vars/: {texts:?}");
+    texts.into_iter().next().unwrap()
+}
+
+/// Runs the library's script in `cmd`, as Jenkins does, with the binary in a folder with spaces in its name.
+fn run_in_cmd(sim: &Simulator, before: &str, arguments: &str, variables: &[(&str, &str)]) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    let tools = folder.path().join("Program Files (x86) & more");
+    fs::create_dir(&tools).unwrap();
+    let exe = tools.join("cibridge.exe");
+    fs::copy(binary(), &exe).unwrap();
+    // Wine 8 lacks a library that newer ones and Windows have: it lies beside the binary.
+    for entry in fs::read_dir(binary().parent().unwrap()).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_some_and(|extension| extension == "dll") {
+            fs::copy(&file, tools.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    let script = folder.path().join("script.bat");
+    fs::write(&script, format!("{before}{}\r\n", library_script())).unwrap();
+    let mut command = command(Path::new("cmd"));
+    command.args(["/c", &path(&script)]).envs(environment(sim));
+    command.env("CIBRIDGE_BIN", path(&exe)).env("CIBRIDGE_COMMAND", arguments);
+    command.env("CIBRIDGE_POLL_INTERVAL", "100ms");
+    command.env("CIBRIDGE_RESULT_FILE", path(&folder.path().join("result.json")));
+    command.envs(variables.iter().copied());
+    Ended::of(command.output().unwrap(), folder)
+}
+
+#[test]
+#[ignore = "for the Windows binary: make test-dist"]
+fn the_script_of_the_library_runs_in_cmd_and_keeps_the_exit_code() {
+    let sim = simulator().start().unwrap();
+    run_in_cmd(&sim, "", "codemagic trigger --wait", &[]).exit_code(0);
+    run_in_cmd(&sim, "", "codemagic trigger", &[("CODEMAGIC_API_KEY", "not-the-key-0123456789")]).exit_code(10);
+    assert_eq!(sim.counters().builds_started, 1);
+}
+
+#[test]
+#[ignore = "for the Windows binary: make test-dist"]
+fn percent_and_exclamation_marks_in_values_stay_what_they_are() {
+    let sim = simulator().start().unwrap();
+    let branch = "feature/100%PATH%!x! & ^more";
+    run_in_cmd(&sim, "", "codemagic trigger", &[("CODEMAGIC_BRANCH", branch)]).exit_code(0);
+    assert_eq!(sim.builds()[0].request.branch.as_deref(), Some(branch));
+}
+
+#[test]
+#[ignore = "for the Windows binary: make test-dist"]
+fn the_code_page_of_the_console_changes_nothing() {
+    for page in ["437", "65001"] {
+        let sim = simulator().start().unwrap();
+        let before = format!("@chcp {page} >nul\r\n");
+        let ended = run_in_cmd(&sim, &before, "codemagic trigger", &[("CODEMAGIC_BRANCH", "größe-日本")]);
+        ended.exit_code(0);
+        assert_eq!(ended.stdout.trim(), sim.builds()[0].id);
+        assert_eq!(sim.builds()[0].request.branch.as_deref(), Some("größe-日本"), "code page {page}");
+    }
+}
+
+#[test]
+#[ignore = "for the Windows binary: make test-dist"]
+fn files_with_crlf_are_read() {
+    let sim = simulator().start().unwrap();
+    let call = Call::new(&sim, &["codemagic", "trigger"]);
+    let (key, request) = (call.file("key"), call.file("request.json"));
+    fs::write(&key, format!("{}\r\n", sim.key())).unwrap();
+    fs::write(&request, "{\r\n  \"branch\": \"release\"\r\n}\r\n").unwrap();
+    let call = call.env("CODEMAGIC_API_KEY", "").env("CODEMAGIC_API_KEY_FILE", &path(&key));
+    call.env("CODEMAGIC_BRANCH", "").env("CIBRIDGE_REQUEST", &path(&request)).run().exit_code(0);
+    assert_eq!(sim.builds()[0].request.branch.as_deref(), Some("release"));
+}
+
+#[test]
+#[ignore = "for the Windows binary: make test-dist"]
+fn an_artifact_with_a_reserved_name_becomes_an_ordinary_file() {
+    let names = ["CON.ipa", "nul", "COM1.txt", "a:stream.ipa", "dots...", "Ünï.ipa"];
+    let artifacts = names.iter().map(|name| ArtifactPlan::of(name, "ipa", 1000)).collect();
+    let sim = simulator().plan(Plan { artifacts, ..Plan::default() }).start().unwrap();
+    let call = Call::new(&sim, &["codemagic", "trigger", "--wait", "--artifacts", "*"]);
+    let dir = path(&call.file("files"));
+    let ended = call.env("CIBRIDGE_ARTIFACTS_DIR", &dir).run();
+    ended.exit_code(0);
+    let files: Vec<PathBuf> =
+        fs::read_dir(ended.folder.path().join("files")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), names.len(), "{files:?}");
+    for file in files {
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        assert_eq!(fs::metadata(&file).unwrap().len(), 1000, "{name}");
+        let stem = name.split('.').next().unwrap().to_ascii_uppercase();
+        assert!(!["CON", "NUL", "COM1"].contains(&stem.as_str()), "{name}");
+        assert!(!name.contains(':') && !name.ends_with('.'), "{name}");
+    }
+}
+
+/// Another process keeps a file open that it does not share: the build is known all the same.
+#[test]
+#[ignore = "for the Windows binary: make test-dist"]
+fn a_result_file_that_is_open_elsewhere_is_a_local_fault_before_the_start() {
+    let sim = simulator().start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let result = folder.path().join("held.json");
+    fs::write(&result, "held").unwrap();
+    let output = helper("hold", &[&path(&result), &path(&binary()), "codemagic", "trigger"], &sim, &result);
+    assert_eq!(output.status.code(), Some(16), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(sim.counters().builds_started, 0);
+    assert_eq!(fs::read(&result).unwrap(), b"held");
+}
+
+#[test]
+#[ignore = "for the Windows binary: make test-dist"]
+fn ctrl_c_cancels_the_build() {
+    let sim = endless();
+    let folder = tempfile::tempdir().unwrap();
+    let result = folder.path().join("result.json");
+    let output = std::thread::scope(|scope| {
+        let (go, sim) = (folder.path().join("go"), &sim);
+        let called = {
+            let (go, result) = (path(&go), result.clone());
+            scope.spawn(move || {
+                helper("ctrlc", &[&go, &path(&binary()), "codemagic", "trigger", "--wait"], sim, &result)
+            })
+        };
+        wait_until("the build is polled", || sim.counters().builds_started == 1 && sim.counters().requests > 2);
+        fs::write(go, "").unwrap();
+        called.join().unwrap()
+    });
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert_eq!(sim.counters().cancels, 1, "{stderr}");
+    let document: serde_json::Value = serde_json::from_slice(&fs::read(result).unwrap()).unwrap();
+    assert_eq!(document["outcome"], "interrupted");
+}
+
+/// Runs a verb of `tests/dist/wine/helper.c`, which starts cibridge and does to it what only a Windows program can do.
+fn helper(verb: &str, arguments: &[&str], sim: &Simulator, result: &Path) -> Output {
+    let helper = binary().with_file_name("helper.exe");
+    let mut command = command(&helper);
+    command.arg(verb).args(arguments).envs(environment(sim));
+    command.env("CIBRIDGE_POLL_INTERVAL", "100ms").env("CIBRIDGE_RESULT_FILE", path(result));
+    command.output().unwrap()
+}
