@@ -141,7 +141,7 @@ impl Ended {
 }
 
 fn simulator() -> Builder {
-    Simulator::builder().advance(Advance::Poll).config(|config| config.rate_limit.headers = false)
+    Simulator::builder().advance(Advance::Poll).config(|config| config.limit_headers = false)
 }
 
 /// A simulator whose builds stay in the status `building`.
