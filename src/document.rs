@@ -51,6 +51,29 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The outcome in words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::DryRun => "nothing was sent (dry run)",
+            Self::Running => "still running",
+            Self::Success => "done",
+            Self::Failed => "failed",
+            Self::Unstable => "unstable",
+            Self::Canceled => "canceled",
+            Self::Skipped => "skipped",
+            Self::TimedOut => "timed out",
+            Self::WrongCommit => "wrong commit",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+            Self::Unknown => "unknown",
+            Self::LocalFault => "local fault",
+            Self::UsageError => "usage error",
+            Self::InternalError => "internal error",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// The outcome that an exit code stands for. `ExitCode::Success` means a successful build.
     pub const fn of(code: ExitCode) -> Self {
         match code {

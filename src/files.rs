@@ -168,6 +168,24 @@ pub fn read_secret(path: &Path, what: &str) -> Result<String, Error> {
 }
 
 /// What a path means, links followed.
+/// Reads a file, or stdin for `-`. Fails with code 16.
+pub fn read_bytes(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        io::stdin().read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
+    };
+    read.map_err(|error| local(&format!("{what} {}", path.display()), &error))?;
+    Ok(bytes)
+}
+
+/// Reads a text from a file, or from stdin for `-`. Fails with code 16, and with code 2 for what is not UTF-8.
+pub fn read_text(path: &Path, what: &str) -> Result<String, Error> {
+    String::from_utf8(read_bytes(path, what)?)
+        .map_err(|_| Error::usage(format!("{what} {}", path.display()), "not valid UTF-8"))
+}
+
 fn target(path: &Path) -> io::Result<Target> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {

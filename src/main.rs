@@ -22,7 +22,6 @@ mod json;
 mod lenient;
 mod lifecycle;
 mod model;
-mod old_jenkins;
 mod output;
 #[cfg(test)]
 mod package_files;
@@ -35,7 +34,6 @@ use std::process;
 use std::sync::Arc;
 
 use clock::{Interrupt, SystemClock};
-use commands::Context;
 use error::ExitCode;
 use output::Console;
 
@@ -60,18 +58,11 @@ fn run(console: &Console, interrupt: &Interrupt) -> ExitCode {
             help.trim_end().lines().for_each(|line| console.line(line));
             return ExitCode::Usage;
         }
-        Err(usage) => return commands::refuse(&usage, console),
+        Err(usage) => return commands::refuse(usage, console),
     };
     signals::watch(interrupt, give_up(console));
     let clock = Arc::new(SystemClock::new(interrupt.clone()));
-    let (codemagic, jenkins) = match &cli.command {
-        cli::Command::Codemagic(args) => (Some(args.connection.clone()), None),
-        cli::Command::Jenkins(args) => (None, Some(args.connection.clone())),
-        cli::Command::Completions(_) => (None, None),
-    };
-    let (output, http) = (cli.output.clone(), cli.http.clone());
-    let (console, interrupt) = (console.clone(), interrupt.clone());
-    commands::run(&cli, &Context { console, clock, interrupt, output, http, codemagic, jenkins })
+    commands::run(*cli, console.clone(), clock, interrupt.clone())
 }
 
 /// The last resort of a process that was asked to end and is stuck: a name look-up or a connect cannot be interrupted.

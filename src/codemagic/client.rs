@@ -15,7 +15,7 @@ use super::wire;
 use crate::clock::Clock;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::retry;
-use crate::http::{Http, Method, RateLimit, Request, Response, Segment, Url, query};
+use crate::http::{Body, Http, Method, RateLimit, Request, Response, Segment, Url, query};
 use crate::lenient;
 use crate::lifecycle::StartError;
 use crate::model::{BuildSnapshot, Step};
@@ -377,6 +377,16 @@ impl Client {
             }
             None => Err(failed(about, &response)),
         }
+    }
+
+    /// Sends a request of somebody's own, to v3 or to the legacy API. Fails for every answer that is no success.
+    pub fn api(&self, method: Method, path: &str, body: Option<Body>, legacy: bool) -> Result<Response, RequestError> {
+        let base = if legacy { &self.endpoints.legacy } else { &self.endpoints.v3 };
+        let about = About::new(format!("sending {} {path}", method.name()), path);
+        let mut request = Request::new(method, below(base, path).map_err(RequestError::permanent)?);
+        request.body = body;
+        let response = self.exchange(&about, &request)?;
+        if response.is_success() { Ok(response) } else { Err(failed(&about, &response)) }
     }
 
     pub(super) fn exchange(&self, about: &About, request: &Request) -> Result<Response, RequestError> {

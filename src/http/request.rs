@@ -15,6 +15,10 @@ pub enum Method {
     Get,
     /// Acts; never repeated, never redirected.
     Post,
+    /// Replaces; never redirected.
+    Put,
+    /// Changes; never redirected.
+    Patch,
     /// Removes; never redirected.
     Delete,
 }
@@ -25,8 +29,16 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
+    }
+
+    /// The method with this name, in upper or lower case.
+    pub fn parse(name: &str) -> Option<Self> {
+        let all = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
+        all.into_iter().find(|method| method.name().eq_ignore_ascii_case(name))
     }
 }
 

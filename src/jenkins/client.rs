@@ -207,6 +207,23 @@ impl Client {
         true
     }
 
+    /// Sends a request of somebody's own, a POST with a crumb where one is needed. Fails for every answer that is no
+    /// success; Jenkins answers many actions with a redirect (302), which is one.
+    pub fn api(&self, method: Method, path: &str, body: Option<Body>) -> Result<Response, RequestError> {
+        let subject = format!("{} {path}", method.name());
+        let response = match method {
+            Method::Get => self.exchange(&subject, &self.get(path).map_err(RequestError::permanent)?)?,
+            Method::Post => self.post(path, body).map_err(|error| error.into_request_error(&subject))?,
+            Method::Put | Method::Patch | Method::Delete => {
+                let mut request = Request::new(method, self.below(path).map_err(RequestError::permanent)?);
+                request.body = body;
+                self.exchange(&subject, &request)?
+            }
+        };
+        let is_redirect = matches!(response.status, 302 | 303) && method != Method::Get && is_done(&response);
+        if response.is_success() || is_redirect { Ok(response) } else { Err(self.refusal(&subject, &response)) }
+    }
+
     pub(super) fn exchange(&self, subject: &str, request: &Request) -> Result<Response, RequestError> {
         let response = self.http.send(request).map_err(|fault| fault_error(subject, fault))?;
         self.remember(&response);

@@ -33,7 +33,7 @@ pub use credentials::{Credentials, Given, Identity};
 pub use errors::NO_BEARER;
 pub use input::{Answer, InputParameter, InputValues, Question};
 pub use job::{Job, JobEntry};
-pub use parameters::{ParameterKind, ParameterValue, nearest};
+pub use parameters::{ParameterDefinition, ParameterKind, ParameterValue, nearest};
 pub use provider::{JenkinsProvider, OnInput, RemoteBuild};
 pub use queue::{QueueItem, QueueState, Recovery};
 pub use reference::{BuildName, BuildRef, JobRef, QueueItemRef, Target};

@@ -15,6 +15,7 @@ use crate::lifecycle::runtime::Runtime;
 use crate::lifecycle::watch::{Watch, WatchEnd};
 use crate::model::{Build, BuildFailure, Event};
 use crate::output;
+use crate::sanitize::sanitize;
 
 /// The time for canceling when a signal ends the process: Jenkins kills five seconds after it asked, and the last line
 /// and the document still have to be written.
@@ -30,7 +31,7 @@ const SHUTDOWN_PAUSE: Duration = Duration::from_millis(200);
 const SHUTDOWN_REFUSALS: u32 = 3;
 
 /// How long a Jenkins build may take to end after each of stop, term and kill, when a limit passed.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Builds that are canceled at once.
 const SIDE_BY_SIDE: usize = 64;
@@ -90,12 +91,8 @@ impl fmt::Display for CancelResult {
     }
 }
 
-/// Cancels builds side by side: thoroughly, or within four seconds when the process is asked to end.
-pub fn cancel_now<P: Provider>(provider: &P, builds: &[P::Build], runtime: &Runtime) -> Vec<CancelResult> {
-    cancel_all(provider, &builds.iter().collect::<Vec<_>>(), PATIENCE, runtime)
-}
-
-/// The same with a choice of how long a build may take to end after each request.
+/// Cancels builds side by side: thoroughly, with up to `patience` for each to end after each request, or within four
+/// seconds when the process is asked to end.
 pub fn cancel_all<P: Provider>(
     provider: &P,
     builds: &[&P::Build],
@@ -170,6 +167,37 @@ fn cancel_quickly<P: Provider>(provider: &P, build: &P::Build, deadline: Timesta
         }
         clock::wait(SHUTDOWN_PAUSE);
     }
+}
+
+/// Ends a call that a signal interrupted after a start, when nobody waits for the build.
+pub fn finish_interrupted<P: Provider>(
+    provider: &P,
+    build: &P::Build,
+    cancel: bool,
+    code: ExitCode,
+    document: &mut Document,
+    runtime: &Runtime,
+) {
+    let done = if cancel {
+        cancel_all(provider, &[build], PATIENCE, runtime).pop().unwrap_or(CancelResult::LeftRunning)
+    } else {
+        CancelResult::LeftRunning
+    };
+    let failed = interrupted::<P>(&provider.summary(build), code, &done);
+    document.fail(&failed);
+    document.still_running = done.may_be_running();
+    runtime.console.error(&failed);
+}
+
+/// The error of a wait that a signal ended.
+fn interrupted<P: Provider>(build: &Build, code: ExitCode, done: &CancelResult) -> Error {
+    let why = match code {
+        ExitCode::Interrupted => "SIGINT",
+        ExitCode::InternalError => "an internal error",
+        _ => "SIGTERM",
+    };
+    let failed = Error::message(code, format!("ended by {why}; {}: {done}", build.title));
+    if done.may_be_running() { failed.with_hint(how_to_continue::<P>(build)) } else { failed }
 }
 
 /// Whether the build must be canceled that a wait ended for.
@@ -283,7 +311,7 @@ fn finish_one<P: Provider>(
             error(ExitCode::WrongCommit, format!("is of commit {commit} instead of the expected one: the branch moved{done}"))
                 .with_hint("start it again for the new head, or build a tag, which does not move")
         }
-        WatchEnd::Halted(why) => ended_early(ExitCode::Failed, format!("{why}, and nobody is to be asked (--on-input fail)")),
+        WatchEnd::Halted(why) => ended_early(ExitCode::Failed, why.clone()),
         WatchEnd::Unreachable(cause) => {
             let reason = format!("cannot be polled any more: {cause}; {done}");
             let failed = error(cause.code(), reason);
@@ -292,11 +320,7 @@ fn finish_one<P: Provider>(
                 _ => failed.with_hint(how_to_continue::<P>(&build)),
             }
         }
-        WatchEnd::Interrupted(code) => {
-            let signal = if *code == ExitCode::Interrupted { "SIGINT" } else { "SIGTERM" };
-            let failed = Error::message(*code, format!("ended by {signal}; {title}: {done}"));
-            if done.may_be_running() { failed.with_hint(how_to_continue::<P>(&build)) } else { failed }
-        }
+        WatchEnd::Interrupted(code) => interrupted::<P>(&build, *code, done),
         WatchEnd::CanceledByFailFast => {
             ended_early(ExitCode::Canceled, "was not waited for because another build failed".to_owned())
         }
@@ -364,11 +388,8 @@ fn finished_badly<P: Provider>(
         *line = crate::sanitize::sanitize(line);
     }
     if !failure.log_tail.is_empty() && !watch.log_is_complete {
-        let of = failure.step.as_ref().map(|step| format!(" of {} {step:?}", P::STEP)).unwrap_or_default();
-        runtime.console.line(&format!("end of the log{of}:"));
-        for line in &failure.log_tail {
-            runtime.console.line(&format!("| {line}"));
-        }
+        let of = failure.step.as_ref().map(|step| format!("{} {step:?}", P::STEP));
+        runtime.console.log_tail(&of.unwrap_or_else(|| build.title.clone()), &failure.log_tail);
     }
     let how = provider.describe_end(&build, code);
     let step = failure.step.as_ref().map(|step| format!(" in {} {step:?}", P::STEP)).unwrap_or_default();

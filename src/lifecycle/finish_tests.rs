@@ -100,7 +100,7 @@ fn a_signal_during_a_single_poll_leaves_the_build_alone() {
 fn many_builds_are_canceled_side_by_side() {
     let fake = Fake::default();
     let builds: Vec<Script> = (0..200).map(|id| Script { id, ..Script::new(1, 10) }).collect();
-    let results = cancel_now(&fake, &builds, &runtime(&fake.clock));
+    let results = cancel_all(&fake, &builds.iter().collect::<Vec<_>>(), PATIENCE, &runtime(&fake.clock));
     assert_eq!(results.len(), 200);
     assert!(results.iter().all(|result| !result.may_be_running()));
     let mut asked = fake.requests.lock().unwrap().clone();

@@ -7,7 +7,6 @@ pub mod collect;
 #[cfg(test)]
 mod fake;
 pub mod finish;
-pub mod old_watch;
 mod provider;
 mod runtime;
 pub mod schedule;
@@ -20,4 +19,4 @@ pub use provider::{
 };
 pub use runtime::Runtime;
 pub use schedule::DurationEstimate;
-pub use watch::{Limits, Watch, WatchEnd, watch_all};
+pub use watch::{Limits, Watch, WatchEnd, first_call, watch_all};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::error::{Error, ExitCode};
-use crate::lifecycle::finish::cancel_now;
+use crate::lifecycle::finish::{CancelResult, PATIENCE, cancel_all};
 use crate::lifecycle::provider::{Mark, Provider, Search, StartError, StartTrace, Started};
 use crate::lifecycle::runtime::Runtime;
 
@@ -171,9 +171,8 @@ fn keep_the_oldest<P: Provider>(
         match oldest {
             Some(oldest) if is_listed && !provider.is_same(&oldest, &own) => {
                 let title = provider.summary(&oldest).title;
-                let (own_title, done) =
-                    (provider.summary(&own).title, cancel_now(provider, std::slice::from_ref(&own), runtime));
-                let done = done.into_iter().next().map(|result| result.to_string()).unwrap_or_default();
+                let own_title = provider.summary(&own).title;
+                let done = cancel_all(provider, &[&own], PATIENCE, runtime).pop().unwrap_or(CancelResult::LeftRunning);
                 runtime.console.line(&format!(
                     "{title} was started with the same idempotency key before; adopting it ({own_title}: {done})"
                 ));

@@ -504,6 +504,12 @@ fn is_commit(commit: &str, wanted: &str) -> bool {
     commit == wanted || wanted.len() >= 7 && commit.starts_with(&wanted)
 }
 
+/// The pause until a first single poll of a build that was just started is worthwhile.
+pub fn first_call(limits: &Limits, interval: Option<Duration>) -> Duration {
+    let pause = interval.unwrap_or(BETWEEN_CALLS);
+    [limits.queue, limits.run, limits.total].into_iter().flatten().fold(pause, Duration::min)
+}
+
 /// Polls builds until the wait for each has ended. `emit` gets the number of the watch, the watch and what it noticed.
 pub fn watch_all<'a, P: Provider>(
     provider: &P,

@@ -1,68 +1,71 @@
-//! `codemagic share`: links to artifacts that anyone may open until they end.
+//! `codemagic share`: links to artifacts that anyone may open until they expire.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::{client, collecting, placeholders, watched, with_retries};
-use crate::cli::ShareArgs;
-use crate::commands::{Context, ResultWriter, fetching};
+use crate::cli::{CodemagicConnectionArgs, ShareArgs};
+use crate::commands::session::Session;
+use crate::commands::waiting::documents;
 use crate::document::Outcome;
 use crate::error::{Error, ExitCode};
 use crate::lifecycle::Provider as _;
+use crate::lifecycle::collect::{matches, no_match};
+use crate::output::{Cell, Table};
 
-/// A difference between the end that was asked for and the one given that needs no word.
+/// A difference between the expiry that was asked for and the one given that needs no word.
 const SLACK: Duration = Duration::from_secs(60);
 
 /// A time stamp with a year of five digits cannot be written; nobody wants a link for a century.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-pub(super) fn run(args: &ShareArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
-    publication.documents = placeholders(std::slice::from_ref(&args.build))?;
-    let document = &mut publication.documents[0];
-    let id = document.build.as_ref().map(|build| build.id.clone()).unwrap_or_default();
-    let globs = args.globs.clone();
-    if globs.is_empty() {
-        // What everybody may open is named, not guessed.
-        return Err(Error::usage("--match", "not given")
-            .with_hint("name the artifacts to share, e.g. --match '*.ipa'")
-            .into());
-    }
+pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut Session) -> anyhow::Result<ExitCode> {
+    let reference = super::reference(&args.build, &args.scope)?;
     if args.expires.is_zero() || args.expires > LONGEST {
         let given = humantime::format_duration(args.expires);
-        return Err(Error::usage(format!("--expires {given}"), "a link must end in the time to come")
-            .with_hint("write it like 12h, 7d or 1y")
-            .into());
+        return Err(Error::usage(
+            format!("--expires {given}"),
+            "the expiry must be in the future, and in this century",
+        )
+        .with_hint("write it like 12h, 7d or 1y")
+        .into());
     }
-    let client = client(context)?;
-    let build = watched(&client, &id)?;
-    let (seen, mut offers) = with_retries(&*context.clock, || client.artifacts(&build))?;
-    document.build = Some(seen.build);
-    let chosen = fetching::choose(&seen.artifacts, &globs, &[]);
-    if chosen.is_empty() {
-        return Err(collecting::nothing(&id, &seen.artifacts, &[&globs]).into());
+    let client = super::connect(connection, session)?;
+    let mut build = client.build(&reference)?;
+    session.runtime.with_retries(|| client.resolve(&mut build))?;
+    session.writer.documents = documents(&client, std::slice::from_ref(&build));
+    let (seen, mut artifacts) = session.with_retries(|| client.artifacts(&build))?;
+    let title = seen.build.title.clone();
+    session.writer.documents[0].build = Some(seen.build);
+    if !artifacts.iter().any(|artifact| matches(artifact, &args.globs, &[])) {
+        return Err(no_match::<crate::codemagic::Client>(&title, &artifacts, &[&args.globs]).into());
     }
-    with_retries(&*context.clock, || client.add_sums(&build, &mut offers))?;
-    document.artifacts = offers.iter().map(|offer| offer.artifact.clone()).collect();
-    let asked = context.clock.wall() + args.expires;
+    session.with_retries(|| client.add_sums(&build, &mut artifacts))?;
+    session.writer.documents[0].artifacts = artifacts.iter().map(|artifact| artifact.artifact.clone()).collect();
+    let asked = session.runtime.clock.wall() + args.expires;
     let mut links = Vec::new();
-    for offer in chosen.iter().map(|n| &offers[*n]) {
-        let link = with_retries(&*context.clock, || client.create_public_link(offer, asked))?;
-        let name = &offer.artifact.name;
-        let end = link.expires_at.map(|end| humantime::format_rfc3339_seconds(end).to_string());
-        let distance =
-            |end: std::time::SystemTime| end.duration_since(asked).unwrap_or_else(|before| before.duration());
-        if link.expires_at.is_none_or(|end| distance(end) > SLACK) {
-            let given = end.as_deref().unwrap_or("no time that it told");
+    let mut table = Table::new("links", &["url", "expires", "name"]);
+    for artifact in artifacts.iter().filter(|artifact| matches(artifact, &args.globs, &[])) {
+        let (name, kind) = (&artifact.artifact.name, &artifact.artifact.kind);
+        let link = session.with_retries(|| client.create_public_link(artifact, asked))?;
+        let expires_at = link.expires_at.map(|end| humantime::format_rfc3339_seconds(end).to_string());
+        if link.expires_at.is_none_or(|end| distance(end, asked) > SLACK) {
+            let given = expires_at.as_deref().unwrap_or("an unspecified time");
             let asked = humantime::format_rfc3339_seconds(asked);
-            context.console.line(&format!("{name}: the service set the end to {given}, not to {asked}"));
+            session.console().line(&format!("{name}: the service set the expiry to {given}, not to {asked}"));
         }
-        if !context.output.json {
-            context.console.data(&format!("{} {} {name}", link.url, end.as_deref().unwrap_or("-")));
-        }
-        links.push(json!({"name": name, "url": link.url, "expires": end}));
+        table.row(vec![Cell::text(&link.url), Cell::optional(expires_at.as_deref()), Cell::text(name)]);
+        links.push(json!({"name": name, "type": kind, "url": link.url, "expires_at": expires_at}));
     }
+    if !session.is_json() {
+        session.console().table(&table);
+    }
+    let document = &mut session.writer.documents[0];
     document.more.insert("links".to_owned(), Value::Array(links));
     document.end(Outcome::Success, ExitCode::Success);
-    Ok(publication.worst())
+    Ok(session.writer.worst())
+}
+
+fn distance(one: SystemTime, other: SystemTime) -> Duration {
+    one.duration_since(other).unwrap_or_else(|earlier| earlier.duration())
 }

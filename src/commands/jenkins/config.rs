@@ -1,35 +1,33 @@
 //! `jenkins config`: a job's `config.xml`, read or replaced.
 
-use super::reach_job;
-use super::trigger::{read, suggest};
-use crate::cli::ConfigArgs;
-use crate::commands::{Context, ResultWriter, with_retries};
-use crate::document::Outcome;
-use crate::error::{Error, ExitCode};
+use crate::cli::{ConfigArgs, JenkinsConnectionArgs};
+use crate::commands::session::Session;
+use crate::error::ExitCode;
+use crate::files;
+use crate::jenkins::JobConfig;
 
-pub(super) fn run(args: &ConfigArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
-    let (client, job) = reach_job(&args.job, None, context)?;
-    let clock = &*context.clock;
-    match &args.set {
-        None => {
-            let xml = with_retries(clock, || client.config(&job)).map_err(|failure| match failure.code() {
-                ExitCode::NotFound => suggest(&client, &job, failure),
-                _ => failure,
-            })?;
-            if !context.output.json {
-                context.console.write_bytes(&xml);
-            }
-            publication.call.more.insert("config".to_owned(), String::from_utf8_lossy(&xml).into());
-        }
+pub fn run(args: &ConfigArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> anyhow::Result<ExitCode> {
+    let config = match &args.set {
         Some(path) => {
-            let xml = read(path)?;
-            if !xml.trim_start().starts_with('<') {
-                return Err(Error::usage(format!("the file {}", path.display()), "is no XML").into());
-            }
-            with_retries(clock, || client.set_config(&job, xml.clone().into_bytes()))?;
-            context.console.line(&format!("job {job}: the configuration was replaced"));
+            Some(JobConfig::new(files::read_bytes(path, "configuration")?, &format!("file {}", path.display()))?)
         }
+        None => None,
+    };
+    let (provider, job) = super::connect_to_job(&args.job, args.branch.as_deref(), connection, session)?;
+    let client = provider.client();
+    if let Some(config) = config {
+        client.set_config(&job, &config)?;
+        session.console().line(&format!("replaced the configuration of job {job}"));
+        return Ok(session.writer.succeed());
     }
-    publication.call.end(Outcome::Success, ExitCode::Success);
-    Ok(ExitCode::Success)
+    let xml = session.with_retries(|| client.config(&job)).map_err(|error| match error.code() {
+        ExitCode::NotFound => client.suggest_jobs(&job, error),
+        _ => error,
+    })?;
+    if session.is_json() {
+        session.writer.call.more.insert("config".to_owned(), String::from_utf8_lossy(&xml).into());
+    } else {
+        session.console().write_bytes(&xml);
+    }
+    Ok(session.writer.succeed())
 }

@@ -2,87 +2,79 @@
 
 use serde_json::{Value, json};
 
-use super::reach_build;
-use crate::cli::{InputArgs, Pair};
-use crate::commands::{Context, ResultWriter, with_retries};
-use crate::document::Outcome;
+use crate::cli::{InputArgs, JenkinsConnectionArgs};
+use crate::commands::session::Session;
 use crate::error::{Error, ExitCode};
-use crate::old_jenkins::{BuildName, nearest};
+use crate::jenkins::{Answer, BuildName, BuildRef, Client, InputValues, Question};
+use crate::lifecycle::Provider as _;
 
-pub(super) fn run(args: &InputArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
-    let (client, job, number) = reach_build(&args.build, context)?;
-    let clock = &*context.clock;
-    let questions = with_retries(clock, || client.build(&job, &BuildName::Number(number)))?.questions;
-    let what = format!("build {job}#{number}");
+pub fn run(args: &InputArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> anyhow::Result<ExitCode> {
+    let (provider, reference) = super::connect_to_build(&args.build, connection, session)?;
+    let mut build = provider.build(&reference)?;
+    session.runtime.with_retries(|| provider.resolve(&mut build))?;
+    let client = provider.client();
+    let found = build.build_ref().cloned().ok_or_else(|| {
+        Error::message(ExitCode::NotFound, format!("{reference} has no build yet"))
+            .with_hint("`cibridge jenkins wait` waits for it")
+    })?;
+    let seen = session.with_retries(|| client.build(&found.job, &BuildName::Number(found.number)))?;
+    session.writer.call.build = Some(seen.snapshot.build);
     if !args.proceed && !args.abort {
-        let mut listed = Vec::new();
-        for question in &questions {
-            let values =
-                with_retries(clock, || client.input_parameters(&job, number, &question.id))?.unwrap_or_default();
-            if !context.output.json {
-                let names: Vec<_> = values.iter().map(|(name, default)| format!("{name}={}", plain(default))).collect();
-                let names = if names.is_empty() { String::new() } else { format!(" [{}]", names.join(", ")) };
-                context.console.data(&format!("{}: {}{names}", question.id, question.message));
-            }
-            let values: Vec<_> =
-                values.iter().map(|(name, default)| json!({"name": name, "default": default})).collect();
-            listed.push(json!({"id": question.id, "message": question.message, "submitter": question.submitter, "parameters": values}));
-        }
-        if questions.is_empty() {
-            context.console.line(&format!("{what} asks nothing"));
-        }
-        publication.call.more.insert("inputs".to_owned(), json!(listed));
-        publication.call.end(Outcome::Success, ExitCode::Success);
-        return Ok(ExitCode::Success);
+        return list(client, &found, &seen.questions, session);
     }
-    let ids: Vec<&str> = questions.iter().map(|question| question.id.as_str()).collect();
-    let id = match (args.id.as_deref(), ids.as_slice()) {
-        (Some(id), _) if ids.contains(&id) => id,
-        (None, [id]) => id,
-        (_, []) => return Err(Error::new(ExitCode::NotFound, what, "asks nothing (any more)").into()),
-        (Some(id), _) => {
-            return Err(Error::new(ExitCode::NotFound, what, format!("does not ask {id}"))
-                .with_hint(format!("it asks: {}", ids.join(", ")))
-                .into());
-        }
-        (None, _) => {
-            return Err(Error::usage(what, "asks several things")
-                .with_hint(format!("name one: {}", ids.join(", ")))
-                .into());
-        }
+    let id = chosen(args.id.as_deref(), &found, &seen.questions)?;
+    let word = if args.proceed {
+        let known = session.with_retries(|| client.input_parameters(&found, id))?;
+        let given = args.params.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect();
+        let values = InputValues::new(known.as_deref(), given, &format!("input {id}"))?;
+        client.answer_input(&found, id, Answer::Proceed(&values))?;
+        "proceed"
+    } else {
+        client.answer_input(&found, id, Answer::Abort)?;
+        "abort"
     };
-    let mut values = None;
-    if args.proceed {
-        let known = with_retries(clock, || client.input_parameters(&job, number, id))?;
-        let unknown_names = known.is_none();
-        // Jenkins gives no default to what is left out, so everything is sent.
-        let mut all: Vec<(String, Value)> = known.unwrap_or_default();
-        for Pair { name, value } in args.params.clone() {
-            match all.iter_mut().find(|(own, _)| *own == name) {
-                Some((_, own)) if own.is_boolean() => *own = json!(value.eq_ignore_ascii_case("true")),
-                Some((_, own)) => *own = json!(value),
-                None if unknown_names => all.push((name, json!(value))),
-                None => {
-                    let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
-                    let near = nearest(&name, &names).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
-                    return Err(Error::new(
-                        ExitCode::Refused,
-                        format!("the parameter {name}"),
-                        format!("{what} does not ask for it"),
-                    )
-                    .with_hint(format!("{near}it asks for: {}", names.join(", ")))
-                    .into());
-                }
-            }
-        }
-        values = Some(all);
+    session.console().line(&format!("answered input {id} of Jenkins build {found}: {word}"));
+    Ok(session.writer.succeed())
+}
+
+fn list(client: &Client, build: &BuildRef, questions: &[Question], session: &mut Session) -> anyhow::Result<ExitCode> {
+    let mut listed = Vec::new();
+    for question in questions {
+        let parameters = session.with_retries(|| client.input_parameters(build, &question.id))?.unwrap_or_default();
+        let names: Vec<_> = parameters
+            .iter()
+            .map(|parameter| format!("{}={}", parameter.definition.name, plain(&parameter.default)))
+            .collect();
+        let names = if names.is_empty() { String::new() } else { format!(" [{}]", names.join(", ")) };
+        session.data(&format!("{}: {}{names}", question.id, question.message));
+        let parameters: Vec<_> = parameters
+            .iter()
+            .map(|parameter| json!({"name": parameter.definition.name, "default": parameter.default}))
+            .collect();
+        listed.push(json!({
+            "id": question.id, "message": question.message, "submitter": question.submitter, "parameters": parameters,
+        }));
     }
-    with_retries(clock, || client.answer(&job, number, id, values.as_deref()))?;
-    context
-        .console
-        .line(&format!("{what}: input {id} was answered: {}", if args.proceed { "proceed" } else { "abort" }));
-    publication.call.end(Outcome::Success, ExitCode::Success);
-    Ok(ExitCode::Success)
+    if questions.is_empty() {
+        session.console().line(&format!("Jenkins build {build} has no pending input"));
+    }
+    session.writer.call.more.insert("inputs".to_owned(), json!(listed));
+    Ok(session.writer.succeed())
+}
+
+/// The id of the question that is to be answered.
+fn chosen<'a>(wanted: Option<&str>, build: &BuildRef, questions: &'a [Question]) -> Result<&'a str, Error> {
+    let ids: Vec<&str> = questions.iter().map(|question| question.id.as_str()).collect();
+    match (wanted, ids.as_slice()) {
+        (_, []) => Err(Error::message(ExitCode::NotFound, format!("Jenkins build {build} has no pending input"))),
+        (None, [id]) => Ok(id),
+        (None, _) => Err(Error::message(ExitCode::Usage, format!("Jenkins build {build} has several pending inputs"))
+            .with_hint(format!("name one: {}", ids.join(", ")))),
+        (Some(wanted), _) => ids.iter().copied().find(|id| *id == wanted).ok_or_else(|| {
+            Error::message(ExitCode::NotFound, format!("Jenkins build {build} has no pending input {wanted}"))
+                .with_hint(format!("pending: {}", ids.join(", ")))
+        }),
+    }
 }
 
 fn plain(value: &Value) -> String {

@@ -2,55 +2,56 @@
 
 use serde_json::json;
 
-use super::reach_job;
-use super::trigger::suggest;
-use crate::cli::JobArgs;
-use crate::commands::{Context, ResultWriter, with_retries};
-use crate::document::Outcome;
+use crate::cli::{JenkinsConnectionArgs, JobArgs};
+use crate::commands::session::Session;
 use crate::error::ExitCode;
-use crate::old_jenkins::Kind;
+use crate::jenkins::{ParameterDefinition, ParameterKind};
+use crate::output::{Cell, Table};
 
-pub(super) fn run(args: &JobArgs, context: &Context, publication: &mut ResultWriter) -> anyhow::Result<ExitCode> {
-    let (client, path) = reach_job(&args.job, args.branch.as_deref(), context)?;
-    let job = with_retries(&*context.clock, || client.job(&path)).map_err(|failure| match failure.code() {
-        ExitCode::NotFound => suggest(&client, &path, failure),
-        _ => failure,
+pub fn run(args: &JobArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> anyhow::Result<ExitCode> {
+    let (provider, job) = super::connect_to_job(&args.job, args.branch.as_deref(), connection, session)?;
+    let client = provider.client();
+    let known = session.with_retries(|| client.job(&job)).map_err(|error| match error.code() {
+        ExitCode::NotFound => client.suggest_jobs(&job, error),
+        _ => error,
     })?;
-    if job.children.is_some() {
-        job.check_buildable(&format!("job {path}"))?;
+    if known.children.is_some() {
+        known.check_buildable(&format!("job {job}"))?;
     }
+    let mut table = Table::new("parameters", &["name", "type", "default", "description"]);
     let mut listed = Vec::new();
-    for definition in &job.definitions {
-        let kind = match &definition.kind {
-            Kind::Text => "text".to_owned(),
-            Kind::Boolean => "boolean".to_owned(),
-            Kind::Choice(choices) => format!("choice of {}", choices.join(" | ")),
-            Kind::File => "file".to_owned(),
-            Kind::Other => definition.type_name.clone(),
-        };
-        if !context.output.json {
-            let default = definition.default.as_ref().map(|value| format!(", default {value:?}")).unwrap_or_default();
-            let about = definition
-                .description
-                .as_ref()
-                .map(|text| format!(": {}", text.split_whitespace().collect::<Vec<_>>().join(" ")));
-            context.console.data(&format!("{} ({kind}{default}){}", definition.name, about.unwrap_or_default()));
-        }
-        let choices = if let Kind::Choice(choices) = &definition.kind { Some(choices) } else { None };
+    for definition in &known.definitions {
+        let description =
+            definition.description.as_deref().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+        table.row(vec![
+            Cell::text(&definition.name),
+            Cell::text(kind(definition)),
+            Cell::optional(definition.default.as_deref()),
+            Cell::optional(description),
+        ]);
+        let choices = if let ParameterKind::Choice(choices) = &definition.kind { Some(choices) } else { None };
         listed.push(json!({
             "name": definition.name, "type": definition.type_name, "description": definition.description,
             "default": definition.default, "choices": choices,
         }));
     }
-    if job.definitions.is_empty() {
-        let fresh = if job.is_pipeline() && job.next_build <= 1 {
-            " yet: its first run reads them from the Jenkinsfile"
-        } else {
-            ""
-        };
-        context.console.line(&format!("job {path} has no parameters{fresh}"));
+    if known.definitions.is_empty() {
+        let why = if known.is_new_pipeline() { " yet: its first run reads them from the Jenkinsfile" } else { "" };
+        session.console().line(&format!("job {job} has no parameters{why}"));
+    } else if !session.is_json() {
+        session.console().table(&table);
     }
-    publication.call.more.insert("parameters".to_owned(), json!(listed));
-    publication.call.end(Outcome::Success, ExitCode::Success);
-    Ok(ExitCode::Success)
+    session.writer.call.more.insert("parameters".to_owned(), json!(listed));
+    Ok(session.writer.succeed())
+}
+
+/// The kind of a parameter in words.
+fn kind(definition: &ParameterDefinition) -> String {
+    match &definition.kind {
+        ParameterKind::Text => "text".to_owned(),
+        ParameterKind::Boolean => "boolean".to_owned(),
+        ParameterKind::Choice(choices) => format!("choice of {}", choices.join(" | ")),
+        ParameterKind::File => "file".to_owned(),
+        ParameterKind::Other => definition.type_name.clone(),
+    }
 }

@@ -1,0 +1,77 @@
+//! `api`: a request of one's own, with the credentials, retries and redaction of every other one.
+
+use crate::cli::{ApiArgs, CodemagicApiArgs, CodemagicConnectionArgs, JenkinsConnectionArgs};
+use crate::error::{Error, ExitCode, RequestError};
+use crate::files;
+use crate::http::{Body, Method, Response};
+
+use super::session::Session;
+use super::{codemagic, jenkins};
+
+/// A request that was given.
+struct ApiRequest<'a> {
+    method: Method,
+    path: &'a str,
+    body: Option<Body>,
+}
+
+impl<'a> ApiRequest<'a> {
+    fn new(args: &'a ApiArgs) -> anyhow::Result<Self> {
+        let method = Method::parse(&args.method).ok_or_else(|| {
+            Error::usage(format!("method {:?}", args.method), "not supported")
+                .with_hint("use GET, POST, PUT, PATCH or DELETE")
+        })?;
+        // The credentials belong to one service; an address could name another one.
+        if !args.path.starts_with('/') || args.path.starts_with("//") {
+            return Err(Error::usage(format!("path {:?}", args.path), "must begin with a single /")
+                .with_hint("leave out the service's address: /user/teams")
+                .into());
+        }
+        let body = match &args.input {
+            Some(path) => Some(Body::bytes(&args.content_type, files::read_bytes(path, "input")?)),
+            None => None,
+        };
+        Ok(Self { method, path: &args.path, body })
+    }
+}
+
+pub fn codemagic(
+    args: &CodemagicApiArgs,
+    connection: &CodemagicConnectionArgs,
+    session: &mut Session,
+) -> anyhow::Result<ExitCode> {
+    let request = ApiRequest::new(&args.request)?;
+    let client = codemagic::connect(connection, session)?;
+    send(&request, session, || client.api(request.method, request.path, request.body.clone(), args.legacy))
+}
+
+pub fn jenkins(args: &ApiArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> anyhow::Result<ExitCode> {
+    let request = ApiRequest::new(args)?;
+    let (provider, _) = jenkins::connect_to_optional_job(None, None, connection, session)?;
+    send(&request, session, || provider.client().api(request.method, request.path, request.body.clone()))
+}
+
+/// Sends the request, a GET again while its error is retryable, and gives the answer's body to stdout.
+fn send(
+    request: &ApiRequest,
+    session: &mut Session,
+    mut once: impl FnMut() -> Result<Response, RequestError>,
+) -> anyhow::Result<ExitCode> {
+    let response = match request.method {
+        Method::Get => session.with_retries(once)?,
+        // What changes something must not be done twice.
+        _ => once().map_err(|failed| failed.error)?,
+    };
+    let text = response.text();
+    if session.is_json() {
+        let body: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|_| text.into());
+        let response = serde_json::json!({"status": response.status, "body": body});
+        session.writer.call.more.insert("response".to_owned(), response);
+    } else {
+        match std::str::from_utf8(&response.body) {
+            Ok(text) => session.console().write_bytes(session.console().redact(text).as_bytes()),
+            Err(_) => session.console().write_bytes(&response.body),
+        }
+    }
+    Ok(session.writer.succeed())
+}

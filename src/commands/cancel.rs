@@ -1,0 +1,47 @@
+//! `cancel` and `stop`: end builds, side by side. One that has ended already is no error.
+
+use std::time::Duration;
+
+use crate::document::Outcome;
+use crate::error::{Error, ExitCode};
+use crate::lifecycle::Provider;
+use crate::lifecycle::finish::{CancelResult, PATIENCE, cancel_all};
+
+use super::session::Session;
+use super::waiting::documents;
+
+/// Cancels the builds. `patience` is how long each may take to end after each request.
+pub fn run<P: Provider>(
+    provider: &P,
+    references: &[P::Reference],
+    patience: Option<Duration>,
+    session: &mut Session,
+) -> anyhow::Result<ExitCode> {
+    let mut builds = references.iter().map(|reference| provider.build(reference)).collect::<Result<Vec<_>, Error>>()?;
+    for build in &mut builds {
+        session.runtime.with_retries(|| provider.resolve(build))?;
+    }
+    session.writer.several = builds.len() > 1;
+    session.writer.documents = documents(provider, &builds);
+    let Session { runtime, writer, .. } = session;
+    let results = cancel_all(provider, &builds.iter().collect::<Vec<_>>(), patience.unwrap_or(PATIENCE), runtime);
+    for (document, result) in writer.documents.iter_mut().zip(results) {
+        let title = document.build.as_ref().map(|build| build.title.clone()).unwrap_or_default();
+        if let CancelResult::Failed(error) = &result {
+            let failed = Error::new(error.code(), title, result.to_string());
+            let failed = match error.hint() {
+                Some(hint) => failed.with_hint(hint),
+                None => failed,
+            };
+            runtime.console.error(&failed);
+            document.fail(&failed);
+            document.still_running = true;
+        } else {
+            let summary = format!("{title}: {result}");
+            runtime.console.line(&summary);
+            document.end(Outcome::Success, ExitCode::Success);
+            document.summary = Some(summary);
+        }
+    }
+    Ok(writer.worst())
+}

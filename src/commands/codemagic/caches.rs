@@ -1,0 +1,58 @@
+//! `codemagic caches`: lists or removes the build caches of an app.
+
+use std::io::{self, BufRead as _, IsTerminal as _};
+
+use serde_json::json;
+
+use crate::cli::{CachesArgs, CodemagicConnectionArgs};
+use crate::commands::session::Session;
+use crate::error::{Error, ExitCode};
+use crate::output::{Cell, Table};
+
+/// What `--clear` without an id means.
+const ALL: &str = "all";
+
+pub fn run(args: &CachesArgs, connection: &CodemagicConnectionArgs, session: &mut Session) -> anyhow::Result<ExitCode> {
+    let app_id = super::app_id(args.app_id.as_deref())?;
+    let client = super::connect(connection, session)?;
+    if let Some(cache) = &args.clear {
+        let cache = Some(cache.as_str()).filter(|cache| *cache != ALL);
+        let which = cache.map_or_else(|| format!("all caches of app {app_id}"), |cache| format!("cache {cache}"));
+        if cache.is_none() && !args.yes {
+            confirm(&which, session)?;
+        }
+        session.with_retries(|| client.clear_caches(&app_id, cache))?;
+        session.console().line(&format!("Codemagic removes {which}; it may take a while"));
+        return Ok(session.writer.succeed());
+    }
+    let caches = session.with_retries(|| client.caches(&app_id))?;
+    let mut table = Table::new("caches", &["id", "size", "last used", "workflow"]);
+    for cache in &caches {
+        table.row(vec![
+            Cell::text(&cache.id),
+            Cell::size(cache.size),
+            Cell::optional(cache.last_used.as_deref()),
+            Cell::optional(cache.workflow_id.as_deref()),
+        ]);
+    }
+    if !session.is_json() {
+        session.console().table(&table);
+    }
+    session.writer.call.more.insert("caches".to_owned(), json!(caches));
+    Ok(session.writer.succeed())
+}
+
+/// Asks a person on a terminal before everything is removed. A script was written by one who knew.
+fn confirm(which: &str, session: &Session) -> Result<(), Error> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(());
+    }
+    session.console().line(&format!("remove {which}? Type `yes`:"));
+    let mut answer = String::new();
+    drop(io::stdin().lock().read_line(&mut answer));
+    if matches!(answer.trim(), "yes" | "y") {
+        Ok(())
+    } else {
+        Err(Error::message(ExitCode::Usage, "nothing was removed").with_hint("--yes removes without asking"))
+    }
+}

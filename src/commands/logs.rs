@@ -1,0 +1,243 @@
+//! `codemagic logs` and `jenkins console`: the log of a build, as it is stored or as it grows.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::cli::{CodemagicConnectionArgs, ConsoleArgs, JenkinsConnectionArgs, LogsArgs, WatchArgs};
+use crate::codemagic::{BuildId, Client, LogFormat, StepLog};
+use crate::document::Outcome;
+use crate::download;
+use crate::error::{Error, ExitCode};
+use crate::files;
+use crate::lifecycle::Provider;
+use crate::output::{Console, LogPrinter, LogTarget, LogText, format_size};
+
+use super::session::Session;
+use super::waiting::{LogOptions, WaitOptions, documents, wait_for};
+use super::{codemagic, jenkins};
+
+pub fn codemagic(
+    args: &LogsArgs,
+    connection: &CodemagicConnectionArgs,
+    session: &mut Session,
+) -> anyhow::Result<ExitCode> {
+    let reference = codemagic::reference(&args.build, &args.scope)?;
+    if session.is_json() && args.dir.is_none() && !args.follow {
+        return Err(Error::message(ExitCode::Usage, "--json needs stdout for the document, where the logs would go")
+            .with_hint("pass --dir for the logs, or --result-file for the document")
+            .into());
+    }
+    if let Some(dir) = &args.dir {
+        files::check_folder(dir)?;
+    }
+    let provider = codemagic::connect(connection, session)?;
+    let mut build = provider.build(&reference)?;
+    session.runtime.with_retries(|| provider.resolve(&mut build))?;
+    session.writer.documents = documents(&provider, std::slice::from_ref(&build));
+    if args.follow {
+        let log = LogOptions { target: target(session), stages_only: false };
+        let options = WaitOptions { log: Some(log), log_lines: usize::MAX, ..WaitOptions::default() };
+        return Ok(wait_for(&provider, vec![build], &options, session));
+    }
+    let seen = session.runtime.with_retries(|| provider.poll(&mut build))?;
+    let id = BuildId::new(&seen.build.id);
+    session.writer.documents[0].build = Some(seen.build);
+    let id = id.ok_or_else(|| Error::message(ExitCode::NotFound, "the build has no ID"))?;
+    let steps = session.with_retries(|| provider.step_logs(&id))?;
+    let chosen = choose(&steps, args)?;
+    let format = if args.raw { LogFormat::Raw } else { LogFormat::Text };
+    let mut logs = Vec::new();
+    for (index, step) in chosen.iter().copied() {
+        let bytes = match &args.dir {
+            Some(dir) => {
+                fs::create_dir_all(dir).map_err(|error| {
+                    Error::new(ExitCode::Local, format!("folder {}", dir.display()), error.to_string())
+                })?;
+                let name = format!("{:02}-{}.log", index + 1, download::file_name(&step.name).replace(' ', "-"));
+                save(&provider, step, format, &dir.join(name), session)?
+            }
+            None => print(&provider, step, format, chosen.len() > 1, session.console())?,
+        };
+        match bytes {
+            Some(entry) => logs.push(entry),
+            None if args.step.is_some() => {
+                return Err(Error::message(ExitCode::NotFound, format!("step {:?} has no log", step.name)).into());
+            }
+            None => {}
+        }
+        if session.console().is_stdout_closed() {
+            // `| head` is no failure.
+            break;
+        }
+    }
+    if chosen.is_empty() {
+        session.console().line("no step of this build failed");
+    }
+    let document = &mut session.writer.documents[0];
+    document.more.insert("logs".to_owned(), Value::Array(logs));
+    document.end(Outcome::Success, ExitCode::Success);
+    Ok(session.writer.worst())
+}
+
+/// With `--json` stdout is for the document alone.
+fn target(session: &Session) -> LogTarget {
+    if session.is_json() { LogTarget::People } else { LogTarget::Data }
+}
+
+/// The steps that are wanted, each with its number.
+fn choose<'a>(steps: &'a [StepLog], args: &LogsArgs) -> Result<Vec<(usize, &'a StepLog)>, Error> {
+    let all: Vec<_> = steps.iter().enumerate().filter(|(_, step)| !args.failed || step.is_failed()).collect();
+    let Some(wanted) = &args.step else { return Ok(all) };
+    let ways: [fn(&StepLog, &str) -> bool; 3] = [
+        |step, wanted| step.id == wanted,
+        |step, wanted| step.name == wanted,
+        |step, wanted| step.name.to_lowercase() == wanted.to_lowercase(),
+    ];
+    let found = ways.iter().map(|is_same| all.iter().copied().filter(|(_, step)| is_same(step, wanted)).collect());
+    found.into_iter().find(|found: &Vec<_>| !found.is_empty()).ok_or_else(|| {
+        let kind = if args.failed { "failed step" } else { "step" };
+        let names: Vec<&str> = all.iter().map(|(_, step)| step.name.as_str()).collect();
+        Error::message(ExitCode::NotFound, format!("the build has no {kind} {wanted:?}"))
+            .with_hint(format!("its {kind}s: {}", names.join(", ")))
+    })
+}
+
+fn entry(step: &StepLog, bytes: u64, path: Option<&Path>) -> Value {
+    let path = path.map(|path| path.display().to_string());
+    json!({"step": step.name, "status": step.status, "bytes": bytes, "path": path})
+}
+
+/// Prints a log; `None` if the service has none.
+fn print(
+    client: &Client,
+    step: &StepLog,
+    format: LogFormat,
+    with_heading: bool,
+    console: &Console,
+) -> Result<Option<Value>, Error> {
+    let mut printer = LogPrinter::new(console, LogTarget::Data, false);
+    let mut raw = LogText::raw(console.redactor());
+    let mut bytes = 0;
+    let found = client.read_step_log(step, format, &mut |chunk| {
+        if with_heading && bytes == 0 {
+            console.data(&format!("==> {} <==", step.name));
+        }
+        bytes += chunk.len() as u64;
+        match format {
+            LogFormat::Text => printer.feed(chunk),
+            LogFormat::Raw => raw.push(chunk, &mut |piece, ends| write_raw(console, piece, ends)),
+        }
+        // What nobody reads any more need not be fetched.
+        if console.is_stdout_closed() { Err(Error::message(ExitCode::Local, "stdout is closed")) } else { Ok(()) }
+    });
+    printer.end();
+    raw.finish(&mut |piece, _| write_raw(console, piece, false));
+    match found {
+        Err(_) if console.is_stdout_closed() => Ok(Some(entry(step, bytes, None))),
+        found => Ok(found?.then(|| entry(step, bytes, None))),
+    }
+}
+
+fn write_raw(console: &Console, piece: &[u8], ends: bool) {
+    console.write_bytes(piece);
+    if ends {
+        console.write_bytes(b"\n");
+    }
+}
+
+/// Saves a log, secrets masked; `None` if the service has none.
+fn save(
+    client: &Client,
+    step: &StepLog,
+    format: LogFormat,
+    path: &Path,
+    session: &Session,
+) -> Result<Option<Value>, Error> {
+    let console = session.console();
+    let failed =
+        |error: io::Error| Error::new(ExitCode::Local, format!("log file {}", path.display()), error.to_string());
+    let file = files::temporary_beside(path).map_err(failed)?;
+    let half = file.path().to_owned();
+    // The process may be ended while it is stuck in a connect. A log that has its name by now is not there any more.
+    session.runtime.interrupt.on_raise(move || drop(fs::remove_file(half)));
+    let mut file = BufWriter::new(file);
+    let mut text = match format {
+        LogFormat::Text => LogText::new(console.redactor()),
+        LogFormat::Raw => LogText::raw(console.redactor()),
+    };
+    let mut bytes = 0;
+    let found = client.read_step_log(step, format, &mut |chunk| {
+        bytes += chunk.len() as u64;
+        let mut result = Ok(());
+        text.push(chunk, &mut |piece, ends| {
+            if result.is_ok() {
+                result = write_piece(&mut file, piece, ends);
+            }
+        });
+        result.map_err(failed)
+    })?;
+    let mut result = Ok(());
+    text.finish(&mut |piece, _| result = write_piece(&mut file, piece, false));
+    result.map_err(failed)?;
+    if !found {
+        return Ok(None);
+    }
+    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    console.line(&format!("saved {} ({})", path.display(), format_size(bytes)));
+    Ok(Some(entry(step, bytes, Some(path))))
+}
+
+fn write_piece(file: &mut impl Write, piece: &[u8], ends: bool) -> io::Result<()> {
+    file.write_all(piece)?;
+    if ends { file.write_all(b"\n") } else { Ok(()) }
+}
+
+pub fn jenkins(
+    args: &ConsoleArgs,
+    connection: &JenkinsConnectionArgs,
+    session: &mut Session,
+) -> anyhow::Result<ExitCode> {
+    let (provider, reference) = jenkins::connect_to_build(&args.build, connection, session)?;
+    let provider = provider.with_on_input(jenkins::on_input(args.input.on_input));
+    let mut build = provider.build(&reference)?;
+    session.runtime.with_retries(|| provider.resolve(&mut build))?;
+    build.set_log_offset(args.from);
+    session.writer.documents = documents(&provider, std::slice::from_ref(&build));
+    let target = target(session);
+    if args.follow {
+        let log = LogOptions { target, stages_only: args.stages };
+        let options = WaitOptions { log: Some(log), ..WaitOptions::new(&WatchArgs::clone(&args.watch)) };
+        session.limit(options.limits.total, std::time::Duration::ZERO);
+        return Ok(wait_for(&provider, vec![build], &options, session));
+    }
+    let seen = session.runtime.with_retries(|| provider.poll(&mut build))?;
+    session.writer.documents[0].build = Some(seen.build);
+    let known = build.build_ref().cloned().ok_or_else(|| {
+        Error::message(ExitCode::NotFound, format!("{reference} has no build yet"))
+            .with_hint("`cibridge jenkins wait --console` waits for it")
+    })?;
+    let client = provider.client();
+    let mut printer = LogPrinter::new(session.console(), target, args.stages);
+    let mut position = crate::jenkins::LogPosition::at(args.from);
+    let is_complete = session.with_retries(|| client.log_is_complete(&known))?
+        && session.with_retries(|| client.finished_log(&known, &mut position, &mut |text| printer.feed(text)))?;
+    if !is_complete {
+        loop {
+            let chunk =
+                session.with_retries(|| client.live_log(&known, &mut position, &mut |text| printer.feed(text)))?;
+            if !chunk.grew || !chunk.more || session.console().is_stdout_closed() {
+                break;
+            }
+        }
+        session
+            .console()
+            .line(&format!("the build is still running; --from {} shows what comes after this", position.offset));
+    }
+    printer.end();
+    session.writer.documents[0].end(Outcome::Success, ExitCode::Success);
+    Ok(session.writer.worst())
+}

@@ -1,0 +1,154 @@
+//! What a call has: console, clock and interrupt, how it reports, how it connects, and its result document.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::{HttpArgs, OutputArgs};
+use crate::error::{Error, ExitCode, RequestError};
+use crate::http::{Credential, Http, HttpOptions, RequestLogger};
+use crate::lifecycle::Runtime;
+use crate::output::Console;
+
+use super::result_writer::ResultWriter;
+
+/// What a call has.
+pub struct Session {
+    /// Console, clock, interrupt and time limit.
+    pub runtime: Runtime,
+    /// The result document.
+    pub writer: ResultWriter,
+    output: OutputArgs,
+    http: HttpArgs,
+}
+
+impl Session {
+    /// A session that has done nothing yet.
+    pub fn new(runtime: Runtime, output: OutputArgs, http: HttpArgs, writer: ResultWriter) -> Self {
+        Self { runtime, writer, output, http }
+    }
+
+    /// Checks what can be checked before anything remote happens.
+    pub fn prepare(&mut self) -> Result<(), Error> {
+        // An older binary may not know what a newer library asks for, so this comes first.
+        let is_new_enough = self.output.require_version.as_deref().map_or(Ok(()), require_version);
+        if let Some(path) = &self.output.result_file {
+            self.writer.check_file(path, &self.runtime.console)?;
+        }
+        is_new_enough
+    }
+
+    /// Ends the call: reports an error, completes the document, writes and prints it, and gives the exit code.
+    pub fn conclude(&mut self, result: Result<ExitCode, Error>) -> ExitCode {
+        match result {
+            Ok(code) => self.publish(code),
+            Err(error) => {
+                self.runtime.console.error(&error);
+                self.conclude_after(&error)
+            }
+        }
+    }
+
+    /// Ends a call whose error was reported already.
+    pub fn conclude_after(&mut self, error: &Error) -> ExitCode {
+        self.writer.fail(error);
+        self.publish(error.code())
+    }
+
+    fn publish(&mut self, code: ExitCode) -> ExitCode {
+        let console = self.runtime.console.clone();
+        self.writer.complete();
+        let written = self.writer.write();
+        if self.output.json {
+            self.writer.print(&console);
+        }
+        match written {
+            Ok(()) => code,
+            Err(error) => {
+                console.error(&error);
+                if code == ExitCode::Success { error.code() } else { code }
+            }
+        }
+    }
+
+    /// The console.
+    pub fn console(&self) -> &Console {
+        &self.runtime.console
+    }
+
+    /// Whether stdout is for the JSON document alone.
+    pub fn is_json(&self) -> bool {
+        self.output.json
+    }
+
+    /// One line of data on stdout, unless that is for the JSON document.
+    pub fn data(&self, text: &str) {
+        if !self.output.json {
+            self.runtime.console.data(text);
+        }
+    }
+
+    /// Sends a request again while its error is retryable; see [`Runtime::with_retries`].
+    pub fn with_retries<T>(&self, request: impl FnMut() -> Result<T, RequestError>) -> Result<T, Error> {
+        self.runtime.with_retries(request)
+    }
+
+    /// Sets the time limit of the whole call, of which earlier calls have used `waited`.
+    pub fn limit(&mut self, timeout: Option<Duration>, waited: Duration) {
+        self.runtime.deadline = timeout.map(|limit| self.runtime.clock.now() + limit.saturating_sub(waited));
+    }
+
+    /// The settings of connections to a service that closes idle ones after `keep_idle`.
+    pub fn http_options(&self, keep_idle: Duration) -> HttpOptions {
+        HttpOptions {
+            ca_cert: self.http.ca_cert.clone(),
+            client_cert: None,
+            client_key: None,
+            keep_idle,
+            connect_timeout: self.http.connect_timeout,
+            answer_timeout: self.http.answer_timeout,
+            allow_http: self.http.allow_http,
+        }
+    }
+
+    /// Connections with these credentials.
+    pub fn connections(&self, options: HttpOptions, credentials: Vec<Credential>) -> Http {
+        let console = self.runtime.console.clone();
+        let log = self.output.verbose.then(|| Arc::new(move |line: &str| console.line(line)) as RequestLogger);
+        Http::new(options, credentials, self.runtime.interrupt.clone(), log)
+    }
+}
+
+/// Refuses to run as a binary that is older than the one that is needed.
+fn require_version(wanted: &str) -> Result<(), Error> {
+    let own = env!("CARGO_PKG_VERSION");
+    let numbers = |text: &str| text.split('.').map(|part| part.parse::<u64>().ok()).collect::<Option<Vec<_>>>();
+    let Some(required) = numbers(wanted).filter(|numbers| numbers.len() == 3) else {
+        return Err(Error::usage(format!("--require-version {wanted}"), "not a valid version (expected X.Y.Z)"));
+    };
+    if numbers(own).is_some_and(|own| own < required) {
+        return Err(Error::message(
+            ExitCode::Usage,
+            format!("this cibridge {own} is older than {wanted}, which is needed"),
+        )
+        .with_hint("install the newer cibridge on this machine"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_version_than_the_needed_one_is_refused() {
+        assert!(require_version("0.0.1").is_ok());
+        assert!(require_version(env!("CARGO_PKG_VERSION")).is_ok());
+        for (wanted, words) in
+            [("99.0.0", "is older than 99.0.0"), ("1.2", "not a valid version"), ("x", "not a valid")]
+        {
+            let error = require_version(wanted).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+            assert_eq!(error.code(), ExitCode::Usage);
+        }
+    }
+}

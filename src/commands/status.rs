@@ -1,0 +1,46 @@
+//! `status`: the state of builds, in one poll each.
+
+use crate::document::Outcome;
+use crate::error::{Error, ExitCode};
+use crate::lifecycle::Provider;
+use crate::model::Phase;
+use crate::output::{Cell, Table};
+
+use super::session::Session;
+use super::waiting::documents;
+
+pub fn run<P: Provider>(provider: &P, references: &[P::Reference], session: &mut Session) -> anyhow::Result<ExitCode> {
+    let mut builds = references.iter().map(|reference| provider.build(reference)).collect::<Result<Vec<_>, Error>>()?;
+    session.writer.several = builds.len() > 1;
+    session.writer.documents = documents(provider, &builds);
+    let mut table = Table::new("builds", &["id", "number", "status", "url"]);
+    for (index, build) in builds.iter_mut().enumerate() {
+        session.runtime.with_retries(|| provider.resolve(build))?;
+        let seen = session.runtime.with_retries(|| provider.poll(build))?;
+        provider.take_notes(build).iter().for_each(|note| session.console().line(note));
+        let document = &mut session.writer.documents[index];
+        document.steps = session.runtime.with_retries(|| provider.steps(build)).unwrap_or_default();
+        let shown = &seen.build;
+        table.row(vec![
+            Cell::text(&shown.id),
+            Cell::optional(shown.number),
+            Cell::state(&shown.status),
+            Cell::text(&shown.url),
+        ]);
+        let summary = format!("{}: {}", shown.title, shown.status);
+        match seen.phase {
+            Phase::Ended(code) => document.end(Outcome::of(code), code),
+            Phase::Queued | Phase::Running => {
+                document.end(Outcome::Running, ExitCode::Success);
+                document.still_running = true;
+            }
+        }
+        document.summary = Some(summary);
+        document.build = Some(seen.build);
+        document.artifacts = seen.artifacts;
+    }
+    if !session.is_json() {
+        session.console().table(&table);
+    }
+    Ok(session.writer.worst())
+}

@@ -1,0 +1,163 @@
+//! Waiting for builds: watch them, turn their ends into documents, collect what they left. `trigger --wait`, `wait` and
+//! the verbs that follow a log share it.
+
+use std::time::Duration;
+
+use crate::cli::{CollectArgs, WatchArgs};
+use crate::document::Document;
+use crate::error::ExitCode;
+use crate::lifecycle::collect::{CollectOptions, collect};
+use crate::lifecycle::finish::{FinishOptions, PATIENCE, cancel_all, finish, note_before_cancel};
+use crate::lifecycle::{Limits, LogSink, Provider, Runtime, Watch, watch_all};
+use crate::model::Build;
+use crate::output::{Console, LogTarget};
+
+use super::log_sink::ConsoleLog;
+use super::session::Session;
+
+/// How builds are waited for.
+#[derive(Debug, Clone, Default)]
+pub struct WaitOptions {
+    /// When the wait ends before the build does.
+    pub limits: Limits,
+    /// A fixed pause between polls.
+    pub interval: Option<Duration>,
+    /// This call has started the build.
+    pub started: bool,
+    /// Cancel builds when the wait ends before they do.
+    pub cancel: bool,
+    /// Cancel no build for whatever reason.
+    pub never_cancel: bool,
+    /// Show the log.
+    pub log: Option<LogOptions>,
+    /// Lines of a failed build's log to show.
+    pub log_lines: usize,
+    /// A step that failed makes a successful build unstable.
+    pub fail_on_step_failure: bool,
+    /// What to download.
+    pub collect: CollectOptions,
+}
+
+/// Where the log goes.
+#[derive(Debug, Clone, Copy)]
+pub struct LogOptions {
+    /// stdout or stderr.
+    pub target: LogTarget,
+    /// Only the stages of a Pipeline.
+    pub stages_only: bool,
+}
+
+impl WaitOptions {
+    /// What the arguments say that every wait has. The rest has its defaults.
+    pub fn new(watch: &WatchArgs) -> Self {
+        let limits =
+            Limits { queue: watch.queue_timeout, run: watch.run_timeout, total: watch.timeout, ..Limits::default() };
+        let log = watch.console.then_some(LogOptions { target: LogTarget::People, stages_only: false });
+        Self { limits, interval: watch.poll_interval, log, log_lines: watch.log_lines, ..Self::default() }
+    }
+}
+
+/// What the arguments say is to be collected.
+pub fn collect_options(args: &CollectArgs, interval: Option<Duration>) -> CollectOptions {
+    CollectOptions {
+        globs: args.artifacts.clone(),
+        dir: args.artifacts_dir.clone(),
+        junit: args.junit.clone(),
+        jobs: args.download.jobs,
+        allow_none: args.download.allow_none,
+        interval,
+    }
+}
+
+/// The builds of a call. When a panic unwinds through it, those that the call owns are canceled as after SIGTERM.
+struct Builds<'a, P: Provider> {
+    provider: &'a P,
+    watches: Vec<Watch<'a, P>>,
+    is_owner: bool,
+    runtime: Runtime,
+}
+
+impl<P: Provider> Drop for Builds<'_, P> {
+    fn drop(&mut self) {
+        if self.is_owner && std::thread::panicking() {
+            // What is still to be done must be done quickly.
+            self.runtime.interrupt.raise(ExitCode::InternalError);
+            let builds: Vec<&P::Build> = self.watches.iter().map(|watch| &watch.build).collect();
+            for (build, result) in builds.iter().zip(cancel_all(self.provider, &builds, PATIENCE, &self.runtime)) {
+                self.runtime.console.line(&format!("{}: {result}", self.provider.summary(build).title));
+            }
+        }
+    }
+}
+
+/// Waits for the builds, one for each document of the session, and gives the code of the worst end.
+pub fn wait_for<P: Provider>(
+    provider: &P,
+    builds: Vec<P::Build>,
+    options: &WaitOptions,
+    session: &mut Session,
+) -> ExitCode {
+    let Session { runtime, writer, .. } = session;
+    let limits = &options.limits;
+    let several = builds.len() > 1;
+    let watch = |build| {
+        let watch = Watch::new(provider, build, options.started, limits, options.interval, &*runtime.clock);
+        match options.log {
+            Some(log) => watch.with_log(console_log::<P>(&runtime.console, log, options.log_lines)),
+            None => watch,
+        }
+    };
+    let watches = builds.into_iter().map(watch).collect();
+    let is_owner = options.cancel && !options.never_cancel && !limits.once;
+    let mut builds = Builds { provider, watches, is_owner, runtime: runtime.clone() };
+    let watches = &mut builds.watches;
+    let mut announced = vec![options.started; watches.len()];
+    watch_all(provider, watches, &*runtime.clock, &mut |index, watch, event| {
+        if limits.once {
+            // A caller that polls again and again gets one line each time, not the whole story.
+            return;
+        }
+        let build = watch.snapshot.as_ref().map(|seen| &seen.build);
+        if let (Some(build), false) = (build, announced[index]) {
+            announced[index] = true;
+            runtime.console.line(&format!("{}: {}", build.title, build.url));
+        }
+        let prefix = build.filter(|_| several).map(|build| format!("[{}] ", short_name(build))).unwrap_or_default();
+        runtime.console.event(&prefix, &event);
+    });
+    let finish_options = FinishOptions {
+        cancel: options.cancel,
+        never_cancel: options.never_cancel,
+        once: limits.once,
+        log_lines: options.log_lines,
+        fail_on_step_failure: options.fail_on_step_failure,
+    };
+    if note_before_cancel(watches, finish_options, &mut writer.documents) {
+        writer.worst();
+        writer.write_partial(&runtime.console);
+    }
+    finish(provider, watches, finish_options, &mut writer.documents, runtime);
+    let builds: Vec<&P::Build> = watches.iter().map(|watch| &watch.build).collect();
+    collect(provider, &builds, &options.collect, &mut writer.documents, runtime);
+    writer.worst()
+}
+
+fn console_log<'a, P: Provider>(console: &Console, log: LogOptions, lines: usize) -> Box<dyn LogSink + 'a> {
+    // A log that grows is shown as it comes; the log of a step is limited when the step succeeded.
+    let lines = (!P::LIVE_LOG).then_some(lines);
+    Box::new(ConsoleLog::new(console, log.target, log.stages_only, lines))
+}
+
+/// The build's name before a line about one of several: its number, or its job and number.
+fn short_name(build: &Build) -> String {
+    match build.number {
+        Some(number) if !build.id.contains('#') => number.to_string(),
+        _ => build.id.clone(),
+    }
+}
+
+/// A document for each build, filled in as far as the build is known.
+pub fn documents<P: Provider>(provider: &P, builds: &[P::Build]) -> Vec<Document> {
+    let document = |build| Document { build: Some(provider.summary(build)), ..Document::new(P::NAME) };
+    builds.iter().map(document).collect()
+}
