@@ -167,9 +167,11 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What must be escaped in one path segment (RFC 3986, `pchar`), and `%` itself.
+/// What must be escaped in one path segment (RFC 3986, `pchar`), and `%` itself. `;` too: what follows it is taken for
+/// path parameters, and Jetty answers 400 (measured with Jenkins 2.516.2).
 const SEGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
+    .add(b';')
     .add(b'"')
     .add(b'#')
     .add(b'%')
@@ -275,7 +277,7 @@ mod tests {
 
     #[test]
     fn segments_stay_one_segment() {
-        assert_eq!(Segment::new("a b/c%?").unwrap().to_string(), "a%20b%2Fc%25%3F");
+        assert_eq!(Segment::new("a b/c%?;d").unwrap().to_string(), "a%20b%2Fc%25%3F%3Bd");
         assert!(Segment::new("..").is_none());
         assert_eq!(query([("branch", "feature/x y")]), "?branch=feature%2Fx%20y");
     }

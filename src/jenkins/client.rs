@@ -12,6 +12,10 @@ use crate::clock::Clock;
 use crate::error::{Error, RequestError};
 use crate::http::retry;
 use crate::http::{Body, Fault, Http, Method, Request, Response, Stream, Url};
+use crate::secret::{Redactor, Secret};
+
+/// Addresses that are tried for a controller that is not where it was said to be.
+const MOST_CANDIDATES: usize = 4;
 
 /// What makes a POST without an API token acceptable. The crumb is worth nothing without its session.
 #[derive(Debug, Clone)]
@@ -48,12 +52,19 @@ pub struct Client {
     pub(super) identity: Identity,
     pub(super) clock: Arc<dyn Clock>,
     memory: Mutex<Memory>,
+    /// Learns crumbs and session cookies, which are as good as credentials.
+    redactor: Redactor,
 }
 
 impl Client {
     /// A client of the controller at `root`; nothing is sent yet.
     pub fn new(http: Http, root: Url, identity: Identity, clock: Arc<dyn Clock>) -> Self {
-        Self { http, root, identity, clock, memory: Mutex::default() }
+        Self { http, root, identity, clock, memory: Mutex::default(), redactor: Redactor::default() }
+    }
+
+    /// The same client, whose crumbs and session cookies `redactor` replaces in every output.
+    pub fn with_redactor(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
     }
 
     /// A client for the last requests of a process that was asked to end: one try each, at most `limit` long.
@@ -64,12 +75,13 @@ impl Client {
             identity: self.identity.clone(),
             clock: Arc::clone(&self.clock),
             memory: Mutex::new(self.memory().clone()),
+            redactor: self.redactor.clone(),
         }
     }
 
     /// The same controller with other credentials, e.g. those of a token that was just created.
     pub fn with_identity(&self, http: Http, identity: Identity) -> Self {
-        Self::new(http, self.root.clone(), identity, Arc::clone(&self.clock))
+        Self::new(http, self.root.clone(), identity, Arc::clone(&self.clock)).with_redactor(self.redactor.clone())
     }
 
     /// The controller's root.
@@ -104,11 +116,16 @@ impl Client {
 
     /// Who Jenkins takes the caller for. It needs no permission at all (`hudson.security.WhoAmI` is unprotected).
     pub fn who_am_i(&self) -> Result<WhoAmI, RequestError> {
-        let seen: wire::WhoAmI = self.json("the controller", "/whoAmI/api/json?tree=name,anonymous", |seen| {
-            // Any other JSON is an answer of something else.
-            let seen: &wire::WhoAmI = seen;
-            !seen.name.is_empty()
-        })?;
+        let subject = "the controller";
+        let request = self.get("/whoAmI/api/json?tree=name,anonymous").map_err(RequestError::permanent)?;
+        let response = self.exchange(subject, &request)?;
+        if response.status == 404 {
+            // Every controller has this page; below another address Jenkins answers 404 in its own name.
+            return Err(RequestError::permanent(self.wrong_root(subject, &response)));
+        }
+        let seen = wire::decode::<wire::WhoAmI>(&response.body).filter(|_| response.status == 200);
+        // Any other JSON is an answer of something else.
+        let seen = seen.filter(|seen| !seen.name.is_empty()).ok_or_else(|| self.refusal(subject, &response))?;
         Ok(WhoAmI { name: seen.name, anonymous: seen.anonymous })
     }
 
@@ -203,6 +220,10 @@ impl Client {
         }
         let cookies: Vec<_> = response.headers("set-cookie").filter_map(|cookie| cookie.split(';').next()).collect();
         let cookies = cookies.into_iter().filter(|cookie| !cookie.ends_with('=')).collect::<Vec<_>>().join("; ");
+        self.redactor.add_secret(&Secret::new(answer.crumb.as_str()));
+        for cookie in cookies.split("; ").filter_map(|cookie| cookie.split_once('=')) {
+            self.redactor.add_secret(&Secret::new(cookie.1));
+        }
         self.memory().crumb = Some(Crumb { field: answer.crumb_request_field, value: answer.crumb, cookies });
         true
     }
@@ -245,13 +266,36 @@ impl Client {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The error for a 404 that means a wrong controller URL, with the right one if it can be found.
+    fn wrong_root(&self, subject: &str, response: &Response) -> Error {
+        let found = self.candidates().into_iter().find(|root| {
+            let login = root.below("/login").map(|url| Request::new(Method::Get, url).without_redirects().anonymous());
+            let answer = login.ok().and_then(|login| self.http.send(&login).ok());
+            answer.is_some_and(|answer| answer.header("x-jenkins").is_some())
+        });
+        no_controller(subject, &self.root, found.as_ref(), response)
+    }
+
+    /// Where else the controller may be: each folder above the given address, and below the usual context path.
+    fn candidates(&self) -> Vec<Url> {
+        let given = self.root.without_query();
+        let (scheme, rest) = given.split_once("://").unwrap_or_default();
+        let mut path = rest.trim_end_matches('/');
+        let mut candidates = vec![format!("{scheme}://{path}/jenkins")];
+        while let Some((above, _)) = path.rsplit_once('/') {
+            candidates.push(format!("{scheme}://{above}"));
+            path = above;
+        }
+        candidates.iter().take(MOST_CANDIDATES).filter_map(|root| Url::parse(root).ok()).collect()
+    }
+
     /// What an answer that is no success means: why, and whether another try may succeed.
     pub(super) fn refusal(&self, subject: &str, response: &Response) -> RequestError {
         let retryable = retry::is_retryable(response.status) || response.is_success();
         let retry_after = response.retry_after().filter(|_| matches!(response.status, 429 | 503));
         let is_unknown = response.header("x-jenkins").is_none() && self.version().is_none();
         let error = if response.status == 404 && is_unknown {
-            no_controller(subject, &self.root, response)
+            self.wrong_root(subject, response)
         } else {
             refused(subject, &self.identity, response)
         };

@@ -91,14 +91,16 @@ pub(super) fn refused(subject: &str, identity: &Identity, response: &Response) -
     }
 }
 
-/// The error for a 404 of something that never identified itself as Jenkins: the address is wrong, not the name.
-pub(super) fn no_controller(subject: &str, root: &Url, response: &Response) -> Error {
+/// The error for a 404 that means a wrong controller URL: nothing there identified itself as Jenkins, or what every
+/// controller has is missing. `found` is where Jenkins answers instead.
+pub(super) fn no_controller(subject: &str, root: &Url, found: Option<&Url>, response: &Response) -> Error {
     let root = root.without_query();
-    let reason = format!("not found, and nothing at {root} identifies itself as Jenkins (HTTP 404{})", page(response));
-    Error::new(ExitCode::NotFound, subject, reason).with_hint(format!(
-        "check the controller URL: does Jenkins have a context path, as in {}/jenkins?",
-        root.trim_end_matches('/')
-    ))
+    let root = root.trim_end_matches('/');
+    let reason = format!("not found: {root} is not the root of a Jenkins controller (HTTP 404{})", page(response));
+    Error::new(ExitCode::NotFound, subject, reason).with_hint(match found {
+        Some(found) => format!("Jenkins answers at {}: use that as the controller URL", found.without_query()),
+        None => format!("check the controller URL: does Jenkins have a context path, as in {root}/jenkins?"),
+    })
 }
 
 /// The same for the request that starts a build, where an exception has a few usual reasons.
@@ -217,7 +219,7 @@ fn unauthorized(subject: &str, identity: &Identity, response: &Response) -> Erro
             "the token is wrong, revoked or expired, or belongs to another user; with single sign-on it may end with the user's session",
         ),
         Identity::Password(user) => error(format!("user {user} and this password were refused (HTTP 401)")).with_hint(
-            "an API token is `11` followed by 32 hexadecimal digits; create one with `cibridge jenkins token create`, or under Security on the user's page",
+            "an API token is `11` followed by 32 hexadecimal digits; create one under Security on the user's page",
         ),
         Identity::Bearer => error("the bearer token was refused (HTTP 401)".to_owned())
             .with_hint("it may have expired; Jenkins itself knows only user and API token"),

@@ -362,7 +362,7 @@ fn the_same_answer_means_another_thing_for_other_credentials() {
         ),
         (
             of(password(), 401, &[("www-authenticate", "Basic realm=\"Jenkins\"")], ""),
-            "10 user dev and this password were refused (HTTP 401) | an API token is `11` followed by 32 hexadecimal digits; create one with `cibridge jenkins token create`, or under Security on the user's page",
+            "10 user dev and this password were refused (HTTP 401) | an API token is `11` followed by 32 hexadecimal digits; create one under Security on the user's page",
         ),
         (
             of(Identity::Bearer, 401, &[], ""),

@@ -196,7 +196,17 @@ impl Client {
     /// Adds to the error about a job that is not there the names of those that are.
     pub fn suggest_jobs(&self, job: &JobRef, error: Error) -> Error {
         let parent = job.parent();
-        let Ok(names) = self.names(parent.as_ref()) else { return error };
+        let names = match self.names(parent.as_ref()) {
+            Ok(names) => names,
+            Err(failed) if failed.error.code() == ExitCode::Refused => {
+                let parent = parent.map(|parent| parent.to_string()).unwrap_or_default();
+                let hint = format!(
+                    "{parent} is a job, not a multibranch project or folder: leave out --branch, or what follows its name"
+                );
+                return error.with_hint(hint);
+            }
+            Err(_) => return error,
+        };
         let shown: Vec<String> = names.iter().map(|name| name.replace("%2F", "/")).collect();
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
         let place = parent.map_or_else(|| "the controller".to_owned(), |parent| format!("folder {parent}"));
