@@ -103,7 +103,7 @@ fn replacement(world: &World, listener: Listener, request: &Request, kind: &Faul
                 (None, Some(body)) => Response::text(*status, body),
                 (None, None) => own_error(listener, request, *status),
             };
-            headers.iter().for_each(|(name, value)| response.set(name, value));
+            response.set_all(headers);
             response
         }
         FaultKind::Page { page: which, status } => page(*which, *status),
@@ -173,8 +173,8 @@ fn bend(kind: &FaultKind, mut response: Response) -> (Response, Tweaks) {
         FaultKind::ContentType { value } if value.is_empty() => response.remove("content-type"),
         FaultKind::ContentType { value } => response.set("Content-Type", value),
         FaultKind::Headers { set, remove } => {
-            remove.iter().for_each(|name| response.remove(name));
-            set.iter().for_each(|(name, value)| response.set(name, value));
+            response.remove_all(remove);
+            response.set_all(set);
         }
         FaultKind::Patch { value } => {
             if let Ok(mut body) = serde_json::from_slice::<Value>(&response.body()) {

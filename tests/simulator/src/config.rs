@@ -141,8 +141,6 @@ pub enum UnknownWorkflow {
     FailBuild,
     /// The start is refused.
     Refuse,
-    /// The build runs as if the workflow were known.
-    Run,
 }
 
 /// TLS of all listeners.

@@ -3,6 +3,7 @@
 use crate::content::Content;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// One request as it came.
 #[derive(Clone, Debug, Default)]
@@ -139,8 +140,18 @@ impl Response {
         self.headers.push((name.to_owned(), value.to_owned()));
     }
 
+    pub(crate) fn set_all(&mut self, headers: &BTreeMap<String, String>) {
+        for (name, value) in headers {
+            self.set(name, value);
+        }
+    }
+
     pub(crate) fn remove(&mut self, name: &str) {
-        self.headers.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
+        self.remove_all(&[name]);
+    }
+
+    pub(crate) fn remove_all(&mut self, names: &[impl AsRef<str>]) {
+        self.headers.retain(|(n, _)| !names.iter().any(|name| n.eq_ignore_ascii_case(name.as_ref())));
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {

@@ -105,8 +105,6 @@ pub struct Counters {
     pub faults: u64,
     /// Requests to the storage that carried credentials.
     pub leaked_credentials: u64,
-    /// Starts that reached the queue of the Jenkins.
-    pub jenkins_triggers: u64,
 }
 
 impl World {

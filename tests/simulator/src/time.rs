@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 /// A point in simulated time: microseconds since 1970-01-01 UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SimTime(i64);
 
 /// Microseconds in a second.

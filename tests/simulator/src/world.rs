@@ -2,7 +2,7 @@
 
 use crate::builds::{Build, BuildInfo, StartRequest, Via};
 use crate::clock::{Advance, Clock};
-use crate::config::{App, Config, History, UnknownWorkflow};
+use crate::config::{App, Config, History};
 use crate::fault::Faults;
 use crate::http::Request;
 use crate::ids::IdSource;
@@ -176,7 +176,7 @@ impl World {
         fresh.connections.retain(|c| !c.closed);
         fresh.requests_made = self.requests_made;
         fresh.connections_made = self.connections_made;
-        fresh.ids = std::mem::replace(&mut self.ids, IdSource::default());
+        fresh.ids = std::mem::take(&mut self.ids);
         fresh.keep_jenkins_port(self);
         *self = fresh;
     }
@@ -261,15 +261,10 @@ impl World {
         }
     }
 
-    /// Is the workflow one of the app's, or does nobody care?
+    /// Is the workflow one of the app's?
     pub(crate) fn workflow_known(&self, request: &StartRequest) -> bool {
-        self.config.unknown_workflow == UnknownWorkflow::Run
-            || self
-                .config
-                .apps
-                .iter()
-                .find(|a| a.id == request.app_id)
-                .is_some_and(|a| a.workflows.iter().any(|w| w.id == request.workflow_id))
+        let app = self.config.apps.iter().find(|a| a.id == request.app_id);
+        app.is_some_and(|a| a.workflows.iter().any(|w| w.id == request.workflow_id))
     }
 
     /// Puts finished builds into the past.

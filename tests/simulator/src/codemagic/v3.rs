@@ -18,11 +18,10 @@ pub(super) fn route(world: &mut World, call: &Call<'_>) -> Response {
             let team = json!({"id": DEFAULT_TEAM, "name": "Demo team", "icon_url": null});
             page(world, call, &if world.config.list_teams { vec![team] } else { Vec::new() })
         }
-        ("GET", ["user", "apps"]) => page(world, call, &apps(world, call)),
         ("GET", ["teams", team, "apps" | "builds"]) if *team != DEFAULT_TEAM => {
             error(Family::V3, 404, "Team not found")
         }
-        ("GET", ["teams", _, "apps"]) => page(world, call, &apps(world, call)),
+        ("GET", ["user", "apps"] | ["teams", _, "apps"]) => page(world, call, &apps(world, call)),
         ("GET", ["teams", _, "builds"]) => list(world, call),
         ("GET", ["apps", app, "workflows"]) => match find_app(world, app) {
             Ok(app) => Response::json(200, &json!({"data": app.workflows.iter().map(workflow).collect::<Value>()})),

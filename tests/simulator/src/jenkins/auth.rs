@@ -64,7 +64,7 @@ impl Call<'_> {
     fn own_crumb(&self) -> Option<String> {
         let session = self.caller.session.as_deref()?;
         let seed = hash(&format!("{session} {}", self.caller.name.as_deref().unwrap_or("anonymous")));
-        Some((0..4).map(|n| format!("{:016x}", mix(seed ^ n))).collect())
+        Some((0..4).fold(String::new(), |crumb, n| format!("{crumb}{:016x}", mix(seed ^ n))))
     }
 
     /// Opens a session by a cookie, if there is none yet.
@@ -146,8 +146,8 @@ impl Call<'_> {
         let uuid = self.ids.uuid();
         let mut data = json!({"tokenName": name, "tokenUuid": uuid, "tokenValue": value});
         let days = self.form.first("expirationDuration").and_then(|days| days.parse::<i64>().ok());
-        let date = self.form.first("tokenExpiration").and_then(|day| SimTime::from_date(&day));
-        let expires = days.map(|days| self.now.plus(days * DAY)).or(date).filter(|_| self.j.config.token_expiry);
+        let day = self.form.first("tokenExpiration").and_then(|text| SimTime::from_date(&text));
+        let expires = days.map(|days| self.now.plus(days * DAY)).or(day).filter(|_| self.j.config.token_expiry);
         if self.j.config.token_expiry {
             data["expirationDate"] = json!(expires.map(|e| e.v3()[..10].to_owned()));
             data["aboutToExpire"] = json!(expires.is_some_and(|e| e.since(self.now) < 7 * DAY));

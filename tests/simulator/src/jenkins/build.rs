@@ -50,7 +50,7 @@ impl Call<'_> {
     /// The whole log; of a running build its complete lines, and not more of them than a page has.
     fn console(&mut self, index: usize) -> Response {
         let run = &self.j.runs[index];
-        let end = if run.log_open { run.log.page_end(0) } else { run.log.len() };
+        let end = if run.log_closed { run.log.len() } else { run.log.page_end(0) };
         let response = Response::new(200, "text/plain;charset=utf-8", run.log.read(0, end, Form::Plain));
         if run.pipeline() { response.with("Transfer-Encoding", "chunked") } else { response }
     }
@@ -62,7 +62,7 @@ impl Call<'_> {
         let given = self.form.first("start").and_then(|s| s.parse().ok()).unwrap_or(0);
         // Beyond the end it begins again.
         let start = if given > size { 0 } else { given };
-        let end = if run.log_open { log.page_end(start) } else { size };
+        let end = if run.log_closed { size } else { log.page_end(start) };
         let lossy = !html && self.j.config.log == JenkinsLog::Lossy;
         // The text form says that it sent everything, whatever it sent.
         let next = if lossy { size } else { end };
@@ -77,7 +77,7 @@ impl Call<'_> {
             response.set("X-ConsoleAnnotator", &opaque(&format!("{index} {end}"), 120));
         }
         response.set("X-Text-Size", &next.to_string());
-        if run.log_open {
+        if !run.log_closed {
             response.set("X-More-Data", "true");
         }
         response

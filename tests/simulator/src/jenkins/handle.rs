@@ -1,6 +1,6 @@
 //! The Jenkins as tests use it.
 
-use super::config::{JenkinsConfig, JenkinsJob};
+use super::config::JenkinsConfig;
 use super::log::Form;
 use super::plan::JenkinsPlan;
 use super::run::{JenkinsAnswer, JenkinsFile, Order, Place, Run};
@@ -43,7 +43,7 @@ pub struct JenkinsRun {
     /// Description of the build.
     pub description: Option<String>,
     /// Bytes of the log as stored.
-    pub log_size: u64,
+    pub log_size: usize,
 }
 
 /// Where [`Simulator::move_jenkins_run`] moves a run.
@@ -107,7 +107,7 @@ impl Jenkins {
             description: run.description.clone(),
             log_size: run.log.len(),
         };
-        self.runs.iter().filter(|r| !r.deleted).map(info).collect()
+        self.runs.iter().map(info).collect()
     }
 
     /// Moves one run; false if there is none of this id.
@@ -173,11 +173,6 @@ impl Simulator {
         self.with_jenkins(|j| j.plans.push(plan));
     }
 
-    /// Adds a job or replaces one; its numbers continue.
-    pub fn jenkins_job(&self, job: JenkinsJob) {
-        self.with_jenkins(|j| j.add_job(job));
-    }
-
     /// Changes settings; tokens, jobs and plans are those of the start, and the socket stays.
     pub fn configure_jenkins(&self, change: impl FnOnce(&mut JenkinsConfig)) {
         self.with_jenkins(|j| change(&mut j.config));
@@ -217,15 +212,6 @@ impl Simulator {
     /// Forgets a queue item, as after five minutes or by a restart.
     pub fn forget_jenkins_item(&self, queue_id: u64) {
         self.with_jenkins(|j| j.runs.iter_mut().filter(|r| r.id == queue_id).for_each(|r| r.item_gone = true));
-    }
-
-    /// Deletes a build.
-    pub fn delete_jenkins_build(&self, job: &str, number: u32) {
-        self.with_jenkins(|j| {
-            if let Some(index) = j.build(job, number) {
-                j.runs[index].deleted = true;
-            }
-        });
     }
 
     /// Restarts the Jenkins: another session id, no sessions, no items that left the queue. If connections are to be

@@ -31,7 +31,6 @@ pub(crate) use state::{Jenkins, Port};
 use crate::content::Content;
 use crate::http::{Request, Response};
 use crate::ids::IdSource;
-use crate::record::Counters;
 use crate::time::SimTime;
 use auth::Caller;
 use form::Form;
@@ -45,7 +44,6 @@ const OPAQUE_JSON: &str = "application/json;charset=utf-8";
 struct Call<'a> {
     j: &'a mut Jenkins,
     ids: &'a mut IdSource,
-    counters: &'a mut Counters,
     now: SimTime,
     /// Address of the storage.
     storage: &'a str,

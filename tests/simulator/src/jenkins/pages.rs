@@ -55,9 +55,8 @@ impl Call<'_> {
         let page = format!(
             "\n  \n  <!DOCTYPE html><html><head resURL=\"{base}/static/{session}\" data-rooturl=\"{base}\">\n    \n    \n\n    \
              <title>{title}</title></head><body id=\"jenkins\" data-model-type=\"hudson.model.Hudson\">\
-             <div id=\"main-panel\">{panel}</div><footer><a href=\"https://www.jenkins.io/\">Jenkins {}</a></footer>\
-             </body></html>",
-            VERSION
+             <div id=\"main-panel\">{panel}</div><footer><a href=\"https://www.jenkins.io/\">Jenkins {VERSION}</a></footer>\
+             </body></html>"
         );
         let mut response = Response::new(status, "text/html;charset=utf-8", Content::from_text(&page));
         for (name, value) in [
@@ -168,7 +167,7 @@ impl Call<'_> {
                      </form>";
         let mut response = self.page(200, "Sign in - Jenkins", panel);
         let absent = ["X-Hudson-Theme", "Referrer-Policy", "Cross-Origin-Opener-Policy"];
-        absent.iter().for_each(|name| response.remove(name));
+        response.remove_all(&absent);
         response
     }
 

@@ -20,7 +20,7 @@ const LONGEST_TARGET: usize = 8 << 10;
 pub(crate) fn answer(world: &mut World, request: &Request) -> Response {
     let now = world.now();
     let poll = world.clock.mode == Advance::Poll;
-    let World { jenkins: Some(j), ids, counters, addresses, .. } = world else { return Response::empty(404) };
+    let World { jenkins: Some(j), ids, addresses, .. } = world else { return Response::empty(404) };
     let mut response = in_front(j, request).unwrap_or_else(|| {
         let caller = match authenticate(j, request, now) {
             Ok(caller) => caller,
@@ -30,7 +30,7 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Response {
         let method = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
         let (form, storage) = (Form::read(request), &addresses.storage);
         let (polled, listed) = (None, false);
-        let mut call = Call { j, ids, counters, now, storage, request, method, caller, access, form, polled, listed };
+        let mut call = Call { j, ids, now, storage, request, method, caller, access, form, polled, listed };
         let response = call.route();
         if poll {
             call.move_polled();

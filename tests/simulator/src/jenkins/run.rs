@@ -9,8 +9,9 @@ use serde_json::Value;
 use std::collections::VecDeque;
 
 /// Where a queue item is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Place {
+    #[default]
     Waiting,
     Blocked,
     Buildable,
@@ -111,7 +112,7 @@ pub(crate) struct Order {
 }
 
 /// A start of a job.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Run {
     /// Id of the queue item.
     pub(crate) id: u64,
@@ -141,7 +142,7 @@ pub(crate) struct Run {
     pub(crate) in_progress: bool,
     pub(crate) result: Option<String>,
     pub(crate) log: Log,
-    pub(crate) log_open: bool,
+    pub(crate) log_closed: bool,
     pub(crate) questions: Vec<Question>,
     pub(crate) answers: Vec<JenkinsAnswer>,
     pub(crate) held: bool,
@@ -156,8 +157,6 @@ pub(crate) struct Run {
     /// Who interrupted it, whether or not it ended.
     pub(crate) interrupted_by: Option<String>,
     pub(crate) description: Option<String>,
-    /// The build was deleted.
-    pub(crate) deleted: bool,
 }
 
 impl Run {
@@ -185,37 +184,16 @@ impl Run {
             params: order.params,
             files: order.files,
             causes: vec![order.cause],
-            joined: 0,
             since: now,
             time: now,
             seen: now,
             events,
-            place: Place::Waiting,
-            left: None,
-            item_gone: false,
-            number: None,
             started: now,
-            ended: None,
-            building: false,
-            in_progress: false,
-            result: None,
-            log: Log::default(),
-            log_open: true,
-            questions: Vec::new(),
-            answers: Vec::new(),
             held: plan.hold_queue,
-            node_item: None,
-            stages: Vec::new(),
             nodes: 1,
-            step_node: None,
-            stops: 0,
-            terms: 0,
-            kills: 0,
-            aborted: false,
-            interrupted_by: None,
             description: plan.description.clone(),
-            deleted: false,
             plan,
+            ..Self::default()
         }
     }
 
@@ -293,7 +271,7 @@ impl Run {
                     let result = self.result.clone().unwrap_or_default();
                     self.log.text(None, &format!("Finished: {result}\n"));
                 }
-                self.log_open = false;
+                self.log_closed = true;
             }
         }
     }

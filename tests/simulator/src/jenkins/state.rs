@@ -235,12 +235,12 @@ impl Jenkins {
 
     /// The run of a build.
     pub(crate) fn build(&self, job: &str, number: u32) -> Option<usize> {
-        self.runs.iter().position(|r| r.job == job && r.number == Some(number) && !r.deleted)
+        self.runs.iter().position(|r| r.job == job && r.number == Some(number))
     }
 
     /// The builds of a job, newest first.
     pub(crate) fn builds(&self, job: &str) -> Vec<&Run> {
-        let built = |r: &&Run| r.job == job && r.number.is_some() && !r.deleted;
+        let built = |r: &&Run| r.job == job && r.number.is_some();
         let mut all: Vec<&Run> = self.runs.iter().filter(built).collect();
         all.sort_by_key(|r| std::cmp::Reverse(r.number));
         all

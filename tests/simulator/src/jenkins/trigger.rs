@@ -120,11 +120,10 @@ impl Call<'_> {
     /// The refusal, unless there is the token of the job, or the permission and POST.
     fn may_not_build(&mut self, job: &str) -> Option<Response> {
         match self.job_token(job) {
-            Some(true) => None,
             Some(false) => Some(self.denied("Invalid token provided.")),
             None if self.access < JenkinsAccess::Build => Some(self.forbidden(&BUILD)),
             None if self.method != "POST" => Some(self.post_to_build()),
-            None => None,
+            _ => None,
         }
     }
 
@@ -177,7 +176,6 @@ impl Call<'_> {
 
     /// Puts a start into the queue, or coalesces it with an equal one that waits there.
     fn schedule(&mut self, job: &str, (params, files): Values, cause: Value, quiet: f64) -> Queued {
-        self.counters.jenkins_triggers += 1;
         if self.j.jobs[job].def.refuses {
             return Queued::Refused;
         }

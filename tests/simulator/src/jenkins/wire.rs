@@ -161,7 +161,7 @@ impl Jenkins {
         value
     }
 
-    fn why(&self, run: &Run) -> Option<String> {
+    fn why(run: &Run) -> Option<String> {
         let left = run.events.front().map_or(0, |e| e.left);
         match run.place {
             Place::Left | Place::Canceled => None,
@@ -226,7 +226,7 @@ impl Jenkins {
                 "color": job.map(|j| self.color(j)),
             },
             "url": format!("queue/item/{}/", run.id),
-            "why": self.why(run),
+            "why": Self::why(run),
         });
         let more = match run.place {
             Place::Waiting => {
@@ -268,7 +268,7 @@ impl Jenkins {
         if run.pipeline() {
             actions.push(json!({"_class": "org.jenkinsci.plugins.workflow.libs.LibrariesAction"}));
             if !run.questions.is_empty() {
-                actions.push(self.input_action(run));
+                actions.push(Self::input_action(run));
             }
             if run.answers.iter().any(|a| a.proceeded) {
                 actions.push(json!({"_class": "org.jenkinsci.plugins.workflow.support.steps.input.ApproverAction"}));
@@ -353,7 +353,7 @@ impl Jenkins {
         value
     }
 
-    fn input_action(&self, run: &Run) -> Value {
+    fn input_action(run: &Run) -> Value {
         let mut action = json!({"_class": "org.jenkinsci.plugins.workflow.support.steps.input.InputAction"});
         if run.in_progress {
             let waiting: Vec<Value> = run
@@ -454,7 +454,7 @@ pub(crate) fn without_tree(mut value: Value) -> Value {
     let Some(map) = value.as_object_mut() else { return value };
     map.remove("allBuilds");
     if freestyle {
-        ["nextBuild", "previousBuild", "fingerprint"].iter().for_each(|key| drop(map.remove(*key)));
+        map.retain(|key, _| !["nextBuild", "previousBuild", "fingerprint"].contains(&key.as_str()));
     }
     let brief = |build: &mut Value| {
         if let Some(build) = build.as_object_mut() {

@@ -88,7 +88,7 @@ pub(crate) fn send(
             Ok(())
         } else if let Some(limit) = tweaks.endless {
             while pipe.body < limit {
-                pipe.frame(&[b' '; PIECE as usize], true)?;
+                pipe.frame(&vec![b' '; PIECE as usize], true)?;
             }
             Err(Stop::Cut)
         } else {
@@ -111,19 +111,18 @@ fn bodyless(status: u16) -> bool {
 }
 
 fn head(response: &Response, tweaks: &Tweaks, framing: Framing) -> String {
-    let mut head = format!("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
-    for (name, value) in response.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("transfer-encoding")) {
-        head += &format!("{name}: {value}\r\n");
-    }
+    let mut lines = vec![format!("HTTP/1.1 {} {}", response.status, reason(response.status))];
+    let said = response.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("transfer-encoding"));
+    lines.extend(said.map(|(name, value)| format!("{name}: {value}")));
     if framing.chunked || tweaks.endless.is_some() {
-        head += "Transfer-Encoding: chunked\r\n";
+        lines.push("Transfer-Encoding: chunked".to_owned());
     } else if !bodyless(response.status) && !response.has("content-length") {
-        head += &format!("Content-Length: {}\r\n", response.len + tweaks.pad);
+        lines.push(format!("Content-Length: {}", response.len + tweaks.pad));
     }
     if !framing.keep_alive || tweaks.truncate.is_some() || tweaks.endless.is_some() {
-        head += "Connection: close\r\n";
+        lines.push("Connection: close".to_owned());
     }
-    head + "\r\n"
+    lines.join("\r\n") + "\r\n\r\n"
 }
 
 fn content(pipe: &mut Pipe<'_>, response: &Response, tweaks: &Tweaks, chunked: bool) -> Result<(), Stop> {

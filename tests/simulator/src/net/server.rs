@@ -46,8 +46,12 @@ impl Server {
         drop(TcpStream::connect_timeout(&self.address, Duration::from_secs(1)));
         let _ = thread.join();
         let open: Vec<_> = lock(&self.open).drain().map(|(_, connection)| connection).collect();
-        open.iter().for_each(|(stream, _)| drop(stream.shutdown(Shutdown::Both)));
-        open.into_iter().for_each(|(_, thread)| drop(thread.join()));
+        for (stream, _) in &open {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        for (_, thread) in open {
+            let _ = thread.join();
+        }
     }
 }
 

@@ -40,9 +40,9 @@ pub(crate) fn exchange(base: &str, request: &[u8]) -> (Vec<u8>, Option<io::Error
 }
 
 pub(crate) fn once(base: &str, method: &str, path: &str, headers: &[&str], body: &str) -> io::Result<Reply> {
-    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
-    headers.iter().for_each(|header| request = format!("{request}{header}\r\n"));
-    request += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    let length = format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    let first = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close");
+    let request = [&[first.as_str()], headers, &[length.as_str()]].concat().join("\r\n");
     let (bytes, error) = exchange(base, request.as_bytes());
     let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else {
         return Err(error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()));
