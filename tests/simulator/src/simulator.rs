@@ -35,12 +35,6 @@ impl Builder {
         self
     }
 
-    /// Simulated seconds in a real one.
-    #[must_use]
-    pub fn speed(self, speed: f64) -> Self {
-        self.config(|c| c.speed = speed)
-    }
-
     /// What makes builds go on.
     #[must_use]
     pub fn advance(self, advance: Advance) -> Self {
@@ -294,11 +288,6 @@ impl Simulator {
     /// Adds a fault.
     pub fn fault(&self, fault: Fault) {
         self.shared.lock().faults.add(fault);
-    }
-
-    /// Takes back all faults.
-    pub fn clear_faults(&self) {
-        self.shared.lock().faults.0.clear();
     }
 
     /// A plan for coming builds.

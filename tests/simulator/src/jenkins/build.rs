@@ -222,7 +222,11 @@ impl Call<'_> {
                 if !p.choices.is_empty() {
                     definition = json!({"choices": p.choices});
                 }
-                json!({"type": p.kind.type_name(), "name": p.name, "description": p.description, "definition": definition})
+                let mut shown = json!({"type": p.kind.type_name(), "name": p.name, "definition": definition});
+                if let Some(description) = &p.description {
+                    shown["description"] = json!(description);
+                }
+                shown
             });
             json!({
                 "id": id,

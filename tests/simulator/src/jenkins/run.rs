@@ -91,6 +91,8 @@ pub(crate) struct NodeItem {
     pub(crate) id: u64,
     pub(crate) label: String,
     pub(crate) since: SimTime,
+    /// An agent was found.
+    pub(crate) left: bool,
 }
 
 /// A way to end a build.
@@ -256,7 +258,8 @@ impl Run {
             }
             Action::Step(step) => {
                 if let Some(label) = &step.node {
-                    self.node_item = Some(NodeItem { id: *queue_id, label: label.clone(), since: self.time });
+                    self.node_item =
+                        Some(NodeItem { id: *queue_id, label: label.clone(), since: self.time, left: false });
                     *queue_id += 1;
                     self.print(&format!(
                         "Still waiting to schedule task\nThere are no nodes with the label ‘{label}’\n"
@@ -461,6 +464,6 @@ impl Run {
     /// Out of the place where the plan holds it.
     pub(crate) fn release(&mut self) {
         self.held = false;
-        self.node_item = None;
+        self.node_item.iter_mut().for_each(|item| item.left = true);
     }
 }

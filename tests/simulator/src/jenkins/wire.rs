@@ -174,7 +174,7 @@ impl Jenkins {
     /// The items of the queue, those of waiting `node` steps among them.
     pub(crate) fn queued_items(&self) -> Vec<Value> {
         let queued = self.runs.iter().filter(|r| r.queued() && !r.item_gone).map(|r| self.item_json(r));
-        let nodes = self.runs.iter().filter_map(|r| r.node_item.as_ref());
+        let nodes = self.runs.iter().filter_map(|r| r.node_item.as_ref()).filter(|n| !n.left);
         queued.chain(nodes.filter_map(|n| self.node_item_json(n.id))).collect()
     }
 
@@ -182,23 +182,27 @@ impl Jenkins {
     pub(crate) fn node_item_json(&self, id: u64) -> Option<Value> {
         let run = self.runs.iter().find(|r| r.node_item.as_ref().is_some_and(|n| n.id == id))?;
         let (item, number) = (run.node_item.as_ref()?, run.number?);
-        let step = "org.jenkinsci.plugins.workflow.support.steps.ExecutorStepExecution$PlaceholderTask";
-        let url = format!("{}{number}/", self.job_path(&run.job));
-        Some(json!({
-            "_class": "hudson.model.Queue$BuildableItem",
+        let task = "org.jenkinsci.plugins.workflow.support.steps.ExecutorStepExecution$PlaceholderTask";
+        let path = format!("{}{number}/", self.job_path(&run.job));
+        let mut value = json!({
+            "_class": if item.left { "hudson.model.Queue$LeftItem" } else { "hudson.model.Queue$BuildableItem" },
             "actions": [],
             "blocked": false,
-            "buildable": true,
+            "buildable": !item.left,
             "id": id,
             "inQueueSince": millis(item.since),
             "params": "",
-            "stuck": true,
-            "task": {"_class": step, "name": format!("part of {} #{number}", run.job), "url": url.trim_start_matches('/')},
+            "stuck": !item.left,
+            "task": {"_class": task, "name": format!("part of {} #{number}", run.job), "url": &path[1..]},
             "url": format!("queue/item/{id}/"),
-            "why": format!("There are no nodes with the label ‘{}’", item.label),
-            "buildableStartMilliseconds": millis(item.since),
-            "pending": false,
-        }))
+            "why": (!item.left).then(|| format!("There are no nodes with the label ‘{}’", item.label)),
+        });
+        if item.left {
+            value["cancelled"] = json!(false);
+            let class = format!("{task}$PlaceholderExecutable");
+            value["executable"] = json!({"_class": class, "number": number, "url": self.build_url(run, number)});
+        }
+        Some(value)
     }
 
     pub(crate) fn item_json(&self, run: &Run) -> Value {

@@ -233,6 +233,9 @@ fn a_node_step_waits_in_the_queue_with_an_item_of_its_own() {
     );
     assert_eq!(json_of(&sim, "/queue/item/2/api/json")["id"], 2);
     sim.move_jenkins_run(1, JenkinsMove::Release);
+    let left = json_of(&sim, "/queue/item/2/api/json");
+    let url = format!("{}1/", sim.jenkins_job_url("pipe"));
+    assert_eq!((&left["task"]["url"], &left["executable"]["url"]), (&json!("job/pipe/1/"), &json!(url)));
     assert_eq!(end(&sim, &path)["result"], "SUCCESS");
 }
 
