@@ -43,7 +43,7 @@ pub struct JenkinsRun {
     /// Description of the build.
     pub description: Option<String>,
     /// Bytes of the log as stored.
-    pub log_size: usize,
+    pub log_size: u64,
 }
 
 /// Where [`Simulator::move_jenkins_run`] moves a run.
@@ -105,7 +105,7 @@ impl Jenkins {
             kills: run.kills,
             answers: run.answers.clone(),
             description: run.description.clone(),
-            log_size: run.log.len(),
+            log_size: run.log.len() as u64,
         };
         self.runs.iter().map(info).collect()
     }
