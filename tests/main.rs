@@ -5,6 +5,7 @@
 mod artifacts;
 mod check;
 mod follow;
+mod house;
 mod jenkins;
 mod once;
 mod proxy;
