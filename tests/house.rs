@@ -1,5 +1,4 @@
-//! The architecture of `src/README.md`, held against the files: no circle between files, and no file uses a floor above
-//! its own.
+//! The architecture of `src/README.md`, held against the files: no file uses a floor above its own.
 //!
 //! Reads paths such as `crate::http::Url` and `super::wire` as text, and follows what a `mod.rs` re-exports to the file
 //! that defines it. Unit tests below `#[cfg(test)]` are left out.
@@ -9,9 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors from bottom to top. Rooms on one floor do not know each other.
-const FLOORS: [&[&str]; 8] = [
-    &["error", "sanitize", "secret", "lenient", "model", "document", "clock", "files", "panics", "signals"],
+const FLOORS: [&[&str]; 9] = [
+    &["error", "sanitize", "secret", "lenient", "model", "document", "clock", "files", "signals"],
     &["http", "output"],
+    &["panics"],
     &["download"],
     &["lifecycle"],
     &["codemagic", "jenkins"],
@@ -125,20 +125,4 @@ fn no_file_uses_a_floor_above_its_own() {
     }
     let arrows: usize = uses.values().map(BTreeSet::len).sum();
     assert!(arrows > 150, "only {arrows} arrows were seen");
-}
-
-#[test]
-fn no_circle_between_files() {
-    let mut uses = uses(&sources());
-    // Take away, again and again, the files that use none of those that are left.
-    loop {
-        let left: BTreeSet<_> = uses.keys().cloned().collect();
-        let before = uses.len();
-        uses.retain(|_, used| used.iter().any(|module| left.contains(module)));
-        if uses.len() == before {
-            break;
-        }
-    }
-    let circle: Vec<_> = uses.keys().map(|module| module.join("/")).collect();
-    assert!(circle.is_empty(), "in circles, or using one: {circle:?}");
 }
