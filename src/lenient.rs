@@ -77,6 +77,8 @@ pub struct List<T> {
     pub entries: Vec<T>,
     /// Whether there is a list at all, perhaps an empty one.
     pub given: bool,
+    /// Whether there is something else in its place.
+    pub mistyped: bool,
 }
 
 /// The texts of a list, in order. Other entries are left out; empty if there is no list.
@@ -114,7 +116,13 @@ impl<T> Default for Object<T> {
 
 impl<T> Default for List<T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), given: false }
+        Self { entries: Vec::new(), given: false, mistyped: false }
+    }
+}
+
+impl<T> List<T> {
+    fn mistyped() -> Self {
+        Self { mistyped: true, ..Self::default() }
     }
 }
 
@@ -296,17 +304,39 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
     type Value = List<T>;
 
-    no_scalar!();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(List::mistyped())
+    }
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(List::mistyped())
+    }
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(List::mistyped())
+    }
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(List::mistyped())
+    }
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(List::mistyped())
+    }
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(List::default())
+    }
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut entries = Vec::new();
         while entries.len() < MOST_ENTRIES {
-            let Some(Object(entry)) = list.next_element()? else { return Ok(List { entries, given: true }) };
+            let Some(Object(entry)) = list.next_element()? else {
+                return Ok(List { entries, given: true, mistyped: false });
+            };
             entries.extend(entry);
         }
-        skip_list(list).map(|()| List { entries, given: true })
+        skip_list(list).map(|()| List { entries, given: true, mistyped: false })
     }
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
-        skip_object(object).map(|()| List::default())
+        skip_object(object).map(|()| List::mistyped())
     }
 }
 
@@ -434,7 +464,11 @@ mod tests {
             time: Field(Some(1.5)),
             flag: Field(Some(true)),
             inner: Object(Some(Inner { id: Field(Some(1)) })),
-            list: List { entries: vec![Inner { id: Field(Some(2)) }, Inner { id: Field(Some(3)) }], given: true },
+            list: List {
+                entries: vec![Inner { id: Field(Some(2)) }, Inner { id: Field(Some(3)) }],
+                given: true,
+                mistyped: false,
+            },
             texts: Texts(vec!["x".to_owned(), "y".to_owned()]),
         };
         assert_eq!(shape, expected);
@@ -455,6 +489,7 @@ mod tests {
         }
         assert_eq!(read(r#"{"list": null}"#), Shape::default());
         assert!(read(r#"{"list": []}"#).list.given);
+        assert!(read(r#"{"list": {}}"#).list.mistyped && read(r#"{"list": "x"}"#).list.mistyped);
     }
 
     #[test]

@@ -327,7 +327,7 @@ enum TeamList {
 }
 
 fn unlisted(app_id: &AppId) -> Error {
-    Error::new(ExitCode::NotFound, format!("app {app_id}"), "no list shows the builds of this app to this API key").with_hint(
+    Error::new(ExitCode::NotFound, format!("app {app_id}"), "not found, or not visible with this API key: no list shows its builds").with_hint(
         "check the app ID (`cibridge codemagic apps` lists the visible ones); the user of the key should be in the team that owns the app",
     )
 }

@@ -109,15 +109,19 @@ impl Client {
         *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The request that starts a build.
-    pub fn start_request(&self, request: &TriggerRequest) -> Result<Request, Error> {
+    /// The request that would start a build, without the labels that are made for each start.
+    pub fn preview(&self, request: &TriggerRequest) -> Result<Request, Error> {
+        self.start_request(request, &request.labels)
+    }
+
+    fn start_request<T: AsRef<str>>(&self, request: &TriggerRequest, labels: &[T]) -> Result<Request, Error> {
         let post = match request.api {
             Api::V3 => {
                 post(&self.endpoints.v3, &format!("/apps/{}/builds", segment("app ID", request.app_id.as_str())?))?
             }
             Api::Legacy => post(&self.endpoints.legacy, "/builds")?,
         };
-        Ok(post.json(&request.body()))
+        Ok(post.json(&request.body(labels)))
     }
 
     /// Starts a build and gives its id.
@@ -127,7 +131,7 @@ impl Client {
     pub fn start(&self, request: &TriggerRequest) -> Result<BuildId, StartError> {
         let thing = format!("app {}", request.app_id);
         let about = About::new(format!("starting a build of {thing}"), thing);
-        let post = self.start_request(request).map_err(StartError::NotStarted)?;
+        let post = self.start_request(request, &request.all_labels()).map_err(StartError::NotStarted)?;
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -300,7 +304,9 @@ impl Client {
         let about = About::new(doing, format!("build {id}"));
         let address = below(&self.endpoints.legacy, &format!("/builds/{id}"));
         let (response, answer) = self.get::<wire::LegacyAnswer>(&about, address)?;
-        let build = Arc::new(answer.build.0.ok_or_else(|| failed(&about, &response))?);
+        // Without its steps a build has no reason, no log and no tests: another answer is better than none of them.
+        let build = answer.build.0.filter(|build| !build.build_actions.mistyped);
+        let build = Arc::new(build.ok_or_else(|| failed(&about, &response))?);
         if build.has_ended() {
             *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some((id.clone(), Arc::clone(&build)));
         }

@@ -267,9 +267,11 @@ impl TriggerRequest {
         self.labels.iter().map(String::as_str).chain(own.into_iter().flatten()).collect()
     }
 
-    /// The body for the request's API. What is not set is left out: the service may read an empty value as a choice.
-    pub(super) fn body(&self) -> Value {
-        let (labels, instance_type, inputs) = (self.all_labels(), self.instance_type.as_deref(), &self.inputs);
+    /// The body for the request's API, with these labels. What is not set is left out: the service may read an empty value
+    /// as a choice.
+    pub(super) fn body<T: AsRef<str>>(&self, labels: &[T]) -> Value {
+        let labels = labels.iter().map(AsRef::as_ref).collect();
+        let (instance_type, inputs) = (self.instance_type.as_deref(), &self.inputs);
         let (variables, groups, software_versions) = (&self.variables, &self.groups, &self.software_versions);
         let (workflow_id, head) = (&*self.workflow_id, &self.head);
         let body = match self.api {
@@ -550,7 +552,7 @@ mod tests {
         let body = |draft: TriggerDraft, api| {
             let request = draft.complete(api).unwrap();
             let label = request.start_label().to_owned();
-            (request.body(), label)
+            (request.body(&request.all_labels()), label)
         };
         let (small, label) = body(good(), Api::V3);
         assert_eq!(small, json!({"workflow_id": "ios", "branch": "main", "labels": [label]}));
