@@ -9,8 +9,8 @@ use crate::support::{Call, simulator};
 fn all_is_well() {
     let sim = simulator().start().unwrap();
     Call::to(&sim, "codemagic check").run().code(0).prints("").tells(
-        "ok: 127.0.0.1 is connected directly, without a proxy\n\
-         ok: 127.0.0.1 is connected directly, without a proxy\n\
+        "ok: v3 API (127.0.0.1): connected directly, without a proxy\n\
+         ok: legacy API (127.0.0.1): connected directly, without a proxy\n\
          ok: the API key is valid; its teams: Demo team\n\
          ok: the legacy API answers (it cancels builds and holds the logs)\n\
          ok: the app APP is visible: demo-app\n\
@@ -39,8 +39,8 @@ fn a_wrong_key_is_told_by_both_apis() {
     let done =
         Call::to(&sim, "codemagic check").env("CODEMAGIC_API_KEY", "wrong-key-0123").secret("wrong-key-0123").run();
     done.code(10)
-        .says("failed: listing the key's teams: the API key is not valid (HTTP 401: Invalid authentication token)\n  hint: take the key")
-        .says("failed: asking the legacy API: the API key is not valid (HTTP 401");
+        .says("failed: API key: not accepted by Codemagic (HTTP 401: Invalid authentication token)\n  hint: copy it again")
+        .says("failed: API key: not accepted by Codemagic (HTTP 401: You are not");
     assert_eq!(done.document()["outcome"], "refused");
 }
 
@@ -49,9 +49,11 @@ fn an_app_that_is_hidden_is_not_visible() {
     let foreign = App { foreign: true, ..App::new("60a0b1c2d3e4f56789abcd11") };
     let sim = simulator().apps(vec![App::new(DEFAULT_APP), foreign]).start().unwrap();
     for app in ["60a0b1c2d3e4f56789abcd11", "60a0b1c2d3e4f56789abcd22"] {
-        Call::to(&sim, "codemagic check --app-id").arg(app).run().code(11).says(
-            "does not exist, or is hidden from this API key\n  hint: the id is the part after /app/ in the app's page",
-        );
+        Call::to(&sim, "codemagic check --app-id")
+            .arg(app)
+            .run()
+            .code(11)
+            .says("not found, or not visible with this API key: no list shows its builds\n  hint: check the app ID");
     }
 }
 
@@ -62,7 +64,7 @@ fn a_workflow_must_be_named_by_its_id() {
         .arg("iOS release")
         .run()
         .code(11)
-        .says("failed: the workflow iOS release: is a display name, not an id\n  hint: use its id, ios-release\n");
+        .says("failed: workflow \"iOS release\": is a display name, not an ID\n  hint: use its ID, ios-release\n");
     Call::to(&sim, "codemagic check --workflow nobody-knows").run().code(11).says(
         "failed: the workflow nobody-knows: is not among the known ones: ios-release (iOS release), android-release (Android release)\n  hint: ",
     );
@@ -87,7 +89,7 @@ fn each_address_is_tried_for_itself() {
         .run()
         .code(14)
         .says("ok: the API key is valid; its teams: Demo team\n")
-        .says("failed: asking the legacy API: 127.0.0.1 refused the connection\n  hint: ");
+        .says("failed: checking the legacy API: 127.0.0.1 refused the connection\n  hint: ");
 }
 
 #[test]
@@ -97,8 +99,8 @@ fn a_login_page_is_told_from_an_answer() {
     Call::to(&sim, "codemagic check")
         .run()
         .code(14)
-        .says("failed: asking the legacy API: an HTML page came from 127.0.0.1");
+        .says("failed: checking the legacy API: 127.0.0.1 answered with an HTML page");
     let sim = simulator().another_key("no-rights-0123", Access::None).start().unwrap();
     let done = Call::to(&sim, "codemagic check").env("CODEMAGIC_API_KEY", "no-rights-0123").run();
-    done.code(10).says("the API key may not use");
+    done.code(10).says("access denied for this API key");
 }

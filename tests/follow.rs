@@ -168,7 +168,7 @@ fn a_log_is_fetched_wherever_it_is_and_a_missing_one_hides_nothing() {
     Call::following(&sim, "")
         .run()
         .code(1)
-        .says("the reason is not known: reading why build BUILD failed: ")
+        .says("the reason is not known: build BUILD: not found")
         .says("failed in step Build ipa\n");
 }
 
@@ -264,7 +264,7 @@ fn what_cannot_be_followed_any_more_is_given_up() {
     let id = started(&sim);
     sim.fault(Fault::status(401).on("GET", "/api/v3/builds/").nth(3).always());
     let done = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&id).run();
-    done.code(10).says("cibridge: error: reading build BUILD: the API key is not valid (HTTP 401");
+    done.code(10).says("cibridge: error: API key: not accepted by Codemagic (HTTP 401");
     assert_eq!(done.document()["build"]["id"], id.as_str());
 }
 
@@ -273,7 +273,7 @@ fn an_id_that_does_not_exist_is_told_soon() {
     let sim = simulator().start().unwrap();
     let done = Call::to(&sim, "codemagic wait 6a941a0014bf8ccd332f2844 --poll-interval 20ms").run();
     done.code(11).tells(
-        "cibridge: error: reading build BUILD: build BUILD does not exist, or is hidden from this API key (HTTP 404: Build not found)\n\
+        "cibridge: error: build BUILD: not found, or not visible with this API key (HTTP 404: Build not found)\n\
          hint: `cibridge codemagic check` shows what this key can see\n",
     );
 }
@@ -325,7 +325,7 @@ fn a_cancel_that_fails_is_told() {
         simulator().advance(Advance::Clock).plan(Plan { hold: Some("queued".into()), ..short() }).start().unwrap();
     sim.fault(Fault::status(403).path("/cancel").always());
     Call::following(&sim, "--timeout 300ms").run().code(6).says(
-        "it did not end within 300ms; it could not be canceled and may go on (the API key may not use build BUILD (HTTP 403",
+        "it did not end within 300ms; it could not be canceled and may go on (access denied for this API key (HTTP 403",
     );
 }
 
@@ -530,9 +530,7 @@ fn status_looks_once_at_each_build() {
     );
     let document = status(&[&good, &bad], "--json").code(1).json();
     assert_eq!(document["builds"][1]["steps"][4], json!({"name": "Build ipa", "status": "failed", "seconds": 120}));
-    status(&["6a941a0014bf8ccd332f2844"], "")
-        .code(11)
-        .says("build BUILD does not exist, or is hidden from this API key");
+    status(&["6a941a0014bf8ccd332f2844"], "").code(11).says("build BUILD: not found, or not visible with this API key");
 }
 
 #[test]
@@ -548,9 +546,7 @@ fn cancel_is_content_with_a_build_that_ended() {
     assert_eq!(sim.requests().last().unwrap().status, Some(208));
     assert_eq!(done.document()["outcome"], "success");
     let missing = "6a941a0014bf8ccd332f2844";
-    cancel(&[missing])
-        .code(11)
-        .says("cibridge: error: canceling build BUILD: build BUILD does not exist, or is hidden");
+    cancel(&[missing]).code(11).says("cibridge: error: build BUILD: not found, or not visible");
     // One wrong id does not keep the others running.
     let third = started(&sim);
     let done = cancel(&[missing, &third]);
@@ -564,7 +560,7 @@ fn a_login_page_is_no_cancel() {
     let sim = simulator().plan(short()).start().unwrap();
     let id = started(&sim);
     sim.fault(Fault::page(Page::Sso).path("/cancel").always());
-    Call::to(&sim, "codemagic cancel").arg(&id).run().code(14).says("an HTML page came from 127.0.0.1");
+    Call::to(&sim, "codemagic cancel").arg(&id).run().code(14).says("127.0.0.1 answered with an HTML page");
     let slow = Plan { cancel: CancelPlan { delay_seconds: 0.0, ..CancelPlan::default() }, ..short() };
     let sim = simulator().plan(slow).start().unwrap();
     let id = started(&sim);
@@ -642,7 +638,7 @@ fn a_limit_that_was_met_is_not_met_again_at_once() {
     let id = started(&sim);
     sim.fault(Fault::rate_limited(3600).on("GET", &format!("/api/*/builds/{id}")).nth(3));
     let running = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&id).spawn();
-    running.hear("the limit of 5000 requests per hour is used up, new ones are allowed in 1h (HTTP 429: Too Many Requests); next try in 1 h");
+    running.hear("the limit of 5000 requests per hour is used up, more are allowed in 1 h (HTTP 429: Too Many Requests); next try in 1 h");
     running.signal("TERM");
     running.finish().code(143);
 }

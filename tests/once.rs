@@ -107,14 +107,14 @@ fn a_lost_start_is_found_or_unknown_and_never_repeated() {
             (15, 0 | 1) => {
                 assert!(builds == 0 || !*search, "a build that the search can see is found: {context}");
                 let searched = if *search {
-                    "no build with the label cibridge-LABEL is to be seen"
+                    "no build was found that can only be this one"
                 } else {
                     "the search for it failed as well ("
                 };
                 done.prints("")
-                    .says("; a build may have been started, ")
+                    .says("; a build may have been started: ")
                     .says(searched)
-                    .says(", and it was not started again\nhint: look for the label cibridge-LABEL on https://codemagic.io/app/APP before");
+                    .says(". It was not started again\nhint: look for the label cibridge-LABEL on https://codemagic.io/app/APP before");
                 assert_eq!(done.document()["outcome"], "unknown", "{context}");
             }
             _ => panic!("{builds} builds: {context}"),
@@ -132,8 +132,8 @@ fn a_build_that_is_listed_late_is_found_in_the_end() {
     let sim = simulator().config(|config| config.hidden_lists = 1).start().unwrap();
     sim.fault(Fault::cut(CutPoint::BeforeAnswer).acted().on("POST", "/builds"));
     Call::to(&sim, "codemagic trigger").run().code(0).says(
-        "starting a build of app APP: 127.0.0.1 closed the connection before it answered completely; looking whether the build was started\n\
-         The build was started: it was found by its label\n",
+        "starting a build of app APP: 127.0.0.1 closed the connection before it answered completely; searching for the build\n\
+         the build was started: found by its label\n",
     );
     assert_eq!(sim.counters().builds_started, 1);
 }
@@ -162,8 +162,8 @@ fn a_key_makes_a_call_repeatable() {
     assert!(sim.builds()[0].labels.contains(&"cibridge-key=jenkins-mobile-412".to_owned()));
     let second = call().run();
     second.code(0).tells(
-        "A build with this idempotency key is there already: taking it over\n\
-         Codemagic build taken over: https://codemagic.io/app/APP/build/BUILD\n",
+        "a build with this idempotency key exists already; adopting it\n\
+         Codemagic build adopted: https://codemagic.io/app/APP/build/BUILD\n",
     );
     assert_eq!((second.document()["adopted"].clone(), &second.stdout), (true.into(), &first.stdout));
     assert_eq!(second.document()["build"]["number"], 1);

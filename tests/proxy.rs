@@ -46,7 +46,7 @@ fn a_proxy_gets_its_credentials_and_nobody_else() {
         .env("SSL_CERT_FILE", sim.ca_file().unwrap().to_str().unwrap())
         .run()
         .code(0)
-        .says("ok: 127.0.0.1 goes through the proxy http://127.0.0.1:PORT\n");
+        .says("ok: v3 API (127.0.0.1): through the proxy http://127.0.0.1:PORT\n");
 }
 
 #[test]

@@ -23,17 +23,17 @@ fn refused(sim: &Simulator, call: Call, code: i32, part: &str) -> Done {
 fn values_are_refused_before_any_request() {
     let sim = simulator().start().unwrap();
     let table: &[(&[&str], &str)] = &[
-        (&["--app-id", ""], "the app id \"\": is empty or holds spaces"),
-        (&["--app-id", "a b"], "the app id \"a b\": is empty or holds spaces"),
-        (&["--app-id", "a/b"], "the app id \"a/b\": is empty or holds spaces, line breaks or slashes"),
-        (&["--app-id", "a\nb"], "the app id \"a\\nb\": is empty or holds spaces, line breaks"),
-        (&["--app-id", ".."], "the app id \"..\": cannot be one"),
-        (&["--workflow", " "], "the workflow id: is empty"),
-        (&["--workflow", "a\nb"], "the workflow id: \"a\\nb\" holds a line break"),
-        (&["--branch", ""], "the branch: is empty"),
-        (&["--branch", "a\nb"], "the branch: \"a\\nb\" holds a line break"),
-        (&["--tag", ""], "the tag: is empty"),
-        (&["--tag", "v1", "--branch", "main"], "branch and tag: both given, and a build has exactly one"),
+        (&["--app-id", ""], "invalid app ID \"\""),
+        (&["--app-id", "a b"], "invalid app ID \"a b\""),
+        (&["--app-id", "a/b"], "invalid app ID \"a/b\""),
+        (&["--app-id", "a\nb"], "invalid app ID \"a\\nb\""),
+        (&["--app-id", ".."], "invalid app ID \"..\""),
+        (&["--workflow", " "], "workflow ID: is empty"),
+        (&["--workflow", "a\nb"], "workflow ID \"a\\nb\": contains a line break"),
+        (&["--branch", ""], "branch: is empty"),
+        (&["--branch", "a\nb"], "branch \"a\\nb\": contains a line break"),
+        (&["--tag", ""], "tag: is empty"),
+        (&["--tag", "v1", "--branch", "main"], "--branch and --tag cannot be used together"),
         (&["--var", "A"], "--var: expected NAME=VALUE"),
         (&["--var", "=1"], "--var: expected NAME=VALUE"),
         (&["--var", "A B=1"], "--var: `A B` is not the name of an environment variable"),
@@ -41,10 +41,10 @@ fn values_are_refused_before_any_request() {
         (&["--var-from-env", "MISSING"], "--var-from-env MISSING: the environment has no such variable"),
         (&["--input", "a"], "--input: expected NAME=TEXT or NAME:=JSON"),
         (&["--input", "a:=yes"], "--input: the value of a is not JSON"),
-        (&["--input", "a:=[1]"], "input `a`: is no text, number or boolean"),
-        (&["--label", ""], "a label: is empty"),
-        (&["--group", " "], "a variable group: is empty"),
-        (&["--instance-type", ""], "the instance type: is empty"),
+        (&["--input", "a:=[1]"], "input \"a\": must be a string, a number or a boolean"),
+        (&["--label", ""], "label: is empty"),
+        (&["--group", " "], "variable group: is empty"),
+        (&["--instance-type", ""], "instance type: is empty"),
         (&["--idempotency-key", " "], "--idempotency-key: an idempotency key has 1 to 200 bytes"),
         (
             &["--api-url", "codemagic.io"],
@@ -57,7 +57,7 @@ fn values_are_refused_before_any_request() {
         (&["--timeout", "90"], "--timeout: `90` has no unit\nhint: write 90s for seconds or 90m for minutes"),
         (&["--log-lines", "-1"], "unknown argument `-1`"),
         (&["--bracnh", "main"], "did you mean `--branch`?"),
-        (&["--request", "-"], "the request -: "),
+        (&["--request", "-"], "request -: "),
     ];
     together(table, |(arguments, part)| {
         let call = arguments.iter().fold(Call::to(&sim, "codemagic trigger"), Call::arg);
@@ -70,20 +70,28 @@ fn values_are_refused_before_any_request() {
 fn what_is_missing_is_named_with_its_flag_and_variable() {
     let sim = simulator().start().unwrap();
     for (variable, part) in [
-        ("CODEMAGIC_APP_ID", "the app id: not given\nhint: give --app-id, or set CODEMAGIC_APP_ID\n"),
-        ("CODEMAGIC_WORKFLOW", "the workflow id: not given\nhint: give --workflow, or set CODEMAGIC_WORKFLOW\n"),
+        ("CODEMAGIC_APP_ID", "missing app ID\nhint: pass --app-id or set CODEMAGIC_APP_ID (in a Jenkinsfile: appId)\n"),
+        (
+            "CODEMAGIC_WORKFLOW",
+            "missing workflow ID\nhint: pass --workflow or set CODEMAGIC_WORKFLOW (in a Jenkinsfile: workflowId)\n",
+        ),
         (
             "CODEMAGIC_BRANCH",
-            "the branch or tag: not given\nhint: give --branch or --tag, or set CODEMAGIC_BRANCH or CODEMAGIC_TAG\n",
+            "missing branch or tag\nhint: pass --branch or --tag or set CODEMAGIC_BRANCH or CODEMAGIC_TAG (in a Jenkinsfile: branch or tag)\n",
         ),
-        ("CODEMAGIC_API_KEY", "the API key: not given\nhint: set the environment variable CODEMAGIC_API_KEY"),
+        ("CODEMAGIC_API_KEY", "missing API key\nhint: set CODEMAGIC_API_KEY or pass --api-key-file"),
     ] {
         refused(&sim, Call::to(&sim, "codemagic trigger").without(variable), 2, part);
         if variable != "CODEMAGIC_API_KEY" {
             refused(&sim, Call::to(&sim, "codemagic trigger").env(variable, ""), 2, part);
         }
     }
-    refused(&sim, Call::to(&sim, "codemagic trigger").env("CODEMAGIC_TAG", "v1"), 2, "branch and tag: both given");
+    refused(
+        &sim,
+        Call::to(&sim, "codemagic trigger").env("CODEMAGIC_TAG", "v1"),
+        2,
+        "--branch and --tag cannot be used together",
+    );
 }
 
 #[test]
@@ -107,7 +115,7 @@ fn no_command_is_a_usage_error() {
         .tells("cibridge: error: unknown command `run`\nhint: did you mean `trigger`?\n");
     Call::new("codemagic triger").run().code(2).says("did you mean `trigger`?");
     Call::new("codemagic wait").run().code(2).says("cibridge: error: missing BUILD");
-    Call::new("codemagic status").arg("a/b").run().code(2).says("is neither a build's id nor its page");
+    Call::new("codemagic status").arg("a/b").run().code(2).says("invalid build \"a/b\"");
     Call::new("codemagic status https://codemagic.io/app/60a0b1c2d3e4f56789abcdef").run().code(2);
 }
 
@@ -116,17 +124,12 @@ fn the_key_itself_is_checked_and_never_repeated() {
     let sim = simulator().start().unwrap();
     for key in ["sim key-0123456789", "sim-key-0123456789\n", "sim\tkey-0123456789", "schlüssel-0123456789"] {
         let call = Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_KEY", key).secret(key.trim());
-        refused(
-            &sim,
-            call,
-            2,
-            "the API key from CODEMAGIC_API_KEY: holds spaces, line breaks or characters that no key has",
-        );
+        refused(&sim, call, 2, "API key from CODEMAGIC_API_KEY: contains whitespace or invalid characters");
         let call = Call::to(&sim, "codemagic trigger").secret(key.trim());
         let path = call.file("key", &format!("{key}\n"));
-        refused(&sim, call.args("--api-key-file").arg(path), 2, "key: holds spaces, line breaks or characters");
+        refused(&sim, call.args("--api-key-file").arg(path), 2, "key: contains whitespace or invalid characters");
     }
-    refused(&sim, Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_KEY", ""), 2, "the API key: not given");
+    refused(&sim, Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_KEY", ""), 2, "missing API key");
     let call = Call::to(&sim, "codemagic trigger");
     let path = call.file("key", "\n");
     refused(&sim, call.args("--api-key-file").arg(path), 2, "key: is empty");
@@ -165,14 +168,17 @@ fn a_request_file_is_refused_by_the_name_of_its_fault() {
     let sim = simulator().start().unwrap();
     for (text, part) in [
         ("{", "EOF while parsing"),
-        ("[]", "it is no JSON object"),
+        ("[]", "expected a JSON object"),
         (r#"{"workflow": "x"}"#, "unknown field `workflow`"),
         (r#"{"environment": {"vars": {}}}"#, "unknown field `vars`"),
-        (r#"{"labels": "x"}"#, "`labels` is no list of texts"),
-        (r#"{"environment": {"variables": {"N": 1}}}"#, "variable `N`: is 1, not text"),
-        (r#"{"environment": {"software_versions": {"xcode": 16}}}"#, "software version `xcode`: is 16, not text"),
-        (r#"{"inputs": {"": "x"}}"#, "input ``: is no text"),
-        (r#"{"branch": "a", "tag": "b"}"#, "branch and tag: both given"),
+        (r#"{"labels": "x"}"#, "expected a sequence at line 1 column 14"),
+        (r#"{"environment": {"variables": {"N": 1}}}"#, "variable \"N\": must be a string, not a number"),
+        (
+            r#"{"environment": {"software_versions": {"xcode": 16}}}"#,
+            "software version \"xcode\": must be a string, not a number",
+        ),
+        (r#"{"inputs": {"": "x"}}"#, "input: has an empty name"),
+        (r#"{"branch": "a", "tag": "b"}"#, "--branch and --tag cannot be used together"),
     ] {
         let call = Call::to(&sim, "codemagic trigger");
         let path = call.file("request.json", text);
@@ -217,7 +223,6 @@ fn plain_http_to_another_machine_is_refused_unless_it_is_allowed() {
 /// Each answer that is no success, at the first request of a start, where it means that nothing was started.
 #[test]
 fn each_answer_has_its_own_sentence() {
-    let start = "starting a build of app APP: ";
     let headers = |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     let extra = json!({"status_code": 400, "detail": "Validation failed", "extra": [
         {"message": "Expected `str`", "key": "environment.variables.A", "source": "body"}, {"message": "no key"}, "odd"]});
@@ -242,30 +247,38 @@ fn each_answer_has_its_own_sentence() {
         (
             Fault::status(401),
             10,
-            "the API key is not valid (HTTP 401: Invalid authentication token)\nhint: take the key from Codemagic's account settings",
+            "API key: not accepted by Codemagic (HTTP 401: Invalid authentication token)\nhint: copy it again from Account settings",
         ),
         (
             Fault::status(403),
             10,
-            "the API key may not use app APP (HTTP 403: You do not have permission to perform this action)\nhint: check the id",
+            "app APP: access denied for this API key (HTTP 403: You do not have permission to perform this action)\nhint: check the ID",
         ),
         (
             Fault::status(404),
             11,
-            "app APP does not exist, or is hidden from this API key (HTTP 404: Not Found)\nhint: `cibridge codemagic check`",
+            "app APP: not found, or not visible with this API key (HTTP 404: Not Found)\nhint: `cibridge codemagic check`",
         ),
         (
             Fault::status(402),
             12,
-            "Codemagic wants payment (HTTP 402: Billing must be enabled to start builds on this instance type)\nhint: the team's plan",
+            "app APP: payment required (HTTP 402: Billing must be enabled to start builds on this instance type)\nhint: the team's plan",
         ),
-        (Fault::status(405), 12, "Codemagic refused the request (HTTP 405: Method Not Allowed)"),
-        (Fault::status(409), 12, "Codemagic refused the request (HTTP 409: Conflict)"),
-        (Fault::status(422), 12, "Codemagic refused the request (HTTP 422: The request could not be processed)"),
+        (
+            Fault::status(405),
+            12,
+            "starting a build of app APP: Codemagic rejected the request (HTTP 405: Method Not Allowed)",
+        ),
+        (Fault::status(409), 12, "starting a build of app APP: Codemagic rejected the request (HTTP 409: Conflict)"),
+        (
+            Fault::status(422),
+            12,
+            "starting a build of app APP: Codemagic rejected the request (HTTP 422: The request could not be processed)",
+        ),
         (
             Fault::answer(400, &extra.to_string()),
             12,
-            "Codemagic refused the request (HTTP 400: Validation failed: environment.variables.A: Expected `str`; no key; odd)",
+            "starting a build of app APP: Codemagic rejected the request (HTTP 400: Validation failed: environment.variables.A: Expected `str`; no key; odd)",
         ),
         (Fault::answer(400, &keyed.to_string()), 12, "(HTTP 400: Bad: branch: is odd; n: 7)"),
         (
@@ -274,18 +287,18 @@ fn each_answer_has_its_own_sentence() {
             "(HTTP 400: in the legacy words)",
         ),
         (Fault::answer(400, "plain words\r\n  on lines"), 12, "(HTTP 400: plain words on lines)"),
-        (Fault::answer(400, ""), 12, "Codemagic refused the request (HTTP 400)"),
+        (Fault::answer(400, ""), 12, "starting a build of app APP: Codemagic rejected the request (HTTP 400)"),
         (Fault::answer(400, &"long ".repeat(1000)), 12, "long long …)"),
         (
             Fault::new(limited),
             13,
-            "the limit of 5000 requests per hour is used up, new ones are allowed in 30m (HTTP 429: Too Many Requests)",
+            "the limit of 5000 requests per hour is used up, more are allowed in 30 min (HTTP 429: Too Many Requests)",
         ),
-        (Fault::new(legacy_limited), 13, "the limit of 5000 requests per hour is used up, new ones are allowed in 10m"),
+        (Fault::new(legacy_limited), 13, "the limit of 5000 requests per hour is used up, more are allowed in 10 min"),
         (
             Fault::page(Page::Sso),
             14,
-            "an HTML page came from 127.0.0.1 instead of Codemagic's answer (HTTP 200, \"Sign in - Corp SSO\")\nhint: a login page or proxy stands in between",
+            "starting a build of app APP: 127.0.0.1 answered with an HTML page instead of JSON (HTTP 200, \"Sign in - Corp SSO\")\nhint: this is a login page or a proxy",
         ),
         (Fault::page(Page::Home), 14, "(HTTP 200, \"Demo\")"),
         (Fault::page(Page::Proxy), 14, "(HTTP 403, \"Access Denied\")"),
@@ -297,7 +310,7 @@ fn each_answer_has_its_own_sentence() {
         (
             Fault::redirect(302, "https://sso.example.com/login?token=x"),
             14,
-            "127.0.0.1 redirects to https://sso.example.com/login (HTTP 302), as login pages and proxies do",
+            "127.0.0.1 redirects to https://sso.example.com/login (HTTP 302)",
         ),
         (
             Fault::redirect(307, "{storage}/elsewhere"),
@@ -312,7 +325,7 @@ fn each_answer_has_its_own_sentence() {
     together(&table, |(fault, code, sentence)| {
         let sim = simulator().fault(fault.clone()).start().unwrap();
         let done = Call::to(&sim, "codemagic trigger --wait").run();
-        done.code(*code).says(&format!("cibridge: error: {start}")).says(sentence).prints("");
+        done.code(*code).says("cibridge: error: ").says(sentence).prints("");
         assert_eq!(done.stderr.matches("cibridge: error: ").count(), 1, "{done}");
         assert_eq!((sim.counters().requests, sim.counters().builds_started), (1, 0), "{done}");
         assert_eq!(done.document()["error"]["message"].as_str().unwrap().lines().count(), 1, "{done}");
@@ -334,12 +347,12 @@ fn the_simulated_service_refuses_in_its_own_words() {
         .secret("wrong-key-0123456789")
         .run()
         .code(10)
-        .says("the API key is not valid (HTTP 401: Invalid authentication token)");
+        .says("API key: not accepted by Codemagic (HTTP 401: Invalid authentication token)");
     trigger()
         .env("CODEMAGIC_API_KEY", "read-only-key-0123")
         .run()
         .code(10)
-        .says("the API key may not use app APP (HTTP 403: You do not have permission to start builds)");
+        .says("app APP: access denied for this API key (HTTP 403: You do not have permission to start builds)");
     trigger()
         .args("--app-id 60a0b1c2d3e4f56789abcd11")
         .run()

@@ -92,7 +92,7 @@ fn a_second_signal_changes_nothing() {
 #[test]
 fn a_cancel_that_fails_is_told() {
     for (fault, part) in [
-        (Fault::status(503), "it could not be canceled and may go on (Codemagic has trouble (HTTP 503"),
+        (Fault::status(503), "it could not be canceled and may go on (Codemagic returned a server error (HTTP 503"),
         (Fault::cut(CutPoint::BeforeAnswer), "it could not be canceled and may go on (127.0.0.1 closed the connection"),
     ] {
         let sim = holding();
@@ -145,9 +145,7 @@ fn while_the_start_is_in_flight() {
         let running = Call::to(&sim, arguments).spawn();
         assert!(sim.wait_for(Duration::from_secs(10), |state| state.counters().builds_started == 1));
         let done = stop(running, "TERM");
-        done.code(143)
-            .says("The build was started: it was found by its label\n")
-            .says("ended by SIGTERM; it was canceled\n");
+        done.code(143).says("the build was started: found by its label\n").says("ended by SIGTERM; it was canceled\n");
         assert_eq!((sim.counters().builds_started, sim.counters().cancels), (1, 1));
         assert_eq!(done.document()["build"]["id"], sim.builds()[0].id.as_str());
     });
@@ -173,7 +171,7 @@ fn while_a_start_is_in_flight_that_comes_to_nothing() {
     assert!(sim.wait_for_requests("POST", "/builds", 1));
     until("the request", || sim.requests()[0].acted || !sim.requests()[0].body.is_empty());
     let done = stop(running, "TERM");
-    done.code(15).says("a build may have been started, no build with the label cibridge-LABEL is to be seen");
+    done.code(15).says("a build may have been started: no build was found that can only be this one");
     assert_eq!(sim.counters().builds_started, 0);
 }
 
@@ -182,7 +180,7 @@ fn while_a_lost_answer_is_searched_for() {
     let sim = holding();
     sim.fault(Fault::cut(CutPoint::BeforeAnswer).acted().on("POST", "/builds"));
     let running = Call::to(&sim, "codemagic trigger --wait").spawn();
-    running.hear("looking whether the build was started");
+    running.hear("searching for the build");
     stop(running, "TERM").code(143).says("found by its label").says("ended by SIGTERM; it was canceled");
     assert_eq!((sim.counters().builds_started, sim.counters().cancels), (1, 1));
 }

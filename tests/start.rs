@@ -105,7 +105,7 @@ fn the_result_document_of_a_local_refusal() {
     let done = Call::new("codemagic trigger --json --app-id").arg("a b").run();
     let document = done.code(2).json();
     assert_eq!((&document["outcome"], &document["exit_code"]), (&json!("local_fault"), &json!(2)));
-    assert_eq!(document["error"]["message"], "the app id \"a b\": is empty or holds spaces, line breaks or slashes");
+    assert_eq!(document["error"]["message"], "invalid app ID \"a b\"");
     assert_eq!(done.document(), document);
 }
 

@@ -113,7 +113,7 @@ pub(super) fn refused(about: &About, response: &Response) -> Error {
             Error::new(ExitCode::Refused, thing, with("not a valid ID"))
                 .with_hint("an ID has 24 hexadecimal digits; `cibridge codemagic apps` and `builds` list them")
         }
-        _ => Error::new(ExitCode::Refused, thing, with("Codemagic rejected the request")),
+        _ => Error::new(ExitCode::Refused, doing, with("Codemagic rejected the request")),
     }
 }
 

@@ -263,7 +263,11 @@ impl Provider for Client {
             is_searchable: true,
             has_key: request.key_label().is_some(),
             found_by: "its label".to_owned(),
-            hint: format!("look for the label {} on {}", request.start_label(), request.app_id.page()),
+            hint: format!(
+                "look for the label {} on {} before starting another build",
+                request.start_label(),
+                request.app_id.page()
+            ),
         }
     }
 

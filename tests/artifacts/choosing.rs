@@ -105,8 +105,8 @@ fn a_build_is_named_by_its_id_or_its_page() {
     let page = format!("https://codemagic.io/app/{}/build/{id}", sim.app_id());
     Call::to(&sim, "codemagic artifacts --list --match *.apk").arg(&page).run().code(0).prints("2000\tapk\tDemo.apk\n");
     let unknown = Call::to(&sim, "codemagic artifacts --list 000000000000000000000000").run();
-    unknown.code(11).says("build BUILD does not exist, or is hidden from this API key");
-    Call::to(&sim, "codemagic artifacts --list ../etc").run().code(2).says("is neither a build's id nor its page");
+    unknown.code(11).says("build BUILD: not found, or not visible with this API key");
+    Call::to(&sim, "codemagic artifacts --list ../etc").run().code(2).says("invalid build \"../etc\"");
     Call::to(&sim, "codemagic artifacts --list")
         .arg(&id)
         .env("CODEMAGIC_API_KEY", "wrong-key-0123456789")

@@ -229,7 +229,10 @@ fn an_end_that_is_past_or_absurd_is_refused_before_a_request() {
             .path("/public-url"),
     );
     let done = share(&sim, &id, "--match *.ipa --expires 1s");
-    done.code(12).says("making a public link to Demo.ipa: ").says("expiresAt must be in the future").prints("");
+    done.code(12)
+        .says("creating a public link to artifact Demo.ipa: ")
+        .says("expiresAt must be in the future")
+        .prints("");
 }
 
 #[test]
@@ -239,7 +242,7 @@ fn what_everybody_may_open_is_named() {
     share(&sim, &id, "--match *.apk").code(11).says("none is like *.apk\nhint: there are Demo.ipa (ipa)");
     sim.fault(Fault::patch(json!({"build": {"artefacts": null}})).path(&format!("/builds/{id}")).always());
     let done = share(&sim, &id, "--match *.ipa");
-    done.code(11).says("making a public link to Demo.ipa: the legacy API does not list it");
+    done.code(11).says("artifact Demo.ipa: the legacy API does not list it");
     assert_eq!(sim.requests_to("POST", "/public-url").len(), 0);
 }
 
@@ -259,8 +262,11 @@ fn apps_and_workflows_are_listed_with_their_ids() {
     Call::to(&sim, "codemagic workflows").run().code(0).prints(listed);
     let document = Call::to(&sim, "codemagic workflows --json").run().code(0).json();
     assert_eq!(document["workflows"][2], json!({"id": "nightly", "name": null}));
-    Call::to(&sim, "codemagic workflows").without("CODEMAGIC_APP_ID").run().code(2).says("the app id: not given");
-    Call::to(&sim, "codemagic workflows 000000000000000000000000").run().code(10).says("may not use app BUILD");
+    Call::to(&sim, "codemagic workflows").without("CODEMAGIC_APP_ID").run().code(2).says("missing app ID");
+    Call::to(&sim, "codemagic workflows 000000000000000000000000")
+        .run()
+        .code(10)
+        .says("app BUILD: access denied for this API key");
 }
 
 #[test]
@@ -284,5 +290,5 @@ fn caches_are_listed_and_cleared_one_or_all() {
     let deleted = sim.requests_to("DELETE", "/caches");
     assert_eq!(deleted.last().unwrap().path, format!("/apps/{app}/caches"));
     let gone = Call::to(&sim, "codemagic caches --clear 00000000000000000000000f").run();
-    gone.code(11).says("clearing caches of app APP: cache BUILD does not exist");
+    gone.code(11).says("cache BUILD: not found");
 }
