@@ -43,7 +43,7 @@ pub fn codemagic(
     options.limits.commit.clone_from(&args.expect.expect_commit);
     check_collect(&options, args.wait, "codemagic")?;
     if args.dry_run {
-        let request = codemagic::without_key(connection, session)?.start_request(&request)?;
+        let request = codemagic::without_key(connection, session)?.preview(&request)?;
         let body = request.body.as_ref().and_then(|body| serde_json::from_slice(body.as_bytes()?).ok());
         return Ok(dry_run(request.method.name(), &request.url.to_string(), &body.unwrap_or_default(), session));
     }
