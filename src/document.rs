@@ -12,6 +12,7 @@ pub const SCHEMA: u8 = 1;
 
 /// How a call ended, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The start was accepted and nobody waits.
@@ -97,6 +98,7 @@ impl Outcome {
 
 /// An error of the call itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CallError {
     /// `WHAT: WHY`, as on the console.
     pub message: String,
@@ -112,8 +114,9 @@ impl From<&Error> for CallError {
 
 /// The one JSON document of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Document {
-    /// [`SCHEMA`].
+    /// The version of this shape, see [`SCHEMA`].
     pub schema: u8,
     /// `codemagic` or `jenkins`.
     pub provider: &'static str,
@@ -148,15 +151,269 @@ pub struct Document {
     /// The request that `--dry-run` did not send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<serde_json::Value>,
-    /// What single commands add at the top level: `tests`, `links`, `logs`, `apps`, `workflows`, `caches`.
+    /// What single verbs add.
     #[serde(flatten)]
-    pub more: serde_json::Map<String, serde_json::Value>,
+    pub details: Details,
+}
+
+/// What single verbs add to the document; each key is there only for its verb.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Details {
+    /// Test results: `tests`, and `--junit` of a wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tests: Option<Tests>,
+    /// Public links to artifacts: `codemagic share`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub links: Option<Vec<Link>>,
+    /// Logs of steps: `codemagic logs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logs: Option<Vec<StepLogEntry>>,
+    /// Apps: `codemagic apps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apps: Option<Vec<Named>>,
+    /// Workflows of an app: `codemagic workflows`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflows: Option<Vec<Named>>,
+    /// Caches of an app: `codemagic caches`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caches: Option<Vec<Cache>>,
+    /// Jobs of a folder: `jenkins jobs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<Vec<Job>>,
+    /// Waiting items: `jenkins queue`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Vec<QueueItem>>,
+    /// Pending input steps: `jenkins input`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Vec<Input>>,
+    /// Parameters of a job: `jenkins params`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Vec<Parameter>>,
+    /// The configuration of a job, as XML: `jenkins config`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// The API token that was created; never its secret: `jenkins token`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<ApiToken>,
+    /// What was checked: `check`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Vec<Check>>,
+    /// The service's answer: `api`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<ApiResponse>,
+}
+
+/// Test results of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Tests {
+    /// Tests that passed.
+    pub passed: u64,
+    /// Tests that failed.
+    pub failed: u64,
+    /// Tests that have no result because they broke.
+    pub errored: u64,
+    /// Tests that were not run.
+    pub skipped: u64,
+    /// The tests that failed or broke.
+    pub failures: Vec<FailedTest>,
+    /// The JUnit file that was written.
+    pub junit: Option<String>,
+}
+
+/// A test that did not pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FailedTest {
+    /// The suite or class.
+    pub suite: String,
+    /// The test.
+    pub name: String,
+    /// What it reported.
+    pub message: Option<String>,
+}
+
+/// A link to an artifact that anyone may open until it expires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Link {
+    /// The artifact's name.
+    pub name: String,
+    /// The artifact's type, e.g. `ipa`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The link.
+    pub url: String,
+    /// When it expires (RFC 3339), as the service set it.
+    pub expires_at: Option<String>,
+}
+
+/// A step's log that was printed or saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StepLogEntry {
+    /// The step's name.
+    pub step: String,
+    /// The step's state, in the provider's word.
+    pub status: Option<String>,
+    /// Bytes of the log as the service sent it.
+    pub bytes: u64,
+    /// The file that holds it.
+    pub path: Option<String>,
+}
+
+/// Something with an id and maybe a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Named {
+    /// The id.
+    pub id: String,
+    /// The name that people see.
+    pub name: Option<String>,
+}
+
+/// A build cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Cache {
+    /// The id.
+    pub id: String,
+    /// The workflow that filled it.
+    pub workflow_id: Option<String>,
+    /// Bytes.
+    pub size: Option<u64>,
+    /// When a build last used it, in the service's own form.
+    pub last_used: Option<String>,
+}
+
+/// A job or folder of a Jenkins controller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Job {
+    /// Its path, e.g. `team/app`.
+    pub job: String,
+    /// Whether it holds other jobs.
+    pub is_folder: bool,
+    /// The state of its last build.
+    pub status: String,
+    /// The number of its last build.
+    pub last_build: Option<u64>,
+    /// When that started, in milliseconds since 1970.
+    pub last_started: Option<u64>,
+}
+
+/// An item of the Jenkins queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct QueueItem {
+    /// The id.
+    pub id: u64,
+    /// The job's path, where these credentials see it.
+    pub job: Option<String>,
+    /// When it entered the queue, in milliseconds since 1970.
+    pub since: Option<u64>,
+    /// Why it waits, in Jenkins' words.
+    pub why: Option<String>,
+    /// Whether Jenkins thinks that it waits for too long.
+    pub stuck: bool,
+}
+
+/// A Pipeline's question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Input {
+    /// The id.
+    pub id: String,
+    /// The question.
+    pub message: String,
+    /// Who may answer; nobody named is everybody.
+    pub submitter: Option<String>,
+    /// What can be given with the answer.
+    pub parameters: Vec<InputParameter>,
+}
+
+/// A parameter of a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct InputParameter {
+    /// Its name.
+    pub name: String,
+    /// What counts if it is not given.
+    pub default: serde_json::Value,
+}
+
+/// A parameter of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Jenkins' name of its type, e.g. `StringParameterDefinition`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it means.
+    pub description: Option<String>,
+    /// What counts if it is not given.
+    pub default: Option<String>,
+    /// The values that it can have, where there is a list.
+    pub choices: Option<Vec<String>>,
+}
+
+/// An API token of a Jenkins user, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ApiToken {
+    /// Its name.
+    pub name: String,
+    /// What revokes it.
+    pub uuid: String,
+    /// The day until which it is valid.
+    pub expires: Option<String>,
+}
+
+/// One thing that `check` looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Check {
+    /// What was checked, in one word.
+    pub name: &'static str,
+    /// What came of it.
+    pub state: CheckState,
+    /// What was found, in words.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CheckState {
+    /// As it should be.
+    Ok,
+    /// Not as it should be.
+    Failed,
+    /// Not checked, because it was not asked for or could not be.
+    Skipped,
+}
+
+/// The answer to `api`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ApiResponse {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body: JSON where it is that, else a text.
+    pub body: serde_json::Value,
 }
 
 /// The document of a call about several builds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Several {
-    /// [`SCHEMA`].
+    /// The version of this shape, see [`SCHEMA`].
     pub schema: u8,
     /// `codemagic` or `jenkins`.
     pub provider: &'static str,
@@ -225,7 +482,7 @@ impl Document {
             error: None,
             next_poll_seconds: None,
             request: None,
-            more: serde_json::Map::new(),
+            details: Details::default(),
         }
     }
 

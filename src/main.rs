@@ -13,6 +13,8 @@ mod clock;
 mod codemagic;
 mod commands;
 mod document;
+#[cfg(test)]
+mod document_schema;
 mod download;
 mod error;
 mod files;

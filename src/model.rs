@@ -11,6 +11,7 @@ use crate::error::ExitCode;
 
 /// A remote build.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Build {
     /// The build's name in a sentence: `Codemagic build 12`, `Jenkins build team/app#7`, `Jenkins queue item 5`.
     pub title: String,
@@ -158,6 +159,7 @@ pub struct TestSuite {
 
 /// Why a build did not succeed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BuildFailure {
     /// The service's own message.
     pub message: Option<String>,
@@ -169,6 +171,7 @@ pub struct BuildFailure {
 
 /// One step of a build.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Step {
     /// The step's name.
     pub name: String,
@@ -180,6 +183,7 @@ pub struct Step {
 
 /// One artifact of a build.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Artifact {
     /// The artifact's name.
     pub name: String,

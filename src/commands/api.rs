@@ -1,6 +1,7 @@
 //! `api`: a request of one's own, with the credentials, retries and redaction of every other one.
 
 use crate::cli::{ApiArgs, CodemagicApiArgs, CodemagicConnectionArgs, JenkinsConnectionArgs};
+use crate::document::ApiResponse;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::files;
 use crate::http::{Body, Method, Response};
@@ -65,8 +66,7 @@ fn send(
     let text = response.text();
     if session.is_json() {
         let body: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|_| text.into());
-        let response = serde_json::json!({"status": response.status, "body": body});
-        session.writer.call.more.insert("response".to_owned(), response);
+        session.writer.call.details.response = Some(ApiResponse { status: response.status, body });
     } else {
         match std::str::from_utf8(&response.body) {
             Ok(text) => session.console().write_bytes(session.console().redact(text).as_bytes()),

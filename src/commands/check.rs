@@ -1,29 +1,14 @@
 //! `check`: what works and what does not, one line each, with what to do about it.
 
-use serde::Serialize;
-use serde_json::json;
-
 use crate::cli::{CheckArgs, CodemagicConnectionArgs, JenkinsCheckArgs, JenkinsConnectionArgs};
 use crate::codemagic::{AppId, Client, Filter, unknown_workflow};
+use crate::document::{Check, CheckState};
 use crate::error::{Error, ExitCode};
 use crate::http::Http;
 use crate::jenkins::{Identity, JobRef, NO_BEARER};
 
 use super::session::Session;
 use super::{codemagic, jenkins};
-
-/// One check, as the document lists it.
-#[derive(Debug, Serialize)]
-struct Check {
-    /// What was checked.
-    name: &'static str,
-    /// `ok`, `failed` or `skipped`.
-    state: &'static str,
-    /// What was found.
-    message: String,
-    /// What to do about it.
-    hint: Option<String>,
-}
 
 /// The checks of a call so far. Each is reported as soon as it is done.
 struct Checks<'a> {
@@ -42,7 +27,7 @@ impl<'a> Checks<'a> {
         match result {
             Ok(message) => {
                 console.line(&format!("ok: {message}"));
-                self.done.push(Check { name, state: "ok", message, hint: None });
+                self.done.push(Check { name, state: CheckState::Ok, message, hint: None });
             }
             Err(error) => {
                 console.line(&format!("failed: {error}"));
@@ -50,7 +35,7 @@ impl<'a> Checks<'a> {
                     console.line(&format!("  hint: {hint}"));
                 }
                 let hint = error.hint().map(str::to_owned);
-                self.done.push(Check { name, state: "failed", message: error.to_string(), hint });
+                self.done.push(Check { name, state: CheckState::Failed, message: error.to_string(), hint });
                 self.first_error.get_or_insert(error);
             }
         }
@@ -58,14 +43,14 @@ impl<'a> Checks<'a> {
 
     fn skip(&mut self, name: &'static str, message: &str) {
         self.session.console().line(&format!("not checked: {message}"));
-        self.done.push(Check { name, state: "skipped", message: message.to_owned(), hint: None });
+        self.done.push(Check { name, state: CheckState::Skipped, message: message.to_owned(), hint: None });
     }
 
     /// The first failure is the call's.
     fn finish(self) -> ExitCode {
         let Self { session, done, first_error } = self;
         let call = &mut session.writer.call;
-        call.more.insert("checks".to_owned(), json!(done));
+        call.details.checks = Some(done);
         match first_error {
             None => session.writer.succeed(),
             Some(error) => {

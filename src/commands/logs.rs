@@ -4,11 +4,9 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use serde_json::{Value, json};
-
 use crate::cli::{CodemagicConnectionArgs, ConsoleArgs, JenkinsConnectionArgs, LogsArgs, WatchArgs};
 use crate::codemagic::{BuildId, Client, LogFormat, StepLog};
-use crate::document::Outcome;
+use crate::document::{Outcome, StepLogEntry};
 use crate::download;
 use crate::error::{Error, ExitCode};
 use crate::files;
@@ -77,7 +75,7 @@ pub fn codemagic(
         session.console().line("no step of this build failed");
     }
     let document = &mut session.writer.documents[0];
-    document.more.insert("logs".to_owned(), Value::Array(logs));
+    document.details.logs = Some(logs);
     document.end(Outcome::Success, ExitCode::Success);
     Ok(session.writer.worst())
 }
@@ -105,9 +103,9 @@ fn choose<'a>(steps: &'a [StepLog], args: &LogsArgs) -> Result<Vec<(usize, &'a S
     })
 }
 
-fn entry(step: &StepLog, bytes: u64, path: Option<&Path>) -> Value {
+fn entry(step: &StepLog, bytes: u64, path: Option<&Path>) -> StepLogEntry {
     let path = path.map(|path| path.display().to_string());
-    json!({"step": step.name, "status": step.status, "bytes": bytes, "path": path})
+    StepLogEntry { step: step.name.clone(), status: step.status.clone(), bytes, path }
 }
 
 /// Prints a log; `None` if the service has none.
@@ -117,7 +115,7 @@ fn print(
     format: LogFormat,
     with_heading: bool,
     console: &Console,
-) -> Result<Option<Value>, Error> {
+) -> Result<Option<StepLogEntry>, Error> {
     let mut printer = LogPrinter::new(console, LogTarget::Data, false);
     let mut raw = LogText::raw(console.redactor());
     let mut bytes = 0;
@@ -155,7 +153,7 @@ fn save(
     format: LogFormat,
     path: &Path,
     session: &Session,
-) -> Result<Option<Value>, Error> {
+) -> Result<Option<StepLogEntry>, Error> {
     let console = session.console();
     let failed =
         |error: io::Error| Error::new(ExitCode::Local, format!("log file {}", path.display()), error.to_string());

@@ -4,10 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
-use serde_json::json;
-
-use crate::document::{Document, Outcome};
+use crate::document::{Document, FailedTest, Outcome, Tests};
 use crate::download::{self, Attempts, DownloadOptions, DownloadReport, DownloadSource, Selected};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::Request;
@@ -15,6 +12,7 @@ use crate::lifecycle::provider::{Provider, RemoteArtifact, TestReport};
 use crate::lifecycle::runtime::Runtime;
 use crate::model::{TestStatus, TestSuite};
 use crate::output::{self, Console, junit};
+use anyhow::Context as _;
 
 /// Artifacts named in the message that none matches.
 const NAMED: usize = 20;
@@ -308,11 +306,18 @@ pub fn failure_lines(report: &TestReport) -> impl Iterator<Item = String> {
 pub fn note_tests(report: &TestReport, junit: Option<&Path>, document: &mut Document) {
     let failures: Vec<_> = report
         .failures()
-        .map(|(suite, case)| json!({"suite": suite.name, "name": case.name, "message": case.message}))
+        .map(|(suite, case)| FailedTest {
+            suite: suite.name.clone(),
+            name: case.name.clone(),
+            message: case.message.clone(),
+        })
         .collect();
-    let tests = json!({
-        "passed": report.passed, "failed": report.failed, "errored": report.errored, "skipped": report.skipped,
-        "failures": failures, "junit": junit.map(|path| path.display().to_string()),
+    document.details.tests = Some(Tests {
+        passed: report.passed,
+        failed: report.failed,
+        errored: report.errored,
+        skipped: report.skipped,
+        failures,
+        junit: junit.map(|path| path.display().to_string()),
     });
-    document.more.insert("tests".to_owned(), tests);
 }

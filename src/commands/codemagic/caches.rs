@@ -2,10 +2,10 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
-use serde_json::json;
-
 use crate::cli::{CachesArgs, CodemagicConnectionArgs};
+use crate::codemagic;
 use crate::commands::session::Session;
+use crate::document;
 use crate::error::{Error, ExitCode};
 use crate::output::{Cell, Table};
 
@@ -38,7 +38,11 @@ pub fn run(args: &CachesArgs, connection: &CodemagicConnectionArgs, session: &mu
     if !session.is_json() {
         session.console().table(&table);
     }
-    session.writer.call.more.insert("caches".to_owned(), json!(caches));
+    let caches = caches.into_iter().map(|cache| {
+        let codemagic::Cache { id, workflow_id, size, last_used } = cache;
+        document::Cache { id, workflow_id, size, last_used }
+    });
+    session.writer.call.details.caches = Some(caches.collect());
     Ok(session.writer.succeed())
 }
 

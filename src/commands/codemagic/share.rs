@@ -2,12 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
-
 use crate::cli::{CodemagicConnectionArgs, ShareArgs};
 use crate::commands::session::Session;
 use crate::commands::waiting::documents;
-use crate::document::Outcome;
+use crate::document::{Link, Outcome};
 use crate::error::{Error, ExitCode};
 use crate::lifecycle::Provider as _;
 use crate::lifecycle::collect::{matches, no_match};
@@ -55,13 +53,13 @@ pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut
             session.console().line(&format!("{name}: the service set the expiry to {given}, not to {asked}"));
         }
         table.row(vec![Cell::text(&link.url), Cell::optional(expires_at.as_deref()), Cell::text(name)]);
-        links.push(json!({"name": name, "type": kind, "url": link.url, "expires_at": expires_at}));
+        links.push(Link { name: name.clone(), kind: kind.clone(), url: link.url, expires_at });
     }
     if !session.is_json() {
         session.console().table(&table);
     }
     let document = &mut session.writer.documents[0];
-    document.more.insert("links".to_owned(), Value::Array(links));
+    document.details.links = Some(links);
     document.end(Outcome::Success, ExitCode::Success);
     Ok(session.writer.worst())
 }

@@ -25,7 +25,7 @@ pub fn run(args: &ConfigArgs, connection: &JenkinsConnectionArgs, session: &mut 
         _ => error,
     })?;
     if session.is_json() {
-        session.writer.call.more.insert("config".to_owned(), String::from_utf8_lossy(&xml).into());
+        session.writer.call.details.config = Some(String::from_utf8_lossy(&xml).into_owned());
     } else {
         session.console().write_bytes(&xml);
     }

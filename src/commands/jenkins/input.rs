@@ -1,9 +1,10 @@
 //! `jenkins input`: what a build asks people, and answering it.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::{InputArgs, JenkinsConnectionArgs};
 use crate::commands::session::Session;
+use crate::document::{Input, InputParameter};
 use crate::error::{Error, ExitCode};
 use crate::jenkins::{Answer, BuildName, BuildRef, Client, InputValues, Question};
 use crate::lifecycle::Provider as _;
@@ -49,16 +50,22 @@ fn list(client: &Client, build: &BuildRef, questions: &[Question], session: &mut
         session.data(&format!("{}: {}{names}", question.id, question.message));
         let parameters: Vec<_> = parameters
             .iter()
-            .map(|parameter| json!({"name": parameter.definition.name, "default": parameter.default}))
+            .map(|parameter| InputParameter {
+                name: parameter.definition.name.clone(),
+                default: parameter.default.clone(),
+            })
             .collect();
-        listed.push(json!({
-            "id": question.id, "message": question.message, "submitter": question.submitter, "parameters": parameters,
-        }));
+        listed.push(Input {
+            id: question.id.clone(),
+            message: question.message.clone(),
+            submitter: question.submitter.clone(),
+            parameters,
+        });
     }
     if questions.is_empty() {
         session.console().line(&format!("Jenkins build {build} has no pending input"));
     }
-    session.writer.call.more.insert("inputs".to_owned(), json!(listed));
+    session.writer.call.details.inputs = Some(listed);
     Ok(session.writer.succeed())
 }
 

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
-
 use crate::cli::{JenkinsConnectionArgs, JobBuildsArgs, JobsArgs};
 use crate::commands::session::Session;
-use crate::document::{Document, Outcome};
+use crate::document::{Document, Job, Outcome, QueueItem};
 use crate::error::ExitCode;
 use crate::model::Phase;
 use crate::output::{Cell, Table, format_duration};
@@ -32,15 +30,18 @@ pub fn jobs(args: &JobsArgs, connection: &JenkinsConnectionArgs, session: &mut S
             Cell::optional(entry.last_build),
             time(entry.last_started, now),
         ]);
-        listed.push(json!({
-            "job": entry.job.to_string(), "is_folder": entry.is_folder, "status": entry.status,
-            "last_build": entry.last_build, "last_started": entry.last_started,
-        }));
+        listed.push(Job {
+            job: entry.job.to_string(),
+            is_folder: entry.is_folder,
+            status: entry.status.clone(),
+            last_build: entry.last_build,
+            last_started: entry.last_started,
+        });
     }
     if !session.is_json() {
         session.console().table(&table);
     }
-    session.writer.call.more.insert("jobs".to_owned(), json!(listed));
+    session.writer.call.details.jobs = Some(listed);
     Ok(session.writer.succeed())
 }
 
@@ -107,11 +108,11 @@ pub fn queue(connection: &JenkinsConnectionArgs, session: &mut Session) -> anyho
             time(since, now),
             Cell::optional(item.why.as_deref()),
         ]);
-        listed.push(json!({"id": item.id, "job": job, "since": since, "why": item.why, "stuck": item.stuck}));
+        listed.push(QueueItem { id: item.id, job, since, why: item.why.clone(), stuck: item.stuck });
     }
     if !session.is_json() {
         session.console().table(&table);
     }
-    session.writer.call.more.insert("queue".to_owned(), json!(listed));
+    session.writer.call.details.queue = Some(listed);
     Ok(session.writer.succeed())
 }

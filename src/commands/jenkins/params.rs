@@ -1,9 +1,8 @@
 //! `jenkins params`: what a job can be given.
 
-use serde_json::json;
-
 use crate::cli::{JenkinsConnectionArgs, JobArgs};
 use crate::commands::session::Session;
+use crate::document::Parameter;
 use crate::error::ExitCode;
 use crate::jenkins::{ParameterDefinition, ParameterKind};
 use crate::output::{Cell, Table};
@@ -29,11 +28,14 @@ pub fn run(args: &JobArgs, connection: &JenkinsConnectionArgs, session: &mut Ses
             Cell::optional(definition.default.as_deref()),
             Cell::optional(description),
         ]);
-        let choices = if let ParameterKind::Choice(choices) = &definition.kind { Some(choices) } else { None };
-        listed.push(json!({
-            "name": definition.name, "type": definition.type_name, "description": definition.description,
-            "default": definition.default, "choices": choices,
-        }));
+        let choices = if let ParameterKind::Choice(choices) = &definition.kind { Some(choices.clone()) } else { None };
+        listed.push(Parameter {
+            name: definition.name.clone(),
+            kind: definition.type_name.clone(),
+            description: definition.description.clone(),
+            default: definition.default.clone(),
+            choices,
+        });
     }
     if known.definitions.is_empty() {
         let why = if known.is_new_pipeline() { " yet: its first run reads them from the Jenkinsfile" } else { "" };
@@ -41,7 +43,7 @@ pub fn run(args: &JobArgs, connection: &JenkinsConnectionArgs, session: &mut Ses
     } else if !session.is_json() {
         session.console().table(&table);
     }
-    session.writer.call.more.insert("parameters".to_owned(), json!(listed));
+    session.writer.call.details.parameters = Some(listed);
     Ok(session.writer.succeed())
 }
 

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-
 use crate::cli::{CreateArgs, JenkinsConnectionArgs, RevokeArgs, RotateArgs};
 use crate::commands::session::Session;
+use crate::document::ApiToken;
 use crate::error::{Error, ExitCode};
 use crate::files;
 use crate::jenkins::{Client, Credentials, Identity, JenkinsProvider, Token};
@@ -121,8 +120,8 @@ fn create_token(client: &Client, args: &CreateArgs, session: &mut Session) -> Re
     session
         .console()
         .line(&format!("created the token {:?}{until}; its uuid, which revokes it: {}", token.name, token.uuid));
-    let shown = json!({"name": token.name, "uuid": token.uuid, "expires": token.expiry});
-    session.writer.call.more.insert("token".to_owned(), shown);
+    session.writer.call.details.token =
+        Some(ApiToken { name: token.name.clone(), uuid: token.uuid.clone(), expires: token.expiry.clone() });
     Ok(token)
 }
 
