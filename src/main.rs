@@ -36,8 +36,9 @@ use std::process;
 use std::sync::Arc;
 
 use clock::{Interrupt, SystemClock};
+use commands::LastResort;
 use error::ExitCode;
-use output::Console;
+use output::{ColorChoice, Console, Settings};
 
 fn main() -> process::ExitCode {
     signals::forbid_core_dumps();
@@ -62,18 +63,27 @@ fn run(console: &Console, interrupt: &Interrupt) -> ExitCode {
         }
         Err(usage) => return commands::refuse(usage, console),
     };
-    signals::watch(interrupt, give_up(console));
+    console.configure(Settings { color: color(cli.output.color), quiet: cli.output.quiet });
+    let last_resort = LastResort::default();
+    signals::watch(interrupt, give_up(console, &last_resort));
     let clock = Arc::new(SystemClock::new(interrupt.clone()));
-    commands::run(*cli, console.clone(), clock, interrupt.clone())
+    commands::run(*cli, console.clone(), clock, interrupt.clone(), last_resort)
 }
 
-/// The last resort of a process that was asked to end and is stuck: a name look-up or a connect cannot be interrupted.
+fn color(wanted: cli::ColorArg) -> ColorChoice {
+    match wanted {
+        cli::ColorArg::Auto => ColorChoice::Auto,
+        cli::ColorArg::Always => ColorChoice::Always,
+        cli::ColorArg::Never => ColorChoice::Never,
+    }
+}
+
+/// Ends a process that was asked to end and is stuck: a name resolution or a connect cannot be interrupted.
 #[expect(clippy::exit, reason = "the main thread is stuck, so nothing else ends the process")]
-fn give_up(report: &Console) -> impl FnOnce(ExitCode) + Send + 'static {
-    let report = report.clone();
+fn give_up(console: &Console, last_resort: &LastResort) -> impl FnOnce(ExitCode) + Send + 'static {
+    let (console, last_resort) = (console.clone(), last_resort.clone());
     move |code| {
-        report
-            .line("cibridge: error: ended by a signal: no connection for canceling in time, a remote build may go on");
-        std::process::exit(i32::from(code.number()))
+        last_resort.conclude(code, &console);
+        process::exit(i32::from(console.finish(code).number()))
     }
 }

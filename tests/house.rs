@@ -40,7 +40,9 @@ fn sources() -> Vec<Source> {
     collect(&root, &mut paths);
     let is_code = |path: &PathBuf| {
         let name = path.file_stem().unwrap().to_str().unwrap();
-        path.extension().is_some_and(|extension| extension == "rs") && !name.ends_with("_tests") && name != "package_files"
+        path.extension().is_some_and(|extension| extension == "rs")
+            && !name.ends_with("_tests")
+            && name != "package_files"
     };
     let source = |path: PathBuf| {
         let text = fs::read_to_string(&path).unwrap();
@@ -71,7 +73,8 @@ fn paths(source: &Source) -> Vec<Vec<String>> {
                     (path, "")
                 }
             };
-            let path: Vec<_> = base.chain(path.split("::").filter(|part| !part.is_empty()).map(str::to_owned)).collect();
+            let path: Vec<_> =
+                base.chain(path.split("::").filter(|part| !part.is_empty()).map(str::to_owned)).collect();
             if names.is_empty() {
                 found.push(path);
                 continue;

@@ -27,11 +27,20 @@ use crate::error::{Error, ExitCode};
 use crate::lifecycle::Runtime;
 use crate::output::Console;
 use crate::panics;
+pub use result_writer::LastResort;
 use result_writer::ResultWriter;
 use session::Session;
 
 /// Runs the verb that the command line names, and gives the exit code.
-pub fn run(cli: Cli, console: Console, clock: Arc<dyn Clock>, interrupt: Interrupt) -> ExitCode {
+///
+/// `last_resort` has the document for whoever has to end the process while this is stuck.
+pub fn run(
+    cli: Cli,
+    console: Console,
+    clock: Arc<dyn Clock>,
+    interrupt: Interrupt,
+    last_resort: LastResort,
+) -> ExitCode {
     let Cli { output, http, command } = cli;
     let provider = match command {
         Command::Codemagic(_) => "codemagic",
@@ -40,7 +49,7 @@ pub fn run(cli: Cli, console: Console, clock: Arc<dyn Clock>, interrupt: Interru
         Command::Completions(_) => return ExitCode::Success,
     };
     let runtime = Runtime { console, clock, interrupt, deadline: None };
-    let mut session = Session::new(runtime, output, http, ResultWriter::new(provider));
+    let mut session = Session::new(runtime, output, http, ResultWriter::new(provider, last_resort));
     // A panic unwinds to here; on its way it has canceled the build that this call owns.
     let result = panics::catch(|| {
         session.prepare()?;
@@ -58,7 +67,7 @@ pub fn run(cli: Cli, console: Console, clock: Arc<dyn Clock>, interrupt: Interru
 
 /// Ends a call whose command line cannot be used.
 pub fn refuse(usage: UsageError, console: &Console) -> ExitCode {
-    let mut writer = ResultWriter::new(usage.provider.unwrap_or("codemagic"));
+    let mut writer = ResultWriter::new(usage.provider.unwrap_or("codemagic"), LastResort::default());
     console.error(&usage.error);
     writer.fail(&usage.error);
     if let Some(path) = &usage.result_file {

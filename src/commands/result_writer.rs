@@ -1,12 +1,14 @@
 //! The result document of a call: kept while it runs, written to the result file and printed at the end.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::document::{Document, Outcome, SCHEMA, Several, severity};
 use crate::error::{Error, ExitCode};
 use crate::output::{Console, ResultFile};
 
 /// The result document of a call, with its file.
+#[derive(Clone)]
 pub struct ResultWriter {
     provider: &'static str,
     /// One document for each build; none before the first build is known.
@@ -16,12 +18,68 @@ pub struct ResultWriter {
     /// What is said about the call as a whole.
     pub call: Document,
     file: Option<ResultFile>,
+    last_resort: LastResort,
+}
+
+/// The document as it was last, for a thread that has to end the process because the main thread is stuck in a call
+/// that nothing interrupts.
+#[derive(Clone, Default)]
+pub struct LastResort(Arc<Mutex<Option<LastDocument>>>);
+
+struct LastDocument {
+    writer: ResultWriter,
+    /// Whether it is for stdout as well.
+    json: bool,
+}
+
+impl LastResort {
+    /// Ends the call in the place of the main thread: reports, writes and prints that it ended by `code`.
+    pub fn conclude(&self, code: ExitCode, console: &Console) {
+        // Nothing is left of it once the main thread ends the call itself.
+        let Some(LastDocument { mut writer, json }) = self.take() else { return };
+        let mut stuck = Error::message(code, "ended by a signal while connecting; no build was started or canceled");
+        for document in writer.documents.iter_mut().filter(|document| document.exit_code.is_none()) {
+            let Some(build) = &document.build else { continue };
+            let reason = "ended by a signal, and no connection to cancel it in time; it may still be running";
+            stuck = Error::new(code, &build.title, reason).with_hint(format!("see {}", build.url));
+            document.fail(&stuck);
+            document.still_running = true;
+            console.error(&stuck);
+        }
+        writer.call.fail(&stuck);
+        if writer.documents.is_empty() {
+            console.error(&stuck);
+        }
+        writer.complete();
+        if let Err(error) = writer.write() {
+            console.error(&error);
+        }
+        if json {
+            writer.print(console);
+        }
+    }
+
+    fn take(&self) -> Option<LastDocument> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl ResultWriter {
     /// A writer of a call that knows no build yet, without a file.
-    pub fn new(provider: &'static str) -> Self {
-        Self { provider, documents: Vec::new(), several: false, call: Document::new(provider), file: None }
+    pub fn new(provider: &'static str, last_resort: LastResort) -> Self {
+        let call = Document::new(provider);
+        Self { provider, documents: Vec::new(), several: false, call, file: None, last_resort }
+    }
+
+    /// From now on a thread that ends the process in the place of the main thread has a document.
+    pub fn arm(&self, json: bool) {
+        let writer = Self { last_resort: LastResort::default(), ..self.clone() };
+        *self.last_resort.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(LastDocument { writer, json });
+    }
+
+    /// From now on only the main thread ends the call.
+    pub fn disarm(&self) {
+        drop(self.last_resort.take());
     }
 
     /// Checks that the result file can be written, before anything remote happens.
@@ -42,6 +100,9 @@ impl ResultWriter {
     /// Writes the document as it is while the call still runs. A full disk is reported, but the build that was started is
     /// not left alone for it; the write at the end decides about the exit code.
     pub fn write_partial(&self, console: &Console) {
+        if let Some(LastDocument { json, .. }) = self.last_resort.take() {
+            self.arm(json);
+        }
         let written = match &self.file {
             Some(file) if self.several => file.write_partial(&self.list()),
             Some(file) => file.write_partial(self.single()),

@@ -34,6 +34,7 @@ impl Session {
         if let Some(path) = &self.output.result_file {
             self.writer.check_file(path, &self.runtime.console)?;
         }
+        self.writer.arm(self.output.json);
         is_new_enough
     }
 
@@ -56,6 +57,7 @@ impl Session {
 
     fn publish(&mut self, code: ExitCode) -> ExitCode {
         let console = self.runtime.console.clone();
+        self.writer.disarm();
         self.writer.complete();
         let written = self.writer.write();
         if self.output.json {

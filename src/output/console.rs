@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anstream::ColorChoice;
@@ -46,7 +46,8 @@ pub struct Console(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    settings: Settings,
+    /// Known as soon as the command line is.
+    settings: OnceLock<Settings>,
     redactor: Redactor,
     /// A line that is redrawn stands on the terminal; any other text must replace it.
     live: AtomicBool,
@@ -55,9 +56,9 @@ struct Inner {
 }
 
 impl Console {
-    /// A console that knows no secret yet.
-    pub fn new(settings: Settings) -> Self {
-        Self(Arc::new(Inner { settings, ..Inner::default() }))
+    /// Sets how this call reports. Only the first call counts.
+    pub fn configure(&self, settings: Settings) {
+        self.0.settings.get_or_init(|| settings);
     }
 
     /// The secrets of this process.
@@ -72,7 +73,7 @@ impl Console {
 
     /// One line for people.
     pub fn line(&self, text: &str) {
-        if !self.0.settings.quiet {
+        if !self.is_quiet() {
             self.write_line(text);
         }
     }
@@ -111,7 +112,7 @@ impl Console {
 
     /// How long nothing may happen until a report says that the build is still running.
     pub fn heartbeat_interval(&self) -> Duration {
-        if is_live() && !self.0.settings.quiet { LIVE_HEARTBEAT } else { HEARTBEAT }
+        if is_live() && !self.is_quiet() { LIVE_HEARTBEAT } else { HEARTBEAT }
     }
 
     /// The last lines of a remote log, below a heading.
@@ -211,7 +212,7 @@ impl Console {
 
     /// A log's line as it goes to stderr; see [`REMOTE`].
     pub(super) fn write_remote(&self, line: &[u8]) {
-        if !self.0.settings.quiet {
+        if !self.is_quiet() {
             self.erase();
             let mut stderr = io::stderr().lock();
             drop(stderr.write_all(&[REMOTE.as_bytes(), line, b"\n"].concat()));
@@ -238,7 +239,7 @@ impl Console {
 
     /// Draws a line that the next text replaces.
     fn draw(&self, text: &str) {
-        if self.0.settings.quiet {
+        if self.is_quiet() {
             return;
         }
         self.0.live.store(true, Ordering::Relaxed);
@@ -256,10 +257,14 @@ impl Console {
 
     /// Whether a stream gets colors: as asked, else on a terminal that has them, unless `NO_COLOR` is set.
     fn colors(&self, stream: &impl anstream::stream::RawStream) -> bool {
-        match self.0.settings.color {
+        match self.0.settings.get().copied().unwrap_or_default().color {
             ColorChoice::Auto => anstream::AutoStream::choice(stream) != ColorChoice::Never,
             choice => choice != ColorChoice::Never,
         }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.0.settings.get().is_some_and(|settings| settings.quiet)
     }
 
     fn stdout_failed(&self, error: io::Error) {

@@ -16,6 +16,7 @@ mod result_file;
 mod style;
 mod table;
 
+pub use anstream::ColorChoice;
 pub use console::{Console, Settings};
 pub use format::{format_age, format_duration, format_size};
 pub use html_text::{HtmlText, LineEnds};

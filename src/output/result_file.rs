@@ -10,6 +10,7 @@ use crate::files;
 use crate::secret::Redactor;
 
 /// A path that was checked, and that receives the document as soon as the build's id is known and again at the end.
+#[derive(Clone)]
 pub struct ResultFile {
     path: PathBuf,
     redactor: Redactor,

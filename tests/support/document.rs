@@ -1,119 +1,123 @@
-//! The result document's shape: every key is always there, and no other.
+//! Holds result documents against the JSON Schema in the repository, which is generated from the program's types.
+
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
-const KEYS: [&str; 14] = [
-    "schema",
-    "provider",
-    "outcome",
-    "exit_code",
-    "severity",
-    "call_failed",
-    "summary",
-    "adopted",
-    "still_running",
-    "build",
-    "failure",
-    "steps",
-    "artifacts",
-    "error",
-];
-const SEVERAL: [&str; 6] = ["schema", "provider", "outcome", "exit_code", "builds", "error"];
-/// What single verbs add at the end, in the order in which they do.
-const MORE: [&str; 14] = [
-    "inputs",
-    "parameters",
-    "config",
-    "token",
-    "passed",
-    "failed",
-    "skipped",
-    "failures",
-    "tests",
-    "links",
-    "logs",
-    "apps",
-    "workflows",
-    "caches",
-];
-const BUILD: [&str; 13] = [
-    "title",
-    "id",
-    "number",
-    "url",
-    "status",
-    "app_id",
-    "workflow_id",
-    "branch",
-    "tag",
-    "commit",
-    "labels",
-    "queued_seconds",
-    "run_seconds",
-];
-const FAILURE: [&str; 3] = ["message", "step", "log_tail"];
-const STEP: [&str; 3] = ["name", "status", "seconds"];
-const ARTIFACT: [&str; 6] = ["name", "type", "size", "path", "md5", "sha256"];
-const ERROR: [&str; 2] = ["message", "hint"];
-const OUTCOMES: [&str; 17] = [
-    "started",
-    "dry_run",
-    "running",
-    "success",
-    "failed",
-    "unstable",
-    "canceled",
-    "skipped",
-    "timed_out",
-    "wrong_commit",
-    "refused",
-    "unavailable",
-    "unknown",
-    "local_fault",
-    "usage_error",
-    "internal_error",
-    "interrupted",
-];
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/result.schema.json"))).unwrap()
+});
 
-/// Panics unless `document` has the published shape.
+/// Panics unless `document` is as the schema says.
 #[track_caller]
 pub(crate) fn check(document: &Value) {
-    if document.get("builds").is_some() {
-        keys(document, &SEVERAL);
-        document["builds"].as_array().unwrap().iter().for_each(check);
-    } else {
-        let mut wanted = KEYS.to_vec();
-        if document.get("request").is_some() {
-            assert_eq!(document["outcome"], "dry_run");
-            wanted.push("request");
-        }
-        if document.get("next_look_seconds").is_some() {
-            assert_eq!(document["outcome"], "running");
-            wanted.push("next_look_seconds");
-        }
-        wanted.extend(MORE.iter().filter(|key| document.get(**key).is_some()));
-        keys(document, &wanted);
-        nullable(&document["build"], &BUILD);
-        nullable(&document["failure"], &FAILURE);
-        document["steps"].as_array().unwrap().iter().for_each(|step| keys(step, &STEP));
-        document["artifacts"].as_array().unwrap().iter().for_each(|artifact| keys(artifact, &ARTIFACT));
+    if let Err(fault) = validate(&SCHEMA, document, "document") {
+        panic!("{fault}:\n{document:#}");
     }
     assert_eq!(document["schema"], 1);
-    assert!(["codemagic", "jenkins"].contains(&document["provider"].as_str().unwrap()), "{document}");
-    let outcome = document["outcome"].as_str().unwrap();
-    assert!(OUTCOMES.contains(&outcome), "outcome {outcome}");
-    nullable(&document["error"], &ERROR);
-}
-
-#[track_caller]
-fn nullable(value: &Value, wanted: &[&str]) {
-    if !value.is_null() {
-        keys(value, wanted);
+    let is_dry_run = document["outcome"] == "dry_run";
+    assert_eq!(document.get("request").is_some(), is_dry_run, "a request that was not sent is shown, and no other");
+    for build in document["builds"].as_array().into_iter().flatten().chain([document]) {
+        let is_over = !build["exit_code"].is_null();
+        for key in ["severity", "call_failed", "summary"] {
+            assert_eq!(
+                !build[key].is_null(),
+                is_over,
+                "{key} is there when there is an end, and not before:\n{build:#}"
+            );
+        }
+        if build["outcome"] == "running" {
+            assert_eq!(build.get("builds").is_some() || build["build"]["status"].is_string(), true, "{build:#}");
+        }
+        assert_ne!(build["build"]["url"], "", "a placeholder:\n{build:#}");
+        assert_ne!(build["build"]["status"], "unknown", "a placeholder:\n{build:#}");
     }
 }
 
-#[track_caller]
-fn keys(value: &Value, wanted: &[&str]) {
-    let found: Vec<_> = value.as_object().unwrap().keys().collect();
-    assert_eq!(found, wanted, "keys of {value}");
+/// The keywords of JSON Schema that schemars writes for these types. A key that the schema does not have is a fault: it
+/// would be one that nobody documented.
+fn validate(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.strip_prefix("#/$defs/").expect("a definition");
+        return validate(&SCHEMA["$defs"][name], value, at);
+    }
+    for choice in ["anyOf", "oneOf"] {
+        if let Some(choices) = schema[choice].as_array() {
+            let faults: Vec<_> = choices.iter().filter_map(|schema| validate(schema, value, at).err()).collect();
+            if faults.len() == choices.len() {
+                return Err(faults.join("; or "));
+            }
+        }
+    }
+    if schema.get("const").is_some_and(|wanted| wanted != value)
+        || schema["enum"].as_array().is_some_and(|wanted| !wanted.contains(value))
+    {
+        return Err(format!("{at} is {value}, which the schema does not list"));
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_u64() || number.is_i64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let allowed = match &schema["type"] {
+        Value::Null => true,
+        Value::Array(kinds) => kinds.iter().any(|allowed| allowed == kind),
+        allowed => allowed == kind,
+    };
+    if !allowed {
+        return Err(format!("{at} is of type {kind}, not {}", schema["type"]));
+    }
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        validate(&schema["items"], item, &format!("{at}[{index}]"))?;
+    }
+    let Some(properties) = schema["properties"].as_object() else { return Ok(()) };
+    let Some(entries) = value.as_object() else { return Ok(()) };
+    for key in schema["required"].as_array().into_iter().flatten() {
+        let key = key.as_str().unwrap();
+        if !entries.contains_key(key) {
+            return Err(format!("{at} lacks {key:?}"));
+        }
+    }
+    for (key, value) in entries {
+        let schema = properties.get(key).ok_or_else(|| format!("{at} has {key:?}, which the schema does not"))?;
+        validate(schema, value, &format!("{at}.{key}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_document_with_a_wrong_missing_or_unknown_key_is_refused() {
+    let good: Value = serde_json::json!({
+        "schema": 1, "provider": "codemagic", "outcome": "refused", "exit_code": 11, "severity": 7, "call_failed": true,
+        "summary": "app x: not found", "adopted": false, "still_running": false, "build": null, "failure": null,
+        "steps": [{"name": "Build", "status": "success", "seconds": 1}], "artifacts": [], "error": null,
+    });
+    check(&good);
+    let changed = |path: &str, value: Option<Value>| {
+        let mut document = good.clone();
+        let (parent, key) = path.rsplit_once('/').unwrap();
+        let object = document.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+        match value {
+            Some(value) => drop(object.insert(key.to_owned(), value)),
+            None => drop(object.remove(key)),
+        }
+        validate(&SCHEMA, &document, "document")
+    };
+    for (path, value) in [
+        ("/exit_code", Some(9.into())),
+        ("/exit_code", Some("0".into())),
+        ("/outcome", Some("fine".into())),
+        ("/adopted", None),
+        ("/more", Some(1.into())),
+        ("/steps/0/seconds", Some(0.5.into())),
+        ("/steps/0/name", None),
+        ("/build", Some(serde_json::json!({}))),
+    ] {
+        assert!(changed(path, value.clone()).is_err(), "{path} {value:?}");
+    }
+    assert!(changed("/caches", Some(serde_json::json!([]))).is_ok());
 }

@@ -340,6 +340,9 @@ impl Done {
             let control = text.chars().find(|c| c.is_control() && !"\n\t".contains(*c));
             assert_eq!(control, None, "a control character in\n{text}");
         }
+        if self.stdout.starts_with("{\"schema\"") {
+            document::check(&self.json());
+        }
         if let (false, Some(code)) = (self.result.is_empty(), self.status.code()) {
             let document = self.document();
             document::check(&document);
