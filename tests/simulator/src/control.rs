@@ -95,10 +95,7 @@ fn fits(query: &Request, method: &str, path: &str) -> bool {
 /// The clock, the counts, the addresses.
 pub(crate) fn state(world: &World) -> Value {
     json!({
-        "now": world.now().v3(),
-        "advance": world.clock.mode,
-        "speed": world.clock.speed,
-        "counters": world.counters,
+        "now": world.now().v3(), "advance": world.clock.mode, "speed": world.clock.speed, "counters": world.counters,
         "faults": world.faults.0.iter().map(|(fault, seen)| json!({"fault": fault, "seen": seen})).collect::<Vec<_>>(),
         "builds": world.builds.len(),
     })

@@ -236,14 +236,8 @@ impl Simulator {
     /// What the binary prints when it is ready.
     pub fn ready_line(&self) -> Value {
         let mut line = json!({
-            "api": self.addresses.api,
-            "v3": self.v3,
-            "legacy": self.addresses.api,
-            "storage": self.addresses.storage,
-            "ca_file": self.ca_file(),
-            "pid": std::process::id(),
-            "key": self.key(),
-            "app_id": self.app_id(),
+            "api": self.addresses.api, "v3": self.v3, "legacy": self.addresses.api, "storage": self.addresses.storage,
+            "ca_file": self.ca_file(), "pid": std::process::id(), "key": self.key(), "app_id": self.app_id(),
         });
         let world = self.shared.lock();
         if let Some(jenkins) = &world.jenkins {

@@ -40,6 +40,10 @@ pub(super) fn route(world: &mut World, call: &Call<'_>) -> Response {
         }
         ("GET", ["logs", ..]) => files::log(world, &call.request.path),
         ("GET" | "POST", ["artifacts", ..]) => files::legacy_artifact(world, call),
+        ("GET", ["apps"]) => {
+            let own = world.config.apps.iter().filter(|a| !a.foreign).map(|a| application(world, &a.id));
+            Response::json(200, &json!({"applications": own.collect::<Vec<_>>()}))
+        }
         ("GET" | "DELETE", ["apps", id, ..]) if world.own_app(id).is_none() => {
             legacy_error(403, "You don't have the permission to access this application")
         }
@@ -103,10 +107,8 @@ fn caches(world: &World, app: &str) -> Vec<Value> {
     let workflows = world.own_app(app).map(|a| &a.workflows[..]).unwrap_or_default();
     let cache = |(i, workflow): (usize, &crate::config::Workflow)| {
         json!({
-            "_id": format!("{}{:04x}", &app[..app.len().min(20)], i + 1),
-            "appId": app,
-            "lastUsed": world.now().plus(-micros(86_400.0)).legacy(),
-            "size": 1_048_576 * (i + 1),
+            "_id": format!("{}{:04x}", &app[..app.len().min(20)], i + 1), "appId": app,
+            "lastUsed": world.now().plus(-micros(86_400.0)).legacy(), "size": 1_048_576 * (i + 1),
             "workflowId": workflow.id,
         })
     };
@@ -137,36 +139,20 @@ fn build(world: &World, index: usize) -> Value {
     let (ui, file) = if is_object_id(&request.workflow_id) { (workflow, None) } else { (None, workflow) };
     let actions = moment.steps.iter().enumerate().map(|(at, step)| action(world, build, &moment, at, step));
     let mut value = json!({
-        "_id": build.id,
-        "appId": request.app_id,
-        "artefacts": artefacts(world, build, &moment),
-        "branch": request.branch,
-        "buildActions": actions.collect::<Vec<_>>(),
-        "commit": commit(build),
+        "_id": build.id, "appId": request.app_id, "artefacts": artefacts(world, build, &moment),
+        "branch": request.branch, "buildActions": actions.collect::<Vec<_>>(), "commit": commit(build),
         "config": {
             "name": build.workflow_name,
             "buildSettings": {"flutterVersion": "stable", "platforms": ["ios"], "url": null, "xcodeVersion": "latest",
                               "environmentVariables": request.variables},
         },
-        "createdAt": build.origin.legacy(),
-        "dynamicConfig": {},
-        "feedback": null,
-        "fileWorkflowId": file,
-        "finishedAt": time(moment.finished),
-        "index": build.index,
-        "instanceType": request.instance_type.as_deref().unwrap_or("mac_mini_m2"),
-        "labels": build.labels(),
-        "message": build.message(&moment),
-        "pullRequest": null,
-        "scheduledBuildId": null,
-        "screenshots": null,
+        "createdAt": build.origin.legacy(), "dynamicConfig": {}, "feedback": null, "fileWorkflowId": file,
+        "finishedAt": time(moment.finished), "index": build.index,
+        "instanceType": request.instance_type.as_deref().unwrap_or("mac_mini_m2"), "labels": build.labels(),
+        "message": build.message(&moment), "pullRequest": null, "scheduledBuildId": null, "screenshots": null,
         "sshAccess": {"scriptUrl": format!("https://ssh.example.com/{}.sh", LEAK_TRAPS[3])},
-        "sshAccessEnabled": false,
-        "startedAt": time(moment.started),
-        "startedBy": "dev@example.com",
-        "status": moment.status,
-        "tag": request.tag,
-        "version": null,
+        "sshAccessEnabled": false, "startedAt": time(moment.started), "startedBy": "dev@example.com",
+        "status": moment.status, "tag": request.tag, "version": null,
         "vncAccess": {"host": "192.0.2.7", "port": 21912, "username": "builder", "password": LEAK_TRAPS[0]},
         "workflowId": ui,
     });
@@ -179,17 +165,10 @@ fn build(world: &World, index: usize) -> Value {
 fn commit(build: &Build) -> Value {
     let Some(hash) = &build.commit else { return Value::Null };
     json!({
-        "authorAvatarUrl": "https://avatars.example.com/u/1",
-        "authorEmail": "dev@example.com",
-        "authorName": "Developer",
-        "branch": build.request.branch,
-        "commitMessage": "Change something",
-        "committerEmail": "dev@example.com",
-        "committerName": "Developer",
-        "hash": hash,
-        "isPullRequest": false,
-        "pullRequestNumber": null,
-        "url": format!("https://git.example.com/team/app/commit/{hash}"),
+        "authorAvatarUrl": "https://avatars.example.com/u/1", "authorEmail": "dev@example.com",
+        "authorName": "Developer", "branch": build.request.branch, "commitMessage": "Change something",
+        "committerEmail": "dev@example.com", "committerName": "Developer", "hash": hash, "isPullRequest": false,
+        "pullRequestNumber": null, "url": format!("https://git.example.com/team/app/commit/{hash}"),
     })
 }
 
@@ -200,10 +179,8 @@ fn artefacts(world: &World, build: &Build, moment: &Moment) -> Value {
     }
     let show = |artifact: &crate::builds::Artifact| {
         json!({
-            "name": artifact.plan.name,
-            "type": artifact.plan.r#type,
-            "url": format!("{}/artifacts/{}", world.addresses.api, artifact.path),
-            "size": artifact.declared_size(),
+            "name": artifact.plan.name, "type": artifact.plan.r#type,
+            "url": format!("{}/artifacts/{}", world.addresses.api, artifact.path), "size": artifact.declared_size(),
             "md5": artifact.declared_md5(),
         })
     };
@@ -271,21 +248,15 @@ fn application(world: &World, id: &str) -> Value {
     let app = world.config.apps.iter().find(|a| a.id == id);
     let name = app.map_or("demo-app", |a| a.name.as_str());
     json!({
-        "_id": id,
-        "appName": name,
+        "_id": id, "appName": name,
         "appEnvironmentVariables": [{"key": "STORE_PASSWORD", "value": LEAK_TRAPS[1], "encrypted": false}],
-        "branches": ["main", "develop"],
-        "iconUrl": null,
-        "lastBuildId": v3::last_build(world, id),
-        "ownerTeam": DEFAULT_TEAM,
-        "projectType": "flutter-app",
+        "branches": ["main", "develop"], "iconUrl": null, "lastBuildId": v3::last_build(world, id),
+        "ownerTeam": DEFAULT_TEAM, "projectType": "flutter-app",
         "repository": {
             "htmlUrl": format!("https://git.example.com/team/{name}"),
-            "cloneUrl": format!("https://git.example.com/team/{name}.git"),
-            "provider": "github",
+            "cloneUrl": format!("https://git.example.com/team/{name}.git"), "provider": "github",
             "defaultBranch": "main",
         },
-        "workflowIds": [UI_WORKFLOW],
-        "workflows": {UI_WORKFLOW: {"_id": UI_WORKFLOW, "name": "Default Workflow"}},
+        "workflowIds": [UI_WORKFLOW], "workflows": {UI_WORKFLOW: {"_id": UI_WORKFLOW, "name": "Default Workflow"}},
     })
 }

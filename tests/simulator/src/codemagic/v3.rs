@@ -172,33 +172,18 @@ fn list_item(world: &mut World, index: usize) -> Value {
     let request = &build.request;
     let own = Workflow { id: request.workflow_id.clone(), name: build.workflow_name.clone() };
     json!({
-        "id": build.id,
-        "app_id": request.app_id,
-        "workflow": workflow(&own),
-        "status": status,
-        "index": build.index,
-        "artifacts": artifacts,
-        "labels": build.labels(),
-        "release_notes": [],
-        "created_at": build.origin.v3(),
-        "started_at": time(moment.started),
-        "finished_at": time(moment.finished),
-        "commit": commit(build),
-        "branch": request.branch,
-        "tag": request.tag,
-        "pull_request": null,
-        "app_store_connect_status": null,
+        "id": build.id, "app_id": request.app_id, "workflow": workflow(&own), "status": status, "index": build.index,
+        "artifacts": artifacts, "labels": build.labels(), "release_notes": [], "created_at": build.origin.v3(),
+        "started_at": time(moment.started), "finished_at": time(moment.finished), "commit": commit(build),
+        "branch": request.branch, "tag": request.tag, "pull_request": null, "app_store_connect_status": null,
     })
 }
 
 fn commit(build: &Build) -> Value {
     let Some(hash) = &build.commit else { return Value::Null };
     json!({
-        "hash": hash,
-        "avatar_url": "https://avatars.example.com/u/1",
-        "author_name": "Developer",
-        "author_email": "dev@example.com",
-        "message": "Change something",
+        "hash": hash, "avatar_url": "https://avatars.example.com/u/1", "author_name": "Developer",
+        "author_email": "dev@example.com", "message": "Change something",
         "url": format!("https://git.example.com/team/app/commit/{hash}"),
     })
 }
@@ -217,11 +202,8 @@ fn artifacts(world: &mut World, index: usize) -> Vec<Value> {
     let show = |(at, artifact): (usize, &crate::builds::Artifact)| {
         let path = format!("//artifacts/.{}.{}", ids.opaque(320), ids.opaque(27));
         let value = json!({
-            "name": artifact.plan.name,
-            "type": artifact.plan.r#type,
-            "size_in_bytes": artifact.declared_size(),
-            "short_lived_download_url": format!("{}{path}", addresses.api),
-            "version_name": null,
+            "name": artifact.plan.name, "type": artifact.plan.r#type, "size_in_bytes": artifact.declared_size(),
+            "short_lived_download_url": format!("{}{path}", addresses.api), "version_name": null,
             "version_code": null,
         });
         links.insert(path, (index, at));
@@ -239,14 +221,9 @@ fn actions(world: &World, index: usize) -> Vec<Value> {
         let time = |position: Option<i64>| position.map(|p| build.time(p).v3());
         let script = (plan.r#type == "script").then(|| format!("export SECRET={}\n./ci/step.sh", LEAK_TRAPS[2]));
         json!({
-            "id": build.steps[at].id,
-            "name": plan.name,
-            "type": plan.r#type,
-            "has_test_results": plan.tests.is_some() && step.finished.is_some(),
-            "script": script,
-            "status": step.status,
-            "started_at": time(step.started),
-            "finished_at": time(step.finished),
+            "id": build.steps[at].id, "name": plan.name, "type": plan.r#type,
+            "has_test_results": plan.tests.is_some() && step.finished.is_some(), "script": script,
+            "status": step.status, "started_at": time(step.started), "finished_at": time(step.finished),
         })
     };
     (0..build.plan.steps.len()).map(show).collect()

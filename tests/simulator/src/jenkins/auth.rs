@@ -88,8 +88,7 @@ impl Call<'_> {
         let mut cookie = Response::empty(200);
         self.open_session(&mut cookie);
         let mut response = self.json(&json!({
-            "_class": "hudson.security.csrf.DefaultCrumbIssuer",
-            "crumb": self.own_crumb(),
+            "_class": "hudson.security.csrf.DefaultCrumbIssuer", "crumb": self.own_crumb(),
             "crumbRequestField": "Jenkins-Crumb",
         }));
         response.headers.extend(cookie.headers);

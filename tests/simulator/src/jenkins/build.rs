@@ -114,17 +114,11 @@ impl Call<'_> {
             }
             seconds += test.seconds;
             let case = json!({
-                "age": i32::from(test.error.is_some()),
-                "className": test.class,
-                "duration": test.seconds,
+                "age": i32::from(test.error.is_some()), "className": test.class, "duration": test.seconds,
                 "errorDetails": test.error,
                 "errorStackTrace": test.error.as_ref().map(|e| format!("{e}\n\tat {}.{}", test.class, test.name)),
-                "failedSince": i32::from(test.error.is_some()),
-                "name": test.name,
-                "skipped": test.status == "SKIPPED",
-                "skippedMessage": null,
-                "status": test.status,
-                "stderr": null,
+                "failedSince": i32::from(test.error.is_some()), "name": test.name,
+                "skipped": test.status == "SKIPPED", "skippedMessage": null, "status": test.status, "stderr": null,
                 "stdout": null,
             });
             match suites.iter_mut().find(|(class, _)| *class == test.class) {
@@ -136,14 +130,8 @@ impl Call<'_> {
             suites.into_iter().map(|(name, cases)| json!({"name": name, "cases": cases})).collect();
         let passed = run.plan.tests.len() - failed - skipped;
         self.json(&json!({
-            "_class": "hudson.tasks.junit.TestResult",
-            "duration": seconds,
-            "empty": false,
-            "failCount": failed,
-            "passCount": passed,
-            "skipCount": skipped,
-            "totalCount": run.plan.tests.len(),
-            "suites": suites,
+            "_class": "hudson.tasks.junit.TestResult", "duration": seconds, "empty": false, "failCount": failed,
+            "passCount": passed, "skipCount": skipped, "totalCount": run.plan.tests.len(), "suites": suites,
         }))
     }
 
@@ -187,26 +175,18 @@ impl Call<'_> {
             };
             json!({
                 "_links": {"self": {"href": format!("{path}execution/node/{}/wfapi/describe", stage.node)}},
-                "id": stage.node.to_string(),
-                "name": stage.name,
-                "execNode": "",
-                "status": status,
+                "id": stage.node.to_string(), "name": stage.name, "execNode": "", "status": status,
                 "startTimeMillis": millis(stage.start),
-                "durationMillis": stage.end.unwrap_or(run.time).since(stage.start) / 1000,
-                "pauseDurationMillis": 0,
+                "durationMillis": stage.end.unwrap_or(run.time).since(stage.start) / 1000, "pauseDurationMillis": 0,
             })
         });
         let end = run.ended.unwrap_or(run.time);
         json!({
             "_links": {"self": {"href": format!("{path}wfapi/describe")}},
-            "id": run.number.unwrap_or_default().to_string(),
-            "name": format!("#{}", run.number.unwrap_or_default()),
-            "status": whole,
-            "startTimeMillis": millis(run.started),
-            "endTimeMillis": millis(end),
+            "id": run.number.unwrap_or_default().to_string(), "name": format!("#{}", run.number.unwrap_or_default()),
+            "status": whole, "startTimeMillis": millis(run.started), "endTimeMillis": millis(end),
             "durationMillis": end.since(run.started) / 1000,
-            "queueDurationMillis": run.started.since(run.since) / 1000,
-            "pauseDurationMillis": 0,
+            "queueDurationMillis": run.started.since(run.since) / 1000, "pauseDurationMillis": 0,
             "stages": stages.collect::<Vec<_>>(),
         })
     }
@@ -229,13 +209,9 @@ impl Call<'_> {
                 shown
             });
             json!({
-                "id": id,
-                "proceedText": q.input.ok,
-                "message": q.input.message,
-                "inputs": inputs.collect::<Vec<_>>(),
+                "id": id, "proceedText": q.input.ok, "message": q.input.message, "inputs": inputs.collect::<Vec<_>>(),
                 "proceedUrl": format!("{path}wfapi/inputSubmit?inputId={id}"),
-                "abortUrl": format!("{path}input/{id}/abort"),
-                "redirectApprovalUrl": format!("{path}input/"),
+                "abortUrl": format!("{path}input/{id}/abort"), "redirectApprovalUrl": format!("{path}input/"),
             })
         });
         shown.collect()

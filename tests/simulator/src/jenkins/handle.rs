@@ -181,10 +181,8 @@ impl Simulator {
     /// Starts a build as if somebody had done so on the web page; returns the id of the queue item.
     pub fn start_jenkins_build(&self, job: &str) -> u64 {
         let cause = json!({
-            "_class": "hudson.model.Cause$UserIdCause",
-            "shortDescription": "Started by user somebody",
-            "userId": "somebody",
-            "userName": "somebody",
+            "_class": "hudson.model.Cause$UserIdCause", "shortDescription": "Started by user somebody",
+            "userId": "somebody", "userName": "somebody",
         });
         let order = Order { job: job.to_owned(), cause, ..Order::default() };
         self.shared.change(|world| {

@@ -128,9 +128,7 @@ impl Call<'_> {
     fn who_am_i(&mut self) -> Response {
         let anonymous = self.caller.name.is_none();
         self.json(&json!({
-            "_class": "hudson.security.WhoAmI",
-            "anonymous": anonymous,
-            "authenticated": true,
+            "_class": "hudson.security.WhoAmI", "anonymous": anonymous, "authenticated": true,
             "authorities": [if anonymous { "anonymous" } else { "authenticated" }],
             "name": self.caller.name.as_deref().unwrap_or("anonymous"),
         }))

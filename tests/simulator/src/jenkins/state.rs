@@ -198,8 +198,7 @@ impl Jenkins {
         let cause = json!({
             "_class": "hudson.model.Cause$UpstreamCause",
             "shortDescription": format!("Started by upstream project \"{job}\" build number {}", number.unwrap_or(0)),
-            "upstreamBuild": number,
-            "upstreamProject": job,
+            "upstreamBuild": number, "upstreamProject": job,
             "upstreamUrl": self.job_path(&job).trim_start_matches('/'),
         });
         let names: Vec<String> = self.children(&job).iter().map(|j| j.def.name.clone()).collect();

@@ -130,10 +130,8 @@ impl Call<'_> {
     fn user_cause(&self) -> Value {
         let shown = self.caller.name.as_deref().unwrap_or("anonymous");
         json!({
-            "_class": "hudson.model.Cause$UserIdCause",
-            "shortDescription": format!("Started by user {shown}"),
-            "userId": self.caller.name,
-            "userName": shown,
+            "_class": "hudson.model.Cause$UserIdCause", "shortDescription": format!("Started by user {shown}"),
+            "userId": self.caller.name, "userName": shown,
         })
     }
 
@@ -142,9 +140,7 @@ impl Call<'_> {
         let with = note.as_ref().map_or_else(String::new, |n| format!(" with note: {n}"));
         json!({
             "_class": "hudson.model.Cause$RemoteCause",
-            "shortDescription": format!("Started by remote host 127.0.0.1{with}"),
-            "addr": "127.0.0.1",
-            "note": note,
+            "shortDescription": format!("Started by remote host 127.0.0.1{with}"), "addr": "127.0.0.1", "note": note,
         })
     }
 

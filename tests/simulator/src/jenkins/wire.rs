@@ -78,23 +78,13 @@ impl Jenkins {
 
     pub(crate) fn root_json(&self, user: Option<&str>) -> Value {
         json!({
-            "_class": "hudson.model.Hudson",
-            "assignedLabels": [{"name": "built-in"}],
-            "mode": "NORMAL",
-            "nodeDescription": "the Jenkins controller's built-in node",
-            "nodeName": "",
-            "numExecutors": 2,
-            "description": null,
-            "jobs": self.jobs_json("", user),
+            "_class": "hudson.model.Hudson", "assignedLabels": [{"name": "built-in"}], "mode": "NORMAL",
+            "nodeDescription": "the Jenkins controller's built-in node", "nodeName": "", "numExecutors": 2,
+            "description": null, "jobs": self.jobs_json("", user),
             "primaryView": {"_class": "hudson.model.AllView", "name": "all", "url": format!("{}/", self.base())},
-            "quietDownReason": null,
-            "overallLoad": {},
-            "quietingDown": false,
-            "slaveAgentPort": -1,
-            "unlabeledLoad": {"_class": "jenkins.model.UnlabeledLoadStatistics"},
-            "url": format!("{}/", self.base()),
-            "useCrumbs": self.config.crumbs,
-            "useSecurity": true,
+            "quietDownReason": null, "overallLoad": {}, "quietingDown": false, "slaveAgentPort": -1,
+            "unlabeledLoad": {"_class": "jenkins.model.UnlabeledLoadStatistics"}, "url": format!("{}/", self.base()),
+            "useCrumbs": self.config.crumbs, "useSecurity": true,
             "views": [{"_class": "hudson.model.AllView", "name": "all", "url": format!("{}/", self.base())}],
         })
     }
@@ -102,15 +92,9 @@ impl Jenkins {
     pub(crate) fn job_json(&self, full: &str, user: Option<&str>) -> Value {
         let job = &self.jobs[full];
         let mut value = json!({
-            "_class": class(job.def.kind),
-            "actions": [{}, {}],
-            "description": "",
-            "displayName": short_name(full),
-            "displayNameOrNull": null,
-            "fullDisplayName": full.replace('/', " » "),
-            "fullName": full,
-            "name": short_name(full),
-            "url": self.job_url(full),
+            "_class": class(job.def.kind), "actions": [{}, {}], "description": "", "displayName": short_name(full),
+            "displayNameOrNull": null, "fullDisplayName": full.replace('/', " » "), "fullName": full,
+            "name": short_name(full), "url": self.job_url(full),
         });
         if !job.is_project() {
             value["jobs"] = json!(self.jobs_json(full, user));
@@ -133,26 +117,14 @@ impl Jenkins {
         };
         let queued = self.runs.iter().find(|r| r.job == full && r.queued());
         let more = json!({
-            "buildable": !job.disabled,
-            "builds": newest,
-            "allBuilds": all,
-            "color": self.color(job),
-            "concurrentBuild": true,
-            "disabled": job.disabled,
-            "firstBuild": builds.last().map(short),
-            "healthReport": [],
-            "inQueue": queued.is_some(),
-            "keepDependencies": false,
-            "lastBuild": last(&|_| true),
-            "lastCompletedBuild": last(&done),
-            "lastFailedBuild": last(&|r| ended(r, "FAILURE")),
-            "lastStableBuild": last(&|r| ended(r, "SUCCESS")),
-            "lastSuccessfulBuild": last(&good),
+            "buildable": !job.disabled, "builds": newest, "allBuilds": all, "color": self.color(job),
+            "concurrentBuild": true, "disabled": job.disabled, "firstBuild": builds.last().map(short),
+            "healthReport": [], "inQueue": queued.is_some(), "keepDependencies": false, "lastBuild": last(&|_| true),
+            "lastCompletedBuild": last(&done), "lastFailedBuild": last(&|r| ended(r, "FAILURE")),
+            "lastStableBuild": last(&|r| ended(r, "SUCCESS")), "lastSuccessfulBuild": last(&good),
             "lastUnstableBuild": last(&|r| ended(r, "UNSTABLE")),
-            "lastUnsuccessfulBuild": last(&|r| done(r) && !ended(r, "SUCCESS")),
-            "nextBuildNumber": job.next_number,
-            "property": property,
-            "queueItem": queued.map(|r| self.item_json(r)),
+            "lastUnsuccessfulBuild": last(&|r| done(r) && !ended(r, "SUCCESS")), "nextBuildNumber": job.next_number,
+            "property": property, "queueItem": queued.map(|r| self.item_json(r)),
         });
         extend(&mut value, more);
         if job.def.kind == JobKind::Matrix {
@@ -186,13 +158,8 @@ impl Jenkins {
         let path = format!("{}{number}/", self.job_path(&run.job));
         let mut value = json!({
             "_class": if item.left { "hudson.model.Queue$LeftItem" } else { "hudson.model.Queue$BuildableItem" },
-            "actions": [],
-            "blocked": false,
-            "buildable": !item.left,
-            "id": id,
-            "inQueueSince": millis(item.since),
-            "params": "",
-            "stuck": !item.left,
+            "actions": [], "blocked": false, "buildable": !item.left, "id": id, "inQueueSince": millis(item.since),
+            "params": "", "stuck": !item.left,
             "task": {"_class": task, "name": format!("part of {} #{number}", run.job), "url": &path[1..]},
             "url": format!("queue/item/{id}/"),
             "why": (!item.left).then(|| format!("There are no nodes with the label ‘{}’", item.label)),
@@ -215,22 +182,14 @@ impl Jenkins {
         let job = self.jobs.get(&run.job);
         let params = run.params.iter().fold(String::new(), |all, p| all + "\n" + &p.definition.name + "=" + &shown(p));
         let mut value = json!({
-            "_class": format!("hudson.model.Queue${kind}Item"),
-            "actions": Self::first_actions(run),
-            "blocked": run.place == Place::Blocked,
-            "buildable": run.place == Place::Buildable,
-            "id": run.id,
-            "inQueueSince": millis(run.since),
-            "params": params,
-            "stuck": false,
+            "_class": format!("hudson.model.Queue${kind}Item"), "actions": Self::first_actions(run),
+            "blocked": run.place == Place::Blocked, "buildable": run.place == Place::Buildable, "id": run.id,
+            "inQueueSince": millis(run.since), "params": params, "stuck": false,
             "task": {
-                "_class": class(run.kind),
-                "name": short_name(&run.job),
-                "url": self.job_url(&run.job),
+                "_class": class(run.kind), "name": short_name(&run.job), "url": self.job_url(&run.job),
                 "color": job.map(|j| self.color(j)),
             },
-            "url": format!("queue/item/{}/", run.id),
-            "why": Self::why(run),
+            "url": format!("queue/item/{}/", run.id), "why": Self::why(run),
         });
         let more = match run.place {
             Place::Waiting => {
@@ -293,11 +252,8 @@ impl Jenkins {
         if !run.plan.tests.is_empty() && !run.in_progress {
             let count = |word: &[&str]| run.plan.tests.iter().filter(|t| word.contains(&t.status.as_str())).count();
             actions.push(json!({
-                "_class": "hudson.tasks.junit.TestResultAction",
-                "failCount": count(&["FAILED", "REGRESSION"]),
-                "skipCount": count(&["SKIPPED"]),
-                "totalCount": run.plan.tests.len(),
-                "urlName": "testReport",
+                "_class": "hudson.tasks.junit.TestResultAction", "failCount": count(&["FAILED", "REGRESSION"]),
+                "skipCount": count(&["SKIPPED"]), "totalCount": run.plan.tests.len(), "urlName": "testReport",
             }));
         }
         actions.push(json!({"_class": "org.jenkinsci.plugins.displayurlapi.actions.RunDisplayAction"}));
@@ -317,28 +273,14 @@ impl Jenkins {
             Some(json!({"number": number, "url": self.build_url(run, number)}))
         };
         let mut value = json!({
-            "_class": build_class(run.kind),
-            "actions": actions,
-            "artifacts": listed,
-            "building": run.building,
-            "description": run.description,
-            "displayName": format!("#{number}"),
-            "duration": done.map_or(0, |end| end.since(run.started) / 1000),
-            "estimatedDuration": estimated,
-            "executor": null,
-            "fingerprint": prints,
-            "fullDisplayName": format!("{} #{number}", run.job.replace('/', " » ")),
-            "id": number.to_string(),
-            "keepLog": false,
-            "number": number,
-            "queueId": run.id,
-            "result": run.result,
-            "timestamp": millis(run.started),
-            "url": self.build_url(run, number),
-            "inProgress": run.in_progress,
-            "previousBuild": near(number.checked_sub(1)),
-            "nextBuild": near(Some(number + 1)),
-            "culprits": [],
+            "_class": build_class(run.kind), "actions": actions, "artifacts": listed, "building": run.building,
+            "description": run.description, "displayName": format!("#{number}"),
+            "duration": done.map_or(0, |end| end.since(run.started) / 1000), "estimatedDuration": estimated,
+            "executor": null, "fingerprint": prints,
+            "fullDisplayName": format!("{} #{number}", run.job.replace('/', " » ")), "id": number.to_string(),
+            "keepLog": false, "number": number, "queueId": run.id, "result": run.result,
+            "timestamp": millis(run.started), "url": self.build_url(run, number), "inProgress": run.in_progress,
+            "previousBuild": near(number.checked_sub(1)), "nextBuild": near(Some(number + 1)), "culprits": [],
         });
         if run.pipeline() {
             value["changeSets"] = json!([]);
@@ -399,11 +341,8 @@ fn span(micros: i64) -> String {
 /// A declared parameter.
 pub(crate) fn definition(parameter: &super::config::JenkinsParameter) -> Value {
     let mut value = json!({
-        "_class": format!("{}Definition", parameter.kind.class()),
-        "defaultParameterValue": null,
-        "description": parameter.description,
-        "name": parameter.name,
-        "type": parameter.kind.type_name(),
+        "_class": format!("{}Definition", parameter.kind.class()), "defaultParameterValue": null,
+        "description": parameter.description, "name": parameter.name, "type": parameter.kind.type_name(),
     });
     if !parameter.kind.is_file() {
         let mut default = json!({"_class": parameter.kind.value_class(), "name": parameter.name});
