@@ -3,6 +3,7 @@
 use crate::http::Request;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use smart_default::SmartDefault;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -19,49 +20,41 @@ pub enum Listener {
 }
 
 /// A fault and the requests it hits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, SmartDefault, Serialize, Deserialize)]
+#[serde(default)]
+#[must_use]
 pub struct Fault {
     /// Only this listener.
-    #[serde(default)]
     pub listener: Option<Listener>,
     /// Only this method.
-    #[serde(default)]
     pub method: Option<String>,
     /// Only paths that contain this; with a `*` in it, only paths that match it as a whole.
-    #[serde(default)]
     pub path: Option<String>,
     /// Only queries that contain this.
-    #[serde(default)]
     pub query: Option<String>,
     /// Only requests that carry this header.
-    #[serde(default)]
     pub header: Option<String>,
     /// The first request of those that match to be hit, counted from 1.
-    #[serde(default = "one")]
+    #[default = 1]
     pub nth: u32,
     /// How many are hit from there on; 0 is all of them.
-    #[serde(default = "one")]
+    #[default = 1]
     pub times: u32,
     /// Is the request carried out before the fault? `null` is what suits the kind.
-    #[serde(default)]
     pub act: Option<bool>,
     /// Real time between the request and the answer.
-    #[serde(default)]
     pub delay_ms: u64,
     /// What goes wrong.
     #[serde(flatten)]
     pub kind: FaultKind,
 }
 
-fn one() -> u32 {
-    1
-}
-
 /// What goes wrong.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FaultKind {
     /// Nothing but `delay_ms`.
+    #[default]
     Delay,
     /// A fixed answer.
     Status {
@@ -88,7 +81,6 @@ pub enum FaultKind {
     /// A redirect.
     Redirect {
         /// 301, 302, 303, 307 or 308.
-        #[serde(default = "found")]
         status: u16,
         /// Where to; `{api}`, `{storage}` and `{jenkins}` stand for the addresses.
         location: String,
@@ -96,7 +88,6 @@ pub enum FaultKind {
     /// A redirect to the same address.
     RedirectLoop {
         /// 301, 302, 303, 307 or 308.
-        #[serde(default = "found")]
         status: u16,
     },
     /// 429 with the headers of the API that was asked; [`Fault::set`] gives them other forms.
@@ -128,13 +119,11 @@ pub enum FaultKind {
     /// A body without end or length.
     Endless {
         /// Where it ends after all.
-        #[serde(default = "gibibyte")]
         limit: u64,
     },
     /// The proper answer in small pieces.
     Drip {
         /// Size of a piece.
-        #[serde(default = "one_byte")]
         bytes: u64,
         /// Real time between pieces.
         interval_ms: u64,
@@ -142,7 +131,6 @@ pub enum FaultKind {
     /// Silence on an open connection.
     Hang {
         /// How long, before the connection is closed.
-        #[serde(default = "ten_minutes")]
         max_ms: u64,
     },
     /// Status 200 with a body that is not what it should be.
@@ -154,7 +142,6 @@ pub enum FaultKind {
     /// No body.
     Empty {
         /// Status of the answer.
-        #[serde(default = "ok")]
         status: u16,
     },
     /// The proper answer under another content type.
@@ -200,7 +187,6 @@ pub enum FaultKind {
     /// What the storage says of a link that is too old.
     ExpiredLink {
         /// 400, 403 or 410.
-        #[serde(default = "forbidden")]
         status: u16,
     },
     /// One byte of the body is another one; the length stays.
@@ -219,31 +205,8 @@ pub enum FaultKind {
     /// 206 with another range than the one that was asked for.
     WrongRange {
         /// By how many bytes the range is off.
-        #[serde(default = "seven")]
         shift: u64,
     },
-}
-
-fn found() -> u16 {
-    302
-}
-fn ok() -> u16 {
-    200
-}
-fn forbidden() -> u16 {
-    403
-}
-fn one_byte() -> u64 {
-    1
-}
-fn seven() -> u64 {
-    7
-}
-fn gibibyte() -> u64 {
-    1 << 30
-}
-fn ten_minutes() -> u64 {
-    600_000
 }
 
 /// A page for people.
@@ -319,18 +282,7 @@ pub enum WrongShape {
 impl Fault {
     /// A fault of this kind that hits the next request.
     pub fn new(kind: FaultKind) -> Self {
-        Self {
-            listener: None,
-            method: None,
-            path: None,
-            query: None,
-            header: None,
-            nth: 1,
-            times: 1,
-            act: None,
-            delay_ms: 0,
-            kind,
-        }
+        Self { kind, ..Self::default() }
     }
 
     /// The service's own error answer.
@@ -384,7 +336,6 @@ impl Fault {
     }
 
     /// A header of the kinds `Status` and `Headers`, for example `Retry-After` as a date or a fraction.
-    #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {
         if let FaultKind::Status { headers: set, .. } | FaultKind::Headers { set, .. } = &mut self.kind {
             set.insert(name.into(), value.into());
@@ -398,7 +349,6 @@ impl Fault {
     }
 
     /// Only for this method and these paths.
-    #[must_use]
     pub fn on(mut self, method: &str, path: &str) -> Self {
         self.method = Some(method.into());
         self.path = Some(path.into());
@@ -406,48 +356,41 @@ impl Fault {
     }
 
     /// Only for these paths.
-    #[must_use]
     pub fn path(mut self, path: &str) -> Self {
         self.path = Some(path.into());
         self
     }
 
     /// Only on this listener.
-    #[must_use]
     pub fn listener(mut self, listener: Listener) -> Self {
         self.listener = Some(listener);
         self
     }
 
     /// Begins with the n-th request that matches, counted from 1.
-    #[must_use]
     pub fn nth(mut self, nth: u32) -> Self {
         self.nth = nth;
         self
     }
 
     /// Hits this many requests.
-    #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = times;
         self
     }
 
     /// Hits every request.
-    #[must_use]
     pub fn always(self) -> Self {
         self.times(0)
     }
 
     /// Real time before the answer.
-    #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay_ms = delay.as_millis() as u64;
         self
     }
 
     /// The request is carried out (the build is started) before it goes wrong.
-    #[must_use]
     pub fn acted(mut self) -> Self {
         self.act = Some(true);
         self

@@ -95,6 +95,7 @@ pub(crate) fn parse_query(query: &str) -> Vec<(String, String)> {
 
 /// One answer.
 #[derive(Clone, Debug)]
+#[must_use]
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
@@ -128,7 +129,6 @@ impl Response {
         Self { headers: Vec::new(), ..Self::text(status, "") }
     }
 
-    #[must_use]
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.set(name, value);
         self
@@ -170,7 +170,6 @@ impl Response {
     }
 
     /// The part of the answer that `Range` asks for. What is not understood gives the whole, as RFC 9110 allows.
-    #[must_use]
     pub(crate) fn ranged(mut self, range: &str) -> Self {
         let whole = self.len;
         let last_byte = whole.saturating_sub(1);

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 /// Settings of a simulator that does not run yet.
 #[derive(Clone, Debug, Default)]
+#[must_use]
 pub struct Builder {
     config: Config,
 }
@@ -29,74 +30,62 @@ impl Builder {
     }
 
     /// Changes any setting.
-    #[must_use]
     pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
         self
     }
 
     /// What makes builds go on.
-    #[must_use]
     pub fn advance(self, advance: Advance) -> Self {
         self.config(|c| c.advance = advance)
     }
 
     /// Speak https with a good certificate.
-    #[must_use]
     pub fn tls(self) -> Self {
         self.tls_with(TlsOptions::default())
     }
 
     /// Speak https with this certificate and these versions.
-    #[must_use]
     pub fn tls_with(self, options: TlsOptions) -> Self {
         self.config(|c| c.tls = Some(options))
     }
 
     /// Only this key is valid.
-    #[must_use]
     pub fn key(self, key: &str) -> Self {
         self.config(|c| c.keys = vec![Key { key: key.into(), access: Access::Full }])
     }
 
     /// One more valid key.
-    #[must_use]
     pub fn another_key(self, key: &str, access: Access) -> Self {
         self.config(|c| c.keys.push(Key { key: key.into(), access }))
     }
 
     /// Only these apps exist.
-    #[must_use]
     pub fn apps(self, apps: Vec<App>) -> Self {
         self.config(|c| c.apps = apps)
     }
 
     /// A plan for coming builds.
-    #[must_use]
     pub fn plan(self, plan: Plan) -> Self {
         self.config(|c| c.plans.push(plan))
     }
 
     /// Builds of the past.
-    #[must_use]
     pub fn history(self, history: History) -> Self {
         self.config(|c| c.history.push(history))
     }
 
     /// With a Jenkins on a port of its own.
-    #[must_use]
     pub fn jenkins(self, jenkins: JenkinsConfig) -> Self {
         self.config(|c| c.jenkins = Some(jenkins))
     }
 
     /// A fault that is there from the start.
-    #[must_use]
     pub fn fault(self, fault: Fault) -> Self {
         self.config(|c| c.faults.push(fault))
     }
 
     /// This many GETs of a fresh build answer 404.
-    #[must_use]
     pub fn not_found_polls(self, polls: u32) -> Self {
         self.config(|c| c.not_found_polls = polls)
     }

@@ -19,6 +19,7 @@ pub const JENKINS_ADMIN_TOKEN: &str = "11ad00ad00ad00ad00ad00ad00ad00ad00";
 /// Settings of a Jenkins.
 #[derive(Clone, Debug, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct JenkinsConfig {
     /// Port; 0 takes a free one.
     pub port: u16,
@@ -107,21 +108,18 @@ impl JenkinsConfig {
     }
 
     /// One more job.
-    #[must_use]
     pub fn job(mut self, job: JenkinsJob) -> Self {
         self.jobs.push(job);
         self
     }
 
     /// One more plan.
-    #[must_use]
     pub fn plan(mut self, plan: JenkinsPlan) -> Self {
         self.plans.push(plan);
         self
     }
 
     /// Below this context path.
-    #[must_use]
     pub fn context(mut self, path: &str) -> Self {
         path.clone_into(&mut self.context);
         self
@@ -195,6 +193,7 @@ pub enum JobKind {
 /// A job or folder.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct JenkinsJob {
     /// Full name: the names of the folders and its own, with slashes between them.
     pub name: String,
@@ -249,35 +248,30 @@ impl JenkinsJob {
     }
 
     /// One more parameter.
-    #[must_use]
     pub fn parameter(mut self, parameter: JenkinsParameter) -> Self {
         self.parameters.push(parameter);
         self
     }
 
     /// May be triggered with this token.
-    #[must_use]
     pub fn token(mut self, token: &str) -> Self {
         self.token = Some(token.into());
         self
     }
 
     /// With this quiet period.
-    #[must_use]
     pub fn quiet(mut self, seconds: f64) -> Self {
         self.quiet_seconds = Some(seconds);
         self
     }
 
     /// Disabled.
-    #[must_use]
     pub fn disabled(mut self) -> Self {
         self.disabled = true;
         self
     }
 
     /// Refuses starts with 302.
-    #[must_use]
     pub fn refusing(mut self) -> Self {
         self.refuses = true;
         self

@@ -10,6 +10,7 @@ use smart_default::SmartDefault;
 /// How the next builds of a job run; the default prints three lines in three simulated seconds and succeeds.
 #[derive(Clone, Debug, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct JenkinsPlan {
     /// Only for this job (full name).
     pub job: Option<String>,
@@ -68,49 +69,42 @@ impl JenkinsPlan {
     }
 
     /// Only for this job.
-    #[must_use]
     pub fn job(mut self, full_name: &str) -> Self {
         self.job = Some(full_name.into());
         self
     }
 
     /// For so many builds.
-    #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
         self
     }
 
     /// With another result.
-    #[must_use]
     pub fn result(mut self, result: &str) -> Self {
         self.result = result.into();
         self
     }
 
     /// One more artifact.
-    #[must_use]
     pub fn artifact(mut self, artifact: JenkinsArtifact) -> Self {
         self.artifacts.push(artifact);
         self
     }
 
     /// With this test report.
-    #[must_use]
     pub fn tests(mut self, tests: impl IntoIterator<Item = JenkinsTest>) -> Self {
         self.tests = tests.into_iter().collect();
         self
     }
 
     /// The console holds nothing but the texts of the steps.
-    #[must_use]
     pub fn bare(mut self) -> Self {
         self.bare_console = true;
         self
     }
 
     /// Takes a stop in this way.
-    #[must_use]
     pub fn stop(mut self, stop: JenkinsStop) -> Self {
         self.stop = stop;
         self
@@ -124,6 +118,7 @@ impl JenkinsPlan {
 /// One thing that happens in a build, after `seconds`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct JenkinsStep {
     /// Time before it happens.
     pub seconds: f64,
@@ -182,7 +177,6 @@ impl JenkinsStep {
     }
 
     /// After this time.
-    #[must_use]
     pub fn after(mut self, seconds: f64) -> Self {
         self.seconds = seconds;
         self
@@ -192,6 +186,7 @@ impl JenkinsStep {
 /// An input step of a Pipeline.
 #[derive(Clone, Debug, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct JenkinsInput {
     /// Id; `None` is made of the message.
     pub id: Option<String>,
@@ -214,14 +209,12 @@ impl JenkinsInput {
     }
 
     /// With something to fill in.
-    #[must_use]
     pub fn parameter(mut self, parameter: JenkinsParameter) -> Self {
         self.parameters.push(parameter);
         self
     }
 
     /// Only this user may answer.
-    #[must_use]
     pub fn submitter(mut self, user: &str) -> Self {
         self.submitter = Some(user.into());
         self
@@ -240,6 +233,7 @@ impl JenkinsInput {
 /// A file that a build archives.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[must_use]
 pub struct JenkinsArtifact {
     /// Relative path.
     pub path: String,
@@ -265,7 +259,6 @@ impl JenkinsArtifact {
     }
 
     /// With a fingerprint.
-    #[must_use]
     pub fn fingerprinted(mut self) -> Self {
         self.fingerprint = true;
         self
