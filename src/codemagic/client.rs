@@ -248,7 +248,7 @@ impl Client {
     pub fn cancel_build(&self, id: &BuildId) -> Result<bool, RequestError> {
         let about = About::new(format!("canceling build {id}"), format!("build {id}"));
         let address = below(&self.endpoints.legacy, &format!("/builds/{id}/cancel"));
-        let post = Request::new(Method::Post, address.map_err(RequestError::permanent)?);
+        let post = Request::new(Method::Post, address.map_err(RequestError::permanent)?).repeatable();
         let response = self.exchange(&about, &post)?;
         // The body of a 208 may be anything, a page as well.
         match response.status {

@@ -164,7 +164,12 @@ pub(super) fn run(
         }
     }
     let expected = target.size.or(whole);
-    receive(workers, target, part, expected, &mut stream, buffer)?;
+    let received = receive(workers, target, part, expected, &mut stream, buffer);
+    if received.is_err() && stream.is_decoded() {
+        // A range counts bytes as they are sent, so what was decompressed cannot be resumed.
+        restart(part)?;
+    }
+    received?;
     if expected.is_some_and(|expected| part.received < expected) {
         let why = format!("{} closed the connection before the end", stream.url.host());
         return Err(AttemptError::new(FaultKind::Transient, Error::new(ExitCode::NoConnection, subject(target), why)));
@@ -272,14 +277,15 @@ fn resuming(request: Request, part: &Partial) -> Request {
 
 fn read_head(stream: &Stream) -> Head {
     let text = |name: &str| stream.header(name).map(str::trim);
-    let range = text("content-range").and_then(|range| {
+    let stated = |name: &str| text(name).filter(|_| !stream.is_decoded());
+    let range = stated("content-range").and_then(|range| {
         let (place, whole) = range.strip_prefix("bytes ")?.split_once('/')?;
         Some((place.split_once('-')?.0.parse().ok()?, whole.parse().ok()?))
     });
     Head {
         status: stream.status,
         is_html: text("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html")),
-        length: text("content-length").and_then(|length| length.parse().ok()),
+        length: stated("content-length").and_then(|length| length.parse().ok()),
         range,
         // A weak tag says that two bodies mean the same, not that their bytes are the same (RFC 9110, 8.8.1).
         validator: text("etag").filter(|tag| tag.starts_with('"')).or_else(|| text("last-modified")).map(str::to_owned),

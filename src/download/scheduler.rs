@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use super::attempt::{self, AttemptError, BUFFER, FaultKind, Partial};
@@ -123,14 +124,17 @@ pub(super) fn run(
     let job_receiver = Mutex::new(job_receiver);
     let (result_sender, results) = mpsc::channel();
     std::thread::scope(|scope| {
-        for _ in 0..options.jobs.min(targets.len()) {
+        let spawn = || {
             let result_sender = result_sender.clone();
             let (workers, job_receiver) = (&workers, &job_receiver);
-            scope.spawn(move || work(workers, job_receiver, &result_sender));
-        }
+            scope.spawn(move || work(workers, job_receiver, &result_sender))
+        };
+        let threads: Vec<_> = (0..options.jobs.min(targets.len())).map(|_| spawn()).collect();
+        // A worker ends early only by a panic, which the end of this scope passes on.
+        let has_panicked = || threads.iter().any(ScopedJoinHandle::is_finished);
         let mut scheduler = Scheduler { workers: &workers, transfers, report: DownloadReport::default(), emit };
         // The workers end when the sender of jobs is dropped.
-        scheduler.run(job_sender, results);
+        scheduler.run(job_sender, &results, &has_panicked);
         scheduler.report
     })
 }
@@ -156,7 +160,7 @@ struct Scheduler<'a, 'e> {
 }
 
 impl<'a> Scheduler<'a, '_> {
-    fn run(&mut self, jobs: Sender<Job<'a>>, results: Receiver<JobResult>) {
+    fn run(&mut self, jobs: Sender<Job<'a>>, results: &Receiver<JobResult>, has_panicked: &dyn Fn() -> bool) {
         let options = self.workers.options;
         let clock = options.clock;
         let mut meter = RateMeter::new(clock.now());
@@ -180,6 +184,9 @@ impl<'a> Scheduler<'a, '_> {
             let wake = self.next_due().map_or(next_progress, |due| due.min(next_progress));
             let Ok(JobResult { transfer, result, partial }) = results.recv_timeout(wake.since(now).min(CHECK_INTERVAL))
             else {
+                if has_panicked() {
+                    return;
+                }
                 continue;
             };
             match result {

@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::io::Read;
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, NextTimeout, RustlsConnector, TcpConnector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, RustlsConnector};
 
-use super::error::{DnsError, Fault, FaultKind};
-use super::proxy;
+use super::connection::{self, Names, Observed, ObservingConnector, RaceConnector, Sockets, Wanted};
+use super::dns::Dns;
+use super::error::{Fault, FaultKind};
+use super::proxy::{self, Proxy};
 use super::request::{BodyReader, Method, Request};
 use super::response::{Response, Stream};
 use super::tls::{self, Roots};
@@ -21,7 +22,7 @@ use crate::error::Error;
 use crate::secret::Secret;
 
 /// Bytes of an answer that is read into memory as a whole, at most.
-const BODY_LIMIT: u64 = 16 * 1024 * 1024;
+const BODY_LIMIT: u64 = 12 * 1024 * 1024;
 
 /// Redirects followed for one GET, at most.
 const MAX_REDIRECTS: usize = 5;
@@ -31,6 +32,15 @@ const REDIRECT_BODY: u64 = 16 * 1024;
 
 /// Idle connections kept for one host: as many as downloads run at once.
 const MAX_IDLE: usize = 16;
+
+/// Bytes of a connection's input buffer, into which the head of an answer must fit (64 KiB and a little).
+const INPUT_BUFFER: usize = 66 * 1024;
+
+/// The same where bodies of many megabytes are read.
+const DOWNLOAD_BUFFER: usize = 128 * 1024;
+
+/// The longest time limit: more would overflow the clocks below.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Receives one line for each request: method, address without query, status, milliseconds.
 pub type RequestLogger = Arc<dyn Fn(&str) + Send + Sync>;
@@ -67,44 +77,24 @@ pub struct Credential {
 
 /// A client that keeps connections open between requests. Threads may share it.
 pub struct Http {
-    options: HttpOptions,
-    credentials: Vec<Credential>,
+    shared: Arc<Shared>,
+    /// Ends requests in flight when it is raised.
     interrupt: Interrupt,
-    logger: Option<RequestLogger>,
     /// The limit for a request as a whole; set for the last requests of a process that is to end.
     overall: Option<Duration>,
+}
+
+/// What the clients of a call have in common: their connections above all.
+struct Shared {
+    options: HttpOptions,
+    credentials: Vec<Credential>,
+    logger: Option<RequestLogger>,
     /// Bytes of the input buffer of a connection.
     input_buffer: usize,
-    plain: OnceLock<Connector>,
-    tls: OnceLock<Connector>,
-}
-
-struct Connector {
-    agent: ureq::Agent,
-    proxy: Option<proxy::Proxy>,
-    answer: Option<Duration>,
-}
-
-impl Connector {
-    /// Sends a request. Where much is sent or read, the limits are for each piece instead of for the whole.
-    fn run(
-        &self,
-        request: ureq::http::Request<impl ureq::AsSendBody>,
-        limit: Option<u64>,
-        upload: bool,
-    ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
-        if limit.is_some() && !upload {
-            return self.agent.run(request);
-        }
-        let mut config = self.agent.configure_request(request);
-        if upload {
-            config = config.timeout_send_body(None).timeout_per_write(self.answer);
-        }
-        if limit.is_none() {
-            config = config.timeout_recv_body(None).timeout_per_read(self.answer);
-        }
-        self.agent.run(config.build())
-    }
+    dns: Dns,
+    sockets: Sockets,
+    /// ureq's agents, made when they are needed: for `http` and `https`, directly and through a proxy.
+    agents: [OnceLock<ureq::Agent>; 4],
 }
 
 impl Http {
@@ -116,105 +106,130 @@ impl Http {
         interrupt: Interrupt,
         logger: Option<RequestLogger>,
     ) -> Self {
-        Self {
-            options,
-            credentials,
-            interrupt,
-            logger,
-            overall: None,
-            // Small: a fifth less CPU and half a megabyte less memory for each start of the program.
-            input_buffer: 16 * 1024,
-            plain: OnceLock::new(),
-            tls: OnceLock::new(),
-        }
+        let options = HttpOptions {
+            connect_timeout: options.connect_timeout.min(LONGEST_TIMEOUT),
+            answer_timeout: options.answer_timeout.min(LONGEST_TIMEOUT),
+            ..options
+        };
+        Self::with(options, credentials, interrupt, logger, INPUT_BUFFER, Dns::default())
+    }
+
+    fn with(
+        options: HttpOptions,
+        credentials: Vec<Credential>,
+        interrupt: Interrupt,
+        logger: Option<RequestLogger>,
+        input_buffer: usize,
+        dns: Dns,
+    ) -> Self {
+        let sockets = Sockets::default();
+        let closing = sockets.clone();
+        interrupt.on_raise(move || closing.close_used());
+        let agents = std::array::from_fn(|_| OnceLock::new());
+        let shared = Shared { options, credentials, logger, input_buffer, dns, sockets, agents };
+        Self { shared: Arc::new(shared), interrupt, overall: None }
     }
 
     /// A client for the last requests of a process that was asked to end: the interrupt does not end them, and each
-    /// takes at most `limit` as a whole.
+    /// takes at most `limit` as a whole. It uses the idle connections and the resolved addresses of this one.
     pub fn shutdown_client(&self, limit: Duration) -> Self {
-        Self { interrupt: Interrupt::default(), overall: Some(limit), ..self.without_connections() }
+        Self { shared: Arc::clone(&self.shared), interrupt: Interrupt::default(), overall: Some(limit) }
     }
 
     /// A client for bodies of many megabytes: connections of its own, whose larger buffers save a third of the time.
     pub fn for_downloads(&self) -> Self {
-        Self { input_buffer: 128 * 1024, ..self.without_connections() }
+        let Shared { options, credentials, logger, dns, .. } = &*self.shared;
+        Self::with(
+            options.clone(),
+            credentials.clone(),
+            self.interrupt.clone(),
+            logger.clone(),
+            DOWNLOAD_BUFFER,
+            dns.clone(),
+        )
     }
 
-    /// The same client without connections.
-    fn without_connections(&self) -> Self {
-        Self {
-            options: self.options.clone(),
-            credentials: self.credentials.clone(),
-            interrupt: self.interrupt.clone(),
-            logger: self.logger.clone(),
-            overall: self.overall,
-            input_buffer: self.input_buffer,
-            plain: OnceLock::new(),
-            tls: OnceLock::new(),
+    /// Resolves the host of `url` in the background, so that a later request, even the last one of a process that is
+    /// to end, does not wait for it.
+    pub fn resolve_ahead(&self, url: &Url) {
+        if matches!(Self::proxy_for(url), Ok(None)) {
+            self.shared.dns.resolve_ahead(url.host(), self.shared.options.connect_timeout);
         }
     }
 
     /// Sends a request and reads the answer whole.
     ///
     /// Up to five redirects of a GET are followed; a credential goes to its own origin only, so a redirect to another
-    /// host drops it. For any other method the 3xx itself is the answer.
+    /// host drops it. For any other method the 3xx itself is the answer. A request that may be repeated (see
+    /// [`Request::repeatable`]) is repeated at once if it went over an idle connection that turns out to be closed; any
+    /// other one goes over a new connection.
     pub fn send(&self, request: &Request) -> Result<Response, Fault> {
-        let mut stream = self.open(request, Some(BODY_LIMIT))?;
-        let mut bytes = Vec::new();
-        let read = (&mut stream).take(BODY_LIMIT + 1).read_to_end(&mut bytes);
-        // The status of a refusal counts even if its explanation is cut off.
-        if let Err(error) = read
-            && !(400..500).contains(&stream.status)
-        {
-            return Err(stream.fault(error));
+        let mut stream = self.open(request)?;
+        let deadline = Instant::now().checked_add(self.shared.options.answer_timeout);
+        let mut body = Vec::new();
+        let mut buffer = [0; 8 * 1024];
+        let read = loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => break Ok(()),
+                Ok(length) => body.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(stream.fault(error)),
+            }
+            if body.len() as u64 > BODY_LIMIT {
+                break Err(Fault::too_large(BODY_LIMIT));
+            }
+            if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                break Err(stream.timed_out());
+            }
+        };
+        match read {
+            // The status of a refusal counts even if its explanation is cut off.
+            Err(fault) if !(400..500).contains(&stream.status) => Err(fault),
+            _ => Ok(stream.into_response(body)),
         }
-        if bytes.len() as u64 > BODY_LIMIT {
-            return Err(Fault::too_large(BODY_LIMIT));
-        }
-        Ok(Response { status: stream.status, url: stream.url, body: bytes, headers: stream.headers })
     }
 
     /// Sends a GET, follows redirects as [`Http::send`] does, and gives the body as a stream of any length.
     /// There is no limit to its time, only to the time between two reads.
     pub fn stream(&self, request: &Request) -> Result<Stream, Fault> {
-        self.open(request, None)
+        self.open(request)
     }
 
     /// Which root certificates are in use for `https`, in words. Fails with code 16.
     pub fn roots(&self) -> Result<String, Error> {
-        tls::load_roots(self.options.ca_cert.as_deref()).map(|roots| roots.source)
+        tls::load_roots(self.shared.options.ca_cert.as_deref()).map(|roots| roots.source)
     }
 
     /// The address of the proxy for requests to `url`, without its credentials.
     pub fn proxy_for(url: &Url) -> Result<Option<String>, Fault> {
-        Ok(proxy::from_environment(url.is_https())?.filter(|proxy| !proxy.is_bypassed(url)).map(|proxy| proxy.shown))
+        Ok(proxy::for_url(url)?.map(|proxy| proxy.shown))
     }
 
     /// Closes every connection, in use or not. Requests in flight fail, and no other is possible with this client.
     pub fn close_connections(&self) {
-        for connector in [&self.plain, &self.tls].into_iter().filter_map(OnceLock::get) {
-            connector.agent.clone().shutdown();
+        for agent in self.shared.agents.iter().filter_map(OnceLock::get) {
+            agent.clone().shutdown();
         }
     }
 
-    fn open(&self, request: &Request, limit: Option<u64>) -> Result<Stream, Fault> {
+    fn open(&self, request: &Request) -> Result<Stream, Fault> {
         let mut url = request.url.clone();
         for hop in 0..=MAX_REDIRECTS {
-            let mut stream = self.open_once(request, &url, limit).map_err(|mut fault| {
+            let mut stream = self.open_once(request, &url).map_err(|mut fault| {
                 if hop > 0 && fault.kind == FaultKind::Policy {
                     // The service named this address, not the user.
                     fault.kind = FaultKind::Redirect;
                 }
                 fault
             })?;
-            let location =
-                stream.header("location").filter(|_| (300..400).contains(&stream.status) && stream.status != 304);
+            let is_redirect = (300..400).contains(&stream.status) && stream.status != 304;
+            let location = stream.header_bytes("location").filter(|_| is_redirect);
             match location {
                 Some(location) if request.method == Method::Get && request.follow_redirects => {
                     let next = url.join(location).map_err(|why| {
                         Fault::unsent(
                             FaultKind::Redirect,
-                            format!("{} redirects to an address that is not usable: {why}", url.host()),
+                            format!("{} redirects to an unusable address: {why}", url.host()),
                             "check the address",
                         )
                     })?;
@@ -232,8 +247,8 @@ impl Http {
         ))
     }
 
-    fn open_once(&self, request: &Request, url: &Url, limit: Option<u64>) -> Result<Stream, Fault> {
-        if !url.is_https() && !url.is_loopback() && !self.options.allow_http {
+    fn open_once(&self, request: &Request, url: &Url) -> Result<Stream, Fault> {
+        if !url.is_https() && !url.is_loopback() && !self.shared.options.allow_http {
             return Err(Fault::unsent(
                 FaultKind::Policy,
                 format!(
@@ -243,130 +258,149 @@ impl Http {
                 "use https://, or pass --allow-http to accept this",
             ));
         }
-        let connector = self.connector(url)?;
+        let proxy = proxy::for_url(url)?;
+        let agent = self.agent(url.is_https(), proxy.as_ref())?;
+        let mut is_new = !request.is_repeatable();
+        loop {
+            let (result, observed) = self.exchange(agent, request, url, proxy.is_some(), is_new)?;
+            let is_sent = match &request.body {
+                Some(body) if body.len() > 0 => observed.body_begun,
+                _ => observed.connection.written,
+            };
+            match result {
+                Ok(response) => {
+                    let (parts, body) = response.into_parts();
+                    let proxy = proxy.map(|proxy| proxy.shown);
+                    return Stream::new(parts, body, url.clone(), proxy, observed.connection.socket);
+                }
+                Err(error) => {
+                    let fault = Fault::new(error, url, proxy.as_ref().map(|proxy| proxy.shown.as_str()), is_sent);
+                    let was_idle = observed.connection.written && !observed.connection.opened;
+                    if was_idle && !is_new && fault.kind == FaultKind::Broken && self.interrupt.code().is_none() {
+                        // The service had closed the idle connection in the meantime.
+                        is_new = true;
+                        continue;
+                    }
+                    return Err(fault);
+                }
+            }
+        }
+    }
+
+    /// Sends a request once, over an idle connection if there is one and `is_new` is not set.
+    fn exchange(
+        &self,
+        agent: &ureq::Agent,
+        request: &Request,
+        url: &Url,
+        through_proxy: bool,
+        is_new: bool,
+    ) -> Result<(Result<ureq::http::Response<ureq::Body>, ureq::Error>, Exchanged), Fault> {
+        if self.interrupt.code().is_some() {
+            return Err(Fault::interrupted());
+        }
         let origin = url.origin();
         let mut builder = ureq::http::Request::builder().method(request.method.name()).uri(url.uri());
         let own = |credential: &&Credential| credential.origin == origin && !request.anonymous;
-        for credential in self.credentials.iter().filter(own) {
+        for credential in self.shared.credentials.iter().filter(own) {
             builder = builder.header(&*credential.header, credential.value.expose());
         }
         for (name, value) in &request.headers {
             builder = builder.header(&**name, value);
         }
+        let wanted =
+            Wanted { interrupt: self.interrupt.clone(), is_new, through_proxy, old_address: self.overall.is_some() };
         let started = Instant::now();
-        let sent = Cell::new(false);
-        let result = match &request.body {
+        let begun = Cell::new(false);
+        let (result, connection) = connection::observe(wanted, || match &request.body {
             Some(body) => {
-                let mut reader = BodyReader::new(body, &sent);
+                let mut reader = BodyReader::new(body, &begun);
                 let builder = builder.header("content-type", body.content_type()).header("content-length", body.len());
-                let request = builder.body(ureq::SendBody::from_reader(&mut reader)).map_err(ureq::Error::Http);
-                request.and_then(|request| connector.run(request, limit, body.has_files()))
+                self.run(agent, builder.body(ureq::SendBody::from_reader(&mut reader)))
             }
-            None if request.method == Method::Post => {
-                sent.set(true);
-                let request = builder.body(&[] as &[u8]).map_err(ureq::Error::Http);
-                request.and_then(|request| connector.run(request, limit, false))
-            }
-            None => {
-                sent.set(true);
-                let request = builder.body(()).map_err(ureq::Error::Http);
-                request.and_then(|request| connector.run(request, limit, false))
-            }
-        };
-        let elapsed = started.elapsed().as_millis();
-        let line = |end: String| {
-            if let Some(logger) = &self.logger {
-                // An address that is a permission by itself is not shown.
-                let shown = if request.anonymous && *url == request.url {
-                    format!("{origin}/…")
-                } else {
-                    url.without_query()
-                };
-                logger(&format!("{} {shown} {end} in {elapsed} ms", request.method.name()));
-            }
-        };
-        let proxy = connector.proxy.as_ref().filter(|proxy| !proxy.is_bypassed(url)).map(|proxy| proxy.shown.clone());
-        let response = result.map_err(|error| {
-            let fault = Fault::new(error, url, proxy.as_deref(), sent.get());
-            line(format!("failed ({})", fault.why()));
-            fault
-        })?;
-        let (parts, body) = response.into_parts();
-        line(parts.status.as_u16().to_string());
-        let limit = limit.map_or(u64::MAX, |limit| limit + 1);
-        let body = Box::new(body.into_with_config().limit(limit).reader());
-        Ok(Stream { status: parts.status.as_u16(), url: url.clone(), headers: parts.headers, body, proxy })
-    }
-
-    fn connector(&self, url: &Url) -> Result<&Connector, Fault> {
-        let cell = if url.is_https() { &self.tls } else { &self.plain };
-        if let Some(connector) = cell.get() {
-            return Ok(connector);
+            None if matches!(request.method, Method::Post | Method::Put | Method::Patch) => self.run(agent, builder.body(&[] as &[u8])),
+            None => self.run(agent, builder.body(())),
+        });
+        if let Some(logger) = &self.shared.logger {
+            // An address that is a permission by itself is not shown.
+            let shown =
+                if request.anonymous && *url == request.url { format!("{origin}/…") } else { url.without_query() };
+            let end = match &result {
+                Ok(response) => response.status().as_u16().to_string(),
+                Err(error) => format!("failed ({})", Fault::describe(error, url)),
+            };
+            logger(&format!("{} {shown} {end} in {} ms", request.method.name(), started.elapsed().as_millis()));
         }
-        let connector = self.connect(url.is_https())?;
-        Ok(cell.get_or_init(|| connector))
+        Ok((result, Exchanged { connection, body_begun: begun.get() }))
     }
 
-    fn connect(&self, https: bool) -> Result<Connector, Fault> {
-        let proxy = proxy::from_environment(https)?;
-        let roots = if https {
-            Some(tls::load_roots(self.options.ca_cert.as_deref()).map_err(|error| local_fault(&error))?)
-        } else {
-            None
-        };
-        let answer = Some(self.options.answer_timeout);
+    fn run<B: ureq::AsSendBody>(
+        &self,
+        agent: &ureq::Agent,
+        request: Result<ureq::http::Request<B>, ureq::http::Error>,
+    ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        let request = request.map_err(ureq::Error::Http)?;
+        match self.overall {
+            Some(limit) => agent.run(agent.configure_request(request).timeout_global(Some(limit)).build()),
+            None => agent.run(request),
+        }
+    }
+
+    fn agent(&self, https: bool, proxy: Option<&Proxy>) -> Result<&ureq::Agent, Fault> {
+        let cell = &self.shared.agents[usize::from(https) + 2 * usize::from(proxy.is_some())];
+        if let Some(agent) = cell.get() {
+            return Ok(agent);
+        }
+        let agent = self.new_agent(https, proxy)?;
+        Ok(cell.get_or_init(|| agent))
+    }
+
+    fn new_agent(&self, https: bool, proxy: Option<&Proxy>) -> Result<ureq::Agent, Fault> {
+        let Shared { options, input_buffer, dns, sockets, .. } = &*self.shared;
+        let answer = Some(options.answer_timeout);
+        // Bodies may be long, so their limits are for each read and write.
         let mut config = ureq::Agent::config_builder()
             .user_agent(concat!("cibridge/", env!("CARGO_PKG_VERSION")))
+            // Ranges and stated sizes are those of the uncompressed bytes.
+            .accept_encoding("identity")
             .http_status_as_error(false)
             .max_redirects(0)
-            .proxy(proxy.as_ref().map(|proxy| proxy.setting.clone()))
-            .timeout_global(self.overall)
-            .timeout_resolve(Some(self.options.connect_timeout))
-            .timeout_connect(Some(self.options.connect_timeout))
+            .proxy(proxy.map(|proxy| proxy.setting.clone()))
+            .timeout_resolve(Some(options.connect_timeout))
+            .timeout_connect(Some(options.connect_timeout))
             .timeout_send_request(answer)
-            .timeout_send_body(answer)
             .timeout_recv_response(answer)
-            .timeout_recv_body(answer)
-            .input_buffer_size(self.input_buffer)
+            .timeout_per_read(answer)
+            .timeout_per_write(answer)
+            .max_response_header_size(INPUT_BUFFER)
+            .input_buffer_size(*input_buffer)
             .output_buffer_size(8 * 1024)
             .max_idle_connections(2 * MAX_IDLE)
             .max_idle_connections_per_host(MAX_IDLE)
-            .max_idle_age(self.options.keep_idle);
-        if let Some(Roots { certs, .. }) = roots {
-            let identity =
-                tls::load_client_certificate(self.options.client_cert.as_deref(), self.options.client_key.as_deref());
-            let identity = identity.map_err(|error| local_fault(&error))?;
+            .max_idle_age(options.keep_idle);
+        if https {
+            let Roots { certs, .. } =
+                tls::load_roots(options.ca_cert.as_deref()).map_err(|error| local_fault(&error))?;
+            let identity = tls::load_client_certificate(options.client_cert.as_deref(), options.client_key.as_deref())
+                .map_err(|error| local_fault(&error))?;
             let settings = ureq::tls::TlsConfig::builder().root_certs(certs).client_cert(identity);
             config = config.tls_config(settings.build());
         }
-        // ureq's default chain without the links that are not compiled in: SOCKS and a second TLS library.
-        let chain = ().chain(ConnectProxyConnector::default()).chain(TcpConnector::default());
-        let agent = ureq::Agent::with_parts(config.build(), chain.chain(RustlsConnector::default()), Names);
-        let closing = agent.clone();
-        self.interrupt.on_raise(move || closing.shutdown());
-        Ok(Connector { agent, proxy, answer })
+        let names = Names(dns.clone());
+        let race = RaceConnector { sockets: sockets.clone(), names: names.clone() };
+        let chain = ().chain(ConnectProxyConnector::default()).chain(race).chain(RustlsConnector::default());
+        Ok(ureq::Agent::with_parts(config.build(), chain.chain(ObservingConnector), names))
     }
+}
+
+/// What became of a request that was sent once.
+struct Exchanged {
+    connection: Observed,
+    /// Whether the body was begun, so that the service may have received the whole request.
+    body_begun: bool,
 }
 
 /// The fault of a file of this machine that a request needs.
 fn local_fault(error: &Error) -> Fault {
-    Fault::unsent(FaultKind::Local, error.to_string(), error.hint().as_deref().unwrap_or("name a readable PEM file"))
-}
-
-/// Resolves names as the system does, and marks the errors, so that they are not taken for connection errors.
-#[derive(Debug)]
-struct Names;
-
-impl Resolver for Names {
-    fn resolve(
-        &self,
-        uri: &ureq::http::Uri,
-        config: &ureq::config::Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        DefaultResolver::default().resolve(uri, config, timeout).map_err(|error| match error {
-            ureq::Error::Io(error) => ureq::Error::Other(Box::new(DnsError(error))),
-            other => other,
-        })
-    }
+    Fault::unsent(FaultKind::Local, error.to_string(), error.hint().unwrap_or("pass a readable PEM file"))
 }

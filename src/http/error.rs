@@ -2,8 +2,9 @@
 
 use std::io;
 
-use rustls::{CertificateError, Error as TlsError};
+use rustls::{AlertDescription as Alert, CertificateError, Error as TlsError};
 
+use super::dns::DnsError;
 use super::url::Url;
 use crate::error::{Error, ExitCode};
 
@@ -12,13 +13,13 @@ use crate::error::{Error, ExitCode};
 pub enum FaultKind {
     /// The request was refused before anything was sent: plain `http`.
     Policy,
-    /// The service redirects to where nobody may follow, or in a circle.
+    /// The service redirects to an address that is not usable, or too often.
     Redirect,
-    /// A file of this machine that a request needs cannot be used.
+    /// A file of this machine that the request needs cannot be used.
     Local,
-    /// The host's name could not be resolved.
+    /// The host has no address.
     Dns,
-    /// No connection to the host.
+    /// The host could not be resolved, or no connection was made; this may pass.
     Connect,
     /// No trusted TLS connection.
     Tls,
@@ -43,55 +44,31 @@ pub struct Fault {
     hint: Option<String>,
 }
 
-/// The resolver's error, marked as such so that it is not taken for a connection error.
-#[derive(Debug)]
-pub(super) struct DnsError(pub(super) io::Error);
-
-impl std::fmt::Display for DnsError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for DnsError {}
-
 impl Fault {
     pub(super) fn unsent(kind: FaultKind, why: impl Into<String>, hint: &str) -> Self {
         Self { kind, sent: false, why: why.into(), hint: Some(hint.to_owned()) }
     }
 
-    pub(super) fn too_large(limit: u64) -> Self {
-        Self {
-            kind: FaultKind::TooLarge,
-            sent: true,
-            why: format!("the answer is larger than {limit} bytes"),
-            hint: None,
-        }
+    /// A request that was not begun because the process is to end.
+    pub(super) fn interrupted() -> Self {
+        Self { kind: FaultKind::Broken, sent: false, why: "interrupted by a signal".to_owned(), hint: None }
     }
 
-    /// Reads ureq's error. `proxy` is the proxy in use, without its credentials.
+    pub(super) fn too_large(limit: u64) -> Self {
+        let why = format!("the response is larger than {} MiB", limit / (1024 * 1024));
+        Self { kind: FaultKind::TooLarge, sent: true, why, hint: None }
+    }
+
+    pub(super) fn unreadable_encoding(url: &Url, encoding: &str) -> Self {
+        let why = format!("{} sent a response compressed with `{encoding}`, which was not requested", url.host());
+        let hint = "check the proxy or gateway in front of the service".to_owned();
+        Self { kind: FaultKind::Broken, sent: true, why, hint: Some(hint) }
+    }
+
+    /// The fault behind ureq's error. `proxy` is the proxy in use, without its credentials.
     pub(super) fn new(error: ureq::Error, url: &Url, proxy: Option<&str>, sent: bool) -> Self {
-        let host = url.host();
         let sent = sent && !is_unread(&error);
-        let (kind, why, hint) = match error {
-            ureq::Error::Timeout(stage) => timeout(stage, host),
-            ureq::Error::ConnectProxyFailed(why) => proxy_refused(&why),
-            ureq::Error::Rustls(error) => tls(&error, host),
-            ureq::Error::Io(error) => io_error(&error, host),
-            ureq::Error::Other(error) if error.is::<DnsError>() => dns(host, &error.to_string()),
-            ureq::Error::HostNotFound => dns(host, "no address"),
-            ureq::Error::Protocol(error) if error.to_string().contains("output too small") => (
-                FaultKind::Policy,
-                "the address and the headers of the request are longer than 8 KiB, which servers refuse".to_owned(),
-                Some("send large values in the body: as parameters, not in --header or the address".to_owned()),
-            ),
-            ureq::Error::Protocol(error) => (
-                FaultKind::Broken,
-                format!("{host} did not answer in HTTP ({error})"),
-                Some("is this the right port, and does a proxy stand in between?".to_owned()),
-            ),
-            error => (FaultKind::Broken, error.to_string(), None),
-        };
+        let (kind, why, hint) = explain(&error, url.host());
         let why = match proxy {
             Some(proxy) if kind != FaultKind::Tls => format!("{why}, through the proxy {proxy}"),
             _ => why,
@@ -99,24 +76,28 @@ impl Fault {
         Self { kind, sent, why, hint }
     }
 
-    /// The failure of `what` that this fault means.
-    pub fn into_error(self, what: impl Into<String>) -> Error {
+    /// The reason for an error in words.
+    pub(super) fn describe(error: &ureq::Error, url: &Url) -> String {
+        explain(error, url.host()).1
+    }
+
+    /// The error of `subject` that this fault means.
+    pub fn into_error(self, subject: impl Into<String>) -> Error {
         let code = match self.kind {
             FaultKind::Policy => ExitCode::Usage,
             FaultKind::Local => ExitCode::Local,
             _ => ExitCode::NoConnection,
         };
-        let error = Error::new(code, what, self.why);
+        let error = Error::new(code, subject, self.why);
         match self.hint {
             Some(hint) => error.with_hint(hint),
             None => error,
         }
     }
 
-    /// Whether another try may end differently: the network can come back, a certificate or a name will not change.
+    /// Whether another attempt may end differently: the network can come back, a certificate or a name will not change.
     pub fn is_retryable(&self) -> bool {
         matches!(self.kind, FaultKind::Connect | FaultKind::Timeout | FaultKind::Broken)
-            || self.kind == FaultKind::Dns && self.why.contains("ry again")
     }
 
     /// The reason in words.
@@ -127,10 +108,36 @@ impl Fault {
 
 type Explanation = (FaultKind, String, Option<String>);
 
-/// Whether the server refused the handshake for our certificate. In TLS 1.3 it says so after it was sent a request,
-/// which it has not read then.
+const NETWORK_HINT: &str = "check the network; behind a company proxy set HTTPS_PROXY";
+
+fn explain(error: &ureq::Error, host: &str) -> Explanation {
+    match error {
+        ureq::Error::Timeout(stage) => timeout(*stage, host),
+        ureq::Error::ConnectProxyFailed(why) => proxy_refused(why),
+        ureq::Error::Rustls(error) => tls(error, host),
+        ureq::Error::Io(error) => io_error(error, host),
+        ureq::Error::Other(error) => match error.downcast_ref::<DnsError>() {
+            Some(error) => dns(host, error),
+            None => (FaultKind::Broken, error.to_string(), None),
+        },
+        ureq::Error::HostNotFound => dns(host, &DnsError::NotFound("no address".to_owned())),
+        ureq::Error::Protocol(error) if error.to_string().contains("output too small") => (
+            FaultKind::Policy,
+            "the URL and the headers of the request are longer than 8 KiB".to_owned(),
+            Some("send large values in the body: as parameters, not in --header or the URL".to_owned()),
+        ),
+        ureq::Error::Protocol(error) => (
+            FaultKind::Broken,
+            format!("{host} sent no valid HTTP response ({error})"),
+            Some("check the port, and whether a proxy answers in place of the service".to_owned()),
+        ),
+        error => (FaultKind::Broken, error.to_string(), None),
+    }
+}
+
+/// Whether the server refused the handshake because of our certificate. In TLS 1.3 it reports that after it was sent a
+/// request, which it has not read then (RFC 8446, 4.4.2.4).
 fn is_unread(error: &ureq::Error) -> bool {
-    use rustls::AlertDescription as Alert;
     let error = match error {
         ureq::Error::Rustls(error) => Some(error),
         ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()),
@@ -153,32 +160,31 @@ fn is_unread(error: &ureq::Error) -> bool {
 }
 
 fn timeout(stage: ureq::Timeout, host: &str) -> Explanation {
-    let (kind, why) = match stage {
-        ureq::Timeout::Resolve => (FaultKind::Dns, format!("looking up {host} took too long")),
-        ureq::Timeout::Connect => (FaultKind::Connect, format!("no connection to {host} within the time limit")),
-        _ => (FaultKind::Timeout, format!("{host} did not answer within the time limit")),
+    let (kind, why, flag) = match stage {
+        ureq::Timeout::Resolve => (FaultKind::Connect, format!("looking up {host} timed out"), "--connect-timeout"),
+        ureq::Timeout::Connect => (FaultKind::Connect, format!("connecting to {host} timed out"), "--connect-timeout"),
+        _ => (FaultKind::Timeout, format!("{host} did not answer within the time limit"), "--answer-timeout"),
     };
-    (
-        kind,
-        why,
-        Some("check the network and the proxy settings, or raise --connect-timeout and --answer-timeout".to_owned()),
-    )
+    (kind, why, Some(format!("check the network and HTTPS_PROXY, or raise {flag}")))
 }
 
 fn proxy_refused(why: &str) -> Explanation {
     let hint = if why.contains("407") {
-        "the proxy wants credentials: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
+        "the proxy requires credentials: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
     } else {
-        "check HTTPS_PROXY, or name the host in NO_PROXY to connect directly"
+        "check HTTPS_PROXY, or list the host in NO_PROXY to connect directly"
     };
     (FaultKind::Proxy, format!("the proxy refused the connection ({why})"), Some(hint.to_owned()))
 }
 
-fn dns(host: &str, why: &str) -> Explanation {
-    let why = why.trim_start_matches("failed to lookup address information: ");
-    let hint = "check the name and this machine's resolver; a server that answers NXDOMAIN for the IPv6 address of a name that \
-                has only an IPv4 one makes it unknown to a static binary: add the host to /etc/hosts, or use its address";
-    (FaultKind::Dns, format!("the host name {host} does not resolve ({why})"), Some(hint.to_owned()))
+fn dns(host: &str, error: &DnsError) -> Explanation {
+    let kind = match error {
+        DnsError::Interrupted => return (FaultKind::Broken, "interrupted by a signal".to_owned(), None),
+        DnsError::NotFound(_) => FaultKind::Dns,
+        DnsError::Temporary(_) | DnsError::Timeout => FaultKind::Connect,
+    };
+    let hint = "check the host name and this machine's DNS; behind a company proxy set HTTPS_PROXY";
+    (kind, format!("cannot resolve the host name {host} ({error})"), Some(hint.to_owned()))
 }
 
 fn io_error(error: &io::Error, host: &str) -> Explanation {
@@ -189,64 +195,159 @@ fn io_error(error: &io::Error, host: &str) -> Explanation {
         io::ErrorKind::ConnectionRefused => (
             FaultKind::Connect,
             format!("{host} refused the connection"),
-            Some("is the address right and the service running?".to_owned()),
+            Some(
+                "check the address, and whether the service is running; behind a company proxy set HTTPS_PROXY"
+                    .to_owned(),
+            ),
         ),
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => (
-            FaultKind::Connect,
-            format!("{host} cannot be reached ({error})"),
-            Some("check the network and the proxy settings".to_owned()),
-        ),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
+            (FaultKind::Connect, format!("{host} is unreachable ({error})"), Some(NETWORK_HINT.to_owned()))
+        }
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::NotConnected
         | io::ErrorKind::UnexpectedEof => {
-            (FaultKind::Broken, format!("{host} closed the connection before it answered completely"), None)
+            (FaultKind::Broken, format!("{host} closed the connection before the response was complete"), None)
         }
         _ => (FaultKind::Broken, format!("the connection to {host} failed ({error})"), None),
     }
 }
 
-/// Names the fault of the certificate or of the handshake.
+/// Names the fault of a certificate or of a handshake.
 fn tls(error: &TlsError, host: &str) -> Explanation {
-    let certificate =
-        |fault: &str, hint: &str| (FaultKind::Tls, format!("the certificate of {host} {fault}"), Some(hint.to_owned()));
+    let handshake = |why: String, hint: &str| (FaultKind::Tls, why, Some(hint.to_owned()));
     match error {
-        TlsError::InvalidCertificate(fault) => match fault {
-            CertificateError::UnknownIssuer => certificate(
-                "is signed by an unknown authority",
-                "if a company's proxy or own CA signs it, name its root with --ca-cert FILE or SSL_CERT_FILE",
-            ),
-            CertificateError::Expired => {
-                certificate("has expired", "renew it on the server, and check this machine's clock")
-            }
-            CertificateError::ExpiredContext { not_after, .. } => {
-                let end = std::time::UNIX_EPOCH + std::time::Duration::from_secs(not_after.as_secs());
-                certificate(
-                    &format!("expired on {}", humantime::format_rfc3339_seconds(end)),
-                    "renew it on the server, and check this machine's clock",
-                )
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                certificate("is not valid yet", "check this machine's clock")
-            }
-            CertificateError::NotValidForName => certificate("is for another host name", "check the URL's host name"),
-            CertificateError::NotValidForNameContext { presented, .. } => certificate(
-                &format!("is for another host name ({})", presented.join(", ")),
-                "check the URL's host name",
-            ),
-            CertificateError::Revoked => certificate("was revoked", "the server needs a new one"),
-            other => certificate(&format!("is not acceptable ({other})"), "the server needs another one"),
-        },
-        TlsError::InvalidMessage(_) => (
-            FaultKind::Tls,
+        TlsError::InvalidCertificate(fault) => {
+            let (fault, hint) = certificate(fault);
+            handshake(format!("the certificate of {host} {fault}"), hint)
+        }
+        TlsError::InvalidMessage(_) => handshake(
             format!("{host} does not speak TLS on this port"),
-            Some("is it an http:// address, or another port?".to_owned()),
+            "check whether the address must begin with http:// or have another port",
         ),
-        TlsError::AlertReceived(alert) => (
-            FaultKind::Tls,
+        TlsError::AlertReceived(Alert::ProtocolVersion) | TlsError::PeerIncompatible(_) => handshake(
+            format!("{host} supports neither TLS 1.2 nor TLS 1.3 with a current cipher"),
+            "enable TLS 1.2 or 1.3 with ECDHE on the server",
+        ),
+        TlsError::AlertReceived(Alert::CertificateRequired) => {
+            handshake(format!("{host} requires a client certificate"), "pass it with --client-cert")
+        }
+        TlsError::AlertReceived(alert) => handshake(
             format!("{host} refused the TLS handshake ({alert:?})"),
-            Some("the server may want a client certificate or another TLS version".to_owned()),
+            "check whether the server requires a client certificate (--client-cert) or another TLS version",
         ),
-        other => (FaultKind::Tls, format!("no TLS connection to {host} ({other})"), None),
+        other => handshake(format!("no TLS connection to {host} ({other})"), NETWORK_HINT),
+    }
+}
+
+/// What is wrong with a certificate, as words that follow "the certificate of HOST", and what to do about it.
+fn certificate(error: &CertificateError) -> (String, &'static str) {
+    const CLOCK: &str = "renew it on the server, and check this machine's clock";
+    const REPLACE: &str = "replace it on the server";
+    let words = |words: &str| words.to_owned();
+    match error {
+        CertificateError::UnknownIssuer => (
+            words("is signed by an unknown authority"),
+            "if a company proxy or an internal CA signs it, pass its root certificate with --ca-cert or SSL_CERT_FILE",
+        ),
+        CertificateError::Expired => (words("has expired"), CLOCK),
+        CertificateError::ExpiredContext { not_after, .. } => {
+            let end = i64::try_from(not_after.as_secs()).ok().and_then(|end| jiff::Timestamp::from_second(end).ok());
+            (end.map_or_else(|| words("has expired"), |end| format!("expired on {end}")), CLOCK)
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            (words("is not valid yet"), "check this machine's clock")
+        }
+        CertificateError::NotValidForName => (words("is for another host name"), "check the host name of the URL"),
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+            (words("names no host (it has no subjectAltName)"), REPLACE)
+        }
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            let names: Vec<&str> = presented.iter().map(|name| plain_name(name)).collect();
+            (format!("is for another host name ({})", names.join(", ")), "check the host name of the URL")
+        }
+        CertificateError::Revoked => (words("was revoked"), REPLACE),
+        CertificateError::BadEncoding => (words("is malformed"), REPLACE),
+        CertificateError::BadSignature => (words("has an invalid signature"), REPLACE),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            (words("is not meant for a server"), REPLACE)
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            (words("is signed with an outdated algorithm such as SHA-1"), REPLACE)
+        }
+        CertificateError::Other(other) => match other.0.downcast_ref::<webpki::Error>() {
+            Some(webpki::Error::CaUsedAsEndEntity) => (
+                words("is self-signed: a CA certificate instead of one that a CA has signed"),
+                "give the server a certificate that is signed by a CA, and pass the CA's certificate with --ca-cert",
+            ),
+            Some(webpki::Error::UnsupportedCertVersion) => (words("has an outdated format (X.509 version 1)"), REPLACE),
+            Some(webpki::Error::NameConstraintViolation) => {
+                (words("is for a host name that its CA must not sign"), REPLACE)
+            }
+            Some(webpki::Error::EndEntityUsedAsCa) => (words("is signed by a certificate that is no CA"), REPLACE),
+            _ => (format!("is not acceptable ({error})"), REPLACE),
+        },
+        other => (format!("is not acceptable ({other})"), REPLACE),
+    }
+}
+
+/// The name in rustls' notation of a certificate's name, e.g. `a.example` of `DnsName("a.example")`.
+fn plain_name(presented: &str) -> &str {
+    match (presented.find('('), presented.rfind(')')) {
+        (Some(start), Some(end)) if start < end => presented[start + 1..end].trim_matches('"'),
+        _ => presented,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::OtherError;
+
+    use super::*;
+
+    fn shown(error: TlsError) -> String {
+        let url = Url::parse("https://a.example/x").unwrap();
+        Fault::new(ureq::Error::Rustls(error), &url, None, true).why().to_owned()
+    }
+
+    #[test]
+    fn each_fault_of_a_certificate_is_explained_in_words() {
+        let other = |error| CertificateError::Other(OtherError(Arc::new(error)));
+        let presented = vec!["DnsName(\"b.example\")".to_owned(), "IpAddress(127.0.0.1)".to_owned()];
+        let expected = rustls::pki_types::ServerName::try_from("a.example").unwrap();
+        for (error, words) in [
+            (CertificateError::UnknownIssuer, "is signed by an unknown authority"),
+            (other(webpki::Error::CaUsedAsEndEntity), "is self-signed: a CA certificate instead of"),
+            (other(webpki::Error::UnsupportedCertVersion), "has an outdated format (X.509 version 1)"),
+            (
+                CertificateError::NotValidForNameContext { expected: expected.clone(), presented: Vec::new() },
+                "names no host",
+            ),
+            (
+                CertificateError::NotValidForNameContext { expected, presented },
+                "is for another host name (b.example, 127.0.0.1)",
+            ),
+        ] {
+            let sentence = shown(TlsError::InvalidCertificate(error));
+            assert!(sentence.starts_with(&format!("the certificate of a.example {words}")), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn only_faults_that_may_pass_are_retried() {
+        let url = Url::parse("https://a.example/x").unwrap();
+        let is_retryable = |error| Fault::new(error, &url, None, false).is_retryable();
+        let resolver = |error: DnsError| ureq::Error::Other(Box::new(error));
+        assert!(is_retryable(resolver(DnsError::Temporary(String::new()))));
+        assert!(is_retryable(resolver(DnsError::Timeout)));
+        assert!(!is_retryable(resolver(DnsError::NotFound(String::new()))));
+        assert!(is_retryable(ureq::Error::Timeout(ureq::Timeout::Resolve)));
+        assert!(is_retryable(ureq::Error::Io(io::ErrorKind::ConnectionReset.into())));
+        assert!(!is_retryable(ureq::Error::Rustls(TlsError::InvalidCertificate(CertificateError::Expired))));
+        assert!(!is_retryable(ureq::Error::ConnectProxyFailed("407".to_owned())));
     }
 }

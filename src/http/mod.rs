@@ -4,7 +4,10 @@
 //! It must know no provider and no output; what it reports about each request goes to a [`RequestLogger`].
 
 mod client;
+mod connection;
+mod dns;
 mod error;
+mod head;
 mod multipart;
 mod proxy;
 mod rate_limit;

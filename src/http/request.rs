@@ -13,13 +13,13 @@ use super::url::{Url, query};
 pub enum Method {
     /// Reads; may be repeated and redirected.
     Get,
-    /// Acts; never repeated, never redirected.
+    /// Acts. Never redirected, and not repeated unless the request says so.
     Post,
-    /// Replaces; never redirected.
+    /// Replaces. Never redirected.
     Put,
-    /// Changes; never redirected.
+    /// Changes. Never redirected.
     Patch,
-    /// Removes; never redirected.
+    /// Removes. Never redirected.
     Delete,
 }
 
@@ -57,18 +57,32 @@ pub struct Request {
     pub follow_redirects: bool,
     /// Sent without any credential: the address itself is the permission.
     pub anonymous: bool,
+    /// Whether sending it twice does the same as sending it once.
+    is_repeatable: bool,
 }
 
 impl Request {
     /// A request without headers and body.
     pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: Vec::new(), body: None, follow_redirects: true, anonymous: false }
+        let is_repeatable = !matches!(method, Method::Post | Method::Patch);
+        Self { method, url, headers: Vec::new(), body: None, follow_redirects: true, anonymous: false, is_repeatable }
     }
 
     /// Drops every credential.
     pub fn anonymous(mut self) -> Self {
         self.anonymous = true;
         self
+    }
+
+    /// Declares that a POST may be sent twice: it does the same then as if it was sent once. Such a request can use an
+    /// idle connection, and is repeated at once if that turns out to be closed.
+    pub fn repeatable(mut self) -> Self {
+        self.is_repeatable = true;
+        self
+    }
+
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.is_repeatable
     }
 
     /// Adds a header.

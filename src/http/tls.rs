@@ -4,10 +4,9 @@
 //! names the bundle, else the first known path that exists; `--ca-cert` adds to it. A machine without any bundle (an
 //! empty container image) uses the roots that are compiled into the program.
 
-use std::borrow::Cow;
 use std::path::Path;
 
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, parse_pem};
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts};
 
 use crate::error::{Error, ExitCode};
 
@@ -108,12 +107,7 @@ pub(super) fn load_client_certificate(
             .with_hint("it must hold `-----BEGIN …-----` blocks (PEM), and the key must not be encrypted")
     };
     let text = read(certificate, "--client-cert")?;
-    let chain: Vec<_> = parse_pem(&text)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
+    let chain = certificates(&text);
     if chain.is_empty() {
         return Err(missing(certificate, "certificate"));
     }
@@ -126,24 +120,20 @@ pub(super) fn load_client_certificate(
 }
 
 /// Every certificate of a PEM file. Blocks of other kinds and damaged ones are skipped, as OpenSSL does.
-fn certificates(pem: &[u8]) -> Vec<Certificate<'static>> {
-    // A byte order mark would hide the first line.
-    let pem = pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(pem);
-    // OpenSSL's older names of the same block. The first form has the wishes of its owner behind the certificate.
-    let text = String::from_utf8_lossy(pem);
-    let pem = if text.contains("TRUSTED CERTIFICATE") || text.contains("X509 CERTIFICATE") {
-        Cow::Owned(text.replace("TRUSTED CERTIFICATE", "CERTIFICATE").replace("X509 CERTIFICATE", "CERTIFICATE"))
-    } else {
-        text
-    };
-    parse_pem(pem.as_bytes())
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => {
-                Some(Certificate::from_der(first_element(certificate.der())).to_owned())
-            }
-            _ => None,
-        })
-        .collect()
+fn certificates(text: &[u8]) -> Vec<Certificate<'static>> {
+    let blocks = pem::parse_many(text).unwrap_or_else(|_| {
+        // One block is damaged; the others count.
+        let text = String::from_utf8_lossy(text);
+        let starts = text.match_indices("-----BEGIN ").map(|(at, _)| &text[at..]);
+        starts.filter_map(|block| pem::parse(block).ok()).collect()
+    });
+    let certificates = blocks.into_iter().filter_map(|block| match block.tag() {
+        "CERTIFICATE" | "X509 CERTIFICATE" => Some(Certificate::from_der(block.contents()).to_owned()),
+        // OpenSSL's own form: the certificate is followed by what its owner trusts it for.
+        "TRUSTED CERTIFICATE" => Some(Certificate::from_der(first_element(block.contents())).to_owned()),
+        _ => None,
+    });
+    certificates.collect()
 }
 
 /// The first element of a DER text: tag, length (X.690, 8.1.3) and content.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 use ureq::http::Uri;
 
 /// An absolute `http` or `https` URL without user information.
@@ -22,7 +22,7 @@ pub struct Origin {
 }
 
 impl Url {
-    /// Parses an absolute URL. The error says in words what is wrong with it; it quotes neither user, password nor query.
+    /// Parses an absolute URL. Characters that must be percent-encoded in its path and query (a space, `ü`, `"`) are. The error says in words what is wrong with it; it quotes neither user, password nor query.
     pub fn parse(text: &str) -> Result<Self, String> {
         let shown = without_secrets(text);
         if !text.contains("://") {
@@ -31,7 +31,7 @@ impl Url {
                 _ => format!("`{shown}` does not begin with https://"),
             });
         }
-        let uri: Uri = text.parse().map_err(|error| format!("`{shown}` is not a URL ({error})"))?;
+        let uri: Uri = encode_path(text).parse().map_err(|error| format!("`{shown}` is not a URL ({error})"))?;
         match uri.scheme_str() {
             Some("http" | "https") => {}
             other => {
@@ -53,10 +53,12 @@ impl Url {
         Self::parse(&format!("{}{path}", base.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/')))
     }
 
-    /// The URL that `reference`, the value of a `Location` header, means relative to this one (RFC 3986, 5.2).
+    /// The URL that `reference`, the value of a `Location` header, means relative to this one (RFC 3986, 5.2). Many
+    /// services send spaces and UTF-8 as they are.
     ///
     /// An absolute path keeps its `//` and dots: storage services sign paths as they are.
-    pub fn join(&self, reference: &str) -> Result<Self, String> {
+    pub fn join(&self, reference: impl AsRef<[u8]>) -> Result<Self, String> {
+        let reference = percent_encode(reference.as_ref().trim_ascii(), NOT_IN_URL).to_string();
         let reference = reference.split('#').next().unwrap_or_default();
         let scheme = self.uri.scheme_str().unwrap_or_default();
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
@@ -82,13 +84,17 @@ impl Url {
     /// Scheme, host and port.
     pub fn origin(&self) -> Origin {
         let scheme = self.uri.scheme_str().unwrap_or_default().to_owned();
-        let default = if scheme == "https" { 443 } else { 80 };
-        Origin { host: self.host().to_ascii_lowercase(), port: self.uri.port_u16().unwrap_or(default), scheme }
+        Origin { host: self.host().to_ascii_lowercase(), port: self.port(), scheme }
     }
 
     /// The host name or address, IPv6 addresses in brackets.
     pub fn host(&self) -> &str {
         self.uri.host().unwrap_or_default()
+    }
+
+    /// The port, also where the URL leaves it to the scheme.
+    pub fn port(&self) -> u16 {
+        self.uri.port_u16().unwrap_or(if self.is_https() { 443 } else { 80 })
     }
 
     /// Whether the scheme is `https`.
@@ -110,6 +116,18 @@ impl Url {
     pub(super) fn uri(&self) -> &Uri {
         &self.uri
     }
+}
+
+/// What must be escaped in a URL as a whole (RFC 3986, 2.2): neither reserved nor unreserved. `percent_encode` always
+/// escapes what is not ASCII. `%` is kept, because it begins an escape.
+const NOT_IN_URL: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+
+/// The URL with what must be escaped in its path and query escaped. Host and scheme stay as they are.
+fn encode_path(url: &str) -> String {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let path = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
+    format!("{}{}", &url[..path], utf8_percent_encode(&url[path..], NOT_IN_URL))
 }
 
 /// Whether a reference begins with a scheme, and so is absolute.
@@ -245,6 +263,8 @@ mod tests {
             (".", "https://api.codemagic.io//artifacts/"),
             ("//storage.example//a/../b", "https://storage.example//a/../b"),
             ("a:b/c", ""),
+            (" My App.ipa?n=\"a\" ", "https://api.codemagic.io//artifacts/My%20App.ipa?n=%22a%22"),
+            ("https://a.example/Müller%20x", "https://a.example/M%C3%BCller%20x"),
             ("a?t=10:30", "https://api.codemagic.io//artifacts/a?t=10:30"),
         ] {
             assert_eq!(link.join(location).map_or(String::new(), |url| url.to_string()), target, "{location}");
@@ -267,6 +287,7 @@ mod tests {
             ("s3:bucket", "the scheme is `s3`"),
             ("https://me:pw@codemagic.io/x?sig", "`https://codemagic.io/x` contains a user name or password"),
             ("https://a b?sig", "`https://a b` is not a URL"),
+            ("https://ü.example/?sig", "is not a URL"),
             ("https://", "is not a URL"),
         ] {
             let error = Url::parse(text).unwrap_err();

@@ -178,7 +178,10 @@ impl Client {
     /// A request that the crumb filter stopped did nothing (`hudson.security.csrf.CrumbFilter` comes first), so it is
     /// sent again with a (new) crumb, once.
     pub(super) fn post(&self, path: &str, body: Option<Body>) -> Result<Response, PostError> {
-        let mut request = Request::new(Method::Post, self.below(path).map_err(PostError::Unsent)?);
+        self.send_post(Request::new(Method::Post, self.below(path).map_err(PostError::Unsent)?), body)
+    }
+
+    fn send_post(&self, mut request: Request, body: Option<Body>) -> Result<Response, PostError> {
         request.headers.push(("accept-language".into(), "en".to_owned()));
         request.body = body;
         if matches!(self.identity, Identity::Password(_)) && self.memory().crumb.is_none() {
@@ -206,7 +209,8 @@ impl Client {
     /// Success is 2xx without a page, or Jenkins' own redirect back to the job or build. A page (200, HTML) is not from
     /// Jenkins, which answers these requests with an empty body.
     pub(super) fn act(&self, subject: &str, path: &str, body: Option<Body>) -> Result<Response, RequestError> {
-        let response = self.post(path, body).map_err(|error| error.into_request_error(subject))?;
+        let request = Request::new(Method::Post, self.below(path).map_err(RequestError::permanent)?).repeatable();
+        let response = self.send_post(request, body).map_err(|error| error.into_request_error(subject))?;
         if is_done(&response) { Ok(response) } else { Err(self.refusal(subject, &response)) }
     }
 

@@ -191,10 +191,6 @@ impl StartRequest {
                 ParameterValue::File(path) => files.push((name.as_str(), path.as_path())),
             }
         }
-        if files.is_empty() && fields.is_empty() {
-            // Whether a request was sent is known from its body, so it must have one. Jenkins ignores unknown fields.
-            fields.push(("cibridge", "start"));
-        }
         // The content type is needed even without a field: Jenkins fails on a job with a file parameter otherwise.
         if files.is_empty() { Ok(Body::form(fields)) } else { multipart(&fields, &files) }
     }

@@ -1,0 +1,344 @@
+//! Connections below ureq: which one a request may use, what was written on it, and how a signal ends it.
+//!
+//! ureq hands nothing of a request to its resolver, connectors and transports, and runs all of them on the thread of
+//! the request. So what a request wants of its connection, and what became of it, is in a thread-local for the
+//! time of [`observe`].
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, NextTimeout, ShutdownHandle, TcpConnector, Transport,
+};
+
+use super::dns::{self, Dns, DnsError};
+use super::head;
+use crate::clock::Interrupt;
+
+/// The pause before the next address is tried beside one that does not answer (RFC 8305, section 5).
+const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(250);
+
+/// Addresses of a host that are tried, at most: as many as ureq has room for.
+const MAX_ADDRESSES: usize = 16;
+
+/// How often a wait checks whether the process is to end.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What a request wants of its connection.
+pub(super) struct Wanted {
+    /// Ends name resolution and connecting when it is raised.
+    pub(super) interrupt: Interrupt,
+    /// An idle connection may be closed by now; only a new one will do.
+    pub(super) is_new: bool,
+    /// Whether a proxy is asked to connect.
+    pub(super) through_proxy: bool,
+    /// An address from an earlier resolution will do, however old it is.
+    pub(super) old_address: bool,
+}
+
+/// What became of the connection of a request.
+#[derive(Default)]
+pub(super) struct Observed {
+    /// Whether a connection was opened for the request. If not, and something was written, it went over an idle one.
+    pub(super) opened: bool,
+    /// Whether bytes of the request itself (not of TLS or of a proxy's tunnel) were handed to the connection.
+    pub(super) written: bool,
+    /// The connection in use.
+    pub(super) socket: Option<SocketUse>,
+}
+
+struct Exchange {
+    wanted: Wanted,
+    observed: Observed,
+}
+
+thread_local! {
+    static EXCHANGE: RefCell<Option<Exchange>> = const { RefCell::new(None) };
+}
+
+/// Runs a request of ureq, and reports what became of its connection.
+pub(super) fn observe<T>(wanted: Wanted, run: impl FnOnce() -> T) -> (T, Observed) {
+    EXCHANGE.set(Some(Exchange { wanted, observed: Observed::default() }));
+    let result = run();
+    (result, EXCHANGE.take().map(|exchange| exchange.observed).unwrap_or_default())
+}
+
+fn with_exchange<T>(read: impl FnOnce(&mut Exchange) -> T) -> Option<T> {
+    EXCHANGE.with_borrow_mut(|exchange| exchange.as_mut().map(read))
+}
+
+/// Whether the process is to end, so that the request on this thread must not wait any longer.
+pub(super) fn is_interrupted() -> bool {
+    with_exchange(|exchange| exchange.wanted.interrupt.code().is_some()).unwrap_or_default()
+}
+
+/// The open sockets of a client.
+#[derive(Clone, Default)]
+pub(super) struct Sockets(Arc<Mutex<Vec<Weak<Socket>>>>);
+
+struct Socket {
+    handle: Weak<dyn ShutdownHandle>,
+    /// Requests that use it: one, or none while it is idle.
+    users: AtomicUsize,
+}
+
+/// Marks a socket as in use until it is dropped.
+pub(super) struct SocketUse(Arc<Socket>);
+
+impl SocketUse {
+    fn new(socket: Arc<Socket>) -> Self {
+        socket.users.fetch_add(1, Ordering::SeqCst);
+        Self(socket)
+    }
+}
+
+impl Drop for SocketUse {
+    fn drop(&mut self) {
+        self.0.users.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Sockets {
+    /// Closes the sockets that are in use, so that the requests on them end. Idle ones stay open: what the process has
+    /// to say before it ends can go over them at once.
+    pub(super) fn close_used(&self) {
+        let sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for socket in sockets.iter().filter_map(Weak::upgrade) {
+            if socket.users.load(Ordering::SeqCst) > 0
+                && let Some(handle) = socket.handle.upgrade()
+            {
+                handle.shutdown();
+            }
+        }
+    }
+
+    fn add(&self, handle: Weak<dyn ShutdownHandle>) -> Arc<Socket> {
+        let socket = Arc::new(Socket { handle, users: AtomicUsize::new(0) });
+        let mut sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sockets.retain(|socket| socket.strong_count() > 0);
+        sockets.push(Arc::downgrade(&socket));
+        socket
+    }
+}
+
+impl fmt::Debug for Sockets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sockets")
+    }
+}
+
+/// Resolves names for ureq.
+#[derive(Debug, Clone)]
+pub(super) struct Names(pub(super) Dns);
+
+impl Resolver for Names {
+    fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = uri.host().unwrap_or_default();
+        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+        let old = with_exchange(|exchange| exchange.wanted.old_address).unwrap_or_default();
+        let addresses = match self.0.known(host).filter(|_| old) {
+            Some(addresses) => addresses,
+            None => self.0.resolve(host, *timeout.after).map_err(|error| match error {
+                DnsError::Timeout => ureq::Error::Timeout(timeout.reason),
+                error => ureq::Error::Other(Box::new(error)),
+            })?,
+        };
+        let mut resolved = self.empty();
+        dns::with_port(addresses, port).take(MAX_ADDRESSES).for_each(|address| resolved.push(address));
+        Ok(resolved)
+    }
+}
+
+/// Connects to the first address that answers ("happy eyeballs", RFC 8305): one that is silent costs a quarter of a
+/// second, not the whole time limit.
+#[derive(Debug)]
+pub(super) struct RaceConnector {
+    pub(super) sockets: Sockets,
+    pub(super) names: Names,
+}
+
+type Attempt = Result<Box<dyn Transport>, ureq::Error>;
+
+impl<In: Transport> Connector<In> for RaceConnector {
+    type Out = Either<In, Box<dyn Transport>>;
+
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
+        if let Some(transport) = chained {
+            return Ok(Some(Either::A(transport)));
+        }
+        let (sender, attempts) = mpsc::channel();
+        let deadline = Instant::now().checked_add(*details.timeout.after);
+        let mut addresses = details.addrs.iter();
+        let (mut running, mut next, mut failure) = (0, Instant::now(), None);
+        loop {
+            if Instant::now() >= next
+                && let Some(address) = addresses.next()
+            {
+                self.attempt(details, *address, sender.clone());
+                running += 1;
+                next = Instant::now() + NEXT_ADDRESS_DELAY;
+            } else if running == 0 && addresses.len() == 0 {
+                return Err(failure.unwrap_or(ureq::Error::ConnectionFailed));
+            }
+            let now = Instant::now();
+            if is_interrupted() {
+                return Err(interrupted());
+            }
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Err(ureq::Error::Timeout(details.timeout.reason));
+            }
+            let wait = if addresses.len() > 0 { next.saturating_duration_since(now) } else { CHECK_INTERVAL };
+            match attempts.recv_timeout(wait.min(CHECK_INTERVAL)) {
+                Ok((Ok(transport), handle)) => {
+                    let socket = self.sockets.add(handle);
+                    with_exchange(|exchange| {
+                        exchange.observed.opened = true;
+                        exchange.observed.socket = Some(SocketUse::new(socket));
+                    });
+                    // A signal before the socket was known has not closed it.
+                    return if is_interrupted() { Err(interrupted()) } else { Ok(Some(Either::B(transport))) };
+                }
+                Ok((Err(error), _)) => {
+                    running -= 1;
+                    failure = Some(error);
+                    next = Instant::now();
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+    }
+}
+
+fn interrupted() -> ureq::Error {
+    ureq::Error::Other(Box::new(DnsError::Interrupted))
+}
+
+impl RaceConnector {
+    /// Connects to one address, in a thread: connecting cannot be stopped, so a signal just stops waiting for it.
+    fn attempt(
+        &self,
+        details: &ConnectionDetails,
+        address: std::net::SocketAddr,
+        sender: mpsc::Sender<(Attempt, Weak<dyn ShutdownHandle>)>,
+    ) {
+        let (uri, config, names) = (details.uri.clone(), details.config.clone(), self.names.clone());
+        let mut addrs = names.empty();
+        addrs.push(address);
+        let (request_level, now, timeout) = (details.request_level, details.now, details.timeout);
+        let (current_time, run_connector) = (Arc::clone(&details.current_time), Arc::clone(&details.run_connector));
+        let register = Arc::clone(&details.register_shutdown);
+        std::thread::spawn(move || {
+            let handle: Arc<Mutex<Weak<dyn ShutdownHandle>>> = Arc::new(Mutex::new(Weak::<NoHandle>::new()));
+            let seen = Arc::clone(&handle);
+            let details = ConnectionDetails {
+                uri: &uri,
+                addrs,
+                config: &config,
+                request_level,
+                resolver: &names,
+                now,
+                timeout,
+                current_time,
+                run_connector,
+                register_shutdown: Arc::new(move |handle| {
+                    seen.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&handle);
+                    register(handle)
+                }),
+            };
+            let result = TcpConnector::default().connect(&details, None::<()>);
+            let result = result.and_then(|transport| transport.ok_or(ureq::Error::ConnectionFailed));
+            let handle = handle.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            // Nobody waits any more if another address was faster; then the connection is closed here.
+            drop(sender.send((result.map(|transport| Box::new(transport) as Box<dyn Transport>), handle)));
+        });
+    }
+}
+
+/// Stands for the handle of a socket that does not exist yet.
+struct NoHandle;
+
+impl ShutdownHandle for NoHandle {
+    fn shutdown(&self) {}
+}
+
+/// The last link of the chain: watches what a request does with its connection.
+#[derive(Debug)]
+pub(super) struct ObservingConnector;
+
+impl<In: Transport> Connector<In> for ObservingConnector {
+    type Out = Either<In, ObservedTransport<In>>;
+
+    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
+        // The connection to a proxy is made by the same chain; what is written on it before the tunnel stands is not
+        // the request.
+        let is_tunnel = details.config.proxy().is_none()
+            && with_exchange(|exchange| exchange.wanted.through_proxy).unwrap_or_default();
+        let Some(transport) = chained else { return Ok(None) };
+        if is_tunnel {
+            return Ok(Some(Either::A(transport)));
+        }
+        let socket = with_exchange(|exchange| exchange.observed.socket.as_ref().map(|used| Arc::clone(&used.0)));
+        Ok(Some(Either::B(ObservedTransport { inner: transport, socket: socket.flatten(), awaits_head: false })))
+    }
+}
+
+/// A connection that reports what is written on it.
+#[derive(Debug)]
+pub(super) struct ObservedTransport<In> {
+    inner: In,
+    socket: Option<Arc<Socket>>,
+    /// A request was sent whose response head has not been read completely.
+    awaits_head: bool,
+}
+
+impl<In: Transport> Transport for ObservedTransport<In> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.inner.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        with_exchange(|exchange| {
+            exchange.observed.written = true;
+            if exchange.observed.socket.is_none() {
+                exchange.observed.socket = self.socket.clone().map(SocketUse::new);
+            }
+        });
+        self.awaits_head = true;
+        self.inner.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        let mut progress = self.inner.await_input(timeout)?;
+        while progress && self.awaits_head {
+            match head::check(self.inner.buffers()) {
+                head::State::Usable => break,
+                head::State::Complete => self.awaits_head = false,
+                head::State::Incomplete => progress = self.inner.await_input(timeout)?,
+            }
+        }
+        Ok(progress)
+    }
+
+    fn is_open(&mut self) -> bool {
+        // The pool asks before it hands out an idle connection, and again when it takes one back.
+        let is_refused = with_exchange(|exchange| exchange.wanted.is_new && !exchange.observed.opened);
+        !is_refused.unwrap_or_default() && self.inner.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.inner.is_tls()
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("users", &self.users).finish_non_exhaustive()
+    }
+}

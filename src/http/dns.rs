@@ -1,0 +1,228 @@
+//! Name resolution that works where the system's alone would not.
+//!
+//! The C library of a static binary (musl) fails a name if the query for either address family fails, and gives up at
+//! the first search domain whose server fails. So both families are asked for separately, as curl and glibc do, and a
+//! failed name is tried once more without search domains. The answers are kept for a minute, and while the process
+//! ends they are kept longer: a cancel must not wait for a slow server.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType};
+
+use super::connection::is_interrupted;
+
+/// How long an answer is used for new connections.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// How long the answer of one address family waits for the other one (RFC 8305, section 3, recommends 50 ms).
+const OTHER_FAMILY_DELAY: Duration = Duration::from_millis(50);
+
+/// How often a wait checks whether the process is to end.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The answers of name resolution, shared by all clients of a call.
+#[derive(Clone, Default)]
+pub(super) struct Dns(Arc<Mutex<HashMap<String, Answer>>>);
+
+#[derive(Clone)]
+struct Answer {
+    addresses: Vec<IpAddr>,
+    at: Instant,
+}
+
+/// Why a name has no address.
+#[derive(Debug)]
+pub(super) enum DnsError {
+    /// The server does not know the name, or the name has no address.
+    NotFound(String),
+    /// The server failed, so that another attempt may succeed.
+    Temporary(String),
+    /// No answer within the time limit.
+    Timeout,
+    /// The process is to end.
+    Interrupted,
+}
+
+impl fmt::Display for DnsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound(why) | Self::Temporary(why) => f.write_str(why),
+            Self::Timeout => f.write_str("no answer"),
+            Self::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl std::error::Error for DnsError {}
+
+impl From<LookupError> for DnsError {
+    fn from(error: LookupError) -> Self {
+        let kind = error.kind();
+        let why = std::io::Error::from(error).to_string();
+        let why = why.trim_start_matches("failed to lookup address information: ").to_owned();
+        match kind {
+            LookupErrorKind::Again | LookupErrorKind::Fail | LookupErrorKind::System => Self::Temporary(why),
+            _ => Self::NotFound(why),
+        }
+    }
+}
+
+impl Dns {
+    /// The addresses of a host in the order in which they are to be tried (RFC 8305, section 4: families alternate).
+    pub(super) fn resolve(&self, host: &str, limit: Duration) -> Result<Vec<IpAddr>, DnsError> {
+        if let Ok(address) = host.trim_matches(['[', ']']).parse() {
+            return Ok(vec![address]);
+        }
+        let known = self.lock().get(host).cloned();
+        if let Some(answer) = &known
+            && answer.at.elapsed() < FRESH
+        {
+            return Ok(answer.addresses.clone());
+        }
+        match (look_up(host, limit), known) {
+            (Ok(addresses), _) => {
+                let answer = Answer { addresses: addresses.clone(), at: Instant::now() };
+                self.lock().insert(host.to_owned(), answer);
+                Ok(addresses)
+            }
+            // An old answer is better than none.
+            (Err(DnsError::Temporary(_) | DnsError::Timeout), Some(answer)) => Ok(answer.addresses),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// The newest answer for a host, however old it is.
+    pub(super) fn known(&self, host: &str) -> Option<Vec<IpAddr>> {
+        self.lock().get(host).map(|answer| answer.addresses.clone())
+    }
+
+    /// Resolves a name in the background, so that a later request finds the answer.
+    pub(super) fn resolve_ahead(&self, host: &str, limit: Duration) {
+        let (dns, host) = (self.clone(), host.to_owned());
+        std::thread::spawn(move || drop(dns.resolve(&host, limit)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Answer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Dns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dns")
+    }
+}
+
+type FamilyAnswer = Result<Vec<IpAddr>, DnsError>;
+
+/// Asks for both families at the same time. One that fails or is slow does not matter if the other has an address.
+fn look_up(host: &str, limit: Duration) -> FamilyAnswer {
+    let mut deadline = Instant::now().checked_add(limit);
+    let (sender, answers) = mpsc::channel();
+    for family in [AddrFamily::Inet6, AddrFamily::Inet] {
+        let (sender, host) = (sender.clone(), host.to_owned());
+        // The thread may outlive this call: the C library's look-up cannot be stopped.
+        std::thread::spawn(move || drop(sender.send((family, look_up_family(&host, family)))));
+    }
+    drop(sender);
+    let (mut v6, mut v4) = (Vec::new(), Vec::new());
+    let mut failure = None;
+    loop {
+        let now = Instant::now();
+        let left = deadline.map_or(CHECK_INTERVAL, |deadline| deadline.saturating_duration_since(now));
+        let has_address = !v6.is_empty() || !v4.is_empty();
+        if left.is_zero() {
+            return if has_address { Ok(alternate(v6, v4)) } else { Err(failure.unwrap_or(DnsError::Timeout)) };
+        }
+        match answers.recv_timeout(left.min(CHECK_INTERVAL)) {
+            Ok((family, Ok(addresses))) => {
+                *(if family == AddrFamily::Inet6 { &mut v6 } else { &mut v4 }) = addresses;
+                let soon = Instant::now() + OTHER_FAMILY_DELAY;
+                deadline = Some(deadline.map_or(soon, |deadline| deadline.min(soon)));
+            }
+            // A name without an address in one family is normal, so the more serious error is reported.
+            Ok((_, Err(error))) => {
+                if !matches!(failure, Some(DnsError::Temporary(_))) {
+                    failure = Some(error);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) if is_interrupted() => return Err(DnsError::Interrupted),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) if has_address => return Ok(alternate(v6, v4)),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(failure.unwrap_or_else(|| DnsError::NotFound("no address".to_owned())));
+            }
+        }
+    }
+}
+
+fn look_up_family(host: &str, family: AddrFamily) -> FamilyAnswer {
+    let ask = |name: &str| -> FamilyAnswer {
+        let hints =
+            AddrInfoHints { address: family.into(), socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
+        let found = dns_lookup::getaddrinfo(Some(name), None, Some(hints))?;
+        let mut addresses: Vec<IpAddr> = found.flatten().map(|entry| entry.sockaddr.ip()).collect();
+        addresses.dedup();
+        match addresses.is_empty() {
+            true => Err(DnsError::NotFound("no address".to_owned())),
+            false => Ok(addresses),
+        }
+    };
+    match ask(host) {
+        // With a dot at its end a name is complete: no search domain is tried.
+        Err(DnsError::Temporary(_)) if host.contains('.') && !host.ends_with('.') => ask(&format!("{host}.")),
+        answer => answer,
+    }
+}
+
+/// IPv6 and IPv4 in turns, IPv6 first.
+fn alternate(v6: Vec<IpAddr>, v4: Vec<IpAddr>) -> Vec<IpAddr> {
+    let (mut v6, mut v4) = (v6.into_iter(), v4.into_iter());
+    let mut addresses = Vec::new();
+    loop {
+        let (one, other) = (v6.next(), v4.next());
+        if one.is_none() && other.is_none() {
+            return addresses;
+        }
+        addresses.extend(one.into_iter().chain(other));
+    }
+}
+
+/// The addresses with a port.
+pub(super) fn with_port(addresses: Vec<IpAddr>, port: u16) -> impl Iterator<Item = SocketAddr> {
+    addresses.into_iter().map(move |address| SocketAddr::new(address, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_needs_no_server() {
+        let dns = Dns::default();
+        assert_eq!(dns.resolve("127.0.0.1", Duration::ZERO).unwrap(), [IpAddr::from([127, 0, 0, 1])]);
+        assert_eq!(dns.resolve("[::1]", Duration::ZERO).unwrap(), ["::1".parse::<IpAddr>().unwrap()]);
+    }
+
+    #[test]
+    fn localhost_has_an_address_and_is_known_then() {
+        let dns = Dns::default();
+        let addresses = dns.resolve("localhost", Duration::from_secs(10)).unwrap();
+        assert!(addresses.iter().all(IpAddr::is_loopback), "{addresses:?}");
+        assert_eq!(dns.known("localhost"), Some(addresses));
+        assert_eq!(dns.known("other"), None);
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let v6 = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]);
+        let v4 = |n: u8| IpAddr::from([192, 0, 2, n]);
+        assert_eq!(alternate(vec![v6(1)], vec![v4(1), v4(2)]), [v6(1), v4(1), v4(2)]);
+        assert_eq!(alternate(vec![v6(1), v6(2)], vec![v4(1)]), [v6(1), v4(1), v6(2)]);
+    }
+}
