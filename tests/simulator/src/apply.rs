@@ -89,7 +89,7 @@ fn own_error(listener: Listener, request: &Request, status: u16) -> Response {
     }
 }
 
-/// The answer of a fault that does not look at the proper one.
+/// The answer of a fault that does not need the proper one.
 fn replacement(world: &World, listener: Listener, request: &Request, kind: &FaultKind) -> Option<Response> {
     let addresses = &world.addresses;
     Some(match kind {

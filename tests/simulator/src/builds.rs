@@ -146,7 +146,7 @@ impl Build {
         shown
     }
 
-    /// Lets the build go on that a plan holds.
+    /// Releases the build from the place where its plan holds it.
     pub(crate) fn release(&mut self, clock: &Clock) {
         let position = self.position(clock);
         let Some(hold) = self.plan.hold.take() else { return };

@@ -34,7 +34,7 @@ pub struct Config {
     /// Is the team in v3 `/user/teams`? If not, the account is a personal one: only legacy `/user` names its team.
     #[default = true]
     pub list_teams: bool,
-    /// What happens with workflows nobody knows.
+    /// What happens with unknown workflows.
     pub unknown_workflow: UnknownWorkflow,
     /// This many GETs of a fresh build answer 404.
     pub not_found_polls: u32,
@@ -102,7 +102,7 @@ pub struct App {
     /// Its workflows.
     #[default(vec![Workflow::new("ios-release", "iOS release"), Workflow::new("android-release", "Android release")])]
     pub workflows: Vec<Workflow>,
-    /// It exists, but belongs to somebody else.
+    /// It exists, but the keys may not see it.
     pub foreign: bool,
     /// No team that the key knows has it: only the legacy API lists it and its builds.
     pub unlisted: bool,
@@ -132,7 +132,7 @@ impl Workflow {
     }
 }
 
-/// What happens with a workflow id nobody knows.
+/// What happens with an unknown workflow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownWorkflow {

@@ -154,7 +154,7 @@ pub enum FaultKind {
         /// Headers that are set.
         #[serde(default)]
         set: BTreeMap<String, String>,
-        /// Headers that are taken away.
+        /// Headers that are removed.
         #[serde(default)]
         remove: Vec<String>,
     },

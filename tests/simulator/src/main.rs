@@ -15,7 +15,7 @@ use std::thread;
 #[derive(Parser)]
 #[command(name = "cibridge-simulator", version)]
 struct Args {
-    /// Settings as a JSON file; the other flags win over it
+    /// Settings as a JSON file; the other flags override it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Play a Jenkins with a job of every kind, too, on this port; 0 takes a free one

@@ -35,7 +35,7 @@ impl Builder {
         self
     }
 
-    /// What makes builds go on.
+    /// What moves builds.
     pub fn advance(self, advance: Advance) -> Self {
         self.config(|c| c.advance = advance)
     }
@@ -298,7 +298,7 @@ impl Simulator {
         self.shared.change(|world| world.find(id).map(|index| world.advance_build(index, target)).is_some())
     }
 
-    /// Starts a build as if somebody had done so by v3; returns its id.
+    /// Starts a build without a request; returns its id.
     pub fn start_build(&self, request: StartRequest) -> String {
         self.shared.change(|world| {
             let index = world.start_build(request, Via::V3);

@@ -31,7 +31,7 @@ impl Shared {
     /// The state. A panic of a test's predicate does not make it unusable.
     pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        world.settle();
+        world.catch_up();
         world
     }
 
@@ -49,7 +49,7 @@ impl Shared {
 
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
-        // Taking the lock makes sure that nobody is between the test of the flag and the wait.
+        // Taking the lock makes sure that no thread is between the test of the flag and the wait.
         drop(self.lock());
         self.notify();
     }
@@ -77,7 +77,7 @@ impl Shared {
         let end = Instant::now() + limit;
         let mut world = self.lock();
         loop {
-            world.settle();
+            world.catch_up();
             if test(&world) {
                 return true;
             }
@@ -169,7 +169,7 @@ impl World {
         world
     }
 
-    /// Back to the beginning; the sockets stay, and numbers and ids go on, so that nothing old is taken for new.
+    /// Back to the beginning; the sockets stay, and numbers and ids continue, so that a test cannot confuse old and new.
     pub(crate) fn reset(&mut self) {
         let mut fresh = Self::new(self.config.clone(), self.addresses.clone());
         fresh.connections = std::mem::take(&mut self.connections);
@@ -185,7 +185,7 @@ impl World {
         self.clock.now()
     }
 
-    /// The app of this id, unless it belongs to somebody else.
+    /// The app of this id, unless it is foreign.
     pub(crate) fn own_app(&self, id: &str) -> Option<&App> {
         self.config.apps.iter().find(|a| a.id == id && !a.foreign)
     }

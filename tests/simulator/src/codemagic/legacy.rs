@@ -12,7 +12,7 @@ use crate::timeline::{Moment, StepMoment};
 use crate::world::World;
 use serde_json::{Value, json};
 
-/// The only workflow that an app shows, and one that nobody wants to start.
+/// The only workflow that an app shows, although it is in no file.
 const UI_WORKFLOW: &str = "5d85eaa0e941e00019e81bd2";
 /// The personal team beside a listed one: nothing is in it.
 const PERSONAL_TEAM: &str = "5f1e2d3c4b5a69788796a500";

@@ -44,7 +44,7 @@ pub(super) fn legacy(world: &mut World, call: &Call<'_>) -> Response {
     }
     let names = Names { workflow: "workflowId", instance: "instanceType", software: "softwareVersions" };
     let (mut request, mut problems) = read(&body, &names);
-    // The official client sends both when a tag is set, and the tag wins.
+    // The official client sends both when a tag is set, and the tag is built.
     if request.branch.is_some() && request.tag.is_some() {
         problems.retain(|(key, _)| key != "branch");
         request.branch = None;

@@ -33,7 +33,7 @@ pub struct JenkinsConfig {
     /// Who is known.
     #[default(default_users())]
     pub users: Vec<JenkinsUser>,
-    /// What somebody without a name may do.
+    /// What anonymous may do.
     #[default(JenkinsAccess::None)]
     pub anonymous: JenkinsAccess,
     /// Ask for crumbs.
@@ -137,7 +137,7 @@ pub enum JenkinsLog {
     Classic,
 }
 
-/// What somebody may do; each includes those before.
+/// What a user may do; each includes those before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JenkinsAccess {

@@ -54,10 +54,10 @@ impl World {
     }
 
     /// Lets what is moved by the clock catch up with it.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn catch_up(&mut self) {
         let now = self.clock.now();
         if let Some(jenkins) = &mut self.jenkins {
-            jenkins.settle(now);
+            jenkins.catch_up(now);
         }
     }
 }

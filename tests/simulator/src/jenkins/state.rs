@@ -170,7 +170,7 @@ impl Jenkins {
     }
 
     /// Lets all runs catch up with the clock.
-    pub(crate) fn settle(&mut self, now: SimTime) {
+    pub(crate) fn catch_up(&mut self, now: SimTime) {
         for i in 0..self.runs.len() {
             if self.runs[i].active() {
                 let time = now.since(self.runs[i].seen);

@@ -46,7 +46,7 @@ impl Connection {
         let mut socket = tcp.try_clone()?;
         while connection.is_handshaking() {
             if let Err(error) = connection.complete_io(&mut socket) {
-                // The alert that tells the client why.
+                // The alert with the reason for the client.
                 let _ = connection.complete_io(&mut socket);
                 return Err(error);
             }

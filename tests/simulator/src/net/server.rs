@@ -92,7 +92,7 @@ pub(crate) fn listen(
     Ok(Server { address, thread: Some(thread), open })
 }
 
-/// Takes a port again without listening: connections to it are refused, and nobody else gets it meanwhile. Somebody
+/// Takes a port again without listening: connections to it are refused, and no other socket gets it meanwhile. Somebody
 /// else's connection may have it for a moment.
 fn hold(address: SocketAddr, shared: &Shared) -> Option<Socket> {
     let take = || {
