@@ -60,14 +60,16 @@ pub fn check_writable(path: &Path, what: &str) -> Result<(), Error> {
 /// in place.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match target(path)? {
-        Target::InPlace(path) => write_in_place(&path, bytes),
+        Target::InPlace(path) => write_in_place(OpenOptions::new().append(true), &path, bytes),
         Target::Replace(path) => {
             let mut file = temporary(&path)?;
             file.write_all(bytes)?;
             match file.persist(&path) {
                 Ok(_) => Ok(()),
                 // A mount point cannot be replaced, and a container mounts single files.
-                Err(error) if error.error.kind() == io::ErrorKind::ResourceBusy => write_in_place(&path, bytes),
+                Err(error) if error.error.kind() == io::ErrorKind::ResourceBusy => {
+                    write_in_place(OpenOptions::new().write(true).truncate(true), &path, bytes)
+                }
                 Err(error) => Err(error.error),
             }
         }
@@ -151,7 +153,7 @@ pub fn read_secret(path: &Path, what: &str) -> Result<String, Error> {
             let mode = metadata.permissions().mode() & 0o777;
             if metadata.is_file() && mode & 0o077 != 0 {
                 let why = format!("permissions {mode:04o} are too open: others than its owner can use it");
-                return Err(Error::new(ExitCode::Local, what, why).with_hint(format!("chmod 600 {}", path.display())));
+                return Err(Error::new(ExitCode::Local, what, why).with_hint(format!("chmod 600 {}", quoted(path))));
             }
         }
         file.take(LONGEST_SECRET + 1).read_to_end(&mut bytes).map_err(failed)?;
@@ -213,9 +215,7 @@ fn target(path: &Path) -> io::Result<Target> {
     Err(io::Error::other("too many symbolic links"))
 }
 
-fn write_in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).truncate(true);
+fn write_in_place(options: &mut OpenOptions, path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     if is_fifo(path) {
         use rustix::fs::{OFlags, fcntl_setfl};
@@ -271,6 +271,13 @@ fn io_only(error: io::Error) -> io::Error {
         Some((text, _)) => io::Error::new(error.kind(), text.to_owned()),
         None => error,
     }
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);
+    if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 fn local(what: &str, error: &io::Error) -> Error {

@@ -8,6 +8,7 @@ mod follow;
 mod house;
 mod jenkins;
 mod once;
+mod output;
 mod proxy;
 mod readme;
 mod refusals;

@@ -219,15 +219,16 @@ fn while_connecting() {
     let syn = format!(":{:04X} 02 ", hole.port());
     let connecting = || std::fs::read_to_string("/proc/net/tcp").unwrap().matches(&syn).count();
     let before = connecting();
-    let stuck = Call::to(&sim, "codemagic trigger --wait").env("CODEMAGIC_API_URL", &url).spawn();
+    let stuck = Call::to(&sim, "codemagic trigger --wait --json").env("CODEMAGIC_API_URL", &url).spawn();
     until("a connection that is being made", || connecting() > before);
     let since = Instant::now();
     stuck.signal("TERM");
     // A connect cannot be interrupted; the process gives up before Jenkins does.
     let done = stuck.finish();
-    done.code(143);
+    done.code(143).says("cibridge: error: ended by a signal while connecting; no build was started or canceled\n");
     assert!(since.elapsed() < Duration::from_secs(5), "{done}");
     assert_eq!(sim.counters().builds_started, 0);
+    assert_eq!((&done.json()["outcome"], &done.document()["outcome"]), (&"interrupted".into(), &"interrupted".into()));
 }
 
 #[test]

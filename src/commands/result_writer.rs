@@ -145,6 +145,14 @@ impl ResultWriter {
         }
     }
 
+    /// Notes an error that came after everything had succeeded.
+    pub fn fail_after_success(&mut self, error: &Error) {
+        self.call.fail(error);
+        for document in self.documents.iter_mut().filter(|document| document.exit_code == Some(ExitCode::Success)) {
+            document.fail(error);
+        }
+    }
+
     /// Notes that the call as a whole succeeded.
     pub fn succeed(&mut self) -> ExitCode {
         self.call.end(Outcome::Success, ExitCode::Success);

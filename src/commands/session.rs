@@ -59,11 +59,16 @@ impl Session {
         let console = self.runtime.console.clone();
         self.writer.disarm();
         self.writer.complete();
-        let written = self.writer.write();
         if self.output.json {
             self.writer.print(&console);
         }
-        match written {
+        let mut code = code;
+        // The file says what the process says: `main` reports data that could not be written and ends with its code.
+        if let Some(error) = console.stdout_failure().filter(|_| code == ExitCode::Success) {
+            self.writer.fail_after_success(&error);
+            code = error.code();
+        }
+        match self.writer.write() {
             Ok(()) => code,
             Err(error) => {
                 console.error(&error);

@@ -115,9 +115,9 @@ impl Console {
         if is_live() && !self.is_quiet() { LIVE_HEARTBEAT } else { HEARTBEAT }
     }
 
-    /// The last lines of a remote log, below a heading.
-    pub fn log_tail(&self, heading: &str, lines: &[String]) {
-        self.line(heading);
+    /// The last lines of the log of `what`.
+    pub fn log_tail(&self, what: &str, lines: &[String]) {
+        self.line(&format!("last lines of the log of {what}:"));
         for line in lines {
             self.remote_line(line);
         }
