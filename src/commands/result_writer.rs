@@ -187,3 +187,34 @@ impl ResultWriter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Build;
+
+    #[test]
+    fn the_last_resort_writes_what_is_known_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.json");
+        let read = || -> serde_json::Value { serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap() };
+        let (console, last_resort) = (Console::default(), LastResort::default());
+        let mut writer = ResultWriter::new("codemagic", last_resort.clone());
+        writer.check_file(&path, &console).unwrap();
+        writer.arm(false);
+        let build = Build { title: "Codemagic build 7".to_owned(), url: "https://x/7".to_owned(), ..Build::default() };
+        writer.documents = vec![Document { build: Some(build), ..Document::new("codemagic") }];
+        writer.write_partial(&console);
+        assert_eq!(read()["outcome"], "running");
+        last_resort.conclude(ExitCode::Terminated, &console);
+        let document = read();
+        assert_eq!((&document["exit_code"], &document["still_running"]), (&143.into(), &true.into()));
+        assert!(document["error"]["message"].as_str().unwrap().starts_with("Codemagic build 7: "));
+        std::fs::remove_file(&path).unwrap();
+        last_resort.conclude(ExitCode::Terminated, &console);
+        writer.arm(false);
+        writer.disarm();
+        last_resort.conclude(ExitCode::Terminated, &console);
+        assert!(!path.exists());
+    }
+}

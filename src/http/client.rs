@@ -318,7 +318,9 @@ impl Http {
                 let builder = builder.header("content-type", body.content_type()).header("content-length", body.len());
                 self.run(agent, builder.body(ureq::SendBody::from_reader(&mut reader)))
             }
-            None if matches!(request.method, Method::Post | Method::Put | Method::Patch) => self.run(agent, builder.body(&[] as &[u8])),
+            None if matches!(request.method, Method::Post | Method::Put | Method::Patch) => {
+                self.run(agent, builder.body(&[] as &[u8]))
+            }
             None => self.run(agent, builder.body(())),
         });
         if let Some(logger) = &self.shared.logger {

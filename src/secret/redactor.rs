@@ -28,6 +28,10 @@ const BEGINNING: usize = 4;
 /// The longest text that is searched as a whole; a longer one is searched line by line.
 const WHOLE: usize = 256 * 1024;
 
+/// Secrets of this many bytes are found with white space in between, too: where a tool wrapped a line, or where something
+/// that separates lines became a space. Shorter ones would be found in the words of a sentence.
+const WRAPPED: usize = 12;
+
 /// How much longer a spelling is than the text itself, at most: `\u0026`.
 const LONGEST_SPELLING: usize = 6;
 
@@ -178,6 +182,9 @@ fn search(needles: &[Needle], view: &View, depth: u8, found: &mut Vec<Range<usiz
     if let Some(shown) = &shown {
         scan(needles, shown, found);
     }
+    if let Some(dense) = shown.as_ref().unwrap_or(view).dense() {
+        find_each(needles.iter().filter(|needle| needle.finder.needle().len() >= WRAPPED), &dense, found);
+    }
     if depth < DEPTH {
         let view = shown.as_ref().unwrap_or(view);
         for decoder in DECODERS {
@@ -189,6 +196,15 @@ fn search(needles: &[Needle], view: &View, depth: u8, found: &mut Vec<Range<usiz
 }
 
 fn scan(needles: &[Needle], view: &View, found: &mut Vec<Range<usize>>) {
+    find_each(needles.iter(), view, found);
+    let text = view.bytes.as_slice();
+    let mut utf8 = [0; 4];
+    for cut in memchr::memmem::find_iter(text, CUT.encode_utf8(&mut utf8)) {
+        found.extend(beginning(needles, &text[..cut]).map(|start| view.source(start..cut)));
+    }
+}
+
+fn find_each<'a>(needles: impl Iterator<Item = &'a Needle>, view: &View, found: &mut Vec<Range<usize>>) {
     let text = view.bytes.as_slice();
     for needle in needles {
         let length = needle.finder.needle().len();
@@ -198,10 +214,6 @@ fn scan(needles: &[Needle], view: &View, found: &mut Vec<Range<usize>>) {
                 found.push(view.source(start..end));
             }
         }
-    }
-    let mut utf8 = [0; 4];
-    for cut in memchr::memmem::find_iter(text, CUT.encode_utf8(&mut utf8)) {
-        found.extend(beginning(needles, &text[..cut]).map(|start| view.source(start..cut)));
     }
 }
 
@@ -310,6 +322,9 @@ mod tests {
             assert_eq!(redactor.redact(&format!("<{text}>")), format!("<{MASK}>"), "{text}");
         }
         assert_eq!(redactor.redact("pass+phrase+12"), MASK);
+        let redactor = self::redactor(&["0123456789abcdef", "short-one"]);
+        assert_eq!(redactor.redact("a 0123456789\n  abcdef b"), format!("a {MASK} b"));
+        assert_eq!(redactor.redact("a 0123456789\u{2028}abcdef short -one"), format!("a {MASK} short -one"));
         assert_eq!(redactor.redact("a    b"), "a    b");
     }
 

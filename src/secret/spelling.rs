@@ -94,6 +94,18 @@ impl View {
         Some(shown)
     }
 
+    /// A text that is shown, without its spaces. Nothing if it has none.
+    pub(super) fn dense(&self) -> Option<Self> {
+        if !self.bytes.contains(&b' ') {
+            return None;
+        }
+        let mut dense = Self { bytes: Vec::new(), source: Vec::new() };
+        for (at, byte) in self.bytes.iter().enumerate().filter(|(_, byte)| **byte != b' ') {
+            dense.push(*byte, self.source(at..at + 1));
+        }
+        Some(dense)
+    }
+
     fn push(&mut self, byte: u8, source: Range<usize>) {
         self.bytes.push(byte);
         let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);

@@ -15,8 +15,7 @@ pub(crate) fn check(document: &Value) {
         panic!("{fault}:\n{document:#}");
     }
     assert_eq!(document["schema"], 1);
-    let is_dry_run = document["outcome"] == "dry_run";
-    assert_eq!(document.get("request").is_some(), is_dry_run, "a request that was not sent is shown, and no other");
+    assert!(document["outcome"] != "dry_run" || document["request"].is_object(), "{document:#}");
     for build in document["builds"].as_array().into_iter().flatten().chain([document]) {
         let is_over = !build["exit_code"].is_null();
         for key in ["severity", "call_failed", "summary"] {
