@@ -41,19 +41,28 @@ fn path(path: &Path) -> String {
 fn command(program: &Path) -> Command {
     let mut command = match runner() {
         Some(runner) => {
-            let mut command = Command::new(runner);
+            // What waits for a key or a window under wine waits for ever.
+            let mut command = if is_windows() { Command::new("timeout") } else { Command::new(&runner) };
+            if is_windows() {
+                command.arg("180").arg(&runner);
+            }
             command.arg(program);
             command
         }
         None => Command::new(program),
     };
+    only_what_the_runner_needs(&mut command);
+    command
+}
+
+fn only_what_the_runner_needs(command: &mut Command) {
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env("LC_ALL", "C.UTF-8"); // Wine reads variables and file names in the locale's encoding.
     for name in ["PATH", "HOME", "WINEPREFIX", "WINEDEBUG"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }
     }
-    command
 }
 
 /// The variables that a Jenkinsfile sets, for this simulator.

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use cibridge_simulator::{ArtifactPlan, Plan, Simulator};
 
-use super::{Call, Ended, binary, command, endless, environment, path, simulator, wait_until};
+use super::{
+    Call, Ended, binary, command, endless, environment, only_what_the_runner_needs, path, simulator, wait_until,
+};
 
 /// The shell text of the library's `bat` step, as it stands in `vars/`.
 fn library_script() -> String {
@@ -22,6 +24,16 @@ fn library_script() -> String {
         .collect();
     assert_eq!(texts.len(), 1, "one `bat` step in vars/: {texts:?}");
     texts.into_iter().next().unwrap()
+}
+
+/// The command line of a program on a terminal, which wine shows as a console.
+fn on_a_console(program: &str, arguments: &[&str]) -> Command {
+    let quoted = |text: &&str| format!("'{text}'");
+    let words: Vec<_> = [program].iter().chain(arguments).map(quoted).collect();
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("timeout 180 wine {}", words.join(" ")), "/dev/null"]);
+    only_what_the_runner_needs(&mut command);
+    command
 }
 
 /// Runs the library's script in `cmd`, as Jenkins does, with the binary in a folder with spaces in its name.
@@ -40,8 +52,8 @@ fn run_in_cmd(sim: &Simulator, before: &str, arguments: &str, variables: &[(&str
     }
     let script = folder.path().join("script.bat");
     fs::write(&script, format!("{before}{}\r\n", library_script())).unwrap();
-    let mut command = command(Path::new("cmd"));
-    command.args(["/c", &path(&script)]).envs(environment(sim));
+    let mut command = on_a_console("cmd", &["/c", &path(&script)]);
+    command.envs(environment(sim));
     command.env("CIBRIDGE_BIN", path(&exe)).env("CIBRIDGE_COMMAND", arguments);
     command.env("CIBRIDGE_POLL_INTERVAL", "100ms");
     command.env("CIBRIDGE_RESULT_FILE", path(&folder.path().join("result.json")));
@@ -72,10 +84,11 @@ fn percent_and_exclamation_marks_in_values_stay_what_they_are() {
 fn the_code_page_of_the_console_changes_nothing() {
     for page in ["437", "65001"] {
         let sim = simulator().start().unwrap();
-        let before = format!("@chcp {page} >nul\r\n");
+        // Ends with another code if the console does not take the code page.
+        let before = format!("@chcp {page} >nul || exit /b 99\r\n");
         let ended = run_in_cmd(&sim, &before, "codemagic trigger", &[("CODEMAGIC_BRANCH", "größe-日本")]);
         ended.exit_code(0);
-        assert_eq!(ended.stdout.trim(), sim.builds()[0].id);
+        assert_eq!(ended.document["build"]["branch"], "größe-日本", "code page {page}");
         assert_eq!(sim.builds()[0].request.branch.as_deref(), Some("größe-日本"), "code page {page}");
     }
 }
@@ -124,7 +137,7 @@ fn a_result_file_that_is_open_elsewhere_is_a_local_fault_before_the_start() {
     let result = folder.path().join("held.json");
     fs::write(&result, "held").unwrap();
     let output = helper("hold", &[&path(&result), &path(&binary()), "codemagic", "trigger"], &sim, &result);
-    assert_eq!(output.status.code(), Some(16), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(16), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(sim.counters().builds_started, 0);
     assert_eq!(fs::read(&result).unwrap(), b"held");
 }
@@ -147,9 +160,9 @@ fn ctrl_c_cancels_the_build() {
         fs::write(go, "").unwrap();
         called.join().unwrap()
     });
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(130), "{stderr}");
-    assert_eq!(sim.counters().cancels, 1, "{stderr}");
+    let console = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(130), "{console}");
+    assert_eq!(sim.counters().cancels, 1, "{console}");
     let document: serde_json::Value = serde_json::from_slice(&fs::read(result).unwrap()).unwrap();
     assert_eq!(document["outcome"], "interrupted");
 }
@@ -157,8 +170,8 @@ fn ctrl_c_cancels_the_build() {
 /// Runs a verb of `tests/dist/wine/helper.c`, which starts cibridge and does to it what only a Windows program can do.
 fn helper(verb: &str, arguments: &[&str], sim: &Simulator, result: &Path) -> Output {
     let helper = binary().with_file_name("helper.exe");
-    let mut command = command(&helper);
-    command.arg(verb).args(arguments).envs(environment(sim));
+    let mut command = on_a_console(helper.to_str().unwrap(), &[&[verb], arguments].concat());
+    command.envs(environment(sim));
     command.env("CIBRIDGE_POLL_INTERVAL", "100ms").env("CIBRIDGE_RESULT_FILE", path(result));
     command.output().unwrap()
 }

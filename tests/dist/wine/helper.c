@@ -13,8 +13,6 @@ int main(int argc, char **argv) {
   if (!ctrlc) {
     held = CreateFileA(argv[2], GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
     if (held == INVALID_HANDLE_VALUE) return 101;
-  } else if (!GetConsoleWindow()) {
-    AllocConsole();
   }
   char line[8192] = "";
   for (int i = 3; i < argc; i++) {
