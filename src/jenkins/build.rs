@@ -13,7 +13,8 @@ use crate::model::{Artifact, Build, BuildSnapshot, Phase, Step};
 
 /// What is asked for about a build.
 const BUILD: &str = "_class,number,building,inProgress,result,duration,estimatedDuration,timestamp,queueId,\
-    actions[_class,executions[id,settled,input[id,message,submitter]]],artifacts[fileName,relativePath],runs[number,url]";
+    actions[_class,executions[id,settled,input[id,message,submitter,\
+    parameters[name,type,description,choices,defaultParameterValue[value]]]]],artifacts[fileName,relativePath],runs[number,url]";
 
 /// What is asked for about each build of a list.
 pub(super) const LISTED: &str = "_class,number,building,inProgress,result,duration,estimatedDuration,timestamp,queueId";

@@ -275,7 +275,7 @@ impl Client {
         let found = self.candidates().into_iter().find(|root| {
             let login = root.below("/login").map(|url| Request::new(Method::Get, url).without_redirects().anonymous());
             let answer = login.ok().and_then(|login| self.http.send(&login).ok());
-            answer.is_some_and(|answer| answer.header("x-jenkins").is_some())
+            answer.is_some_and(|answer| answer.status == 200 && answer.header("x-jenkins").is_some())
         });
         no_controller(subject, &self.root, found.as_ref(), response)
     }

@@ -11,7 +11,7 @@ use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Body, Segment, retry};
 
 /// A question that a build waits with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Question {
     /// The id of the `input` step.
     pub id: String,
@@ -19,6 +19,8 @@ pub struct Question {
     pub message: String,
     /// Who may answer; everybody with Job/Build when nobody is named.
     pub submitter: Option<String>,
+    /// Its parameters; `None` where this version of the plugin does not export them.
+    parameters: Option<Vec<InputParameter>>,
 }
 
 /// A parameter of a question, with the value that is sent unless another one is given.
@@ -53,11 +55,22 @@ impl Question {
             id: wire.input.id.or(wire.id)?,
             message: wire.input.message,
             submitter: Some(wire.input.submitter).filter(|names| !names.is_empty()),
+            parameters: wire.input.parameters.map(|all| all.into_iter().filter_map(InputParameter::of).collect()),
         })
     }
 }
 
 impl InputParameter {
+    /// Reads a parameter in the build's own JSON.
+    fn of(wire: wire::ParameterDefinition) -> Option<Self> {
+        let default = match &wire.default_parameter_value.value {
+            Value::Null => json!(""),
+            default => default.clone(),
+        };
+        Some(Self { definition: ParameterDefinition::read(wire)?, default })
+    }
+
+    /// Reads a parameter as pipeline-rest-api lists it.
     fn read(wire: wire::InputParameter) -> Self {
         let default = match wire.definition.default_val {
             Value::Null => json!(""),
@@ -105,8 +118,16 @@ impl InputValues {
 }
 
 impl Client {
-    /// The parameters of a question. `None` without the plugin pipeline-rest-api, which lists them.
-    pub fn input_parameters(&self, build: &BuildRef, id: &str) -> Result<Option<Vec<InputParameter>>, RequestError> {
+    /// The parameters of a question: as the build itself exports them, else as the plugin pipeline-rest-api lists them.
+    /// `None` where neither does.
+    pub fn input_parameters(
+        &self,
+        build: &BuildRef,
+        question: &Question,
+    ) -> Result<Option<Vec<InputParameter>>, RequestError> {
+        if question.parameters.is_some() {
+            return Ok(question.parameters.clone());
+        }
         let subject = format!("inputs of build {build}");
         let path = format!("{}/wfapi/pendingInputActions", build.path());
         let request = self.get(&path).map_err(RequestError::permanent)?;
@@ -116,7 +137,7 @@ impl Client {
         }
         let pending = wire::decode_list::<wire::PendingInput>(&response.body).filter(|_| response.status == 200);
         let Some(pending) = pending else { return Err(self.refusal(&subject, &response)) };
-        let own = pending.into_iter().find(|pending| pending.id == id);
+        let own = pending.into_iter().find(|pending| pending.id == question.id);
         Ok(own.map(|own| own.inputs.into_iter().map(InputParameter::read).collect()))
     }
 
@@ -193,6 +214,24 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_build_itself_exports_the_parameters_of_a_question() {
+        let execution = |parameters: &str| {
+            let text = format!(r#"{{"id":"Ok","settled":false,"input":{{"id":"Ok","message":"go?"{parameters}}}}}"#);
+            Question::read(wire::decode(text.as_bytes()).unwrap()).unwrap().parameters
+        };
+        assert_eq!(execution(""), None);
+        assert_eq!(execution(r#","parameters":[]"#), Some(Vec::new()));
+        let parameters = execution(
+            r#","parameters":[{"name":"B","type":"BooleanParameterDefinition","defaultParameterValue":{"value":true}},
+                {"name":"C","type":"ChoiceParameterDefinition","choices":["one"],"defaultParameterValue":{"value":"one"}}]"#,
+        );
+        let parameters = parameters.unwrap();
+        assert_eq!((&parameters[0].default, &parameters[0].definition.kind), (&json!(true), &ParameterKind::Boolean));
+        assert_eq!(parameters[1].definition.kind, ParameterKind::Choice(vec!["one".to_owned()]));
+        assert!(Question::read(wire::decode(br#"{"id":"Ok","settled":true,"input":{"id":"Ok"}}"#).unwrap()).is_none());
+    }
 
     fn parameters() -> Vec<InputParameter> {
         let pending: Vec<wire::PendingInput> = wire::decode_list(

@@ -19,7 +19,7 @@ use crate::lifecycle::{
 };
 use crate::model::{Artifact, Build, BuildFailure, BuildSnapshot, Phase, Step};
 
-/// How long Jenkins may not know a build or item at first.
+/// How long Jenkins may not know the item or build of a start at first.
 const NOT_FOUND_GRACE: Duration = Duration::from_secs(10);
 
 /// The longest time between two polls of a queue item: Jenkins forgets it five minutes after it left the queue.
@@ -348,7 +348,7 @@ impl JenkinsProvider {
                 build.halted = Some(asks);
                 return;
             }
-            OnInput::Proceed | OnInput::Abort => match self.answer(found, &question.id) {
+            OnInput::Proceed | OnInput::Abort => match self.answer(found, question) {
                 Ok(word) => format!("{asks}; answered: {word}"),
                 Err(error) => format!("{asks}; could not be answered: {}; waiting for somebody else", error.reason()),
             },
@@ -356,11 +356,12 @@ impl JenkinsProvider {
         build.notes.push(note);
     }
 
-    fn answer(&self, found: &BuildRef, id: &str) -> Result<&'static str, Error> {
+    fn answer(&self, found: &BuildRef, question: &Question) -> Result<&'static str, Error> {
+        let id = &question.id;
         if self.on_input == OnInput::Abort {
             return self.client.answer_input(found, id, Answer::Abort).map(|()| "abort");
         }
-        let known = self.client.with_retries(|| self.client.input_parameters(found, id))?;
+        let known = self.client.with_retries(|| self.client.input_parameters(found, question))?;
         let values = InputValues::new(known.as_deref(), Vec::new(), &format!("input {id}"))?;
         self.client.answer_input(found, id, Answer::Proceed(&values)).map(|()| "proceed")
     }
@@ -659,8 +660,8 @@ impl Provider for JenkinsProvider {
         build.build.is_none().then_some(ITEM_IS_KNOWN)
     }
 
-    fn not_found_grace(&self, _started: bool) -> Duration {
-        NOT_FOUND_GRACE
+    fn not_found_grace(&self, started: bool) -> Duration {
+        if started { NOT_FOUND_GRACE } else { Duration::ZERO }
     }
 
     fn read_log(

@@ -335,6 +335,9 @@ pub(super) struct Input {
     pub(super) message: String,
     #[serde(deserialize_with = "scalar")]
     pub(super) submitter: String,
+    /// Missing in old versions of the plugin pipeline-input-step.
+    #[serde(deserialize_with = "optional_list")]
+    pub(super) parameters: Option<Vec<ParameterDefinition>>,
 }
 
 /// An archived file.

@@ -23,9 +23,10 @@ pub fn run(args: &InputArgs, connection: &JenkinsConnectionArgs, session: &mut S
     if !args.proceed && !args.abort {
         return list(client, &found, &seen.questions, session);
     }
-    let id = chosen(args.id.as_deref(), &found, &seen.questions)?;
+    let question = chosen(args.id.as_deref(), &found, &seen.questions)?;
+    let id = &question.id;
     let word = if args.proceed {
-        let known = session.with_retries(|| client.input_parameters(&found, id))?;
+        let known = session.with_retries(|| client.input_parameters(&found, question))?;
         let given = args.params.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect();
         let values = InputValues::new(known.as_deref(), given, &format!("input {id}"))?;
         client.answer_input(&found, id, Answer::Proceed(&values))?;
@@ -41,7 +42,7 @@ pub fn run(args: &InputArgs, connection: &JenkinsConnectionArgs, session: &mut S
 fn list(client: &Client, build: &BuildRef, questions: &[Question], session: &mut Session) -> anyhow::Result<ExitCode> {
     let mut listed = Vec::new();
     for question in questions {
-        let parameters = session.with_retries(|| client.input_parameters(build, &question.id))?.unwrap_or_default();
+        let parameters = session.with_retries(|| client.input_parameters(build, question))?.unwrap_or_default();
         let names: Vec<_> = parameters
             .iter()
             .map(|parameter| format!("{}={}", parameter.definition.name, plain(&parameter.default)))
@@ -69,15 +70,15 @@ fn list(client: &Client, build: &BuildRef, questions: &[Question], session: &mut
     Ok(session.writer.succeed())
 }
 
-/// The id of the question that is to be answered.
-fn chosen<'a>(wanted: Option<&str>, build: &BuildRef, questions: &'a [Question]) -> Result<&'a str, Error> {
+/// The question that is to be answered.
+fn chosen<'a>(wanted: Option<&str>, build: &BuildRef, questions: &'a [Question]) -> Result<&'a Question, Error> {
     let ids: Vec<&str> = questions.iter().map(|question| question.id.as_str()).collect();
-    match (wanted, ids.as_slice()) {
+    match (wanted, questions) {
         (_, []) => Err(Error::message(ExitCode::NotFound, format!("Jenkins build {build} has no pending input"))),
-        (None, [id]) => Ok(id),
+        (None, [question]) => Ok(question),
         (None, _) => Err(Error::message(ExitCode::Usage, format!("Jenkins build {build} has several pending inputs"))
             .with_hint(format!("name one: {}", ids.join(", ")))),
-        (Some(wanted), _) => ids.iter().copied().find(|id| *id == wanted).ok_or_else(|| {
+        (Some(wanted), _) => questions.iter().find(|question| question.id == wanted).ok_or_else(|| {
             Error::message(ExitCode::NotFound, format!("Jenkins build {build} has no pending input {wanted}"))
                 .with_hint(format!("pending: {}", ids.join(", ")))
         }),

@@ -109,7 +109,7 @@ fn connect(
     controller.secrets().for_each(|secret| session.console().add_secret(secret));
     controller.notes.iter().for_each(|note| session.console().line(note));
     let client = controller.client(|headers| http(connection, session, headers), Arc::clone(&session.runtime.clock));
-    Ok(JenkinsProvider::new(client))
+    Ok(JenkinsProvider::new(client.with_redactor(session.console().redactor().clone())))
 }
 
 /// Connections to a controller.
