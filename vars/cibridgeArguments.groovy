@@ -87,14 +87,20 @@ Map waiting() {
         queueTimeout: [type: 'text', variable: 'CIBRIDGE_QUEUE_TIMEOUT'],
         runTimeout  : [type: 'text', variable: 'CIBRIDGE_RUN_TIMEOUT'],
         timeout     : [type: 'text', variable: 'CIBRIDGE_TIMEOUT'],
-        noCancel    : [type: 'boolean', variable: 'CIBRIDGE_NO_CANCEL'],
+        noCancel    : [type: 'boolean'],
         logLines    : [type: 'text', variable: 'CIBRIDGE_LOG_LINES'],
         pollInterval: [type: 'text', variable: 'CIBRIDGE_POLL_INTERVAL'],
         description : [type: 'description'],
     ]
 }
 
-/** The same for a build on Codemagic. */
+/** The same for a step that starts the build itself, which the binary cancels unless told otherwise. */
+@NonCPS
+Map ownBuild() {
+    return [noCancel: [type: 'boolean', variable: 'CIBRIDGE_NO_CANCEL']]
+}
+
+/** How a step waits for a build on Codemagic. */
 @NonCPS
 Map codemagicWaiting() {
     return waiting() + [
@@ -103,7 +109,7 @@ Map codemagicWaiting() {
     ]
 }
 
-/** The same for a build on another Jenkins. */
+/** How a step waits for a build on another Jenkins. */
 @NonCPS
 Map jenkinsWaiting() {
     return waiting() + [onInput: [type: 'text', variable: 'CIBRIDGE_ON_INPUT']]

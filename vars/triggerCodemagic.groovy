@@ -166,7 +166,7 @@ Map schema() {
         idempotencyKey  : [type: 'text'],
         // Whether to wait for it.
         wait            : [type: 'boolean', variable: 'CIBRIDGE_WAIT'],
-    ] + cibridgeArguments.codemagicWaiting() + cibridgeArguments.files() + [
+    ] + cibridgeArguments.codemagicWaiting() + cibridgeArguments.ownBuild() + cibridgeArguments.files() + [
         junit           : [type: 'text', variable: 'CIBRIDGE_JUNIT'],
         // Several at once.
         builds          : [type: 'maps'],

@@ -31,7 +31,7 @@ Map schema() {
         // Whether to wait for it.
         wait           : [type: 'boolean', variable: 'CIBRIDGE_WAIT'],
         waitForStart   : [type: 'boolean'],
-    ] + cibridgeArguments.jenkinsWaiting() + cibridgeArguments.files() + cibridgeArguments.anyAgent() + cibridgeArguments.jenkinsConnection()
+    ] + cibridgeArguments.jenkinsWaiting() + cibridgeArguments.ownBuild() + cibridgeArguments.files() + cibridgeArguments.anyAgent() + cibridgeArguments.jenkinsConnection()
 }
 
 /** The request file. */

@@ -92,7 +92,8 @@ class RealBinarySpec extends RealSpecification {
         when:
         jenkins.run('''node {
             def ids = []
-            for (name in ['Müller', 'Möller', 'Müller']) {
+            for (int n = 0; n < 3; n++) {
+                String name = ['Müller', 'Möller', 'Müller'][n]
                 ids << triggerCodemagic(branch: 'feature/ü', labels: ['läbel'], variables: [CUSTOMER: name], inputs: [text: name], idempotencyKey: "release-${name}").id
             }
             return ids
@@ -185,12 +186,12 @@ exec '$Simulator.binary' "\$@"
 
         where:
         fault                  | environment                                  | key                 | order                                    | words
-        'a wrong key'          | [:]                                          | 'wrong-key-0123456' | null                                     | 'API key is not valid \\(HTTP 401'
+        'a wrong key'          | [:]                                          | 'wrong-key-0123456' | null                                     | 'API key: not accepted by Codemagic \\(HTTP 401'
         'an unknown app'       | [CODEMAGIC_APP_ID: '000000000000000000000000'] | null              | null                                     | 'app 000000000000000000000000.*\\(HTTP 40[034]'
         'a stopped server'     | [CODEMAGIC_API_URL: 'http://127.0.0.1:1/api/v3'] | null            | null                                     | '127.0.0.1 refused the connection'
         'too many requests'    | [:]                                          | null                | [kind: 'rate_limited', reset_seconds: 900, times: 0] | 'HTTP 429'
         'an HTML login page'   | [:]                                          | null                | [kind: 'page', page: 'sso', act: false, times: 0]   | 'HTML page'
-        'an address that is none' | [CODEMAGIC_API_URL: 'nonsense']           | null                | null                                     | 'CODEMAGIC_API_URL'
+        'an address that is none' | [CODEMAGIC_API_URL: 'nonsense']           | null                | null                                     | '--api-url'
     }
 
     def 'status 500 to a start that came through after all adopts the build'() {
@@ -280,7 +281,7 @@ exec '$Simulator.binary' "\$@"
 
     def 'status 500 to a start fails the stage, and says that its outcome is not known'() {
         expect:
-        afterStatus500.get() =~ /ERROR: triggerCodemagic: starting a build of app $APP: .*HTTP 500.*; a build may have been started, .*Hint: look for the label/
+        afterStatus500.get() =~ /ERROR: triggerCodemagic: starting a build of app $APP: .*HTTP 500.*; a build may have been started: .*Hint: look for the label/
         afterStatus500.get().contains('Finished: FAILURE')
     }
 }

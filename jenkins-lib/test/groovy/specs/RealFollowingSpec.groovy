@@ -51,11 +51,11 @@ class RealFollowingSpec extends RealSpecification {
 
         where:
         plan                                                                          | result     | outcome     | words
-        [steps: [[name: 'Build ipa', status: 'failed', log: 'no profile']]]           | 'FAILURE'  | 'failed'    | "failed in step 'Build ipa': "
-        [status: 'timeout']                                                           | 'FAILURE'  | 'failed'    | 'failed'
+        [steps: [[name: 'Build ipa', status: 'failed', log: 'no profile']]]           | 'FAILURE'  | 'failed'    | 'failed in step "Build ipa": '
+        [status: 'timeout']                                                           | 'FAILURE'  | 'failed'    | 'exceeded the time limit of its workflow'
         [status: 'canceled']                                                          | 'FAILURE'  | 'canceled'  | 'was canceled'
         [status: 'skipped']                                                           | 'FAILURE'  | 'skipped'   | 'was skipped'
-        [status: 'warning']                                                           | 'UNSTABLE' | 'unstable'  | 'is unstable'
+        [status: 'warning']                                                           | 'UNSTABLE' | 'unstable'  | 'ended with warnings'
     }
 
     def 'a build of another commit fails the stage and is canceled'() {
@@ -177,7 +177,6 @@ class RealFollowingSpec extends RealSpecification {
         jenkins.result == 'SUCCESS'
         simulator.builds.size() == 1
         jenkins.returned.subMap('id', 'outcome', 'status') == [id: simulator.builds[0].id, outcome: 'success', status: 'finished']
-        jenkins.called('sleep')*.getAt('time').every { it >= 30 }
         jenkins.called('node').size() == jenkins.called('sleep').size() + 1
     }
 
@@ -239,7 +238,7 @@ class RealFollowingSpec extends RealSpecification {
             byte[] bytes = new File(jenkins.workspace, file.path).bytes
             file.size == bytes.length && file.md5 == sum('MD5', bytes) && file.sha256 == sum('SHA-256', bytes)
         }
-        jenkins.returned.result.tests == [passed: 3, failed: 1, errored: 0, skipped: 1, junit: 'reports/tests.xml']
+        jenkins.returned.result.tests.subMap('passed', 'failed', 'errored', 'skipped', 'junit') == [passed: 3, failed: 1, errored: 0, skipped: 1, junit: 'reports/tests.xml']
 
         and:
         Element report = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(new File(jenkins.workspace, 'reports/tests.xml')).documentElement
@@ -309,7 +308,8 @@ class RealFollowingSpec extends RealSpecification {
 
         when:
         jenkins.run("""node {
-            for (name in ['Müller', 'Möller', 'Müller']) {
+            for (int n = 0; n < 3; n++) {
+                String name = ['Müller', 'Möller', 'Müller'][n]
                 triggerJenkins(url: '$other.ready.jenkins', job: 'marked', parameters: [WHO: name], idempotencyKey: name, wait: true)
             }
         }""")
@@ -368,7 +368,7 @@ class RealFollowingSpec extends RealSpecification {
             assert jenkins.returned.subMap('id', 'outcome') == [id: "$job#1".toString(), outcome: outcome]
             assert jenkins.called('node').size() == jenkins.called('sleep').size() + (lost ? 2 : 1)
         } else {
-            assert jenkins.failure.message.startsWith("triggerJenkins: starting job $job: the job has no parameter that could carry the idempotency key. Hint: ")
+            assert jenkins.failure.message.startsWith("triggerJenkins: job $job: no parameter can carry the idempotency key. Hint: ")
         }
 
         cleanup:
