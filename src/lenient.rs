@@ -10,7 +10,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::CowStrDeserializer;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde::forward_to_deserialize_any;
 
 /// The most entries of one list that are kept. Services give a hundred for each page that is asked for.
@@ -23,24 +25,42 @@ const LONGEST_TEXT: usize = 256 * 1024;
 ///
 /// A byte order mark, bytes that are not UTF-8 and escapes of lone surrogates (`\udce9`: half a character, as a cut
 /// message or a file name on the service's side produces them) do not make an answer unreadable.
-pub fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    let text = lossy(bytes);
-    serde_json::from_slice::<Object<T>>(&text).ok()?.0
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    serde_json::from_slice::<Object<T>>(&lossy(bytes)).ok()?.0
 }
 
-/// The bytes as UTF-8 in which every `\u` escape means a character.
+/// The same for bytes that nobody else reads as text: what is no character is replaced in place, so that a large answer is
+/// not copied.
+pub fn parse_in_place<T: DeserializeOwned>(bytes: &mut [u8]) -> Option<T> {
+    replace_invalid(bytes);
+    parse(bytes)
+}
+
+/// The bytes as UTF-8 in which every `\u` escape means a character, without a byte order mark.
 pub fn lossy(bytes: &[u8]) -> Cow<'_, [u8]> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut text = match String::from_utf8_lossy(bytes) {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-    };
+    if std::str::from_utf8(bytes).is_ok() && next_lone_surrogate(bytes, 0).is_none() {
+        return Cow::Borrowed(bytes);
+    }
+    let mut bytes = bytes.to_vec();
+    replace_invalid(&mut bytes);
+    Cow::Owned(bytes)
+}
+
+/// Replaces bytes that are not UTF-8 by `?`, and escapes of lone surrogates by the replacement character.
+fn replace_invalid(bytes: &mut [u8]) {
     let mut from = 0;
-    while let Some(at) = next_lone_surrogate(&text, from) {
-        text.to_mut()[at..at + 6].copy_from_slice(br"\ufffd");
+    while let Err(error) = std::str::from_utf8(&bytes[from..]) {
+        from += error.valid_up_to();
+        let end = error.error_len().map_or(bytes.len(), |length| from + length);
+        bytes[from..end].fill(b'?');
+        from = end;
+    }
+    from = 0;
+    while let Some(at) = next_lone_surrogate(bytes, from) {
+        bytes[at..at + 6].copy_from_slice(br"\ufffd");
         from = at + 6;
     }
-    text
 }
 
 /// The place of the first escape at or after `from` that is one half of a surrogate pair without the other half.
@@ -510,7 +530,7 @@ mod tests {
     fn bytes_that_are_no_characters_damage_only_their_own_text() {
         for (bytes, expected) in [
             (&b"{\"other\": \"caf\xe9\", \"text\": \"t\"}"[..], "t"),
-            (b"{\"text\": \"caf\xe9\"}", "caf\u{fffd}"),
+            (b"{\"text\": \"caf\xe9\"}", "caf?"),
             (br#"{"other": "caf\udce9", "text": "t"}"#, "t"),
             (br#"{"text": "caf\udce9 \uD83D"}"#, "caf\u{fffd} \u{fffd}"),
             (br#"{"text": "\ud83d\ud83d\ude00\ude00"}"#, "\u{fffd}\u{1f600}\u{fffd}"),

@@ -376,7 +376,8 @@ impl Client {
         let address = address.map_err(RequestError::permanent)?;
         let mut response =
             self.exchange(about, &Request::new(Method::Get, address).header("accept", "application/json"))?;
-        match lenient::parse::<T>(&response.body).filter(|_| response.is_success()) {
+        let answer = if response.is_success() { lenient::parse_in_place::<T>(&mut response.body) } else { None };
+        match answer {
             Some(answer) => {
                 response.body = Vec::new();
                 Ok((response, answer))
