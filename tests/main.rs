@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod account;
 mod artifacts;
 mod check;
 mod follow;

@@ -35,6 +35,9 @@ const MOST_LOOKUPS: usize = 50;
 /// is for clocks that disagree.
 const YOUNG: Duration = Duration::from_secs(3600);
 
+/// The most teams of a key that are asked for builds, one request each.
+const MOST_TEAMS: usize = 100;
+
 /// The most builds that carry one label and are looked at.
 const SAME_LABEL: usize = 50;
 
@@ -46,8 +49,24 @@ pub(super) struct Account {
     owners: Mutex<HashMap<AppId, Owner>>,
     /// Teams that do not own an app.
     strangers: Mutex<HashSet<(String, AppId)>>,
-    /// Searches for a start so far.
-    searches: AtomicUsize,
+    /// Searches by each mark so far that came as far as the legacy list.
+    start_searches: AtomicUsize,
+    key_searches: AtomicUsize,
+    last_searches: AtomicUsize,
+}
+
+impl Account {
+    /// The searches by a mark so far, and the numbers of those that read the legacy list, from 0. It weighs megabytes, so it is read when a new build should be
+    /// in it, not each time: for a key before the start, right after it and twice more if the build is not listed yet;
+    /// for a start whose answer was lost in the last search; and once by a process that is asked to end. A search that
+    /// failed does not count.
+    fn legacy_turns(&self, by: Mark, is_last: bool) -> (&AtomicUsize, &'static [usize]) {
+        match by {
+            _ if is_last => (&self.last_searches, &[0]),
+            Mark::Start => (&self.start_searches, &[SEARCH_PAUSES.len() - 1]),
+            Mark::Key => (&self.key_searches, &[0, 1, 4, 6]),
+        }
+    }
 }
 
 /// What lists the builds of an app.
@@ -74,15 +93,13 @@ impl AppBuilds {
     }
 }
 
-/// How the legacy list is used for a search.
+/// What the legacy list is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LegacySearch {
-    /// Not at all.
-    No,
-    /// For builds of any age.
-    AnyAge,
-    /// For builds that are young enough to come from this call.
-    Young,
+    /// To list builds.
+    All,
+    /// To search one by a mark, among those that are at most so old.
+    Marked { by: Mark, oldest: Duration },
 }
 
 impl Client {
@@ -96,7 +113,8 @@ impl Client {
         if let Some(teams) = self.account.teams.get() {
             return Ok(teams);
         }
-        let teams = self.list_teams()?;
+        let mut teams = self.list_teams()?;
+        teams.truncate(MOST_TEAMS);
         Ok(self.account.teams.get_or_init(|| teams))
     }
 
@@ -125,7 +143,7 @@ impl Client {
         enough: &dyn Fn(&BuildSnapshot) -> bool,
     ) -> Result<Vec<BuildSnapshot>, RequestError> {
         if let Some(app_id) = &filter.app_id {
-            let found = self.app_builds(app_id, filter, limit, LegacySearch::AnyAge, enough)?;
+            let found = self.app_builds(app_id, filter, limit, LegacySearch::All, enough)?;
             return if found.is_conclusive { Ok(found.builds) } else { Err(RequestError::permanent(unlisted(app_id))) };
         }
         let mut found: Vec<BuildSnapshot> = Vec::new();
@@ -149,16 +167,12 @@ impl Client {
             Mark::Key => request.key_label(),
         };
         let Some(label) = label else { return Ok(AppBuilds::default()) };
-        let legacy = match by {
-            Mark::Key => LegacySearch::AnyAge,
-            Mark::Start => {
-                // The list weighs megabytes: it is read once, when a new build should be in it.
-                let search = self.account.searches.fetch_add(1, Ordering::Relaxed) + 1;
-                if self.is_last || search == SEARCH_PAUSES.len() { LegacySearch::Young } else { LegacySearch::No }
-            }
+        let search = match by {
+            Mark::Key => LegacySearch::Marked { by, oldest: Duration::MAX },
+            Mark::Start => LegacySearch::Marked { by, oldest: YOUNG },
         };
         let filter = Filter { labels: vec![label.to_owned()], ..Filter::app(&request.app_id) };
-        let mut found = self.app_builds(&request.app_id, &filter, SAME_LABEL, legacy, &|_| false)?;
+        let mut found = self.app_builds(&request.app_id, &filter, SAME_LABEL, search, &|_| false)?;
         // A service that ignores the filter must not make a stranger's build ours.
         found.builds.retain(|seen| seen.build.labels.iter().any(|own| own == label));
         found.builds.sort_by_key(|seen| {
@@ -172,7 +186,7 @@ impl Client {
         app_id: &AppId,
         filter: &Filter,
         limit: usize,
-        legacy: LegacySearch,
+        search: LegacySearch,
         enough: &dyn Fn(&BuildSnapshot) -> bool,
     ) -> Result<AppBuilds, RequestError> {
         let owner = self.account.owners.lock().unwrap_or_else(PoisonError::into_inner).get(app_id).cloned();
@@ -181,30 +195,32 @@ impl Client {
                 return self.team_builds(&team, filter, limit, enough).map(AppBuilds::conclusive);
             }
             Some(Owner::LegacyList) => {
-                return Ok(self.legacy_app_builds(app_id, filter, limit, legacy)?.unwrap_or_default());
+                return Ok(self.legacy_app_builds(app_id, filter, limit, search)?.unwrap_or_default());
             }
             None => {}
         }
-        for (team, _) in self.teams()? {
-            let pair = (team.clone(), app_id.clone());
-            if self.account.strangers.lock().unwrap_or_else(PoisonError::into_inner).contains(&pair) {
-                continue;
+        let (mut is_any_unreadable, mut is_personal_silent) = (false, false);
+        let listed = self.teams()?.iter().map(|(team, _)| Some((team.as_str(), false)));
+        for team in listed.chain([None]) {
+            // The personal team comes last: an app of a listed one is found without asking for it.
+            let (team, is_personal) = match team {
+                Some(listed) => listed,
+                None => match self.personal_team()? {
+                    Some(personal) => (personal, true),
+                    None => break,
+                },
+            };
+            match self.ask_team(team, is_personal, app_id, filter, limit, enough)? {
+                TeamList::Owner(found) => return Ok(AppBuilds::conclusive(found)),
+                TeamList::Stranger => {}
+                TeamList::Silent => is_personal_silent |= is_personal,
+                TeamList::Unreadable => is_any_unreadable = true,
             }
-            if let TeamList::Owner(found) = self.ask_team(team, app_id, filter, limit, enough)? {
-                return Ok(AppBuilds::conclusive(found));
-            }
-        }
-        let personal = match self.personal_team()? {
-            Some(team) => self.ask_team(team, app_id, filter, limit, enough)?,
-            None => TeamList::Unreadable,
-        };
-        if let TeamList::Owner(found) = personal {
-            return Ok(AppBuilds::conclusive(found));
         }
         // Now it is an app without builds of the personal team, or one of a team that the key does not list.
-        match self.legacy_app_builds(app_id, filter, limit, legacy)? {
+        match self.legacy_app_builds(app_id, filter, limit, search)? {
             Some(found) if found.is_conclusive => Ok(found),
-            Some(_) => Ok(AppBuilds { builds: Vec::new(), is_conclusive: matches!(personal, TeamList::Silent) }),
+            Some(_) => Ok(AppBuilds { builds: Vec::new(), is_conclusive: is_personal_silent && !is_any_unreadable }),
             None => Ok(AppBuilds::default()),
         }
     }
@@ -213,11 +229,16 @@ impl Client {
     fn ask_team(
         &self,
         team: &str,
+        is_personal: bool,
         app_id: &AppId,
         filter: &Filter,
         limit: usize,
         enough: &dyn Fn(&BuildSnapshot) -> bool,
     ) -> Result<TeamList, RequestError> {
+        let pair = (team.to_owned(), app_id.clone());
+        if self.account.strangers.lock().unwrap_or_else(PoisonError::into_inner).contains(&pair) {
+            return Ok(TeamList::Stranger);
+        }
         let of_app = |seen: &BuildSnapshot| seen.build.app_id.as_deref() == Some(app_id.as_str());
         let Some(found) = optional(self.team_builds(team, filter, limit, enough))? else {
             return Ok(TeamList::Unreadable);
@@ -225,71 +246,88 @@ impl Client {
         let has_builds = found.iter().any(of_app)
             || *filter != Filter::app(app_id)
                 && self.team_builds(team, &Filter::app(app_id), 1, &|_| false)?.iter().any(of_app);
-        let has_app = if has_builds { Some(true) } else { self.has_app(team, app_id)? };
+        let has_app = if has_builds { Some(true) } else { self.has_app(team, is_personal, app_id)? };
         Ok(match has_app {
             Some(true) => {
                 self.note_owner(app_id, Owner::Team(team.to_owned()));
                 TeamList::Owner(found)
             }
             Some(false) => {
-                let mut strangers = self.account.strangers.lock().unwrap_or_else(PoisonError::into_inner);
-                strangers.insert((team.to_owned(), app_id.clone()));
+                self.account.strangers.lock().unwrap_or_else(PoisonError::into_inner).insert(pair);
                 TeamList::Stranger
             }
             None => TeamList::Silent,
         })
     }
 
-    /// Whether a team's list of apps has the app; `None` if the list cannot be read.
-    fn has_app(&self, team: &str, app_id: &AppId) -> Result<Option<bool>, RequestError> {
+    /// Whether a team's list of apps has the app; `None` if the list cannot be read. Where that of the personal team cannot,
+    /// v3's list of the user's own apps will do if it has the app.
+    fn has_app(&self, team: &str, is_personal: bool, app_id: &AppId) -> Result<Option<bool>, RequestError> {
         let team = segment("team ID", team).map_err(RequestError::permanent)?;
         let about = About::new("listing apps", "list of apps");
-        let mut found = false;
-        let listed = self.pages(
-            &about,
-            &format!("/teams/{team}/apps"),
-            |app: &wire::Named| app.id.text(),
-            &mut |app: wire::Named, _| {
+        let has = |path: &str| {
+            let mut found = false;
+            let listed = self.pages(&about, path, |app: &wire::Named| app.id.text(), &mut |app: wire::Named, _| {
                 found = app.id.text() == Some(app_id.as_str());
                 !found
-            },
-        );
-        Ok(optional(listed)?.map(|()| found))
+            });
+            Ok(optional(listed)?.map(|()| found))
+        };
+        match has(&format!("/teams/{team}/apps"))? {
+            None if is_personal => Ok(has("/user/apps")?.filter(|found| *found)),
+            found => Ok(found),
+        }
     }
 
     /// Builds of the app in the legacy list; `None` if the list was not read. It is conclusive if it shows any build of
-    /// the app.
+    /// the app, and all of them that may carry the labels were looked at.
     fn legacy_app_builds(
         &self,
         app_id: &AppId,
         filter: &Filter,
         limit: usize,
-        legacy: LegacySearch,
+        search: LegacySearch,
     ) -> Result<Option<AppBuilds>, RequestError> {
-        if legacy == LegacySearch::No {
-            return Ok(None);
+        if let LegacySearch::Marked { by, .. } = search {
+            let (counter, turns) = self.account.legacy_turns(by, self.is_last);
+            if !turns.contains(&counter.load(Ordering::Relaxed)) {
+                counter.fetch_add(1, Ordering::Relaxed);
+                return Ok(None);
+            }
         }
-        let Some((builds, now)) = optional(self.legacy_builds(app_id))? else { return Ok(None) };
-        let mut found = AppBuilds::default();
-        let oldest = now.checked_sub(YOUNG).unwrap_or(SystemTime::UNIX_EPOCH);
-        for listed in builds.into_iter().take(10 * MOST_LOOKUPS) {
-            let is_young = listed.created().is_none_or(|created| created >= oldest);
+        let answer = optional(self.legacy_builds(app_id))?;
+        if let LegacySearch::Marked { by, .. } = search {
+            self.account.legacy_turns(by, self.is_last).0.fetch_add(1, Ordering::Relaxed);
+        }
+        let Some((listed, now)) = answer else { return Ok(None) };
+        let oldest = match search {
+            LegacySearch::Marked { oldest, .. } => now.checked_sub(oldest),
+            LegacySearch::All => None,
+        };
+        let differs = |wanted: &Option<String>, own: &Option<String>| wanted.is_some() && wanted != own;
+        let (mut found, mut lookups, mut is_complete) = (AppBuilds::default(), 0, true);
+        for listed in listed {
+            let created = listed.created();
             let Some(mut seen) = listed.snapshot(now) else { continue };
             // A service that ignores the filter must not make a stranger's build ours.
             if seen.build.app_id.as_deref() != Some(app_id.as_str()) {
                 continue;
             }
             found.is_conclusive = true;
-            let differs = |wanted: &Option<String>, own: &Option<String>| wanted.is_some() && wanted != own;
             if differs(&filter.workflow_id, &seen.build.workflow_id)
                 || differs(&filter.branch, &seen.build.branch)
                 || differs(&filter.tag, &seen.build.tag)
-                || filter.status.as_ref().is_some_and(|status| *status != seen.build.status)
-                || legacy == LegacySearch::Young && !is_young
+                || differs(&filter.status, &Some(seen.build.status.clone()))
+                || created.zip(oldest).is_some_and(|(created, oldest)| created < oldest)
             {
                 continue;
             }
             if !filter.labels.is_empty() {
+                if lookups == MOST_LOOKUPS {
+                    is_complete = false;
+                    break;
+                }
+                lookups += 1;
                 let Some(id) = BuildId::new(&seen.build.id) else { continue };
                 // One that is gone by now carries no label.
                 let Some(build) = optional(self.poll_build(&id))? else { continue };
@@ -299,13 +337,14 @@ impl Client {
                 seen = build;
             }
             found.builds.push(seen);
-            if found.builds.len() == limit.min(MOST_LOOKUPS) {
+            if found.builds.len() == limit {
                 break;
             }
         }
         if found.is_conclusive {
             self.note_owner(app_id, Owner::LegacyList);
         }
+        found.is_conclusive &= is_complete;
         Ok(Some(found))
     }
 

@@ -1,5 +1,7 @@
 //! Apps, their workflows and their caches.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::client::{Client, below, segment};
@@ -38,10 +40,10 @@ pub struct Cache {
 impl Client {
     /// The ids and names of the apps that the key's user or a team of theirs has.
     pub fn apps(&self) -> Result<Vec<(String, Option<String>)>, RequestError> {
-        let mut found: Vec<(String, Option<String>)> = Vec::new();
+        let (mut found, mut known) = (Vec::new(), HashSet::new());
         self.each_app(&mut |id, name| {
             // A team's app may be in the user's list as well.
-            if !found.iter().any(|(known, _)| *known == id) {
+            if known.insert(id.clone()) {
                 found.push((id, name));
             }
             true
