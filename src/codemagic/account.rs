@@ -27,6 +27,9 @@ pub(super) const SEARCH_PAUSES: [Duration; 5] = [
     Duration::from_secs(15),
 ];
 
+/// The number of the last of these searches.
+const LAST_SEARCH: &[usize] = &[SEARCH_PAUSES.len() - 1];
+
 /// The most builds of the legacy list whose labels are read, one request each. Its pages held 20 to 50 builds (clients of
 /// 2021 to 2026).
 const MOST_LOOKUPS: usize = 50;
@@ -63,7 +66,7 @@ impl Account {
     fn legacy_turns(&self, by: Mark, is_last: bool) -> (&AtomicUsize, &'static [usize]) {
         match by {
             _ if is_last => (&self.last_searches, &[0]),
-            Mark::Start => (&self.start_searches, &[SEARCH_PAUSES.len() - 1]),
+            Mark::Start => (&self.start_searches, LAST_SEARCH),
             Mark::Key => (&self.key_searches, &[0, 1, 4, 6]),
         }
     }
