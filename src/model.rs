@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::error::ExitCode;
 
@@ -19,9 +19,13 @@ pub struct Build {
     pub id: String,
     /// The build's number within its app or job.
     pub number: Option<u64>,
-    /// The build's page.
+    /// The build's page; null while it is not known.
+    #[serde(serialize_with = "null_if_empty")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub url: String,
-    /// The provider's own word for the state, e.g. `building`.
+    /// The provider's own word for the state, e.g. `building`; null before the build was polled.
+    #[serde(serialize_with = "null_if_empty")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub status: String,
     /// Codemagic's app id.
     pub app_id: Option<String>,
@@ -39,6 +43,11 @@ pub struct Build {
     pub queued_seconds: Option<u64>,
     /// Seconds between start and end.
     pub run_seconds: Option<u64>,
+}
+
+/// A text that is empty while it is not known.
+fn null_if_empty<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    Some(text).filter(|text| !text.is_empty()).serialize(serializer)
 }
 
 /// Where a build stands.

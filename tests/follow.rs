@@ -25,12 +25,12 @@ fn a_good_build_is_told_line_by_line() {
          status: queued\n\
          commit: COMMIT\n\
          status: fetching\n\
-         step: Fetch succeeded after 10 s\n\
-         step: Build ipa started\n\
+         step \"Fetch\": succeeded in 10s\n\
+         step \"Build ipa\": started\n\
          status: building\n\
-         step: Build ipa succeeded after 1 min 40 s\n\
+         step \"Build ipa\": succeeded in 1m 40s\n\
          status: finished\n\
-         Codemagic build 1 succeeded after 1 min 50 s\n",
+         Codemagic build 1 succeeded after 1m 50s\n",
     );
     let build = &sim.builds()[0];
     let expected = json!({
@@ -59,28 +59,28 @@ fn a_good_build_is_told_line_by_line() {
 #[test]
 fn each_end_has_its_code_and_its_words() {
     let table = [
-        ("finished", 0, "success", "Codemagic build 1 succeeded after 1 min 50 s\n"),
+        ("finished", 0, "success", "Codemagic build 1 succeeded after 1m 50s\n"),
         (
             "failed",
             1,
             "failed",
-            "cibridge: error: Codemagic build 1: failed\nhint: see https://codemagic.io/app/APP/build/BUILD\n",
+            "cibridge: error: Codemagic build 1 failed\nhint: see https://codemagic.io/app/APP/build/BUILD\n",
         ),
         (
             "timeout",
             1,
             "failed",
-            "cibridge: error: Codemagic build 1: ran into Codemagic's own time limit (max_build_duration) in step Build ipa: Build timed out\n",
+            "cibridge: error: Codemagic build 1 exceeded the time limit of its workflow (max_build_duration) in step \"Build ipa\": Build timed out\n",
         ),
-        ("warning", 3, "unstable", "cibridge: error: Codemagic build 1: ended with warnings\n"),
+        ("warning", 3, "unstable", "cibridge: error: Codemagic build 1 ended with warnings\n"),
         (
             "canceled",
             4,
             "canceled",
-            "cibridge: error: Codemagic build 1: was canceled on Codemagic in step Build ipa\n",
+            "cibridge: error: Codemagic build 1 was canceled on Codemagic in step \"Build ipa\"\n",
         ),
-        ("canceled", 4, "canceled", "cibridge: error: Codemagic build 1: was canceled on Codemagic"),
-        ("skipped", 5, "skipped", "cibridge: error: Codemagic build 1: was skipped\n"),
+        ("canceled", 4, "canceled", "cibridge: error: Codemagic build 1 was canceled on Codemagic"),
+        ("skipped", 5, "skipped", "cibridge: error: Codemagic build 1 was skipped\n"),
         (
             "exploded",
             1,
@@ -107,7 +107,9 @@ fn an_unknown_status_is_told_once_and_followed() {
     let plan = Plan { steps: vec![odd.clone(), StepPlan { name: "Polish again".into(), ..odd }], ..Plan::default() };
     let sim = simulator().plan(plan).start().unwrap();
     let done = Call::following(&sim, "").run();
-    done.code(0).says("status: polishing (unknown to this cibridge; the build is followed until it has an end)\nstep: Polish succeeded after 10 s\n");
+    done.code(0).says(
+        "status: polishing (unrecognized; still waiting for the build to finish)\nstep \"Polish\": succeeded in 10s\n",
+    );
     assert_eq!(done.stderr.matches("polishing").count(), 1, "{done}");
 }
 
@@ -120,10 +122,10 @@ fn a_failed_build_tells_its_step_its_message_and_the_end_of_its_log() {
         .start()
         .unwrap();
     let done = Call::following(&sim, "").run();
-    let lines = numbered(152..=200);
+    let lines = numbered(152..=200).replace("line ", "| line ");
     done.code(1)
-        .says(&format!("--- the end of the log of step Build ipa ---\n{lines}\nerror: no profile\n---\ncibridge: error: "))
-        .says("cibridge: error: Codemagic build 1: failed in step Build ipa: Step 5 script `Build ipa` exited with status code 1\n\
+        .says(&format!("step \"Build ipa\":\n{lines}\n| error: no profile\ncibridge: error: "))
+        .says("cibridge: error: Codemagic build 1 failed in step \"Build ipa\": Step 5 script `Build ipa` exited with status code 1\n\
                hint: see https://codemagic.io/app/APP/build/BUILD\n");
     let failure = &done.document()["failure"];
     assert_eq!(failure["step"], "Build ipa");
@@ -138,7 +140,7 @@ fn a_failed_build_tells_its_step_its_message_and_the_end_of_its_log() {
         let done = Call::following(&sim, "--log-lines").args(lines).run();
         let document = done.code(1).document();
         assert_eq!(document["failure"]["log_tail"].as_array().unwrap().len(), shown, "{done}");
-        assert_eq!(done.stderr.contains("---"), shown > 0, "{done}");
+        assert_eq!(done.stderr.contains("last lines of the log"), shown > 0, "{done}");
     }
     let asked = sim.requests_to("GET", "/logs/").len();
     assert_eq!(asked, 3, "no log is fetched for no lines");
@@ -152,24 +154,24 @@ fn a_log_is_fetched_wherever_it_is_and_a_missing_one_hides_nothing() {
             .config(|config| config.logs.host = host)
             .start()
             .unwrap();
-        Call::following(&sim, "").run().code(1).says("of step Build ipa ---\nno profile\n---\n");
+        Call::following(&sim, "").run().code(1).says("last lines of the log of step \"Build ipa\":\n| no profile\n");
         assert_eq!(sim.counters().leaked_credentials, 0, "{host:?}");
     }
     let mut plan = Plan::failing("Build ipa", "");
     plan.steps[4].no_log = true;
     let sim = simulator().plan(plan).start().unwrap();
-    Call::following(&sim, "").run().code(1).says("failed in step Build ipa: Step 5").hides("---");
+    Call::following(&sim, "").run().code(1).says("failed in step \"Build ipa\": Step 5").hides("last lines");
     let sim = simulator().plan(Plan::failing("Build ipa", "no profile\n")).start().unwrap();
     sim.fault(Fault::status(500).path("/logs/").always());
-    Call::following(&sim, "").run().code(1).says("failed in step Build ipa: Step 5").hides("---");
+    Call::following(&sim, "").run().code(1).says("failed in step \"Build ipa\": Step 5").hides("last lines");
     // Without the legacy API the step is still known.
     let sim = simulator().plan(Plan::failing("Build ipa", "no profile\n")).start().unwrap();
     sim.fault(Fault::status(404).on("GET", "/builds/*").always());
     Call::following(&sim, "")
         .run()
         .code(1)
-        .says("the reason is not known: build BUILD: not found")
-        .says("failed in step Build ipa\n");
+        .says("the cause is unknown: build BUILD: not found")
+        .says("failed in step \"Build ipa\"\n");
 }
 
 /// A log may be one line without end. Its memory is bounded, whatever comes.
@@ -178,7 +180,7 @@ fn a_log_without_line_ends_does_not_fill_the_memory() {
     let sim = simulator().plan(Plan::failing("Build ipa", "")).start().unwrap();
     sim.fault(Fault::new(FaultKind::Endless { limit: 128 << 20 }).path("/logs/").always());
     let done = Call::following(&sim, "").shell("ulimit -v 200000; exec \"$@\"").run();
-    done.code(1).says("failed in step Build ipa");
+    done.code(1).says("failed in step \"Build ipa\"");
     assert!(done.stderr.len() < 100_000, "{}", done.stderr.len());
 }
 
@@ -189,9 +191,10 @@ fn an_ignored_failed_step_counts_when_asked() {
         .plan(Plan { steps: vec![failing, StepPlan::of("Build ipa", "script", 5.0)], ..Plan::default() })
         .start()
         .unwrap();
-    Call::following(&sim, "").run().code(0).says("step: Lint failed after 5 s\n").says("Codemagic build 1 succeeded");
+    Call::following(&sim, "").run().code(0).says("step \"Lint\": failed in 5s\n").says("Codemagic build 1 succeeded");
     let done = Call::following(&sim, "--fail-on-step-failure").run();
-    done.code(3).says("cibridge: error: Codemagic build 2: step Lint failed, and the build ignored it\n");
+    done.code(3)
+        .says("cibridge: error: Codemagic build 2 succeeded although step \"Lint\" failed (--fail-on-step-failure)\n");
     assert_eq!(
         (&done.document()["outcome"], &done.document()["failure"]["step"]),
         (&json!("unstable"), &json!("Lint"))
@@ -245,7 +248,7 @@ fn no_bad_answer_ends_the_wait() {
         let id = started(&sim);
         sim.fault(fault.clone().on("GET", &format!("/api/*/builds/{id}")).nth(2));
         let done = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&id).run();
-        done.code(0).says("Codemagic build 1 succeeded").says("; next try in under 1 s\n");
+        done.code(0).says("Codemagic build 1 succeeded").says("; retrying in under 1s\n");
     });
 }
 
@@ -257,12 +260,19 @@ fn trouble_with_the_steps_or_the_history_is_no_trouble() {
     Call::following(&sim, "").run().code(0).hides("500");
 }
 
-/// A lasting refusal is believed after some tries: there is nothing left to follow.
+/// Refusals that last for minutes are tested where time can be set.
 #[test]
-fn what_cannot_be_followed_any_more_is_given_up() {
-    let sim = simulator().plan(Plan { hold: Some("building".into()), ..short() }).start().unwrap();
+fn some_refusals_of_a_key_that_was_accepted_are_waited_out_and_one_that_never_was_is_given_up() {
+    let sim = simulator().plan(short()).start().unwrap();
     let id = started(&sim);
-    sim.fault(Fault::status(401).on("GET", "/api/v3/builds/").nth(3).always());
+    for nth in 3..7 {
+        sim.fault(Fault::status(401).on("GET", "/api/v3/builds/").nth(nth));
+    }
+    let done = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&id).run();
+    done.code(0).says("not accepted by Codemagic (HTTP 401").says("Codemagic build 1 succeeded");
+    let sim = simulator().plan(short()).start().unwrap();
+    let id = started(&sim);
+    sim.fault(Fault::status(401).on("GET", "/api/v3/builds/").always());
     let done = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&id).run();
     done.code(10).says("cibridge: error: API key: not accepted by Codemagic (HTTP 401");
     assert_eq!(done.document()["build"]["id"], id.as_str());
@@ -281,10 +291,10 @@ fn an_id_that_does_not_exist_is_told_soon() {
 #[test]
 fn each_limit_cancels_the_build() {
     let table = [
-        ("--queue-timeout 1s", "queued", "it was queued longer than 1s"),
-        ("--run-timeout 1s", "building", "it ran longer than 1s"),
-        ("--timeout 1s", "building", "it did not end within 1s"),
-        ("--timeout 1s --queue-timeout 1m --run-timeout 1h", "queued", "it did not end within 1s"),
+        ("--queue-timeout 1s", "queued", "was queued longer than 1s"),
+        ("--run-timeout 1s", "building", "ran longer than 1s"),
+        ("--timeout 1s", "building", "did not finish within 1s"),
+        ("--timeout 1s --queue-timeout 1m --run-timeout 1h", "queued", "did not finish within 1s"),
     ];
     together(&table, |(flags, hold, sentence)| {
         for no_cancel in [false, true] {
@@ -293,8 +303,8 @@ fn each_limit_cancels_the_build() {
             let sim = simulator().advance(Advance::Clock).plan(plan).start().unwrap();
             let call = Call::following(&sim, flags).args(if no_cancel { "--no-cancel" } else { "" });
             let done = call.run();
-            let (end, cancels) = if no_cancel { ("it was left alone", 0) } else { ("it was canceled", 1) };
-            done.code(6).says(&format!("cibridge: error: Codemagic build 1: {sentence}; {end}\nhint: raise --timeout"));
+            let (end, cancels) = if no_cancel { ("left running", 0) } else { ("canceled", 1) };
+            done.code(6).says(&format!("cibridge: error: Codemagic build 1 {sentence}; {end}\nhint: raise --timeout"));
             assert_eq!(done.document()["outcome"], "timed_out");
             assert_eq!(sim.counters().cancels, cancels, "{done}");
         }
@@ -305,7 +315,7 @@ fn each_limit_cancels_the_build() {
 fn a_limit_holds_while_nothing_can_be_read() {
     let sim = simulator().plan(short()).start().unwrap();
     sim.fault(Fault::status(503).on("GET", "").always());
-    Call::following(&sim, "--timeout 500ms").run().code(6).says("it did not end within 500ms; it was canceled");
+    Call::following(&sim, "--timeout 500ms").run().code(6).says("did not finish within 500ms; canceled");
     assert_eq!(sim.counters().cancels, 1);
 }
 
@@ -325,7 +335,7 @@ fn a_cancel_that_fails_is_told() {
         simulator().advance(Advance::Clock).plan(Plan { hold: Some("queued".into()), ..short() }).start().unwrap();
     sim.fault(Fault::status(403).path("/cancel").always());
     Call::following(&sim, "--timeout 300ms").run().code(6).says(
-        "it did not end within 300ms; it could not be canceled and may go on (access denied for this API key (HTTP 403",
+        "did not finish within 300ms; could not be canceled and may still be running (access denied for this API key (HTTP 403",
     );
 }
 
@@ -336,7 +346,7 @@ fn the_wrong_commit_is_canceled() {
     let sim = simulator().plan(plan).start().unwrap();
     let done = Call::following(&sim, "--expect-commit 0123456789").run();
     done.code(7).says(
-        "cibridge: error: Codemagic build 1: the branch moved: it builds commit COMMIT, not 0123456789; it was canceled\n\
+        "cibridge: error: Codemagic build 1 is of commit COMMIT instead of the expected one: the branch moved; canceled\n\
          hint: start it again for the new head, or build a tag, which does not move\n",
     );
     assert!(done.stderr.contains(commit));
@@ -370,8 +380,8 @@ fn several_builds_end_with_the_worst_code() {
     done.code(1)
         .says("[1] status: finished\n")
         .says("Codemagic build 1 succeeded")
-        .says("cibridge: error: Codemagic build 2: ended with warnings")
-        .says("cibridge: error: Codemagic build 3: failed in step Build ipa");
+        .says("cibridge: error: Codemagic build 2 ended with warnings")
+        .says("cibridge: error: Codemagic build 3 failed in step \"Build ipa\"");
     let document = done.json();
     assert_eq!((&document["outcome"], &document["exit_code"]), (&json!("failed"), &json!(1)));
     let codes: Vec<_> = document["builds"].as_array().unwrap().iter().map(|build| build["exit_code"].clone()).collect();
@@ -400,7 +410,7 @@ fn the_first_bad_end_cancels_the_others_when_asked() {
         let expected = if fail_fast { "canceled" } else { "success" };
         assert_eq!(done.document()["builds"][1]["outcome"], expected, "{done}");
         if fail_fast {
-            done.says("cibridge: error: Codemagic build 2: another build ended badly; it was canceled\n");
+            done.says("cibridge: error: Codemagic build 2 was not waited for because another build failed; canceled\n");
         }
     }
 }
@@ -409,7 +419,7 @@ fn the_first_bad_end_cancels_the_others_when_asked() {
 fn earlier_builds_tell_how_long_it_usually_takes() {
     let history = History { durations: vec![830.0, 840.0, 850.0], ..History::default() };
     let sim = simulator().plan(short()).history(history).start().unwrap();
-    Call::following(&sim, "").run().code(0).says("status: queued\n").says("usually 14 min\n");
+    Call::following(&sim, "").run().code(0).says("status: queued\n").says("usual duration: 14m 00s\n");
 }
 
 #[test]
@@ -498,10 +508,10 @@ fn one_look_tells_when_the_next_is_worth_while() {
     let look = |ids: &[&str]| ids.iter().fold(Call::to(&sim, "codemagic wait --once --json"), Call::arg).run();
     let document = look(&[&first]).code(0).json();
     assert_eq!((&document["outcome"], &document["build"]["status"]), (&json!("running"), &json!("queued")));
-    assert!(document["next_look_seconds"].as_u64().is_some_and(|seconds| (1..=600).contains(&seconds)), "{document}");
+    assert!(document["next_poll_seconds"].as_u64().is_some_and(|seconds| (1..=600).contains(&seconds)), "{document}");
     sim.advance_build(&first, &Target::End);
     let document = look(&[&first]).code(0).json();
-    assert_eq!((&document["outcome"], document.get("next_look_seconds")), (&json!("success"), None));
+    assert_eq!((&document["outcome"], document.get("next_poll_seconds")), (&json!("success"), None));
     assert_eq!(sim.counters().cancels, 0, "a build that goes on is left alone");
     // While one goes on, the call is not over, whatever its place in the list.
     let third = started(&sim);
@@ -520,7 +530,7 @@ fn status_looks_once_at_each_build() {
     let status =
         |ids: &[&str], more: &str| ids.iter().fold(Call::to(&sim, "codemagic status").args(more), Call::arg).run();
     let done = status(&[&good], "");
-    done.code(0).prints("BUILD queued https://codemagic.io/app/APP/build/BUILD\n").tells("");
+    done.code(0).prints("BUILD\t1\tqueued\thttps://codemagic.io/app/APP/build/BUILD\n").tells("");
     assert_eq!(done.document()["outcome"], "running");
     sim.advance(10_000.0);
     assert_eq!(status(&[&good], "").code(0).document()["outcome"], "success");
@@ -591,7 +601,7 @@ fn builds_are_listed_by_what_is_asked() {
         let call = if branch.is_empty() { call } else { call.args("--branch").arg(branch) };
         let done = call.run();
         done.code(0).tells("");
-        let mut numbers: Vec<_> = done.stdout.lines().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
+        let mut numbers: Vec<_> = done.stdout.lines().map(|line| line.split('\t').nth(1).unwrap().to_owned()).collect();
         numbers.sort();
         numbers.join(" ")
     };
@@ -638,7 +648,7 @@ fn a_limit_that_was_met_is_not_met_again_at_once() {
     let id = started(&sim);
     sim.fault(Fault::rate_limited(3600).on("GET", &format!("/api/*/builds/{id}")).nth(3));
     let running = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&id).spawn();
-    running.hear("the limit of 5000 requests per hour is used up, more are allowed in 1 h (HTTP 429: Too Many Requests); next try in 1 h");
+    running.hear("the limit of 5000 requests per hour is used up, more are allowed in 1h 00m (HTTP 429: Too Many Requests); retrying in 1h");
     running.signal("TERM");
     running.finish().code(143);
 }

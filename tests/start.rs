@@ -224,7 +224,7 @@ fn an_empty_variable_is_as_good_as_none() {
         .env("CODEMAGIC_LEGACY_API_URL", " ")
         .run()
         .code(0)
-        .says("Nothing was sent");
+        .says("nothing was sent");
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn every_switch_has_a_variable() {
         .env("CIBRIDGE_REQUIRE_VERSION", "99.0.0")
         .run()
         .code(2)
-        .says("is older than the 99.0.0 that is needed");
+        .says("is older than 99.0.0, which is needed");
     Call::to(&sim, "codemagic trigger --require-version 0.0.1").run().code(0);
 }
 
@@ -324,7 +324,7 @@ fn a_dry_run_shows_the_request_and_sends_nothing() {
         .env("TOKEN", "a secret \"value\"")
         .secret("a secret \"value\"")
         .run();
-    done.code(0).tells("Nothing was sent (dry run); the request would be:\n").prints(
+    done.code(0).tells("nothing was sent (dry run); the request would be:\n").prints(
         "POST http://127.0.0.1:PORT/api/v3/apps/APP/builds
 x-auth-token: ********
 content-type: application/json

@@ -70,13 +70,8 @@ enum History {
 
 impl WatchedBuild {
     fn named(reference: BuildRef) -> Self {
-        let mut build = Self {
-            reference,
-            known: Build { status: "unknown".to_owned(), ..Build::default() },
-            history: History::Unknown,
-            shown: 0,
-            has_ended: false,
-        };
+        let mut build =
+            Self { reference, known: Build::default(), history: History::Unknown, shown: 0, has_ended: false };
         match build.reference.clone() {
             BuildRef::Id { id, app_id } => build.identify(&id, app_id.as_ref()),
             reference => build.known.title = format!("Codemagic build {reference}"),
@@ -108,7 +103,7 @@ impl WatchedBuild {
     fn identify(&mut self, id: &BuildId, app_id: Option<&AppId>) {
         self.known.id = id.as_str().to_owned();
         self.known.title = wire::title(id.as_str(), None);
-        self.known.url = id.page(app_id.map_or("", AppId::as_str));
+        self.known.url = app_id.map(|app_id| id.page(app_id.as_str())).unwrap_or_default();
         self.known.app_id = app_id.map(|app_id| app_id.as_str().to_owned());
     }
 

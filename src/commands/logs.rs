@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use crate::cli::{CodemagicConnectionArgs, ConsoleArgs, JenkinsConnectionArgs, LogsArgs, WatchArgs};
+use crate::cli::{CodemagicConnectionArgs, ConsoleArgs, JenkinsConnectionArgs, LogsArgs};
 use crate::codemagic::{BuildId, Client, LogFormat, StepLog};
 use crate::document::{Outcome, StepLogEntry};
 use crate::download;
@@ -208,7 +208,7 @@ pub fn jenkins(
     let target = target(session);
     if args.follow {
         let log = LogOptions { target, stages_only: args.stages };
-        let options = WaitOptions { log: Some(log), ..WaitOptions::new(&WatchArgs::clone(&args.watch)) };
+        let options = WaitOptions { log: Some(log), tells_log_offset: true, ..WaitOptions::new(&args.watch) };
         session.limit(options.limits.total, std::time::Duration::ZERO);
         return Ok(wait_for(&provider, vec![build], &options, session));
     }

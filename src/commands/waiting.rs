@@ -30,6 +30,8 @@ pub struct WaitOptions {
     pub never_cancel: bool,
     /// Show the log.
     pub log: Option<LogOptions>,
+    /// Say how to see the rest of a log that was not shown to its end.
+    pub tells_log_offset: bool,
     /// Lines of a failed build's log to show.
     pub log_lines: usize,
     /// A step that failed makes a successful build unstable.
@@ -135,6 +137,10 @@ pub fn wait_for<P: Provider>(
     if note_before_cancel(watches, finish_options, &mut writer.documents) {
         writer.worst();
         writer.write_partial(&runtime.console);
+    }
+    if options.tells_log_offset {
+        let open = watches.iter().filter(|watch| !watch.log_is_complete);
+        open.filter_map(|watch| provider.resume_log_hint(&watch.build)).for_each(|hint| runtime.console.line(&hint));
     }
     finish(provider, watches, finish_options, &mut writer.documents, runtime);
     let builds: Vec<&P::Build> = watches.iter().map(|watch| &watch.build).collect();

@@ -575,7 +575,6 @@ impl Provider for JenkinsProvider {
             id,
             number: build.build.as_ref().map(|known| known.number),
             url: self.client.page(&path),
-            status: "queued".to_owned(),
             ..Build::default()
         }
     }
@@ -654,6 +653,10 @@ impl Provider for JenkinsProvider {
             (Some(_), false) => (1 + build.run.unwrap_or_default().as_secs() / 8).min(15),
         };
         Some(Duration::from_secs(seconds))
+    }
+
+    fn resume_log_hint(&self, build: &RemoteBuild) -> Option<String> {
+        Some(format!("--from {} shows what comes after this", build.log.offset))
     }
 
     fn longest_absence(&self, build: &RemoteBuild) -> Option<Duration> {

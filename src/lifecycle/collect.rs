@@ -297,7 +297,9 @@ pub fn failure_lines(report: &TestReport) -> impl Iterator<Item = String> {
         let name = case.name.replace('\n', " ");
         let message = case.message.as_deref().and_then(|text| text.lines().find(|line| !line.trim().is_empty()));
         let message = message.map(|line| format!(": {}", line.trim())).unwrap_or_default();
-        let suite = if suite.name.is_empty() { String::new() } else { format!("{}: ", suite.name) };
+        // Jenkins names a test by its class and its own name.
+        let is_named = suite.name.is_empty() || case.name.starts_with(&suite.name);
+        let suite = if is_named { String::new() } else { format!("{}: ", suite.name) };
         format!("{word}: {suite}{name}{message}")
     })
 }

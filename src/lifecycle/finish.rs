@@ -312,6 +312,10 @@ fn finish_one<P: Provider>(
                 .with_hint("start it again for the new head, or build a tag, which does not move")
         }
         WatchEnd::Halted(why) => ended_early(ExitCode::Failed, why.clone()),
+        // Nothing was seen of it, so there is nothing to say about it.
+        WatchEnd::Unreachable(cause) if watch.snapshot.is_none() && matches!(done, CancelResult::LeftRunning) => {
+            cause.clone()
+        }
         WatchEnd::Unreachable(cause) => {
             let reason = format!("cannot be polled any more: {cause}; {done}");
             let failed = error(cause.code(), reason);
@@ -325,7 +329,7 @@ fn finish_one<P: Provider>(
             ended_early(ExitCode::Canceled, "was not waited for because another build failed".to_owned())
         }
     };
-    document.still_running = done.may_be_running() && !is_finished(watch);
+    document.still_running = done.may_be_running() && !is_finished(watch) && failed.code() != ExitCode::NotFound;
     document.fail(&failed);
     console.error(&failed);
 }

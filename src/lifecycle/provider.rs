@@ -49,8 +49,8 @@ pub trait Provider: Send + Sync {
     /// nothing, for a build whose id is known. A queue item that has no build yet is left as it is.
     fn resolve(&self, build: &mut Self::Build) -> Result<(), RequestError>;
 
-    /// The build as far as it is known without a request: `title`, `id` and `url` are always filled in, `status` is
-    /// `queued` before the first poll.
+    /// The build as far as it is known without a request: `title` and `id` are always filled in; what is not
+    /// known yet (`status` before the first poll) is empty.
     fn summary(&self, build: &Self::Build) -> Build;
 
     /// Whether both are the same remote build.
@@ -129,6 +129,12 @@ pub trait Provider: Send + Sync {
         ended: bool,
         log: &mut dyn LogSink,
     ) -> Result<LogState, RequestError>;
+
+    /// How to see what comes after the part of the log that was shown, if that can be asked for.
+    fn resume_log_hint(&self, build: &Self::Build) -> Option<String> {
+        let _ = build;
+        None
+    }
 
     /// Cancels the build, or the queue item that it still is. A build that has ended is no error.
     fn cancel(&self, build: &Self::Build, how: CancelMode) -> Result<Canceled, RequestError>;

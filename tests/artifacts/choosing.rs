@@ -67,9 +67,9 @@ fn choosing_nothing_is_an_error_that_lists_what_there_is() {
         let done = call(&sim, &id).args(arguments).run();
         is_missing(&done, 11);
         done.tells(
-            "cibridge: error: the artifacts of build BUILD: none is like *.aab or ipa\n\
-             hint: there are build/ios/Demo.ipa (ipa), Demo.apk (apk), Demo.app.dSYM.zip (dsym), \
-             notes.txt (glob_matched); with --allow-none this is no error\n",
+            "cibridge: error: no artifact of Codemagic build 1 matches '*.aab' or 'ipa'\n\
+             hint: it has build/ios/Demo.ipa (ipa), Demo.apk (apk), Demo.app.dSYM.zip (dsym), \
+             notes.txt (glob_matched); --allow-none (allowNone in a Jenkinsfile) accepts it\n",
         );
     }
     let done = call(&sim, &id).args("--match *.aab --allow-none").run();
@@ -96,7 +96,7 @@ fn a_build_that_goes_on_may_leave_more() {
     let id = started(&sim);
     let done = call(&sim, &id).run();
     is_missing(&done, 11);
-    done.says("the build is queued: it may leave more artifacts\n").says("there are none");
+    done.says("Codemagic build 1 is still running; it may create more artifacts\n").says("there are none");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_folder_that_cannot_be_is_refused_first() {
     let call = Call::to(&sim, "codemagic artifacts").arg(&id);
     let taken = call.file("taken", "a file");
     let done = call.arg("--dir").arg(taken.join("below")).run();
-    done.code(16).says("cibridge: error: the folder ").says("Not a directory");
+    done.code(16).says("cibridge: error: the folder ").says("is not a folder");
     assert_eq!(sim.requests().len(), 0);
     let deep = Call::to(&sim, "codemagic artifacts --type apk").arg(&id);
     let dir = deep.folder().join("a/b/c");

@@ -22,7 +22,7 @@ fn one_call_starts_follows_and_fetches() {
     let done = call.arg("--junit").arg(&xml).run();
     done.code(0).prints("BUILD\n");
     assert_eq!(listed(&files(&done.call)), ["Demo.ipa"]);
-    done.says("Codemagic build 1 succeeded after 5 min\n")
+    done.says("Codemagic build 1 succeeded after 5m 00s\n")
         .says("/files/Demo.ipa (300.0 kB)\n")
         .says("12 tests: 12 passed, 0 failed, 0 errored, 0 skipped; written to ");
     let document = done.document();
@@ -48,7 +48,7 @@ fn wishes_are_checked_before_the_start() {
     let sim = simulator().start().unwrap();
     for arguments in ["--artifacts *.ipa", "--junit tests.xml"] {
         let done = Call::to(&sim, "codemagic trigger").args(arguments).run();
-        done.code(2).says("--artifacts and --junit: there is nothing to bring home without --wait");
+        done.code(2).says("--artifacts and --junit require --wait");
     }
     let call = Call::to(&sim, "codemagic trigger --wait --artifacts *.ipa");
     let taken = call.file("taken", "");
@@ -72,10 +72,11 @@ fn artifacts_that_are_late_are_waited_for() {
     // It succeeded, and yet what was wished for is not there.
     let sim = leaving([file("Demo.ipa", 1000)]).start().unwrap();
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.aab").run();
-    done.code(11).says("none is like *.aab\nhint: there are Demo.ipa (ipa); with --allow-none this is no error\n");
+    done.code(11)
+        .says("matches '*.aab'\nhint: it has Demo.ipa (ipa); --allow-none (allowNone in a Jenkinsfile) accepts it\n");
     assert_eq!(done.document()["outcome"], "refused");
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.aab --allow-none").run();
-    done.code(0).says("is like *.aab\n");
+    done.code(0).says("matches '*.aab'\n");
 }
 
 /// A failed build's code is never hidden; what it left may say why.
@@ -90,7 +91,7 @@ fn a_failed_build_gives_what_is_there_and_keeps_its_code() {
 
     let sim = simulator().plan(Plan::failing("Build ipa", "no\n")).start().unwrap();
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.ipa").run();
-    done.code(1).says("no artifact of build BUILD is like *.ipa\n");
+    done.code(1).says("no artifact of Codemagic build 1 matches '*.ipa'\n");
 
     let sim = simulator()
         .plan(Plan { artifacts: vec![file("a.ipa", 10)], ..Plan::failing("Build ipa", "no\n") })

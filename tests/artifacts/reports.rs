@@ -66,7 +66,7 @@ fn results_become_xml_that_a_parser_takes() {
     let (sim, id) = tested(TestPlan { passed: 3, failed: 2, skipped: 1, errored: 1, results: None });
     let done = junit(&sim, &id).run();
     done.code(0)
-        .says("7 tests: 3 passed, 2 failed, 1 errored, 1 skipped; written to ")
+        .says("3 passed, 2 failed, 1 errored, 1 skipped)")
         .prints(
             "failed: demo_test.dart: case 0 failed \"quoted\" <&>\nfailed: demo_test.dart: case 1 failed \"quoted\" <&>\n\
              errored: demo_test.dart: case 0 errored \"quoted\" <&>\n7 tests: 3 passed, 2 failed, 1 errored, 1 skipped\n",
@@ -141,7 +141,7 @@ fn a_secret_in_a_report_is_masked() {
 fn no_results_are_no_file() {
     let (sim, id) = with(simulator().plan(Plan { steps: vec![StepPlan::of("A", "script", 1.0)], ..Plan::default() }));
     let done = junit(&sim, &id).run();
-    done.code(0).prints("").says("no test results: ").says("/tests.xml is not written\n");
+    done.code(0).prints("").says("no test results: ").says("/tests.xml was not written\n");
     assert_eq!(listed(done.call.folder()), ["result.json"]);
     assert_eq!(done.document()["tests"]["junit"], Value::Null);
 
@@ -204,14 +204,14 @@ fn a_public_link_is_printed_with_its_end() {
 fn another_end_than_the_asked_one_is_told() {
     let (sim, id) = with(leaving([file("Demo.ipa", 1000)]).config(|c| c.links.longest_public_seconds = Some(3600.0)));
     let done = share(&sim, &id, "--match *.ipa --expires 7d");
-    done.code(0).says("Demo.ipa: the service set the end to ");
+    done.code(0).says("Demo.ipa: the service set the expiry to ");
     let (_, end, _) = line(&done);
     assert!(end < SystemTime::now() + Duration::from_secs(4000));
 
     let (sim, id) = demo();
     sim.fault(Fault::patch(json!({"expiresAt": null})).path("/public-url").always());
     let done = share(&sim, &id, "--match *.ipa");
-    done.code(0).says("Demo.ipa: the service set the end to no time that it told, not to ");
+    done.code(0).says("Demo.ipa: the service set the expiry to no time that it told, not to ");
     assert!(done.stdout.ends_with(" - Demo.ipa\n"), "{done}");
 }
 
@@ -239,7 +239,7 @@ fn an_end_that_is_past_or_absurd_is_refused_before_a_request() {
 fn what_everybody_may_open_is_named() {
     let (sim, id) = demo();
     share(&sim, &id, "").code(2).says("missing --match");
-    share(&sim, &id, "--match *.apk").code(11).says("none is like *.apk\nhint: there are Demo.ipa (ipa)");
+    share(&sim, &id, "--match *.apk").code(11).says("matches '*.apk'\nhint: it has Demo.ipa (ipa)");
     sim.fault(Fault::patch(json!({"build": {"artefacts": null}})).path(&format!("/builds/{id}")).always());
     let done = share(&sim, &id, "--match *.ipa");
     done.code(11).says("artifact Demo.ipa: the legacy API does not list it");

@@ -45,7 +45,7 @@ fn they_are_listed_and_chosen_by_name_or_path() {
     assert_eq!(list(&["*.txt"]).ends(0).stdout, "out/ü.txt\nout/sub/ü.txt\n");
     assert_eq!(list(&["out/*.txt", "*.bin"]).ends(0).stdout, "out/a b/app.bin\nout/ü.txt\n");
     assert_eq!(list(&["out/**/*.{bin,dat}"]).ends(0).stdout, "out/a b/app.bin\nout/wrong.dat\n");
-    list(&["*.zip"]).ends(11).says("none is like *.zip").says("there are out/a b/app.bin, ");
+    list(&["*.zip"]).ends(11).says("matches '*.zip'").says("it has out/a b/app.bin, ");
     Call::new(&sim, &["artifacts", "pipe#1", "--match", "*.zip", "--allow-none"])
         .run()
         .ends(0)
@@ -175,14 +175,14 @@ fn they_come_home_at_the_end_of_a_build() {
     let run = home(&sim, "*.bin\nout/*.txt", folder.path()).run().ends(0).says("2 artifacts");
     assert_eq!(names(folder.path()), ["app.bin", "ü.txt"]);
     assert!(run.document["artifacts"][0]["path"].is_string());
-    home(&sim, "*.zip", folder.path()).run().ends(11).says("none is like *.zip");
-    home(&sim, "*.zip", folder.path()).env("CIBRIDGE_ALLOW_NONE", "1").run().ends(0).says("is like *.zip");
+    home(&sim, "*.zip", folder.path()).run().ends(11).says("matches '*.zip'");
+    home(&sim, "*.zip", folder.path()).env("CIBRIDGE_ALLOW_NONE", "1").run().ends(0).says("matches '*.zip'");
     home(&sim, "*.dat", folder.path()).run().ends(13);
     // Of a failed build comes what is there, and its own code is not hidden.
     let failing = planned(plan().result("FAILURE"));
     let run = home(&failing, "*.dat", folder.path()).run().ends(1);
     assert_eq!(run.document["outcome"], "failed");
-    home(&failing, "*.zip", folder.path()).run().ends(1).says("no artifact of build pipe#2 is like *.zip");
+    home(&failing, "*.zip", folder.path()).run().ends(1).says("no artifact of Jenkins build pipe#2 matches '*.zip'");
     // Nobody wants those of an aborted one.
     let aborted = planned(plan().result("ABORTED"));
     home(&aborted, "*.bin", folder.path()).run().ends(4);

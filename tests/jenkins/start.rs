@@ -246,7 +246,7 @@ fn a_start_that_joined_another_is_told() {
         Call::new(&sim, &[&["trigger", "params", "--delay", "30s", "--param", "S=1"], more].concat()).run()
     };
     start(&[]).ends(0);
-    start(&[]).ends(0).says("joined");
+    start(&[]).ends(0).says("Jenkins merged the request");
     start(&["--fail-if-coalesced"]).ends(12).says("Jenkins folded this one into it");
     assert_eq!(only(&sim).joined, 2);
     // A parameter made for it keeps starts apart.
@@ -338,7 +338,7 @@ fn an_idempotency_key_takes_over_the_build_that_carries_it() {
     assert_eq!((&first["adopted"], first["build"]["id"].as_str()), (&false.into(), Some("queue/item/1")));
     // In the queue, and as a build.
     for _ in 0..2 {
-        let run = start("marked", &["--idempotency-key", "release 1"]).ends(0).says("is there already: taking it over");
+        let run = start("marked", &["--idempotency-key", "release 1"]).ends(0).says("exists already; adopting it");
         assert_eq!((&run.json()["adopted"], &run.json()["build"]["id"]), (&true.into(), &first["build"]["id"]));
         sim.move_jenkins_run(1, JenkinsMove::End);
     }

@@ -26,10 +26,10 @@ fn a_build_is_stopped_as_gently_as_it_goes() {
     let nothing_helps = JenkinsStop { ignores_kill: true, ..JenkinsStop::stubborn() };
     let ignores_stop = JenkinsStop { ignores_stop: true, ..JenkinsStop::default() };
     let rungs = [
-        (JenkinsStop::default(), 0, "pipe#1: it was stopped (ABORTED)", (1, 0, 0)),
-        (ignores_stop, 0, "it was stopped by term (ABORTED)", (1, 1, 0)),
-        (JenkinsStop::stubborn(), 0, "by kill; its processes may go on (ABORTED)", (1, 1, 1)),
-        (nothing_helps, 6, "it was told to stop and has not ended", (1, 1, 1)),
+        (JenkinsStop::default(), 0, "pipe#1: stopped (ABORTED)", (1, 0, 0)),
+        (ignores_stop, 0, "stopped by term (ABORTED)", (1, 1, 0)),
+        (JenkinsStop::stubborn(), 0, "stopped by kill (ABORTED); its processes may still be running", (1, 1, 1)),
+        (nothing_helps, 6, "it was asked to stop and has not ended", (1, 1, 1)),
     ];
     // Each look brings a build that heeds a step further; several must fit into the wait of a rung.
     let waiting = |sim: &Simulator| stop(sim, &["pipe#1"]).env("CIBRIDGE_STOP_WAIT", "3s");
@@ -62,14 +62,14 @@ fn a_queue_item_is_canceled_and_one_that_left_is_stopped() {
     let sim = planned(JenkinsPlan { hold_queue: true, ..JenkinsPlan::default() });
     let id = sim.start_jenkins_build("pipe");
     let item = format!("queue/item/{id}");
-    stop(&sim, &[&item]).run().ends(0).says("it was canceled in the queue");
+    stop(&sim, &[&item]).run().ends(0).says("canceled in the queue");
     assert_eq!(sim.jenkins_runs()[0].state, "cancelled");
     stop(&sim, &[&item]).run().ends(0);
     stop(&sim, &["queue/item/999"]).run().ends(11).says("Jenkins does not know it (any more)");
     let sim = planned(holding(JenkinsStop::default()));
     let id = under_way(&sim);
     let page = format!("{}/queue/item/{id}/", sim.jenkins_url());
-    stop(&sim, &[&page]).run().ends(0).says("it was stopped (ABORTED)");
+    stop(&sim, &[&page]).run().ends(0).says("stopped (ABORTED)");
     assert_eq!(told(&sim), (1, 0, 0));
     // Jenkins has forgotten the item, but the build still has its id.
     let sim = planned(holding(JenkinsStop::default()));
@@ -77,7 +77,7 @@ fn a_queue_item_is_canceled_and_one_that_left_is_stopped() {
     sim.forget_jenkins_item(id);
     let item = format!("queue/item/{id}");
     stop(&sim, &[&item]).run().ends(11).says("name its job with --job");
-    stop(&sim, &[&item, "--job", "pipe"]).run().ends(0).says("it was stopped (ABORTED)");
+    stop(&sim, &[&item, "--job", "pipe"]).run().ends(0).says("stopped (ABORTED)");
 }
 
 /// Between the queue and its build an item is neither; a build is about to come of it.
@@ -88,7 +88,7 @@ fn a_build_that_is_just_being_made_is_waited_for() {
     while sim.jenkins_run(id).unwrap().state != "left" {
         assert!(sim.move_jenkins_run(id, JenkinsMove::Next));
     }
-    stop(&sim, &[&format!("queue/item/{id}")]).run().ends(0).says("it was stopped (ABORTED)");
+    stop(&sim, &[&format!("queue/item/{id}")]).run().ends(0).says("stopped (ABORTED)");
     assert_eq!(told(&sim), (1, 0, 0));
 }
 
@@ -98,20 +98,23 @@ fn a_stop_that_was_not_heard_is_sent_again() {
     let deaf = || holding(JenkinsStop { lost: 2, ..JenkinsStop::default() });
     let sim = planned(deaf());
     under_way(&sim);
-    stop(&sim, &["pipe#1"]).run().ends(0).says("pipe#1: it was stopped (ABORTED)");
+    stop(&sim, &["pipe#1"]).run().ends(0).says("pipe#1: stopped (ABORTED)");
     assert_eq!(told(&sim), (3, 0, 0));
     let sim = planned(deaf());
     let child = Call::new(&sim, &["trigger", "pipe", "--wait"]).spawn();
     until("the hold", || sim.jenkins_runs().first().is_some_and(|run| run.state == "held"));
     child.terminate();
-    child.wait().ends(143).says("it was told to stop");
+    child.wait().ends(143).says(": stopped");
     assert_eq!(told(&sim), (3, 0, 0));
     // There is no time to try for ever.
     let sim = planned(holding(JenkinsStop { lost: 99, ..JenkinsStop::default() }));
     let child = Call::new(&sim, &["trigger", "pipe", "--wait"]).spawn();
     until("the hold", || sim.jenkins_runs().first().is_some_and(|run| run.state == "held"));
     child.terminate();
-    child.wait().ends(143).says("it could not be stopped and may go on (it does not hear that it is to stop)");
+    child
+        .wait()
+        .ends(143)
+        .says("could not be canceled and may still be running (it did not react to the stop request)");
 }
 
 #[test]
@@ -132,7 +135,7 @@ fn who_may_not_stop_is_told_so() {
 fn one_wrong_name_does_not_keep_the_others_running() {
     let sim = planned(holding(JenkinsStop::default()));
     under_way(&sim);
-    let run = stop(&sim, &["pipe#7", "pipe#1"]).run().ends(11).says("pipe#1: it was stopped");
+    let run = stop(&sim, &["pipe#7", "pipe#1"]).run().ends(11).says("pipe#1: stopped");
     assert_eq!(told(&sim), (1, 0, 0));
     let codes: Vec<_> = run.document["builds"].as_array().unwrap().iter().map(|one| one["exit_code"].clone()).collect();
     assert_eq!(codes, [11, 0]);
