@@ -1,37 +1,10 @@
 package specs
 
-import lab.Jenkins
-import lab.Shell
 import lab.Simulator
-import spock.lang.Shared
 import spock.lang.Unroll
-
-import java.util.concurrent.FutureTask
 
 /** The steps with the real binary, run by a real shell, against the simulator. */
 class RealBinarySpec extends RealSpecification {
-    /** After a lost answer the binary searches for half a minute: that runs beside the other tests. */
-    @Shared
-    FutureTask<String> afterStatus500 = new FutureTask<>({ consoleOf([kind: 'status', status: 500, act: false]) })
-
-    /** The console of a build whose start goes wrong in this way, on a controller and a simulator of its own. */
-    private static String consoleOf(Map fault) {
-        Simulator codemagic = new Simulator(['--app', APP, '--workflow', 'ios-release', '--key', KEY])
-        Jenkins other = controller(codemagic) { Shell call -> call.execute() }
-        try {
-            codemagic.fault(fault + [method: 'POST', path: '/builds'])
-            other.run('node { triggerCodemagic(propagate: false) }')
-            return other.console.join('\n')
-        } finally {
-            other.close()
-            codemagic.close()
-        }
-    }
-
-    def setupSpec() {
-        new Thread(afterStatus500).start()
-    }
-
     /** The error line of the binary and its hint as the stage has to say them. */
     private String spoken() {
         String error = jenkins.console.find { it.startsWith('cibridge: error: ') }.substring('cibridge: error: '.length())
@@ -277,11 +250,5 @@ exec '$Simulator.binary' "\$@"
     def 'every step is in that table'() {
         expect:
         RulesSpec.STEPS.size() == 9
-    }
-
-    def 'status 500 to a start fails the stage, and says that its outcome is not known'() {
-        expect:
-        afterStatus500.get() =~ /ERROR: triggerCodemagic: starting a build of app $APP: .*HTTP 500.*; a build may have been started: .*Hint: look for the label/
-        afterStatus500.get().contains('Finished: FAILURE')
     }
 }

@@ -199,7 +199,7 @@ class RealFollowingSpec extends RealSpecification {
         simulator.control('POST', 'plan', [hold: 'Build ipa'])
 
         when:
-        jenkins.run("return triggerCodemagic(wait: true, timeout: '10m', propagate: false)")
+        jenkins.run("return triggerCodemagic(wait: true, timeout: '300ms', propagate: false)")
 
         then:
         jenkins.returned.subMap('outcome', 'exitCode') == [outcome: 'timed_out', exitCode: 6]

@@ -1,6 +1,7 @@
 package specs
 
 import lab.Shell
+import lab.Simulator
 import spock.lang.Shared
 import spock.lang.Unroll
 
@@ -43,12 +44,39 @@ class TroubleshootingSpec extends RealSpecification {
         seen.addAll(quotations(jenkins.failure?.message ?: ''))
 
         where:
-        what                        | call                                                  | where  | environment                                    | fault | plan
-        'a missing program'         | "triggerCodemagic(binary: 'cibridge-of-another-name')" | 'node' | [:]                                            | null  | null
-        'a wrong argument'          | "triggerCodemagic(workflow: 'x')"                     | 'node' | [:]                                            | null  | null
-        'the name of a pull request' | "triggerCodemagic(branch: 'PR-12')"                  | 'node' | [BRANCH_NAME: 'PR-12', CHANGE_BRANCH: 'x']     | null  | null
-        'files without a workspace' | "triggerCodemagic(wait: true, artifacts: '*.ipa')"    | 'none' | [:]                                            | null  | null
-        'a missing credential'      | "triggerCodemagic(credentialsId: 'none')"             | 'node' | [:]                                            | null  | null
+        what                         | call                                                       | where  | environment                                            | fault | plan
+        'a missing program'          | "triggerCodemagic(binary: 'cibridge-of-another-name')"     | 'node' | [:]                                                    | null  | null
+        'a missing credential'       | "triggerCodemagic(credentialsId: 'none')"                  | 'node' | [:]                                                    | null  | null
+        'a wrong argument'           | "triggerCodemagic(workflow: 'x')"                          | 'node' | [:]                                                    | null  | null
+        'the name of a pull request' | "triggerCodemagic(branch: 'PR-12')"                        | 'node' | [BRANCH_NAME: 'PR-12', CHANGE_BRANCH: 'x']             | null  | null
+        'files without a workspace'  | "triggerCodemagic(wait: true, artifacts: '*.ipa')"         | 'none' | [:]                                                    | null  | null
+        'no app'                     | 'triggerCodemagic(appId: null)'                            | 'node' | [:]                                                    | null  | null
+        'a time without a unit'      | 'triggerCodemagic(timeout: 90)'                            | 'node' | [:]                                                    | null  | null
+        'a revoked key'              | "withEnv(['CODEMAGIC_API_KEY=old-key-0123456789']) { triggerCodemagic() }" | 'node' | [:]                                    | null  | null
+        'an app of somebody else'    | "triggerCodemagic(appId: '000000000000000000000000')"      | 'node' | [:]                                                    | null  | null
+        'no name service'            | 'triggerCodemagic()'                                       | 'node' | [CODEMAGIC_API_URL: 'https://codemagic.invalid/api/v3'] | null  | null
+        'a firewall'                 | 'triggerCodemagic()'                                       | 'node' | [CODEMAGIC_API_URL: 'http://127.0.0.1:1/api/v3']       | null  | null
+        'an unknown workflow'        | "triggerCodemagic(workflowId: 'ios-relaese', wait: true)"  | 'node' | [:]                                                    | null  | null
+        'a time limit'               | "triggerCodemagic(wait: true, timeout: '300ms')"           | 'node' | [:]                                                    | null  | [hold: 'Build ipa']
+        'a branch that moved'        | "triggerCodemagic(wait: true, expectCommit: 'deadbeef')"   | 'node' | [:]                                                    | null  | [hold: 'Build ipa']
+        'no such artifact'           | "triggerCodemagic(wait: true, artifacts: '*.exe')"         | 'node' | [:]                                                    | null  | null
+        'a lost answer'              | 'triggerCodemagic()'                                       | 'node' | [:]                                                    | [kind: 'status', status: 500, act: false] | null
+    }
+
+    def 'the page explains: a program that is too old'() {
+        given:
+        File shim = new File(jenkins.home, 'old')
+        shim.text = "#!/bin/sh\nCIBRIDGE_REQUIRE_VERSION=99.0.0 exec '$Simulator.binary' \"\$@\"\n"
+        shim.executable = true
+
+        when:
+        step("triggerCodemagic(binary: '$shim')")
+
+        then:
+        quotations(jenkins.failure.message).size() == 1
+
+        cleanup:
+        seen.addAll(quotations(jenkins.failure?.message ?: ''))
     }
 
     def 'the page explains: a program that cannot be executed'() {
