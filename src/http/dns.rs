@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,10 @@ const FRESH: Duration = Duration::from_secs(60);
 
 /// How long the answer of one address family waits for the other one (RFC 8305, section 3, recommends 50 ms).
 const OTHER_FAMILY_DELAY: Duration = Duration::from_millis(50);
+
+/// How long an answer for a name with the search domains is awaited before the name is tried without them, too. They
+/// come first where both exist, as the system's settings say.
+const SEARCH_DELAY: Duration = Duration::from_millis(500);
 
 /// How often a wait checks whether the process is to end.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
@@ -122,61 +126,71 @@ type FamilyAnswer = Result<Vec<IpAddr>, DnsError>;
 
 /// Asks for both families at the same time. One that fails or is slow does not matter if the other has an address.
 fn look_up(host: &str, limit: Duration) -> FamilyAnswer {
-    let mut deadline = Instant::now().checked_add(limit);
+    let started = Instant::now();
+    let mut deadline = started.checked_add(limit);
     let (sender, answers) = mpsc::channel();
-    for family in [AddrFamily::Inet6, AddrFamily::Inet] {
-        let (sender, host) = (sender.clone(), host.to_owned());
-        // The thread may outlive this call: the C library's look-up cannot be stopped.
-        std::thread::spawn(move || drop(sender.send((family, look_up_family(&host, family)))));
-    }
-    drop(sender);
+    ask(host, &sender);
+    let mut asked = 2;
+    // With a dot at its end a name is complete, and no search domain is tried.
+    let mut complete_name = (host.contains('.') && !host.ends_with('.')).then(|| format!("{host}."));
     let (mut v6, mut v4) = (Vec::new(), Vec::new());
     let mut failure = None;
     loop {
         let now = Instant::now();
-        let left = deadline.map_or(CHECK_INTERVAL, |deadline| deadline.saturating_duration_since(now));
         let has_address = !v6.is_empty() || !v4.is_empty();
-        if left.is_zero() {
+        if has_address && asked == 0 || deadline.is_some_and(|deadline| now >= deadline) {
             return if has_address { Ok(alternate(v6, v4)) } else { Err(failure.unwrap_or(DnsError::Timeout)) };
         }
-        match answers.recv_timeout(left.min(CHECK_INTERVAL)) {
-            Ok((family, Ok(addresses))) => {
+        let has_failed = asked == 0 && matches!(failure, Some(DnsError::Temporary(_)));
+        if !has_address
+            && (has_failed || now.duration_since(started) >= SEARCH_DELAY)
+            && let Some(name) = complete_name.take()
+        {
+            ask(&name, &sender);
+            asked += 2;
+        }
+        if asked == 0 {
+            return Err(failure.unwrap_or_else(|| DnsError::NotFound("no address".to_owned())));
+        }
+        if is_interrupted() {
+            return Err(DnsError::Interrupted);
+        }
+        let left = deadline.map_or(CHECK_INTERVAL, |deadline| deadline.saturating_duration_since(now));
+        let Ok((family, answer)) = answers.recv_timeout(left.min(CHECK_INTERVAL)) else { continue };
+        asked -= 1;
+        match answer {
+            Ok(addresses) => {
                 *(if family == AddrFamily::Inet6 { &mut v6 } else { &mut v4 }) = addresses;
                 let soon = Instant::now() + OTHER_FAMILY_DELAY;
                 deadline = Some(deadline.map_or(soon, |deadline| deadline.min(soon)));
             }
             // A name without an address in one family is normal, so the more serious error is reported.
-            Ok((_, Err(error))) => {
+            Err(error) => {
                 if !matches!(failure, Some(DnsError::Temporary(_))) {
                     failure = Some(error);
                 }
-            }
-            Err(RecvTimeoutError::Timeout) if is_interrupted() => return Err(DnsError::Interrupted),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) if has_address => return Ok(alternate(v6, v4)),
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(failure.unwrap_or_else(|| DnsError::NotFound("no address".to_owned())));
             }
         }
     }
 }
 
-fn look_up_family(host: &str, family: AddrFamily) -> FamilyAnswer {
-    let ask = |name: &str| -> FamilyAnswer {
-        let hints =
-            AddrInfoHints { address: family.into(), socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
-        let found = dns_lookup::getaddrinfo(Some(name), None, Some(hints))?;
-        let mut addresses: Vec<IpAddr> = found.flatten().map(|entry| entry.sockaddr.ip()).collect();
-        addresses.dedup();
-        match addresses.is_empty() {
-            true => Err(DnsError::NotFound("no address".to_owned())),
-            false => Ok(addresses),
-        }
-    };
-    match ask(host) {
-        // With a dot at its end a name is complete: no search domain is tried.
-        Err(DnsError::Temporary(_)) if host.contains('.') && !host.ends_with('.') => ask(&format!("{host}.")),
-        answer => answer,
+/// Asks for the addresses of both families in threads. They may outlive the caller: a query of the C library cannot be
+/// stopped.
+fn ask(name: &str, sender: &mpsc::Sender<(AddrFamily, FamilyAnswer)>) {
+    for family in [AddrFamily::Inet6, AddrFamily::Inet] {
+        let (sender, name) = (sender.clone(), name.to_owned());
+        std::thread::spawn(move || drop(sender.send((family, look_up_family(&name, family)))));
+    }
+}
+
+fn look_up_family(name: &str, family: AddrFamily) -> FamilyAnswer {
+    let hints = AddrInfoHints { address: family.into(), socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
+    let found = dns_lookup::getaddrinfo(Some(name), None, Some(hints))?;
+    let mut addresses: Vec<IpAddr> = found.flatten().map(|entry| entry.sockaddr.ip()).collect();
+    addresses.dedup();
+    match addresses.is_empty() {
+        true => Err(DnsError::NotFound("no address".to_owned())),
+        false => Ok(addresses),
     }
 }
 

@@ -13,6 +13,9 @@ const UNIX_TIME: f64 = 1e9;
 /// From here on a Unix time is in milliseconds (in seconds it is the year 5138).
 const UNIX_TIME_MILLIS: f64 = 1e11;
 
+/// A point in time that is further away than this is no end of a rate limit, but a wrong number.
+const FARTHEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What a service's rate limit leaves to everybody who uses the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
@@ -36,7 +39,7 @@ impl RateLimit {
 pub(super) fn retry_after<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<Duration> {
     let own = header("retry-after");
     own.and_then(|text| wait(text, &header))
-        .or_else(|| Some(wait_until(parse_http_date(own?)?, &header)))
+        .or_else(|| wait_until(parse_http_date(own?)?, &header))
         .or_else(|| reset(&header))
 }
 
@@ -56,14 +59,15 @@ fn wait<'a>(text: &str, header: &impl Fn(&str) -> Option<&'a str>) -> Option<Dur
         return Some(seconds(number).min(LONGEST_WAIT));
     }
     let since_1970 = seconds(if number < UNIX_TIME_MILLIS { number } else { number / 1000.0 });
-    // A time that no clock can show is as far away as any wait can be.
-    Some(UNIX_EPOCH.checked_add(since_1970).map_or(LONGEST_WAIT, |at| wait_until(at, header)))
+    wait_until(UNIX_EPOCH.checked_add(since_1970)?, header)
 }
 
-/// The wait until `at` on the service's own clock, or on ours if it does not say what time it is.
-fn wait_until<'a>(at: SystemTime, header: &impl Fn(&str) -> Option<&'a str>) -> Duration {
+/// The wait until `at` on the service's own clock, or on ours if it does not say what time it is. `None` for a time
+/// that cannot be meant.
+fn wait_until<'a>(at: SystemTime, header: &impl Fn(&str) -> Option<&'a str>) -> Option<Duration> {
     let now = header("date").and_then(parse_http_date).unwrap_or_else(SystemTime::now);
-    at.duration_since(now).unwrap_or_default().min(LONGEST_WAIT)
+    let wait = at.duration_since(now).unwrap_or_default();
+    (wait <= FARTHEST).then_some(wait.min(LONGEST_WAIT))
 }
 
 /// Reads an HTTP date such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7).
@@ -120,13 +124,15 @@ mod tests {
     #[test]
     fn no_number_makes_a_wait_longer_than_an_hour() {
         for name in ["retry-after", "ratelimit-reset", "x-ratelimit-reset"] {
-            for value in
-                ["100000", "1e300", &u64::MAX.to_string(), &i64::MAX.to_string(), &(UNIX_NOW + 86_400).to_string()]
-            {
+            for value in ["100000", "999999999", &(UNIX_NOW + 86_400).to_string()] {
                 assert_eq!(asked(name, value), Some(HOUR), "{name}: {value}");
             }
+            for value in ["1e300", &u64::MAX.to_string(), &i64::MAX.to_string(), &(UNIX_NOW + 86_401).to_string()] {
+                assert_eq!(asked(name, value), None, "{name}: {value}");
+            }
         }
-        assert_eq!(asked("retry-after", "Thu, 31 Dec 9998 23:59:59 GMT"), Some(HOUR));
+        assert_eq!(asked("retry-after", "Fri, 15 Jan 2027 20:00:00 GMT"), Some(HOUR));
+        assert_eq!(asked("retry-after", "Thu, 31 Dec 9998 23:59:59 GMT"), None);
     }
 
     #[test]
