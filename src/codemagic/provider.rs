@@ -268,6 +268,8 @@ impl Provider for Client {
 
     fn poll(&self, build: &mut WatchedBuild) -> Result<BuildSnapshot, RequestError> {
         let id = build.id()?;
+        // Only the legacy API cancels, and a process that is to end has no time for its name.
+        self.http.resolve_ahead(&self.endpoints.legacy);
         if let History::Due(filter) = build.history.clone()
             && let Some(own) = self.read_history(build, &filter)
         {

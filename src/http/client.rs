@@ -149,8 +149,8 @@ impl Http {
         )
     }
 
-    /// Resolves the host of `url` in the background, so that a later request, even the last one of a process that is
-    /// to end, does not wait for it.
+    /// Resolves the host of `url` in the background unless it is known, so that a later request, even the last one of a
+    /// process that is to end, does not wait for a slow server.
     pub fn resolve_ahead(&self, url: &Url) {
         if matches!(Self::proxy_for(url), Ok(None)) {
             self.shared.dns.resolve_ahead(url.host(), self.shared.options.connect_timeout);

@@ -79,7 +79,7 @@ impl From<LookupError> for DnsError {
 impl Dns {
     /// The addresses of a host in the order in which they are to be tried (RFC 8305, section 4: families alternate).
     pub(super) fn resolve(&self, host: &str, limit: Duration) -> Result<Vec<IpAddr>, DnsError> {
-        if let Ok(address) = host.trim_matches(['[', ']']).parse() {
+        if let Some(address) = literal(host) {
             return Ok(vec![address]);
         }
         let known = self.lock().get(host).cloned();
@@ -105,8 +105,11 @@ impl Dns {
         self.lock().get(host).map(|answer| answer.addresses.clone())
     }
 
-    /// Resolves a name in the background, so that a later request finds the answer.
+    /// Resolves a name in the background unless it is known, so that a later request finds the answer.
     pub(super) fn resolve_ahead(&self, host: &str, limit: Duration) {
+        if literal(host).is_some() || self.known(host).is_some() {
+            return;
+        }
         let (dns, host) = (self.clone(), host.to_owned());
         std::thread::spawn(move || drop(dns.resolve(&host, limit)));
     }
@@ -120,6 +123,11 @@ impl fmt::Debug for Dns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Dns")
     }
+}
+
+/// The address that a host is already.
+fn literal(host: &str) -> Option<IpAddr> {
+    host.trim_matches(['[', ']']).parse().ok()
 }
 
 type FamilyAnswer = Result<Vec<IpAddr>, DnsError>;
