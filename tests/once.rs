@@ -132,7 +132,7 @@ fn a_build_that_is_listed_late_is_found_in_the_end() {
     let sim = simulator().config(|config| config.hidden_lists = 1).start().unwrap();
     sim.fault(Fault::cut(CutPoint::BeforeAnswer).acted().on("POST", "/builds"));
     Call::to(&sim, "codemagic trigger").run().code(0).says(
-        "starting a build of app APP: 127.0.0.1 closed the connection before it answered completely; searching for the build\n\
+        "starting a build of app APP: 127.0.0.1 closed the connection before the response was complete; searching for the build\n\
          the build was started: found by its label\n",
     );
     assert_eq!(sim.counters().builds_started, 1);

@@ -42,7 +42,7 @@ fn each_fault_of_a_certificate_is_named() {
     for (leaf, sentence) in [
         (
             Leaf::OtherCa,
-            "is signed by an unknown authority\nhint: if a company's proxy or own CA signs it, name its root with --ca-cert FILE or SSL_CERT_FILE\n",
+            "is signed by an unknown authority\nhint: if a company proxy or an internal CA signs it, pass its root certificate with --ca-cert or SSL_CERT_FILE\n",
         ),
         (
             Leaf::Expired,
@@ -51,7 +51,7 @@ fn each_fault_of_a_certificate_is_named() {
         (Leaf::Future, "is not valid yet\nhint: check this machine's clock\n"),
         (
             Leaf::WrongHost,
-            "is for another host name (DnsName(\"elsewhere.example.com\"))\nhint: check the URL's host name\n",
+            "is for another host name (elsewhere.example.com)\nhint: check the host name of the URL\n",
         ),
     ] {
         let sim = speaking(leaf, false);
@@ -119,7 +119,7 @@ fn http_and_https_are_not_taken_for_each_other() {
         .code(14)
         .tells(
             "cibridge: error: starting a build of app a: 127.0.0.1 does not speak TLS on this port\n\
-             hint: is it an http:// address, or another port?\n",
+             hint: check whether the address must begin with http:// or have another port\n",
         );
     let secure = speaking(Leaf::Good, false);
     let url = secure.v3_url().replace("https://", "http://");

@@ -88,7 +88,7 @@ fn a_file_comes_by_a_short_lived_link_without_the_key() {
         assert_eq!(link, "//artifacts/");
         assert!(bucket.starts_with("/codemagic-build-artifacts/"), "{bucket}");
         assert_eq!(done.document()["artifacts"][0]["md5"], sim.build(&id).unwrap().artifacts[0].md5.clone().unwrap());
-        done.says("/files/Demo.ipa (300.0 kB)\n1 artifact, 300.0 kB in ");
+        done.says("/files/Demo.ipa (300.0 kB)\ndownloaded 1 artifact, 300.0 kB in ");
     }
 }
 
@@ -137,14 +137,14 @@ fn a_service_without_short_lived_links_is_asked_by_the_lasting_ones() {
 
 #[test]
 fn links_that_never_work_are_given_up() {
-    let refused = "refuses the link (HTTP 403)";
+    let refused = "refused the request (HTTP 403)";
     lasts(&[
         (storage(FaultKind::ExpiredLink { status: 403 }), 10, refused, 3),
         (Fault::status(403).path("/artifacts/"), 10, refused, 3),
         (
             Fault::status(410).path("/artifacts/"),
             11,
-            "(HTTP 410); given up after 3 tries\nhint: files are kept for a while only",
+            "(HTTP 410); gave up after 3 attempts\nhint: artifacts are kept for a limited time",
             3,
         ),
     ]);
@@ -163,7 +163,7 @@ fn redirects_are_followed_with_the_path_as_it_is() {
 #[test]
 fn a_circle_of_redirects_is_left() {
     let circle = || Fault::new(FaultKind::RedirectLoop { status: 302 });
-    let words = "redirects in a circle (more than 5 times)";
+    let words = "too many redirects by";
     lasts(&[(circle().path("/artifacts/"), 14, words, 18), (circle().listener(Listener::Storage), 14, words, 15)]);
 }
 
@@ -200,8 +200,8 @@ fn a_redirect_to_plain_http_elsewhere_is_not_followed() {
 fn a_wrong_size_is_no_file() {
     let wrong = |delta| storage(FaultKind::WrongSize { delta });
     lasts(&[
-        (wrong(10), 13, "has a file of 300010 bytes, not of 300000", 2),
-        (wrong(-10), 13, "has a file of 299990 bytes, not of 300000", 2),
+        (wrong(10), 13, "announced a file of 300010 bytes instead of 300000", 2),
+        (wrong(-10), 13, "announced a file of 299990 bytes instead of 300000", 2),
     ]);
     passes(&[("once too long", plain, wrong(10)), ("once too short", plain, wrong(-10))]);
 }
@@ -209,7 +209,7 @@ fn a_wrong_size_is_no_file() {
 /// Without a length in the head, the bytes themselves tell.
 #[test]
 fn a_wrong_size_shows_in_chunks_as_well() {
-    for (delta, words) in [(200_000, "it is longer than the 300000 bytes that are stated"), (-1, "before the end")] {
+    for (delta, words) in [(200_000, "longer than the 300000 bytes that the service stated"), (-1, "before the end")] {
         let (sim, id) = with(leaving([file("Demo.ipa", 300_000)]).config(|c| {
             c.chunked = true;
             c.storage.ranges = false;
@@ -228,7 +228,7 @@ fn a_wrong_sum_is_no_file() {
     let done = call(&sim, &id).run();
     is_missing(&done, 13);
     let real = sim.build(&id).unwrap().artifacts[0].md5.clone().unwrap();
-    done.says(&format!("downloading Demo.ipa: its MD5 sum is {real}, not {}; given up after 2 tries", "0".repeat(32)));
+    done.says(&format!("downloading Demo.ipa: the MD5 sum is {real}, not {}; gave up after 2 attempts", "0".repeat(32)));
     assert_eq!(stored(&sim).len(), 2, "twice in whole");
 
     let corrupt = |offset| storage(FaultKind::Corrupt { offset });
@@ -247,7 +247,7 @@ fn a_sum_counts_without_a_size_beside_it() {
     let (sim, id) = with(crate::support::simulator().plan(plan));
     let done = call(&sim, &id).run();
     is_missing(&done, 13);
-    done.says("its MD5 sum is ");
+    done.says("the MD5 sum is ");
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn sums_that_cannot_be_read_at_once_are_asked_for_again() {
     sim.fault(Fault::status(503).path(&format!("/builds/{id}")).nth(2));
     let done = call(&sim, &id).run();
     is_missing(&done, 13);
-    done.says("its MD5 sum is ");
+    done.says("the MD5 sum is ");
 
     let (sim, id) = demo();
     sim.fault(Fault::status(403).on("GET", &format!("*/builds/{id}")).nth(2).always());
@@ -274,7 +274,7 @@ fn what_is_cut_at_half_goes_on_there() {
     sim.fault(half(CutPoint::AnswerBody, CutHow::Close));
     let done = call(&sim, &id).run();
     is_whole(&sim, &id, &done);
-    done.says("127.0.0.1 closed the connection before it answered completely; the next try goes on after 150.0 kB in ");
+    done.says("127.0.0.1 closed the connection before the response was complete; retrying in ");
     let tries = stored(&sim);
     assert_eq!((tries.len(), looks(&sim), links(&sim).len()), (2, 2, 2));
     assert_ne!(links(&sim)[0], links(&sim)[1]);
@@ -358,13 +358,13 @@ fn a_file_that_is_a_page_is_kept() {
 #[test]
 fn a_page_instead_of_a_file_is_no_file() {
     let page = |page| Fault::page(page).path("/artifacts/");
-    let hint = "hint: a login page or proxy stands in between: check HTTPS_PROXY and NO_PROXY\n";
+    let hint = "hint: this is probably a login page or a proxy: check credentials, HTTPS_PROXY and NO_PROXY\n";
     lasts(&[
         (page(Page::Sso), 14, "sent an HTML page instead of the file", 3),
         (page(Page::Home), 14, hint, 3),
         (Fault::page(Page::Sso).listener(Listener::Storage), 14, "sent an HTML page instead of the file", 3),
-        (page(Page::Proxy), 10, "refuses the link (HTTP 403)", 3),
-        (Fault::answer(200, r#"{"error": "FORBIDDEN"}"#).listener(Listener::Storage), 13, "has a file of 22 bytes", 2),
+        (page(Page::Proxy), 10, "refused the request (HTTP 403)", 3),
+        (Fault::answer(200, r#"{"error": "FORBIDDEN"}"#).listener(Listener::Storage), 13, "announced a file of 22 bytes", 2),
     ]);
 }
 
@@ -375,12 +375,12 @@ fn an_empty_file_is_only_one_that_is_meant_to_be_empty() {
     is_whole(&sim, &id, &call(&sim, &id).run());
 
     let empty = || storage(FaultKind::Empty { status: 200 });
-    lasts(&[(empty(), 13, "has a file of 0 bytes, not of 300000", 2)]);
+    lasts(&[(empty(), 13, "announced a file of 0 bytes instead of 300000", 2)]);
     let (sim, id) = with(leaving([ArtifactPlan { no_size: true, ..file("Demo.ipa", 300_000) }]));
     sim.fault(empty().always());
     let done = call(&sim, &id).run();
     is_missing(&done, 13);
-    done.says("downloading Demo.ipa: it is empty");
+    done.says("downloading Demo.ipa: the file is empty");
 }
 
 /// Where the service states no size, the answer's length is what the bytes are held against.
@@ -403,12 +403,12 @@ fn five_gigabytes_are_not_believed_in() {
     let (sim, id) = with(leaving([file("Huge.ipa", 5_000_000_000)]));
     sim.fault(storage(FaultKind::Truncate { bytes: Some(1000) }).always());
     let done = call(&sim, &id).run();
-    if done.told().contains("its disk is full") {
+    if done.told().contains("the disk is full") {
         println!("skipped: there are no 5 GB free here");
         return;
     }
     is_missing(&done, 14);
-    done.says("downloading Huge.ipa: 127.0.0.1 closed the connection before ").says("; given up after 5 tries");
+    done.says("downloading Huge.ipa: 127.0.0.1 closed the connection before ").says("; gave up after 5 attempts");
     let ranges: Vec<_> = stored(&sim).iter().map(|r| r.header("range").map(str::to_owned)).collect();
     assert_eq!(ranges[4].as_deref(), Some("bytes=4000-"), "{ranges:?}");
 
@@ -416,7 +416,7 @@ fn five_gigabytes_are_not_believed_in() {
     let (sim, id) = with(leaving([small]));
     let done = call(&sim, &id).run();
     is_missing(&done, 13);
-    done.says("has a file of 1000 bytes, not of 5000000000");
+    done.says("announced a file of 1000 bytes instead of 5000000000");
 }
 
 #[test]
@@ -430,7 +430,7 @@ fn a_storage_with_trouble_is_asked_again() {
     lasts(&[(
         Fault::status(503).listener(Listener::Storage),
         13,
-        "127.0.0.1 has trouble (HTTP 503); given up after 5 tries",
+        "127.0.0.1 returned a server error (HTTP 503); gave up after 5 attempts",
         5,
     )]);
 }
@@ -441,7 +441,7 @@ fn silence_has_its_limit() {
     sim.fault(storage(FaultKind::Hang { max_ms: 60_000 }));
     let done = call(&sim, &id).env("CIBRIDGE_ANSWER_TIMEOUT", "300ms").run();
     is_whole(&sim, &id, &done);
-    done.says("downloading Demo.ipa: 127.0.0.1 did not answer within the time limit; the next try in ");
+    done.says("downloading Demo.ipa: 127.0.0.1 did not answer within the time limit; retrying in ");
 }
 
 #[test]
@@ -451,7 +451,7 @@ fn a_storage_that_cannot_be_reached_is_named() {
     sim.fault(Fault::redirect(302, &format!("http://127.0.0.1:{}/x", closed.port())).path("/artifacts/").always());
     let done = call(&sim, &id).run();
     is_missing(&done, 14);
-    done.says("127.0.0.1 refused the connection; given up after 5 tries");
+    done.says("127.0.0.1 refused the connection; gave up after 5 attempts");
 
     let sim = leaving([file("Demo.ipa", 1000)])
         .tls_with(TlsOptions { leaf: Leaf::WrongHost, ..TlsOptions::default() })
@@ -468,7 +468,7 @@ fn a_file_that_is_given_up_leaves_the_others_whole() {
     let (sim, id) = with(leaving([file("a.ipa", 1000), file("bad.ipa", 1000), file("z.ipa", 1000)]));
     sim.fault(Fault::status(403).path("bad.ipa").always());
     let done = call(&sim, &id).run();
-    done.code(10).says("downloading bad.ipa: 127.0.0.1 refuses the link (HTTP 403); given up after 3 tries\n");
+    done.code(10).says("downloading bad.ipa: 127.0.0.1 refused the request (HTTP 403); gave up after 3 attempts\n");
     super::holds(&done, &["a.ipa", "z.ipa"]);
     let artifacts = done.document()["artifacts"].clone();
     let paths: Vec<_> = (0..3).map(|n| artifacts[n]["path"].is_string()).collect();

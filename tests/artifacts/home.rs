@@ -99,7 +99,7 @@ fn a_failed_build_gives_what_is_there_and_keeps_its_code() {
         .unwrap();
     sim.fault(Fault::status(403).path("/artifacts/").always());
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.ipa").run();
-    done.code(1).says("downloading a.ipa: 127.0.0.1 refuses the link (HTTP 403)");
+    done.code(1).says("downloading a.ipa: 127.0.0.1 refused the request (HTTP 403)");
     assert_eq!(done.document()["outcome"], "failed");
     assert!(done.document()["error"]["message"].as_str().unwrap().contains("a.ipa"));
 }
