@@ -135,5 +135,5 @@ fn raw_answers_of_the_legacy_api_are_never_shown() {
         .start()
         .unwrap();
     let done = Call::following(&sim, "").run();
-    done.code(1).says("the reason is not known: ").says("failed in step Build ipa");
+    done.code(1).says("the cause is unknown: ").says("failed in step \"Build ipa\"");
 }

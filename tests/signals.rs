@@ -257,7 +257,7 @@ fn while_an_artifact_is_downloaded() {
     assert!(sim.wait_for(Duration::from_secs(20), |state| {
         state.requests().iter().any(|r| r.listener == Listener::Storage && r.status.is_some())
     }));
-    stop(running, "TERM").code(143).says("ended by");
+    stop(running, "TERM").code(143).says("download: interrupted by a signal; partial files are removed");
     assert!(!folder.join("Demo.ipa").exists());
     assert_eq!(sim.counters().cancels, 0);
 }

@@ -68,15 +68,16 @@ fn the_result_document_of_a_start() {
     let done = Call::to(&sim, "codemagic trigger --json --tag v1.2").run();
     let document = done.code(0).json();
     let build = &sim.builds()[0];
+    let page = format!("https://codemagic.io/app/{}/build/{}", sim.app_id(), build.id);
     let expected = json!({
-        "schema": 1, "provider": "codemagic", "outcome": "started", "exit_code": 0, "adopted": false,
+        "schema": 1, "provider": "codemagic", "outcome": "started", "exit_code": 0, "severity": 0, "call_failed": false,
+        "summary": format!("Codemagic build {} was started: {page}", build.id), "adopted": false, "still_running": true,
         "build": {
-            "title": "", "id": build.id, "number": null,
-            "url": format!("https://codemagic.io/app/{}/build/{}", sim.app_id(), build.id), "status": "queued",
+            "title": format!("Codemagic build {}", build.id), "id": build.id, "number": null, "url": page, "status": "queued",
             "app_id": sim.app_id(), "workflow_id": "ios-release", "branch": null, "tag": "v1.2", "commit": null,
             "labels": build.labels, "queued_seconds": null, "run_seconds": null,
         },
-        "failure": null, "steps": [], "artifacts": [], "error": null,
+        "failure": null, "steps": [], "artifacts": [], "error": null, "next_poll_seconds": 30,
     });
     assert_eq!(document, expected);
     assert_eq!(done.document(), expected, "the file holds the same");
@@ -87,13 +88,14 @@ fn the_result_document_of_a_start() {
 fn the_result_document_of_a_refusal() {
     let sim = simulator().start().unwrap();
     let done = Call::to(&sim, "codemagic trigger --json --app-id").arg("60a0b1c2d3e4f56789abcd00").run();
+    let message =
+        "app 60a0b1c2d3e4f56789abcd00: access denied for this API key (HTTP 403: You do not have access to this app)";
     let expected = json!({
-        "schema": 1, "provider": "codemagic", "outcome": "refused", "exit_code": 10, "adopted": false, "build": null,
-        "failure": null, "steps": [], "artifacts": [],
+        "schema": 1, "provider": "codemagic", "outcome": "refused", "exit_code": 10, "severity": 7, "call_failed": true,
+        "summary": message, "adopted": false, "still_running": false, "build": null, "failure": null, "steps": [], "artifacts": [],
         "error": {
-            "message": "starting a build of app 60a0b1c2d3e4f56789abcd00: the API key may not use \
-                        app 60a0b1c2d3e4f56789abcd00 (HTTP 403: You do not have access to this app)",
-            "hint": "check the id; the key's user must be in the team that owns the app, with a role that may do this",
+            "message": message,
+            "hint": "check the ID; the user of the key must be in the team that owns the app, with a role that allows this",
         },
     });
     assert_eq!(done.code(10).json(), expected);
@@ -104,7 +106,7 @@ fn the_result_document_of_a_refusal() {
 fn the_result_document_of_a_local_refusal() {
     let done = Call::new("codemagic trigger --json --app-id").arg("a b").run();
     let document = done.code(2).json();
-    assert_eq!((&document["outcome"], &document["exit_code"]), (&json!("local_fault"), &json!(2)));
+    assert_eq!((&document["outcome"], &document["exit_code"]), (&json!("usage_error"), &json!(2)));
     assert_eq!(document["error"]["message"], "invalid app ID \"a b\"");
     assert_eq!(done.document(), document);
 }

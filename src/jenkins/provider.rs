@@ -575,6 +575,8 @@ impl Provider for JenkinsProvider {
             id,
             number: build.build.as_ref().map(|known| known.number),
             url: self.client.page(&path),
+            // What waits in the queue is known to wait; a build that was named is not known to run.
+            status: if build.build.is_none() && build.queue_id.is_some() { "queued".to_owned() } else { String::new() },
             ..Build::default()
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::document::{Document, FailedTest, Outcome, Tests};
 use crate::download::{self, Attempts, DownloadOptions, DownloadReport, DownloadSource, Selected};
 use crate::error::{Error, ExitCode, RequestError};
+use crate::files;
 use crate::http::Request;
 use crate::lifecycle::provider::{Provider, RemoteArtifact, TestReport};
 use crate::lifecycle::runtime::Runtime;
@@ -50,17 +51,10 @@ impl CollectOptions {
     /// Checks that this machine can do it, before anything remote happens.
     pub fn check(&self) -> anyhow::Result<()> {
         if !self.globs.is_empty() {
-            check_folder(&self.dir)?;
+            files::check_folder(&self.dir)?;
         }
         self.junit.as_deref().map_or(Ok(()), check_junit)
     }
-}
-
-/// Checks that files can be created in a folder, or in the nearest existing one above it.
-pub fn check_folder(dir: &Path) -> anyhow::Result<()> {
-    let existing = dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    tempfile::tempfile_in(existing).with_context(|| format!("folder {}", dir.display()))?;
-    Ok(())
 }
 
 /// Checks that the file of test results can be written, and creates its folder.

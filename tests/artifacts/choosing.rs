@@ -73,14 +73,14 @@ fn choosing_nothing_is_an_error_that_lists_what_there_is() {
         );
     }
     let done = call(&sim, &id).args("--match *.aab --allow-none").run();
-    done.code(0).prints("").tells("no such artifact\n");
+    done.code(0).prints("").tells("no artifact of Codemagic build 1 matches\n");
     assert!(listed(&files(&done.call)).is_empty());
 
     let (sim, id) = with(leaving([]));
     let done = call(&sim, &id).run();
     is_missing(&done, 11);
     done.tells(
-        "cibridge: error: the artifacts of build BUILD: there are none\n\
+        "cibridge: error: the artifacts of build BUILD: has no artifacts\n\
          hint: does the workflow list them under `artifacts:`? With --allow-none this is no error\n",
     );
     call(&sim, &id).args("--allow-none").run().code(0);
@@ -96,7 +96,7 @@ fn a_build_that_goes_on_may_leave_more() {
     let id = started(&sim);
     let done = call(&sim, &id).run();
     is_missing(&done, 11);
-    done.says("Codemagic build 1 is still running; it may create more artifacts\n").says("there are none");
+    done.says("Codemagic build 1 is still running; it may create more artifacts\n").says("has no artifacts");
 }
 
 #[test]

@@ -68,8 +68,8 @@ fn results_become_xml_that_a_parser_takes() {
     done.code(0)
         .says("3 passed, 2 failed, 1 errored, 1 skipped)")
         .prints(
-            "failed: demo_test.dart: case 0 failed \"quoted\" <&>\nfailed: demo_test.dart: case 1 failed \"quoted\" <&>\n\
-             errored: demo_test.dart: case 0 errored \"quoted\" <&>\n7 tests: 3 passed, 2 failed, 1 errored, 1 skipped\n",
+            "failed: demo_test.dart: case 0 failed \"quoted\" <&>: Expected: <3>\nfailed: demo_test.dart: case 1 failed \"quoted\" <&>: Expected: <3>\n\
+             errored: demo_test.dart: case 0 errored \"quoted\" <&>: Expected: <3>\n3 passed, 2 failed, 1 errored, 1 skipped\n",
         );
     assert_eq!(listed(done.call.folder()), ["result.json", "tests.xml"]);
     let (elements, text) = parsed(&done.call.folder().join("tests.xml"));
@@ -148,7 +148,7 @@ fn no_results_are_no_file() {
     let call = junit(&sim, &id);
     call.file("tests.xml", "<testsuites/>");
     let done = call.run();
-    done.code(0).says("/tests.xml is not written, and the one of an earlier build was removed\n");
+    done.code(0).says("/tests.xml was not written, and the one of an earlier build was removed\n");
     assert_eq!(listed(done.call.folder()), ["result.json"]);
 
     Call::to(&sim, "codemagic tests").arg(&id).run().code(0).prints("").tells("no test results\n");
@@ -172,7 +172,7 @@ fn share(sim: &Simulator, id: &str, arguments: &str) -> Done {
 
 /// The link of the only line on stdout, its end, and the name.
 fn line(done: &Done) -> (String, SystemTime, String) {
-    let words: Vec<&str> = done.stdout.trim_end().split(' ').collect();
+    let words: Vec<&str> = done.stdout.trim_end().split('\t').collect();
     let [url, end, name] = words[..] else { panic!("{done}") };
     (url.to_owned(), humantime::parse_rfc3339(end).unwrap(), name.to_owned())
 }
@@ -196,7 +196,7 @@ fn a_public_link_is_printed_with_its_end() {
 
     let document = Call::to(&sim, "codemagic share --match *.ipa --json").arg(&id).run().code(0).json();
     assert_eq!((&document["links"][0]["name"], &document["exit_code"]), (&json!("Demo.ipa"), &json!(0)));
-    assert!(document["links"][0]["expires"].is_string() && document["links"][0]["url"].is_string());
+    assert!(document["links"][0]["expires_at"].is_string() && document["links"][0]["url"].is_string());
 }
 
 /// The end that counts is the one that the service gave.
@@ -211,8 +211,8 @@ fn another_end_than_the_asked_one_is_told() {
     let (sim, id) = demo();
     sim.fault(Fault::patch(json!({"expiresAt": null})).path("/public-url").always());
     let done = share(&sim, &id, "--match *.ipa");
-    done.code(0).says("Demo.ipa: the service set the expiry to no time that it told, not to ");
-    assert!(done.stdout.ends_with(" - Demo.ipa\n"), "{done}");
+    done.code(0).says("Demo.ipa: the service set the expiry to an unspecified time, not to ");
+    assert!(done.stdout.ends_with("\t-\tDemo.ipa\n"), "{done}");
 }
 
 #[test]

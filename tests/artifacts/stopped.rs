@@ -45,7 +45,7 @@ fn a_signal_while_the_rest_is_connected_for_leaves_nothing() {
         Fault::redirect(302, &format!("http://127.0.0.1:{}/x", hole.port())).path("//artifacts/.").nth(2).always(),
     );
     let running = call(&sim, &id).spawn();
-    running.hear("the next try goes on after 150.0 kB");
+    running.hear(", resuming at 150.0 kB");
     assert!(sim.wait_for_requests("GET", "//artifacts/.", 2));
     assert_eq!(listed(&folder(&running)).len(), 1, "the half");
     let since = Instant::now();
@@ -67,7 +67,7 @@ fn a_signal_in_a_pause_between_tries_ends_it() {
     let (sim, id) = demo();
     sim.fault(Fault::new(FaultKind::RateLimited { reset_seconds: 0, retry_after: Some(20) }).path("//artifacts/."));
     let running = call(&sim, &id).spawn();
-    running.hear("the next try in ");
+    running.hear("; retrying in ");
     let since = Instant::now();
     running.signal("TERM");
     let done = running.finish();

@@ -41,21 +41,28 @@ fn they_are_listed_and_chosen_by_name_or_path() {
         let arguments: Vec<_> = ["artifacts", "pipe#1", "--list"].into_iter().chain(flags).collect();
         Call::new(&sim, &arguments).run()
     };
-    assert_eq!(list(&[]).ends(0).stdout, "out/a b/app.bin\nout/ü.txt\nout/sub/ü.txt\nout/wrong.dat\n");
-    assert_eq!(list(&["*.txt"]).ends(0).stdout, "out/ü.txt\nout/sub/ü.txt\n");
-    assert_eq!(list(&["out/*.txt", "*.bin"]).ends(0).stdout, "out/a b/app.bin\nout/ü.txt\n");
-    assert_eq!(list(&["out/**/*.{bin,dat}"]).ends(0).stdout, "out/a b/app.bin\nout/wrong.dat\n");
+    assert_eq!(
+        list(&[]).ends(0).stdout,
+        "-\t-\tout/a b/app.bin\n-\t-\tout/ü.txt\n-\t-\tout/sub/ü.txt\n-\t-\tout/wrong.dat\n"
+    );
+    assert_eq!(list(&["*.txt"]).ends(0).stdout, "-\t-\tout/ü.txt\n-\t-\tout/sub/ü.txt\n");
+    assert_eq!(list(&["out/*.txt", "*.bin"]).ends(0).stdout, "-\t-\tout/a b/app.bin\n-\t-\tout/ü.txt\n");
+    assert_eq!(list(&["out/**/*.{bin,dat}"]).ends(0).stdout, "-\t-\tout/a b/app.bin\n-\t-\tout/wrong.dat\n");
     list(&["*.zip"]).ends(11).says("matches '*.zip'").says("it has out/a b/app.bin, ");
     Call::new(&sim, &["artifacts", "pipe#1", "--match", "*.zip", "--allow-none"])
         .run()
         .ends(0)
-        .says("no such artifact");
+        .says("no artifact of Jenkins build pipe#1 matches");
     let by_variable =
         Call::new(&sim, &["artifacts", "pipe#lastBuild", "--list"]).env("CIBRIDGE_ARTIFACTS", "*.bin\n*.dat");
-    assert_eq!(by_variable.run().ends(0).stdout, "out/a b/app.bin\nout/wrong.dat\n");
+    assert_eq!(by_variable.run().ends(0).stdout, "-\t-\tout/a b/app.bin\n-\t-\tout/wrong.dat\n");
     let none = planned(JenkinsPlan::default());
     ended(&none);
-    Call::new(&none, &["artifacts", "pipe#1"]).run().ends(11).says("there are none").says("does the job archive them");
+    Call::new(&none, &["artifacts", "pipe#1"])
+        .run()
+        .ends(11)
+        .says("has no artifacts")
+        .says("does the job archive them");
 }
 
 #[test]
@@ -72,23 +79,23 @@ fn files_arrive_whole_under_names_of_their_own() {
     assert_eq!(run.stdout.lines().count(), 3);
     let first = &run.document["artifacts"][0];
     assert_eq!((&first["name"], &first["size"]), (&json!("out/a b/app.bin"), &json!(SIZE)));
-    assert_eq!((first["md5"].as_str().unwrap().len(), first["sha256"].as_str().unwrap().len()), (32, 64));
+    assert_eq!(first["sha256"].as_str().unwrap().len(), 64);
     // The path is in the document, so that a script finds the file.
     assert!(Path::new(first["path"].as_str().unwrap()).is_file());
     assert_eq!(run.document["artifacts"][3]["path"], json!(null));
 }
 
+/// A fingerprint is that of the file when it was recorded; the job may have archived a later one under its name.
 #[test]
-fn a_wrong_sum_leaves_no_file() {
+fn a_fingerprint_is_no_reason_to_refuse_a_file() {
     let sim = planned(plan());
     ended(&sim);
     let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().to_str().unwrap();
-    Call::new(&sim, &["artifacts", "pipe#1", "--dir", dir, "--match", "*.dat"]).run().ends(13).says("wrong.dat");
-    assert_eq!(names(folder.path()), Vec::<String>::new());
-    // The others come home all the same.
-    Call::new(&sim, &["artifacts", "pipe#1", "--dir", dir]).run().ends(13);
-    assert_eq!(names(folder.path()), ["app.bin", "ü-2.txt", "ü.txt"]);
+    Call::new(&sim, &["artifacts", "pipe#1", "--dir", folder.path().to_str().unwrap(), "--match", "*.dat"])
+        .run()
+        .ends(0)
+        .says("wrong.dat");
+    assert_eq!(names(folder.path()), ["wrong.dat"]);
 }
 
 #[test]
@@ -130,7 +137,7 @@ fn credentials_stay_at_their_origin() {
 }
 
 #[test]
-fn a_path_that_leads_elsewhere_is_refused() {
+fn a_path_that_leads_elsewhere_is_no_artifact() {
     let evil = JenkinsPlan {
         build_patch: json!({"artifacts": [{"fileName": "x", "relativePath": "../../x"}]}),
         ..JenkinsPlan::default()
@@ -139,10 +146,7 @@ fn a_path_that_leads_elsewhere_is_refused() {
     ended(&sim);
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("inner");
-    Call::new(&sim, &["artifacts", "pipe#1", "--dir", inner.to_str().unwrap()])
-        .run()
-        .ends(12)
-        .says("has a path that leads elsewhere");
+    Call::new(&sim, &["artifacts", "pipe#1", "--dir", inner.to_str().unwrap()]).run().ends(11).says("has no artifacts");
     assert!(!folder.path().join("x").exists());
 }
 
@@ -160,7 +164,7 @@ fn a_folder_that_cannot_be_written_is_told_before_anything_is_asked() {
         Call::new(&sim, arguments).run().ends(16).says("the folder ");
     }
     assert!(sim.requests().is_empty());
-    Call::new(&sim, &["trigger", "pipe", "--artifacts", "*"]).run().ends(2).says("without --wait");
+    Call::new(&sim, &["trigger", "pipe", "--artifacts", "*"]).run().ends(2).says("require --wait");
     assert!(sim.requests().is_empty());
 }
 
@@ -177,7 +181,6 @@ fn they_come_home_at_the_end_of_a_build() {
     assert!(run.document["artifacts"][0]["path"].is_string());
     home(&sim, "*.zip", folder.path()).run().ends(11).says("matches '*.zip'");
     home(&sim, "*.zip", folder.path()).env("CIBRIDGE_ALLOW_NONE", "1").run().ends(0).says("matches '*.zip'");
-    home(&sim, "*.dat", folder.path()).run().ends(13);
     // Of a failed build comes what is there, and its own code is not hidden.
     let failing = planned(plan().result("FAILURE"));
     let run = home(&failing, "*.dat", folder.path()).run().ends(1);

@@ -108,7 +108,7 @@ fn a_limit_that_passes_stops_the_build() {
     Call::new(&sim, &["trigger", "pipe", "--wait", "--timeout", "300ms", "--no-cancel"])
         .run()
         .ends(6)
-        .says("left alone");
+        .says("left running");
     assert_eq!(sim.jenkins_runs()[0].stops, 0);
 }
 

@@ -15,8 +15,8 @@ fn a_status_tells_of_builds_and_queue_items() {
     under_way(&sim);
     let status = |named: &[&str]| Call::new(&sim, &[&["status"], named].concat()).run();
     let page = "http://127.0.0.1:PORT/job/pipe/1/";
-    assert_eq!(normal(&status(&["pipe#1"]).ends(0).stdout), format!("pipe#1 running {page}\n"));
-    assert_eq!(normal(&status(&["queue/item/1"]).ends(0).stdout), format!("pipe#1 running {page}\n"));
+    assert_eq!(normal(&status(&["pipe#1"]).ends(0).stdout), format!("pipe#1\t1\trunning\t{page}\n"));
+    assert_eq!(normal(&status(&["queue/item/1"]).ends(0).stdout), format!("pipe#1\t1\trunning\t{page}\n"));
     sim.jenkins_plan(JenkinsPlan { hold_queue: true, ..JenkinsPlan::default() });
     let waiting = sim.start_jenkins_build("pipe");
     let run = status(&[&format!("queue/item/{waiting}"), "pipe#lastBuild"]).ends(0).says("waits in the queue: ");
@@ -50,8 +50,8 @@ fn parameters_are_told_with_their_kinds() {
     let run = Call::new(&sim, &["params", "pipe"]).run().ends(0);
     assert_eq!(
         run.stdout,
-        "S (text, default \"a b\")\nC (choice of one | two, default \"one\")\nB (boolean, default \"true\")\nP (text)\n\
-         F (file)\nSTASHED (file)\nBASE64 (file)\n"
+        "S\ttext\ta b\t-\nC\tchoice of one | two\tone\t-\nB\tboolean\ttrue\t-\nP\ttext\t-\t-\n\
+         F\tfile\t-\t-\nSTASHED\tfile\t-\t-\nBASE64\tfile\t-\t-\n"
     );
     let listed = Call::new(&sim, &["params", "pipe", "--json"]).run().ends(0).json();
     assert_eq!(listed["parameters"][1]["choices"], json!(["one", "two"]));
@@ -59,7 +59,7 @@ fn parameters_are_told_with_their_kinds() {
     let sim = simulator();
     Call::new(&sim, &["params", "plain"]).run().ends(0).says("job plain has no parameters");
     Call::new(&sim, &["params", "repo", "--branch", "main"]).run().ends(0).says("yet: its first run reads them");
-    Call::new(&sim, &["params", "folder"]).run().ends(12).says("is a folder");
+    Call::new(&sim, &["params", "folder"]).run().ends(12).says("a folder, not a job");
     Call::new(&sim, &["params", "plian"]).run().ends(11).says("did you mean \"plain\"?");
 }
 
@@ -73,10 +73,12 @@ fn tests_are_counted_and_failures_named() {
     let sim = planned(JenkinsPlan::ending("UNSTABLE").tests(tests));
     ended(&sim);
     let run = Call::new(&sim, &["tests", "pipe#1"]).run().ends(0);
-    assert_eq!(run.stdout, "1 passed, 1 failed, 1 skipped\nfailed: a.B.bad: expected 1\n");
+    assert_eq!(run.stdout, "failed: a.B.bad: expected 1\n1 passed, 1 failed, 1 skipped\n");
     let listed = Call::new(&sim, &["tests", "pipe#1", "--json"]).run().ends(0).json();
-    assert_eq!((&listed["passed"], &listed["failed"], &listed["skipped"]), (&json!(1), &json!(1), &json!(1)));
-    assert_eq!(listed["failures"], json!([{"name": "a.B.bad", "message": "expected 1"}]));
+    let tests = &listed["tests"];
+    assert_eq!((&tests["passed"], &tests["failed"], &tests["skipped"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!(tests["failures"][0]["name"], "a.B.bad");
+    assert_eq!(listed["build"]["id"], "pipe#1");
     let none = planned(JenkinsPlan::default());
     ended(&none);
     Call::new(&none, &["tests", "pipe#1"]).run().ends(11).says("there is no test report").says("the step `junit`");
@@ -96,7 +98,7 @@ fn a_configuration_is_read_and_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.xml");
     std::fs::write(&file, changed).unwrap();
-    admin(&sim, &["config", "plain", "--set"]).arg(&file).run().ends(0).says("the configuration was replaced");
+    admin(&sim, &["config", "plain", "--set"]).arg(&file).run().ends(0).says("replaced the configuration of job plain");
     assert_eq!(admin(&sim, &["config", "plain"]).run().ends(0).stdout, changed);
     admin(&sim, &["config", "plain", "--set", "-"]).run_with(&xml).ends(0);
     assert_eq!(sim.jenkins_config_xml("plain").as_deref(), Some(xml.as_str()));

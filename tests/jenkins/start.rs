@@ -188,7 +188,7 @@ fn a_refusal_is_told_as_what_it_is() {
     let sim = simulator();
     for (arguments, code, part) in [
         (&["trigger", "vetoed"][..], 12, "queued nothing"),
-        (&["trigger", "off", "--no-validate"], 12, "is not buildable"),
+        (&["trigger", "off", "--no-validate"], 12, "not buildable"),
         (&["trigger", "params", "--no-validate"], 12, "was started as if it had none"),
         (&["trigger", "params", "--no-validate", "--param", "C=three"], 12, "failed on the parameters"),
         (&["trigger", "plain", "--no-validate", "--param", "A=1"], 12, "failed on the parameters"),
@@ -355,7 +355,7 @@ fn an_idempotency_key_takes_over_the_build_that_carries_it() {
 fn an_idempotency_key_that_nothing_can_carry_starts_nothing() {
     let sim = simulator();
     for (more, code, part) in [
-        (&["plain", "--idempotency-key", "k"][..], 12, "the job has no parameter that could carry the idempotency key"),
+        (&["plain", "--idempotency-key", "k"][..], 12, "no parameter can carry the idempotency key"),
         (&["marked", "--idempotency-key", "k", "--param", "CIBRIDGE_ID=mine"], 12, "no parameter that could carry"),
         (&["marked", "--idempotency-key", " "], 2, "an idempotency key has 1 to 200 bytes"),
     ] {
