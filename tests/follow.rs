@@ -280,7 +280,7 @@ fn an_id_that_does_not_exist_is_told_soon() {
     let done = Call::to(&sim, "codemagic wait 6a941a0014bf8ccd332f2844 --poll-interval 20ms").run();
     done.code(11).tells(
         "cibridge: error: build BUILD: not found, or not visible with this API key (HTTP 404: Build not found)\n\
-         hint: `cibridge codemagic check` shows what this key can see\n",
+         hint: `cibridge codemagic check` shows what this API key can see\n",
     );
 }
 
@@ -621,7 +621,7 @@ fn builds_are_listed_by_what_is_asked() {
         .says("no list shows its builds");
     Call::to(&sim, "codemagic builds --status odd").run().code(2).says("--status: `odd` is not one of queued");
     let done = Call::to(&sim, "codemagic builds --status failed").without("CODEMAGIC_BRANCH").run();
-    done.prints("BUILD\t2\tfailed\tios-release\tfeature/x y\t10m 00s\thttps://codemagic.io/app/APP/build/BUILD\n");
+    done.prints("BUILD\t2\tfailed\tios-release\tfeature/x y\t1m 00s\thttps://codemagic.io/app/APP/build/BUILD\n");
     let document =
         Call::to(&sim, "codemagic builds --json --status failed").without("CODEMAGIC_BRANCH").run().code(0).json();
     assert_eq!(document["builds"][0]["build"]["labels"], json!(["nightly", "qa"]));

@@ -105,7 +105,12 @@ fn a_cancel_that_fails_is_told() {
         sim.fault(fault.path("/cancel").always());
         let running = Call::following(&sim, "").spawn();
         running.hear("status: building");
-        stop(running, "TERM").code(143).says(part);
+        // It is tried again for as long as there is time.
+        let since = Instant::now();
+        running.signal("TERM");
+        running.finish().code(143).says(part).says("or wait for it with `cibridge codemagic wait ");
+        assert!(since.elapsed() < Duration::from_millis(4500), "{:?}", since.elapsed());
+        assert!(sim.requests_to("POST", "/cancel").len() > 3);
     }
 }
 

@@ -28,14 +28,15 @@ pub fn run<P: Provider>(
     for (document, result) in writer.documents.iter_mut().zip(results) {
         let title = document.build.as_ref().map(|build| build.title.clone()).unwrap_or_default();
         if let CancelResult::Failed(error) = &result {
-            let failed = Error::new(error.code(), title, result.to_string());
+            let is_known = error.code() != ExitCode::NotFound;
             let failed = match error.hint() {
-                Some(hint) => failed.with_hint(hint),
-                None => failed,
+                _ if !is_known => error.clone(),
+                Some(hint) => Error::new(error.code(), title, result.to_string()).with_hint(hint),
+                None => Error::new(error.code(), title, result.to_string()),
             };
             runtime.console.error(&failed);
             document.fail(&failed);
-            document.still_running = true;
+            document.still_running = is_known;
         } else {
             let summary = format!("{title}: {result}");
             runtime.console.line(&summary);

@@ -80,14 +80,14 @@ fn choosing_nothing_is_an_error_that_lists_what_there_is() {
     let done = call(&sim, &id).run();
     is_missing(&done, 11);
     done.tells(
-        "cibridge: error: the artifacts of build BUILD: has no artifacts\n\
-         hint: does the workflow list them under `artifacts:`? With --allow-none this is no error\n",
+        "cibridge: error: Codemagic build 1 has no artifacts\n\
+         hint: does the workflow list them under `artifacts:`?; --allow-none (allowNone in a Jenkinsfile) accepts it\n",
     );
     call(&sim, &id).args("--allow-none").run().code(0);
 
     let many = (0..30).map(|n| ArtifactPlan::of(&format!("f{n}.bin"), "glob_matched", 1));
     let (sim, id) = with(leaving(many));
-    call(&sim, &id).args("--match x").run().code(11).says("f19.bin (glob_matched), 10 more; with");
+    call(&sim, &id).args("--match x").run().code(11).says("f19.bin (glob_matched), 10 more; --allow-none");
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn one_call_starts_follows_and_fetches() {
              "md5": sim.builds()[0].artifacts[1].md5, "sha256": null},
         ])
     );
-    assert_eq!(document["tests"], json!({"passed": 12, "failed": 0, "errored": 0, "skipped": 0, "junit": xml}));
+    assert_eq!(document["tests"], json!({"passed": 12, "failed": 0, "errored": 0, "skipped": 0, "failures": [], "junit": xml}));
     assert!(fs::read_to_string(xml).unwrap().contains("<testsuites tests=\"12\""));
     assert_eq!(sim.counters().leaked_credentials, 0);
 }
@@ -55,7 +55,7 @@ fn wishes_are_checked_before_the_start() {
     call.arg("--artifacts-dir").arg(taken.join("x")).run().code(16).says("cibridge: error: the folder ");
     let call = Call::to(&sim, "codemagic trigger --wait");
     let folder = call.folder().to_owned();
-    call.arg("--junit").arg(folder).run().code(16).says("cibridge: error: the JUnit file ").says("it is a folder");
+    call.arg("--junit").arg(folder).run().code(16).says("cibridge: error: JUnit file ").says("is a folder, not a file");
     assert_eq!(sim.requests().len(), 0);
 }
 

@@ -87,9 +87,15 @@ fn results_become_xml_that_a_parser_takes() {
     assert_eq!(attribute(case, "classname"), Some("Unit tests.demo_test_dart"));
     assert_eq!(attribute(case, "name"), Some("case 0 success \"quoted\" <&>"));
     assert!(text.contains("Expected: &lt;3&gt;\n  Actual: &lt;4&gt;"), "{text}");
-    let told = done.document()["tests"].clone();
+    let tests = done.document()["tests"].clone();
     let path = done.call.folder().join("tests.xml");
-    assert_eq!(told, json!({"passed": 3, "failed": 2, "errored": 1, "skipped": 1, "junit": path}));
+    let failures = json!([
+        {"suite": "demo_test.dart", "name": "case 0 failed \"quoted\" <&>", "message": "Expected: <3>\n  Actual: <4>"},
+        {"suite": "demo_test.dart", "name": "case 1 failed \"quoted\" <&>", "message": "Expected: <3>\n  Actual: <4>"},
+        {"suite": "demo_test.dart", "name": "case 0 errored \"quoted\" <&>", "message": "Expected: <3>\n  Actual: <4>"},
+    ]);
+    let counts = json!({"passed": 3, "failed": 2, "errored": 1, "skipped": 1, "failures": failures, "junit": path});
+    assert_eq!(tests, counts);
 }
 
 #[test]
@@ -163,7 +169,7 @@ fn results_that_cannot_be_had_are_no_empty_report() {
     assert_eq!(listed(done.call.folder()), ["result.json"]);
     let call = Call::to(&sim, "codemagic tests").arg(&id);
     let folder = call.folder().to_owned();
-    call.arg("--junit").arg(folder).run().code(16).says("it is a folder");
+    call.arg("--junit").arg(folder).run().code(16).says("is a folder, not a file");
 }
 
 fn share(sim: &Simulator, id: &str, arguments: &str) -> Done {

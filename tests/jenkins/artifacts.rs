@@ -189,7 +189,7 @@ fn they_come_home_at_the_end_of_a_build() {
     // Nobody wants those of an aborted one.
     let aborted = planned(plan().result("ABORTED"));
     home(&aborted, "*.bin", folder.path()).run().ends(4);
-    assert_eq!(names(folder.path()), ["app.bin", "ü.txt"]);
+    assert_eq!(names(folder.path()), ["app.bin", "wrong.dat", "ü.txt"]);
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn what_stands_in_the_way_is_named() {
         ("off", 12, "failed: job off: "),
         ("folder", 12, "a folder, not a job"),
         ("repo", 12, "a multibranch project"),
-        ("plian", 11, "did you mean \"plain\"?"),
+        ("plian", 11, "did you mean plain?"),
     ] {
         Call::new(&sim, &["check", job]).run().ends(code).says(part);
     }
@@ -81,7 +81,7 @@ fn what_stands_in_the_way_is_named() {
     Call::new(&sim, &["check"])
         .run()
         .ends(14)
-        .says("sends to a login page, https://accounts.google.com/o/oauth2/v2/auth (HTTP 302)");
+        .says("redirects to a login page, https://accounts.google.com/o/oauth2/v2/auth (HTTP 302)");
     let passes = Call::new(&sim, &["check"]).env("CIBRIDGE_HEADER", "CF-Access-Client-Secret: right");
     passes.run().ends(0).says("the API token is valid");
 }

@@ -19,10 +19,10 @@ fn a_status_tells_of_builds_and_queue_items() {
     assert_eq!(normal(&status(&["queue/item/1"]).ends(0).stdout), format!("pipe#1\t1\trunning\t{page}\n"));
     sim.jenkins_plan(JenkinsPlan { hold_queue: true, ..JenkinsPlan::default() });
     let waiting = sim.start_jenkins_build("pipe");
-    let run = status(&[&format!("queue/item/{waiting}"), "pipe#lastBuild"]).ends(0).says("waits in the queue: ");
+    let run = status(&[&format!("queue/item/{waiting}"), "pipe#lastBuild"]).ends(0).says("waiting in the queue: ");
     assert_eq!(run.document["builds"][0]["build"]["status"], "queued");
     assert_eq!(run.document["builds"][1]["steps"][0]["name"], "Deploy");
-    assert!(run.stdout.starts_with(&format!("queue/item/{waiting} queued ")), "{run}");
+    assert!(run.stdout.starts_with(&format!("queue/item/{waiting}\t-\tqueued\t")), "{run}");
     sim.cancel_jenkins_item(waiting);
     let canceled = status(&[&format!("queue/item/{waiting}"), "--json"]).ends(4).json();
     assert_eq!((&canceled["outcome"], &canceled["build"]["number"]), (&json!("canceled"), &Value::Null));
@@ -60,7 +60,7 @@ fn parameters_are_told_with_their_kinds() {
     Call::new(&sim, &["params", "plain"]).run().ends(0).says("job plain has no parameters");
     Call::new(&sim, &["params", "repo", "--branch", "main"]).run().ends(0).says("yet: its first run reads them");
     Call::new(&sim, &["params", "folder"]).run().ends(12).says("a folder, not a job");
-    Call::new(&sim, &["params", "plian"]).run().ends(11).says("did you mean \"plain\"?");
+    Call::new(&sim, &["params", "plian"]).run().ends(11).says("did you mean plain?");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn tests_are_counted_and_failures_named() {
     assert_eq!(listed["build"]["id"], "pipe#1");
     let none = planned(JenkinsPlan::default());
     ended(&none);
-    Call::new(&none, &["tests", "pipe#1"]).run().ends(11).says("there is no test report").says("the step `junit`");
+    Call::new(&none, &["tests", "pipe#1"]).run().ends(0).says("no test results");
 }
 
 fn admin(sim: &Simulator, arguments: &[&str]) -> Call {
@@ -102,12 +102,12 @@ fn a_configuration_is_read_and_replaced() {
     assert_eq!(admin(&sim, &["config", "plain"]).run().ends(0).stdout, changed);
     admin(&sim, &["config", "plain", "--set", "-"]).run_with(&xml).ends(0);
     assert_eq!(sim.jenkins_config_xml("plain").as_deref(), Some(xml.as_str()));
-    admin(&sim, &["config", "plain", "--set", "-"]).run_with("not xml").ends(2).says("is no XML");
+    admin(&sim, &["config", "plain", "--set", "-"]).run_with("not xml").ends(2).says("not XML");
     assert_eq!(sim.jenkins_config_xml("plain").as_deref(), Some(xml.as_str()));
     Call::new(&sim, &["config", "plain"]).run().ends(10).says("lacks the permission Job/ExtendedRead");
     Call::new(&sim, &["config", "plain", "--set", "-"])
         .run_with(changed)
         .ends(10)
         .says("lacks the permission Job/Configure");
-    admin(&sim, &["config", "plian"]).run().ends(11).says("did you mean \"plain\"?");
+    admin(&sim, &["config", "plian"]).run().ends(11).says("did you mean plain?");
 }

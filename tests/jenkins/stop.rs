@@ -52,8 +52,8 @@ fn a_build_is_stopped_as_gently_as_it_goes() {
 fn one_that_ended_is_no_error() {
     let sim = planned(JenkinsPlan::default());
     ended(&sim);
-    stop(&sim, &["pipe#1"]).run().ends(0).says("it had ended before (SUCCESS)");
-    stop(&sim, &["pipe#lastBuild"]).run().ends(0).says("it had ended before (SUCCESS)");
+    stop(&sim, &["pipe#1"]).run().ends(0).says("had already ended (SUCCESS)");
+    stop(&sim, &["pipe#lastBuild"]).run().ends(0).says("had already ended (SUCCESS)");
     assert_eq!(told(&sim), (0, 0, 0));
 }
 
@@ -65,7 +65,7 @@ fn a_queue_item_is_canceled_and_one_that_left_is_stopped() {
     stop(&sim, &[&item]).run().ends(0).says("canceled in the queue");
     assert_eq!(sim.jenkins_runs()[0].state, "cancelled");
     stop(&sim, &[&item]).run().ends(0);
-    stop(&sim, &["queue/item/999"]).run().ends(11).says("Jenkins does not know it (any more)");
+    stop(&sim, &["queue/item/999"]).run().ends(11).says("not known to Jenkins");
     let sim = planned(holding(JenkinsStop::default()));
     let id = under_way(&sim);
     let page = format!("{}/queue/item/{id}/", sim.jenkins_url());
