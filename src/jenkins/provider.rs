@@ -47,6 +47,14 @@ const CREATION_PAUSE: Duration = Duration::from_millis(200);
 /// be created.
 const REPEATED_STOPS: u32 = 6;
 
+/// Polls in a row that find neither a queue item nor its build until it is taken for lost: a controller that has just
+/// been restarted may not have loaded everything.
+const GONE_POLLS: u32 = 3;
+
+/// States of a queue item that was lost, which Jenkins has no words for.
+const LOST_IN_RESTART: &str = "lost in a restart";
+const GONE: &str = "gone";
+
 /// What to do when a build asks a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnInput {
@@ -91,6 +99,8 @@ pub struct RemoteBuild {
     /// Why it waits in the queue or for an agent, as it was reported last, without its numbers.
     reason: String,
     queue_polls: usize,
+    /// Polls in a row that found neither the item nor its build.
+    gone_polls: u32,
     /// Questions that were reported or answered.
     asked: Vec<String>,
     estimate: Option<Duration>,
@@ -192,6 +202,7 @@ impl JenkinsProvider {
     fn find_build(&self, id: u64, build: &mut RemoteBuild) -> Result<Result<BuildRef, BuildSnapshot>, RequestError> {
         build.queue_polls += 1;
         let Some(item) = self.client.queue_item(id)? else { return self.recover(id, build) };
+        build.gone_polls = 0;
         if let Some(job) = item.job {
             build.job.get_or_insert(job);
         }
@@ -236,13 +247,14 @@ impl JenkinsProvider {
             }
             Recovery::Queued => Ok(Err(self.queued(id, "queued", Phase::Queued, None))),
             Recovery::Gone => {
-                let reason = if build.was_restarted {
-                    "lost when the controller was restarted"
-                } else {
-                    "no longer in the queue, and no build has its id: it was canceled, or its build was deleted"
-                };
-                let error = Error::new(ExitCode::NotFound, format!("queue item {id} of job {job}"), reason);
-                Err(RequestError::permanent(error.with_hint(format!("see {}", self.client.page(&job.path())))))
+                build.gone_polls += 1;
+                if build.gone_polls >= GONE_POLLS {
+                    let status = if build.was_restarted { LOST_IN_RESTART } else { GONE };
+                    return Ok(Err(self.queued(id, status, Phase::Ended(ExitCode::NotFound), None)));
+                }
+                let subject = format!("queue item {id} of job {job}");
+                let error = Error::new(ExitCode::NotFound, subject, "neither in the queue nor known as a build");
+                Err(RequestError { error, retryable: true, retry_after: None })
             }
         }
     }
@@ -468,16 +480,16 @@ impl JenkinsProvider {
             let seen = self.client.build(&run.job, &BuildName::Number(run.number))?;
             for artifact in seen.snapshot.artifacts {
                 let name = format!("{}/{}", run.job.name(), artifact.name);
-                artifacts.extend(self.with_links(run, &artifact.name.clone(), Artifact { name, ..artifact }));
+                artifacts.push(self.with_links(run, &artifact.name.clone(), Artifact { name, ..artifact }));
             }
         }
         Ok(artifacts)
     }
 
-    /// An artifact with its link; none for one whose path leads elsewhere.
-    fn with_links(&self, build: &BuildRef, path: &str, artifact: Artifact) -> Option<RemoteArtifact> {
-        let url = self.client.artifact_url(build, path).ok()?;
-        Some(RemoteArtifact { artifact, links: ArtifactLinks { lasting_url: Some(url), signed_url: None } })
+    /// An artifact with its link; without one when its path leads elsewhere.
+    fn with_links(&self, build: &BuildRef, path: &str, artifact: Artifact) -> RemoteArtifact {
+        let lasting_url = self.client.artifact_url(build, path).ok();
+        RemoteArtifact { artifact, links: ArtifactLinks { lasting_url, signed_url: None } }
     }
 
     fn found_build(&self, request: &StartRequest, found: &Found) -> RemoteBuild {
@@ -740,6 +752,10 @@ impl Provider for JenkinsProvider {
             ExitCode::Canceled if build.number.is_none() => "was canceled in the queue".to_owned(),
             ExitCode::Canceled => "was aborted".to_owned(),
             ExitCode::Skipped => "was not built (NOT_BUILT)".to_owned(),
+            _ if build.status == LOST_IN_RESTART => "was lost when the controller was restarted".to_owned(),
+            _ if build.status == GONE => {
+                "is gone, and no build has its id: it was canceled, or its build was deleted".to_owned()
+            }
             _ if build.status == "FAILURE" => "failed".to_owned(),
             _ if build.status == "lost" => "was lost: it has no result, and nothing works on it".to_owned(),
             _ => format!("ended with the unknown result {}", build.status),
@@ -757,7 +773,7 @@ impl Provider for JenkinsProvider {
             .snapshot
             .artifacts
             .iter()
-            .filter_map(|artifact| self.with_links(known, &artifact.name, artifact.clone()))
+            .map(|artifact| self.with_links(known, &artifact.name, artifact.clone()))
             .collect();
         if artifacts.is_empty() {
             artifacts = self.configuration_artifacts(&view)?;
