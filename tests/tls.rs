@@ -49,10 +49,7 @@ fn each_fault_of_a_certificate_is_named() {
             "expired on 2020-01-01T00:00:00Z\nhint: renew it on the server, and check this machine's clock\n",
         ),
         (Leaf::Future, "is not valid yet\nhint: check this machine's clock\n"),
-        (
-            Leaf::WrongHost,
-            "is for another host name (elsewhere.example.com)\nhint: check the host name of the URL\n",
-        ),
+        (Leaf::WrongHost, "is for another host name (elsewhere.example.com)\nhint: check the host name of the URL\n"),
     ] {
         let sim = speaking(leaf, false);
         trusting(&sim).code(14).tells(&format!("{start}{sentence}"));

@@ -38,7 +38,7 @@ pub fn run<P: Provider>(
     let is_chosen = |artifact: &RemoteArtifact| matches(artifact, &args.globs, &args.types);
     let result = if !artifacts.iter().any(is_chosen) {
         if args.download.allow_none {
-            session.console().line(&format!("no artifact of {title} matches"));
+            session.console().line(&format!("no matching artifact of {title}"));
             Ok(())
         } else {
             Err(no_match::<P>(&title, &artifacts, &[&args.globs, &args.types]))

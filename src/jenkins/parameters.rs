@@ -21,6 +21,8 @@ pub enum ParameterKind {
     /// A file: Jenkins' own kind, or the stashed or base64 kind of the plugin file-parameters. All are sent in the same
     /// way.
     File,
+    /// A text that Jenkins never shows.
+    Password,
     /// A kind of a plugin that this program does not know.
     Other,
 }
@@ -72,9 +74,9 @@ pub(super) fn kind(type_name: &str, choices: &[String]) -> ParameterKind {
         }
         "StringParameterDefinition"
         | "TextParameterDefinition"
-        | "PasswordParameterDefinition"
         | "CredentialsParameterDefinition"
         | "RunParameterDefinition" => ParameterKind::Text,
+        "PasswordParameterDefinition" => ParameterKind::Password,
         _ => ParameterKind::Other,
     }
 }

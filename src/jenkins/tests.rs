@@ -39,7 +39,13 @@ fn read(wire: wire::TestReport) -> TestReport {
 }
 
 fn suite(wire: wire::TestSuite) -> TestSuite {
+    // JUnit names a suite after its class where it has only one.
+    let full_name = |case: &wire::TestCase| {
+        let is_known = case.class_name.is_empty() || case.class_name == wire.name;
+        if is_known { case.name.clone() } else { format!("{}.{}", case.class_name, case.name) }
+    };
     let case = |case: wire::TestCase| {
+        let name = full_name(&case);
         let status = match case.status.as_str() {
             "FAILED" | "REGRESSION" => TestStatus::Failed,
             "SKIPPED" => TestStatus::Skipped,
@@ -51,19 +57,10 @@ fn suite(wire: wire::TestSuite) -> TestSuite {
             .duration
             .filter(|seconds| *seconds >= 0.0)
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        TestCase {
-            name: if case.class_name.is_empty() { case.name } else { format!("{}.{}", case.class_name, case.name) },
-            status,
-            message: message.map(str::to_owned),
-            took,
-        }
+        TestCase { name, status, message: message.map(str::to_owned), took }
     };
-    TestSuite {
-        name: wire.name,
-        group: String::new(),
-        at: wire.timestamp,
-        cases: wire.cases.into_iter().map(case).collect(),
-    }
+    let cases = wire.cases.into_iter().map(case).collect();
+    TestSuite { name: wire.name, group: String::new(), at: wire.timestamp, cases }
 }
 
 #[cfg(test)]
@@ -74,7 +71,7 @@ mod tests {
     fn a_report_has_the_stated_counts_and_the_listed_tests() {
         let report = read(
             wire::decode(
-                br#"{"failCount":1,"skipCount":1,"passCount":2,"suites":[{"name":"s","timestamp":"2026-11-27T10:00:00","cases":[
+                br#"{"failCount":1,"skipCount":1,"passCount":2,"suites":[{"name":"(r.xml)","timestamp":"2026-11-27T10:00:00","cases":[
                     {"className":"c","name":"t1","status":"PASSED","duration":0.25},
                     {"className":"c","name":"t2","status":"REGRESSION","errorDetails":"\n boom\nmore"},
                     {"name":"t3","status":"SKIPPED","skippedMessage":"not today"}, null]}]}"#,
@@ -87,6 +84,13 @@ mod tests {
         assert_eq!((cases[1].name.as_str(), cases[1].message.as_deref()), ("c.t2", Some(" boom")));
         assert_eq!((cases[2].name.as_str(), cases[2].status), ("t3", TestStatus::Skipped));
         assert_eq!(report.failures().count(), 1);
+        let named = read(
+            wire::decode(
+                br#"{"failCount":1,"suites":[{"name":"c","cases":[{"className":"c","name":"t","status":"FAILED"}]}]}"#,
+            )
+            .unwrap(),
+        );
+        assert_eq!(named.suites[0].cases[0].name, "t", "the suite is the class");
     }
 
     #[test]

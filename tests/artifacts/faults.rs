@@ -228,7 +228,10 @@ fn a_wrong_sum_is_no_file() {
     let done = call(&sim, &id).run();
     is_missing(&done, 13);
     let real = sim.build(&id).unwrap().artifacts[0].md5.clone().unwrap();
-    done.says(&format!("downloading Demo.ipa: the MD5 sum is {real}, not {}; gave up after 2 attempts", "0".repeat(32)));
+    done.says(&format!(
+        "downloading Demo.ipa: the MD5 sum is {real}, not {}; gave up after 2 attempts",
+        "0".repeat(32)
+    ));
     assert_eq!(stored(&sim).len(), 2, "twice in whole");
 
     let corrupt = |offset| storage(FaultKind::Corrupt { offset });
@@ -364,7 +367,12 @@ fn a_page_instead_of_a_file_is_no_file() {
         (page(Page::Home), 14, hint, 3),
         (Fault::page(Page::Sso).listener(Listener::Storage), 14, "sent an HTML page instead of the file", 3),
         (page(Page::Proxy), 10, "refused the request (HTTP 403)", 3),
-        (Fault::answer(200, r#"{"error": "FORBIDDEN"}"#).listener(Listener::Storage), 13, "announced a file of 22 bytes", 2),
+        (
+            Fault::answer(200, r#"{"error": "FORBIDDEN"}"#).listener(Listener::Storage),
+            13,
+            "announced a file of 22 bytes",
+            2,
+        ),
     ]);
 }
 

@@ -37,7 +37,10 @@ fn one_call_starts_follows_and_fetches() {
              "md5": sim.builds()[0].artifacts[1].md5, "sha256": null},
         ])
     );
-    assert_eq!(document["tests"], json!({"passed": 12, "failed": 0, "errored": 0, "skipped": 0, "failures": [], "junit": xml}));
+    assert_eq!(
+        document["tests"],
+        json!({"passed": 12, "failed": 0, "errored": 0, "skipped": 0, "failures": [], "junit": xml})
+    );
     assert!(fs::read_to_string(xml).unwrap().contains("<testsuites tests=\"12\""));
     assert_eq!(sim.counters().leaked_credentials, 0);
 }

@@ -52,7 +52,7 @@ fn they_are_listed_and_chosen_by_name_or_path() {
     Call::new(&sim, &["artifacts", "pipe#1", "--match", "*.zip", "--allow-none"])
         .run()
         .ends(0)
-        .says("no artifact of Jenkins build pipe#1 matches");
+        .says("no matching artifact of Jenkins build pipe#1");
     let by_variable =
         Call::new(&sim, &["artifacts", "pipe#lastBuild", "--list"]).env("CIBRIDGE_ARTIFACTS", "*.bin\n*.dat");
     assert_eq!(by_variable.run().ends(0).stdout, "-\t-\tout/a b/app.bin\n-\t-\tout/wrong.dat\n");
@@ -137,7 +137,7 @@ fn credentials_stay_at_their_origin() {
 }
 
 #[test]
-fn a_path_that_leads_elsewhere_is_no_artifact() {
+fn a_path_that_leads_elsewhere_is_refused() {
     let evil = JenkinsPlan {
         build_patch: json!({"artifacts": [{"fileName": "x", "relativePath": "../../x"}]}),
         ..JenkinsPlan::default()
@@ -146,7 +146,10 @@ fn a_path_that_leads_elsewhere_is_no_artifact() {
     ended(&sim);
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("inner");
-    Call::new(&sim, &["artifacts", "pipe#1", "--dir", inner.to_str().unwrap()]).run().ends(11).says("has no artifacts");
+    Call::new(&sim, &["artifacts", "pipe#1", "--dir", inner.to_str().unwrap()])
+        .run()
+        .ends(12)
+        .says("its path leads elsewhere");
     assert!(!folder.path().join("x").exists());
 }
 

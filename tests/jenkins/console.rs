@@ -47,7 +47,7 @@ fn a_later_call_begins_where_an_earlier_one_ended() {
         JenkinsStep::text("three\n"),
     ]));
     let id = under_way(&sim);
-    let first = Call::new(&sim, &["console", "pipe#1"]).run().ends(0).says("the build goes on; --from ");
+    let first = Call::new(&sim, &["console", "pipe#1"]).run().ends(0).says("still running; --from ");
     let from = first.stderr.split("--from ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
     let child = Call::new(&sim, &["console", "pipe#1", "--follow", "--from", &from]).spawn();
     let looks = || sim.requests_to("GET", "/job/pipe/1/logText/progressiveHtml").len();
@@ -55,8 +55,7 @@ fn a_later_call_begins_where_an_earlier_one_ended() {
     until("a look", || looks() > before + 1);
     // Whoever looks on does not own the build, and can come back.
     child.terminate();
-    let cut =
-        child.wait().ends(143).says("it was left alone").says(&format!("--from {from} shows what comes after this"));
+    let cut = child.wait().ends(143).says("left running").says(&format!("--from {from} shows what comes after this"));
     assert_eq!((cut.stdout.as_str(), sim.jenkins_runs()[0].stops), ("", 0));
     sim.move_jenkins_run(id, JenkinsMove::Release);
     sim.move_jenkins_run(id, JenkinsMove::End);
@@ -153,7 +152,7 @@ fn the_document_goes_alone_to_stdout() {
     assert_eq!((&document["outcome"], &document["build"]["id"]), (&json!("failed"), &json!("pipe#1")));
     assert_eq!(Call::new(&sim, &["console", "pipe#1", "--json"]).run().ends(0).json()["outcome"], "success");
     Call::new(&sim, &["console", "pipe#2"]).run().ends(11);
-    Call::new(&sim, &["console", "pipe"]).run().ends(2).says("names no build");
+    Call::new(&sim, &["console", "pipe"]).run().ends(2).says("not a build");
 }
 
 #[test]
@@ -168,6 +167,6 @@ fn a_log_goes_on_after_a_restart() {
     let before = looks();
     until("a look after it", || looks() > before);
     sim.move_jenkins_run(id, JenkinsMove::Release);
-    let run = child.wait().ends(0).says("the controller was restarted meanwhile");
+    let run = child.wait().ends(0).says("the controller was restarted; still waiting");
     assert_eq!(run.stdout, sim.jenkins_console("pipe", 1));
 }

@@ -28,7 +28,7 @@ fn a_question_is_met_as_the_call_says() {
         Call::new(&sim, &["trigger", "pipe", "--wait", "--on-input", what])
             .run()
             .ends(code)
-            .says("the build asks: \"deploy?\" (id Ask)")
+            .says("the build asks \"deploy?\" (input Ask)")
             .says(part);
         let run = sim.jenkins_runs()[0].clone();
         assert_eq!((run.answers.len(), run.stops), (usize::from(what != "fail"), u32::from(what == "fail")));
@@ -50,14 +50,18 @@ fn a_waiting_call_tells_how_to_answer_and_goes_on_when_somebody_did() {
     let inputs = json!([{"id": "Ask", "message": "deploy?", "submitter": "dev", "parameters": parameters}]);
     assert_eq!(listed["inputs"], inputs);
     Call::new(&sim, &["input", "pipe#1", "--proceed", "--param", "WY=x"]).run().ends(12).says("did you mean WHY?");
-    Call::new(&sim, &["input", "pipe#1", "Other", "--proceed"]).run().ends(11).says("does not ask Other");
+    Call::new(&sim, &["input", "pipe#1", "Other", "--proceed"]).run().ends(11).says("has no pending input Other");
     Call::new(&sim, &["input", "pipe#1", "--proceed", "--abort"]).run().ends(2);
     let answer = Call::new(&sim, &["input", "pipe#1", "Ask", "--proceed", "--param", "WHY=be cause ü=1"]);
-    answer.env("CIBRIDGE_PARAM", "ignored, as the flag wins").run().ends(0).says("input Ask was answered: proceed");
+    answer
+        .env("CIBRIDGE_PARAM", "ignored, as the flag wins")
+        .run()
+        .ends(0)
+        .says("answered input Ask of Jenkins build pipe#1: proceed");
     child.wait().ends(0).says("to be answered by dev").says("`cibridge jenkins input pipe#1 Ask --proceed`");
     assert_eq!(sim.jenkins_runs()[0].answers[0].parameters, json!({"WHY": "be cause ü=1", "FORCE": false}));
-    Call::new(&sim, &["input", "pipe#1", "--abort"]).run().ends(11).says("asks nothing");
-    Call::new(&sim, &["input", "pipe#1"]).run().ends(0).says("build pipe#1 asks nothing");
+    Call::new(&sim, &["input", "pipe#1", "--abort"]).run().ends(11).says("has no pending input");
+    Call::new(&sim, &["input", "pipe#1"]).run().ends(0).says("build pipe#1 has no pending input");
 }
 
 #[test]
@@ -69,19 +73,32 @@ fn who_may_not_answer_is_told_why() {
     proceed().user("viewer", JENKINS_VIEWER_TOKEN).run().ends(10).says("user viewer lacks the permission Job/Build");
     proceed().user("admin", JENKINS_ADMIN_TOKEN).run().ends(0);
     assert_eq!(sim.jenkins_runs()[0].answers[0].user, "admin");
-    // A call that was to answer, and may not, ends; it must not wait for ever.
+}
+
+/// A wait ends when the build does, or when a limit passes: somebody else may answer.
+#[test]
+fn a_wait_that_may_not_answer_waits_for_somebody_who_may() {
     let sim = planned(asking(ask().submitter("boss")));
-    Call::new(&sim, &["trigger", "pipe", "--wait", "--on-input", "proceed"])
-        .run()
-        .ends(12)
-        .says("You need to be boss to submit this.");
+    let child = Call::new(&sim, &["trigger", "pipe", "--wait", "--on-input", "proceed"]).spawn();
+    let refused = || sim.requests_to("POST", "/job/pipe/1/input/").len();
+    until("the refusal", || refused() == 1);
+    Call::new(&sim, &["input", "pipe#1", "--proceed"]).user("admin", JENKINS_ADMIN_TOKEN).run().ends(0);
+    child
+        .wait()
+        .ends(0)
+        .says("could not be answered: You need to be boss to submit this.")
+        .says("waiting for somebody");
+    assert_eq!(refused(), 2, "it was not tried again and again");
 }
 
 #[test]
 fn an_abort_needs_no_values() {
     let sim = planned(asking(ask()));
     let id = under_way(&sim);
-    Call::new(&sim, &["input", "pipe#1", "--abort"]).run().ends(0).says("answered: abort");
+    Call::new(&sim, &["input", "pipe#1", "--abort"])
+        .run()
+        .ends(0)
+        .says("answered input Ask of Jenkins build pipe#1: abort");
     sim.move_jenkins_run(id, JenkinsMove::End);
     Call::new(&sim, &["wait", "pipe#1"]).run().ends(4);
 }

@@ -57,11 +57,7 @@ fn an_address_alone_names_the_controller_and_another_controller_is_refused() {
         .ends(0);
     let other = "http://127.0.0.1:1/job/plain/";
     Call::new(&sim, &["trigger", other]).run().ends(2).says("on http://127.0.0.1:1, but this call is about");
-    Call::new(&sim, &["trigger", "plain"])
-        .without("CIBRIDGE_JENKINS_URL")
-        .run()
-        .ends(2)
-        .says("missing controller URL");
+    Call::new(&sim, &["trigger", "plain"]).without("CIBRIDGE_JENKINS_URL").run().ends(2).says("missing controller URL");
 }
 
 #[test]

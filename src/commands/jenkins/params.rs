@@ -54,6 +54,7 @@ fn kind(definition: &ParameterDefinition) -> String {
         ParameterKind::Boolean => "boolean".to_owned(),
         ParameterKind::Choice(choices) => format!("choice of {}", choices.join(" | ")),
         ParameterKind::File => "file".to_owned(),
+        ParameterKind::Password => "password".to_owned(),
         ParameterKind::Other => definition.type_name.clone(),
     }
 }
