@@ -51,7 +51,7 @@ fn the_value_of_a_variable_is_masked_in_every_output() {
         secret.lines().fold(call, Call::secret)
     };
     let done = call("codemagic trigger --wait --poll-interval 20ms --json -v").run();
-    done.code(1).says("\n+ echo ********\n+ echo ********\n+ echo ********\n---\n");
+    done.code(1).says("\n| + echo ********\n| + echo ********\n| + echo ********\n");
     assert_eq!(done.json()["failure"]["log_tail"], json!(["+ echo ********", "+ echo ********", "+ echo ********"]));
     assert_eq!(sim.builds()[0].request.variables["TOKEN"], secret, "what is sent is the value itself");
     call("codemagic trigger --dry-run").run().code(0);
@@ -108,7 +108,7 @@ fn a_base_address_with_credentials_is_refused_without_repeating_them() {
         .secret("secret-pw")
         .run()
         .code(2)
-        .says("the URL holds a user name or password, which belongs into the credentials");
+        .says("--api-url: `https://codemagic.io/api/v3` contains a user name or password");
 }
 
 /// Arguments show in the list of processes; the environment of a process does not.

@@ -15,7 +15,7 @@ use crate::lifecycle::runtime::Runtime;
 use crate::lifecycle::watch::{Watch, WatchEnd};
 use crate::model::{Build, BuildFailure, Event};
 use crate::output;
-use crate::sanitize::sanitize;
+use crate::sanitize::{one_line, sanitize};
 
 /// The time for canceling when a signal ends the process: Jenkins kills five seconds after it asked, and the last line
 /// and the document still have to be written.
@@ -32,6 +32,9 @@ const SHUTDOWN_REFUSALS: u32 = 3;
 
 /// How long a Jenkins build may take to end after each of stop, term and kill, when a limit passed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The longest message of a service about the end of a build that is shown, in characters.
+const LONGEST_CAUSE: usize = 400;
 
 /// Builds that are canceled at once.
 const SIDE_BY_SIDE: usize = 64;
@@ -388,9 +391,10 @@ fn finished_badly<P: Provider>(
         let bad = document.steps.iter().find(|step| matches!(step.status.as_str(), "failed" | "unstable"));
         failure.step = bad.map(|step| step.name.clone());
     }
-    for line in failure.log_tail.iter_mut().chain(&mut failure.message) {
-        *line = crate::sanitize::sanitize(line);
+    for line in &mut failure.log_tail {
+        *line = sanitize(line);
     }
+    failure.message = failure.message.map(|message| one_line(&message, LONGEST_CAUSE));
     if !failure.log_tail.is_empty() && !watch.log_is_complete {
         let of = failure.step.as_ref().map(|step| format!("{} {step:?}", P::STEP));
         runtime.console.log_tail(&of.unwrap_or_else(|| build.title.clone()), &failure.log_tail);

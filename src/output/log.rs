@@ -146,11 +146,11 @@ impl LogPrinter {
         }
     }
 
-    /// Shows a last line without an end.
+    /// Shows a last line without an end, which gets one: something else may follow.
     pub fn end(&mut self) {
         let Self { console, target, stages_only, text } = self;
         let mut data = Vec::new();
-        text.finish(&mut |piece, _| show(console, *target, *stages_only, &mut data, piece, false));
+        text.finish(&mut |piece, ends| show(console, *target, *stages_only, &mut data, piece, ends));
         if !data.is_empty() {
             console.write_bytes(&data);
         }

@@ -55,7 +55,7 @@ fn wishes_are_checked_before_the_start() {
     }
     let call = Call::to(&sim, "codemagic trigger --wait --artifacts *.ipa");
     let taken = call.file("taken", "");
-    call.arg("--artifacts-dir").arg(taken.join("x")).run().code(16).says("cibridge: error: the folder ");
+    call.arg("--artifacts-dir").arg(taken.join("x")).run().code(16).says("cibridge: error: folder ");
     let call = Call::to(&sim, "codemagic trigger --wait");
     let folder = call.folder().to_owned();
     call.arg("--junit").arg(folder).run().code(16).says("cibridge: error: JUnit file ").says("is a folder, not a file");
@@ -75,8 +75,7 @@ fn artifacts_that_are_late_are_waited_for() {
     // It succeeded, and yet what was wished for is not there.
     let sim = leaving([file("Demo.ipa", 1000)]).start().unwrap();
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.aab").run();
-    done.code(11)
-        .says("matches '*.aab'\nhint: it has Demo.ipa (ipa); --allow-none (allowNone in a Jenkinsfile) accepts it\n");
+    done.code(11).says("no artifact of Codemagic build 1 matches '*.aab'\nhint: it has Demo.ipa (ipa); --allow-none (allowNone in a Jenkinsfile) accepts it\n");
     assert_eq!(done.document()["outcome"], "refused");
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.aab --allow-none").run();
     done.code(0).says("matches '*.aab'\n");

@@ -61,9 +61,9 @@ fn all_logs_are_printed_in_their_order_with_a_head_for_each() {
     assert_eq!(
         done.document()["logs"],
         json!([
-            {"step": "Fetch", "status": "success", "bytes": 8},
-            {"step": "Build ipa", "status": "failed", "bytes": 19},
-            {"step": "Fetch", "status": "skipped", "bytes": 6},
+            {"step": "Fetch", "status": "success", "bytes": 8, "path": null},
+            {"step": "Build ipa", "status": "failed", "bytes": 19, "path": null},
+            {"step": "Fetch", "status": "skipped", "bytes": 6, "path": null},
         ])
     );
 }
@@ -82,9 +82,9 @@ fn a_step_is_named_by_its_name_or_its_id() {
         logs(&sim, &id, "--step").arg(wanted).run().code(0).tells("").prints(text);
     }
     logs(&sim, &id, "--step").arg("Deploy").run().code(11).prints("").tells(
-        "cibridge: error: the step Deploy: the build has no such step\nhint: its steps: Fetch, Build ipa, Publishing, Fetch\n",
+        "cibridge: error: the build has no step \"Deploy\"\nhint: its steps: Fetch, Build ipa, Publishing, Fetch\n",
     );
-    logs(&sim, &id, "--step").arg("Publishing").run().code(11).says("the log of step Publishing: there is none");
+    logs(&sim, &id, "--step").arg("Publishing").run().code(11).says("step \"Publishing\" has no log");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn only_the_failed_ones_are_taken_when_asked() {
     let (sim, id) = with(simulator());
     logs(&sim, &id, "--failed").run().code(0).prints("").tells("no step of this build failed\n");
     let done = logs(&sim, &id, "--failed --step").arg("Build ipa").run();
-    done.code(11).says("the build has no such failed step");
+    done.code(11).says("the build has no failed step \"Build ipa\"");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn one_file_for_each_step() {
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", n + 1));
         assert_eq!((&document["logs"][n]["path"], &document["logs"][n]["bytes"]), (&json!(path), &json!(2)));
     }
-    logs(&sim, &id, "--json").run().code(2).says("--json: stdout cannot hold the document and the logs");
+    logs(&sim, &id, "--json").run().code(2).says("--json needs stdout for the document, where the logs would go");
 }
 
 /// Wherever the links are: on the step, on its parts, in the storage, behind a redirect, or nowhere.
@@ -127,15 +127,17 @@ fn logs_are_found_wherever_they_are() {
     }
 }
 
-/// On a console nothing steers the terminal; in a file every character of the text is as it came, with LF at line ends.
+/// What is printed or saved is text that steers no terminal; `--raw` keeps the bytes.
 #[test]
-fn a_file_has_the_bytes_and_a_console_clean_text() {
+fn logs_are_text_and_raw_logs_are_bytes() {
     let text = "\u{1b}[31mred\u{1b}[0m\r\nprogress 1\rprogress 2\n\ttab ü \u{202e}\nno end";
     let (sim, id) = with(simulator().plan(Plan { steps: vec![step("A", text)], ..Plan::default() }));
     logs(&sim, &id, "").run().code(0).prints("red\nprogress 1progress 2\n\ttab ü \nno end\n");
-    let done = saving(&sim, &id).run();
-    done.code(0);
-    assert_eq!(fs::read_to_string(files(&done.call).join("01-A.log")).unwrap(), text.replace("\r\n", "\n"));
+    for (raw, saved) in [("", "red\nprogress 1progress 2\n\ttab ü \nno end"), ("--raw", text)] {
+        let done = saving(&sim, &id).args(raw).run();
+        done.code(0);
+        assert_eq!(fs::read_to_string(files(&done.call).join("01-A.log")).unwrap(), saved);
+    }
 }
 
 /// A log that shows the key is not printed with it, nor saved.

@@ -245,7 +245,9 @@ fn an_end_that_is_past_or_absurd_is_refused_before_a_request() {
 fn what_everybody_may_open_is_named() {
     let (sim, id) = demo();
     share(&sim, &id, "").code(2).says("missing --match");
-    share(&sim, &id, "--match *.apk").code(11).says("matches '*.apk'\nhint: it has Demo.ipa (ipa)");
+    share(&sim, &id, "--match *.apk")
+        .code(11)
+        .says("no artifact of Codemagic build 1 matches '*.apk'\nhint: it has Demo.ipa (ipa)");
     sim.fault(Fault::patch(json!({"build": {"artefacts": null}})).path(&format!("/builds/{id}")).always());
     let done = share(&sim, &id, "--match *.ipa");
     done.code(11).says("artifact Demo.ipa: the legacy API does not list it");
