@@ -7,6 +7,9 @@ use crate::secret::Redactor;
 /// The longest line that is held back until its end is known, in bytes; a longer one comes in pieces.
 const LONGEST_LINE: usize = 64 * 1024;
 
+/// What stands for bytes that are no text.
+const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
+
 /// Turns a log that comes in chunks into lines of text that may be shown. A line longer than 64 KiB comes in pieces, and
 /// no secret is cut by the end of one.
 pub struct LogText {
@@ -15,7 +18,7 @@ pub struct LogText {
     sanitizer: Option<Sanitizer>,
     /// The beginning of a character.
     partial: Vec<u8>,
-    line: Vec<u8>,
+    text: Vec<u8>,
 }
 
 impl LogText {
@@ -26,42 +29,50 @@ impl LogText {
 
     /// The bytes as the service stores them; only secrets are masked.
     pub fn raw(redactor: &Redactor) -> Self {
-        Self { redactor: redactor.clone(), sanitizer: None, partial: Vec::new(), line: Vec::new() }
+        Self { redactor: redactor.clone(), sanitizer: None, partial: Vec::new(), text: Vec::new() }
     }
 
     /// Takes in a chunk. `take` gets each piece that is complete by now, without the line feed, and whether a line ends
     /// with it.
     pub fn push(&mut self, chunk: &[u8], take: &mut dyn FnMut(&[u8], bool)) {
-        for part in chunk.split_inclusive(|byte| *byte == b'\n') {
-            let (mut text, ends) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
-            while !text.is_empty() {
-                let (now, later) = text.split_at(text.len().min(LONGEST_LINE));
-                self.add(now);
-                text = later;
-                if self.line.len() > LONGEST_LINE {
-                    self.release(take);
+        for part in chunk.chunks(LONGEST_LINE) {
+            self.add(part);
+            if let Some(end) = memchr::memrchr(b'\n', &self.text) {
+                let rest = self.text.split_off(end + 1);
+                let lines = std::mem::replace(&mut self.text, rest);
+                // All lines at once: searching costs more for each than for all.
+                for line in self.redactor.redact_bytes(&lines).split_inclusive(|byte| *byte == b'\n') {
+                    take(line.strip_suffix(b"\n").unwrap_or(line), true);
                 }
             }
-            if ends {
-                self.end_line();
-                take(&self.redactor.redact_bytes(&self.line), true);
-                self.line.clear();
+            if self.text.len() > LONGEST_LINE {
+                self.release(take);
             }
         }
     }
 
     /// Hands out a last line without an end.
     pub fn finish(&mut self, take: &mut dyn FnMut(&[u8], bool)) {
-        self.end_line();
-        if !self.line.is_empty() {
-            take(&self.redactor.redact_bytes(&self.line), true);
-            self.line.clear();
+        if !std::mem::take(&mut self.partial).is_empty() {
+            self.text.extend_from_slice(REPLACEMENT);
         }
+        if !self.text.is_empty() {
+            take(&self.redactor.redact_bytes(&self.text), true);
+            self.text.clear();
+        }
+        self.sanitizer = self.sanitizer.map(|_| Sanitizer::default());
     }
 
-    /// Adds a part of a line.
+    /// Adds text as it is to be shown.
     fn add(&mut self, text: &[u8]) {
-        let Some(sanitizer) = &mut self.sanitizer else { return self.line.extend_from_slice(text) };
+        let Some(sanitizer) = &mut self.sanitizer else { return self.text.extend_from_slice(text) };
+        if self.partial.is_empty()
+            && *sanitizer == Sanitizer::default()
+            && text.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t'))
+        {
+            // Most of every log.
+            return self.text.extend_from_slice(text);
+        }
         let joined;
         let text = if self.partial.is_empty() {
             text
@@ -71,43 +82,34 @@ impl LogText {
         };
         let mut utf8 = [0; 4];
         for chunk in text.utf8_chunks() {
-            for character in chunk.valid().chars().filter(|character| sanitizer.keeps(*character)) {
-                self.line.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
+            for character in chunk.valid().chars() {
+                if sanitizer.keeps(character) || character == '\n' {
+                    self.text.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
+                }
             }
             let invalid = chunk.invalid();
-            if !invalid.is_empty()
-                && text.ends_with(invalid)
-                && std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none())
-            {
+            let is_cut = std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
+            if is_cut && text.ends_with(invalid) {
                 self.partial = invalid.to_vec();
             } else if !invalid.is_empty() {
-                self.line.extend_from_slice("\u{fffd}".as_bytes());
+                self.text.extend_from_slice(REPLACEMENT);
             }
         }
     }
 
     /// Hands out as much of a long line as can hold no part of a secret.
     fn release(&mut self, take: &mut dyn FnMut(&[u8], bool)) {
-        let mut end = match self.redactor.safe_end(&self.line) {
+        let mut end = match self.redactor.safe_end(&self.text) {
             // A secret as long as this line: it is masked by its lines and beginnings, if at all.
-            0 if self.line.len() > 16 * LONGEST_LINE => self.line.len(),
+            0 if self.text.len() > 16 * LONGEST_LINE => self.text.len(),
             end => end,
         };
-        while self.sanitizer.is_some() && end > 0 && self.line.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
+        while self.sanitizer.is_some() && end > 0 && self.text.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
             end -= 1;
         }
         if end > 0 {
-            take(&self.redactor.redact_bytes(&self.line[..end]), false);
-            self.line.drain(..end);
-        }
-    }
-
-    fn end_line(&mut self) {
-        if !std::mem::take(&mut self.partial).is_empty() {
-            self.line.extend_from_slice("\u{fffd}".as_bytes());
-        }
-        if let Some(sanitizer) = &mut self.sanitizer {
-            sanitizer.keeps('\n');
+            take(&self.redactor.redact_bytes(&self.text[..end]), false);
+            self.text.drain(..end);
         }
     }
 }
@@ -235,7 +237,7 @@ mod tests {
             let mut bytes = 0;
             for _ in 0..5_000 {
                 text.push(&[b'x'; 1000], &mut |piece, _| bytes += piece.len());
-                assert!(text.line.capacity() <= 4 * LONGEST_LINE);
+                assert!(text.text.capacity() <= 4 * LONGEST_LINE);
             }
             text.finish(&mut |piece, _| bytes += piece.len());
             assert_eq!(bytes, 5_000_000);

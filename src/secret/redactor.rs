@@ -6,9 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use memchr::memmem::Finder;
 
-use super::spelling::{DECODERS, View};
+use super::spelling::{DECODERS, FORM, View};
 use super::{CUT, MASK, Secret};
 use crate::sanitize::sanitize;
 
@@ -16,14 +15,11 @@ use crate::sanitize::sanitize;
 const LONG: usize = 6;
 
 /// Secrets of this many bytes and fewer than [`LONG`] are masked where they stand alone: within other words they would
-/// eat normal text. Shorter ones are no secrets.
+/// eat normal text. Shorter ones are no secrets. As many bytes of a secret are masked where a text was cut off.
 const SHORT: usize = 4;
 
 /// Short values that say nothing, and that normal text is full of.
 const WORDS: [&str; 4] = ["true", "false", "null", "none"];
-
-/// The shortest beginning of a secret that is masked where a text was cut off.
-const BEGINNING: usize = 4;
 
 /// The longest text that is searched as a whole; a longer one is searched line by line.
 const WHOLE: usize = 256 * 1024;
@@ -44,12 +40,45 @@ const DEPTH: u8 = 2;
 ///
 /// Clones share the secrets: there is one set of them in a process.
 #[derive(Clone, Default)]
-pub struct Redactor(Arc<RwLock<Vec<Needle>>>);
+pub struct Redactor(Arc<RwLock<Needles>>);
 
-struct Needle {
-    finder: Finder<'static>,
-    /// Whether it counts only where it stands alone.
-    alone: bool,
+/// What is searched for.
+#[derive(Default)]
+struct Needles {
+    /// At least [`SHORT`] bytes each.
+    all: Vec<Vec<u8>>,
+    longest: usize,
+    /// Whether one of them has a space.
+    have_spaces: bool,
+    /// Which four bytes begin one of them, by their hash. One look at each place of a text serves all needles.
+    beginnings: Beginnings,
+}
+
+struct Beginnings([u64; 1024]);
+
+impl Default for Beginnings {
+    fn default() -> Self {
+        Self([0; 1024])
+    }
+}
+
+impl Beginnings {
+    fn add(&mut self, needle: &[u8]) {
+        if let Some((word, bit)) = needle.first_chunk().map(Self::place) {
+            self.0[word] |= bit;
+        }
+    }
+
+    fn may_begin(&self, text: &[u8; SHORT]) -> bool {
+        let (word, bit) = Self::place(text);
+        self.0[word] & bit != 0
+    }
+
+    fn place(beginning: &[u8; SHORT]) -> (usize, u64) {
+        // The upper half of a product with the golden ratio is a good hash of its factor (Knuth, 6.4).
+        let hash = u32::from_le_bytes(*beginning).wrapping_mul(0x9e37_79b9) >> 16;
+        (hash as usize / 64, 1 << (hash % 64))
+    }
 }
 
 impl Redactor {
@@ -71,9 +100,12 @@ impl Redactor {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for needle in needles {
             let useful = needle.len() >= SHORT && !WORDS.contains(&needle.as_str());
-            if useful && !known.iter().any(|known| known.finder.needle() == needle.as_bytes()) {
-                let alone = needle.len() < LONG;
-                known.push(Needle { finder: Finder::new(needle.as_bytes()).into_owned(), alone });
+            let needle = needle.into_bytes();
+            if useful && !known.all.contains(&needle) {
+                known.longest = known.longest.max(needle.len());
+                known.have_spaces |= needle.contains(&b' ');
+                known.beginnings.add(&needle);
+                known.all.push(needle);
             }
         }
     }
@@ -106,8 +138,7 @@ impl Redactor {
     /// The end of the part of a growing text that is safe to show: no secret begins in it and ends behind it, whatever
     /// follows. It is zero only if the text is shorter than the longest spelling of a secret.
     pub fn safe_end(&self, text: &[u8]) -> usize {
-        let longest = self.needles().iter().map(|needle| needle.finder.needle().len()).max().unwrap_or_default();
-        let end = text.len().saturating_sub(longest * LONGEST_SPELLING);
+        let end = text.len().saturating_sub(self.needles().longest * LONGEST_SPELLING);
         match self.find(text).into_iter().find(|secret| secret.start < end && end < secret.end) {
             Some(secret) => secret.end,
             None => end,
@@ -118,19 +149,20 @@ impl Redactor {
     fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
         let needles = self.needles();
         let mut found = Vec::new();
-        if needles.is_empty() {
+        if needles.all.is_empty() {
             return found;
         }
-        if text.len() <= WHOLE {
-            search(&needles, &View::new(text), 0, &mut found);
-        } else {
-            let mut start = 0;
-            for line in text.split_inclusive(|byte| *byte == b'\n') {
-                let before = found.len();
-                search(&needles, &View::new(line), 0, &mut found);
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        let mut start = 0;
+        for part in if text.len() <= WHOLE { vec![text] } else { lines.collect() } {
+            let before = found.len();
+            search(&needles, &View::new(part), 0, false, &mut found);
+            if found.len() > before {
+                found.truncate(before);
+                search(&needles, &View::new(part), 0, true, &mut found);
                 found[before..].iter_mut().for_each(|secret| *secret = secret.start + start..secret.end + start);
-                start += line.len();
             }
+            start += part.len();
         }
         found.sort_by_key(|secret| (secret.start, secret.end));
         let mut merged: Vec<Range<usize>> = Vec::new();
@@ -143,7 +175,7 @@ impl Redactor {
         merged
     }
 
-    fn needles(&self) -> RwLockReadGuard<'_, Vec<Needle>> {
+    fn needles(&self) -> RwLockReadGuard<'_, Needles> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -175,60 +207,61 @@ fn encoded(text: &[u8]) -> Vec<String> {
     forms
 }
 
-/// Searches a text and what it decodes to.
-fn search(needles: &[Needle], view: &View, depth: u8, found: &mut Vec<Range<usize>>) {
-    scan(needles, view, found);
-    let shown = view.shown();
+/// Searches a text and what it decodes to. Without `with_source` what is found only says that there is something.
+fn search(needles: &Needles, view: &View, depth: u8, with_source: bool, found: &mut Vec<Range<usize>>) {
+    scan(needles, view, SHORT, found);
+    find_beginnings(needles, view, found);
+    let shown = view.shown(with_source);
     if let Some(shown) = &shown {
-        scan(needles, shown, found);
+        scan(needles, shown, SHORT, found);
+        find_beginnings(needles, shown, found);
     }
-    if let Some(dense) = shown.as_ref().unwrap_or(view).dense() {
-        find_each(needles.iter().filter(|needle| needle.finder.needle().len() >= WRAPPED), &dense, found);
+    let view = shown.as_ref().unwrap_or(view);
+    if let Some(dense) = view.dense(with_source).filter(|_| needles.longest >= WRAPPED) {
+        scan(needles, &dense, WRAPPED, found);
     }
     if depth < DEPTH {
-        let view = shown.as_ref().unwrap_or(view);
-        for decoder in DECODERS {
-            if let Some(decoded) = view.decode(decoder) {
-                search(needles, &decoded, depth + 1, found);
+        for decoder in DECODERS.into_iter().chain(needles.have_spaces.then_some(FORM)) {
+            if let Some(decoded) = view.decode(decoder, with_source) {
+                search(needles, &decoded, depth + 1, with_source, found);
             }
         }
     }
 }
 
-fn scan(needles: &[Needle], view: &View, found: &mut Vec<Range<usize>>) {
-    find_each(needles.iter(), view, found);
-    let text = view.bytes.as_slice();
-    let mut utf8 = [0; 4];
-    for cut in memchr::memmem::find_iter(text, CUT.encode_utf8(&mut utf8)) {
-        found.extend(beginning(needles, &text[..cut]).map(|start| view.source(start..cut)));
-    }
-}
-
-fn find_each<'a>(needles: impl Iterator<Item = &'a Needle>, view: &View, found: &mut Vec<Range<usize>>) {
-    let text = view.bytes.as_slice();
-    for needle in needles {
-        let length = needle.finder.needle().len();
-        for start in needle.finder.find_iter(text) {
-            let end = start + length;
-            if !needle.alone || stands_alone(text, start..end) {
+/// Searches for the needles of at least `shortest` bytes.
+fn scan(needles: &Needles, view: &View, shortest: usize, found: &mut Vec<Range<usize>>) {
+    let text = &*view.bytes;
+    for (start, beginning) in text.windows(SHORT).enumerate() {
+        let may_begin = beginning.first_chunk().is_some_and(|beginning| needles.beginnings.may_begin(beginning));
+        if !may_begin {
+            continue;
+        }
+        for needle in needles.all.iter().filter(|needle| needle.len() >= shortest && text[start..].starts_with(needle))
+        {
+            let end = start + needle.len();
+            if needle.len() >= LONG || stands_alone(text, start..end) {
                 found.push(view.source(start..end));
             }
         }
     }
 }
 
-/// Where the beginning of a secret stands at the end of a text that was cut off, maybe within an encoded character.
-fn beginning(needles: &[Needle], text: &[u8]) -> Option<usize> {
-    let tail = text.len().saturating_sub(LONGEST_SPELLING);
-    let escape = text[tail..].iter().rposition(|byte| matches!(byte, b'%' | b'\\' | b'&')).map(|at| tail + at);
-    [Some(text.len()), escape].into_iter().flatten().find_map(|end| {
-        let starts = needles.iter().filter_map(|needle| {
-            let needle = needle.finder.needle();
-            let length = (BEGINNING..needle.len()).rev().find(|length| text[..end].ends_with(&needle[..*length]))?;
-            Some(end - length)
+/// Searches for beginnings of secrets where the text was cut off, maybe within an encoded character.
+fn find_beginnings(needles: &Needles, view: &View, found: &mut Vec<Range<usize>>) {
+    let text = &*view.bytes;
+    let mut utf8 = [0; 4];
+    for cut in memchr::memmem::find_iter(text, CUT.encode_utf8(&mut utf8)) {
+        let tail = cut.saturating_sub(LONGEST_SPELLING);
+        let escape = text[tail..cut].iter().rposition(|byte| matches!(byte, b'%' | b'\\' | b'&')).map(|at| tail + at);
+        let start = [Some(cut), escape].into_iter().flatten().find_map(|end| {
+            let beginnings = needles.all.iter().filter_map(|needle| {
+                (SHORT..needle.len()).rev().find(|length| text[..end].ends_with(&needle[..*length]))
+            });
+            Some(end - beginnings.max()?)
         });
-        starts.min()
-    })
+        found.extend(start.map(|start| view.source(start..cut)));
+    }
 }
 
 /// Whether no letter, digit or underscore stands beside a part of a text.

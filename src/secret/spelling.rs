@@ -3,61 +3,89 @@
 //! A secret is searched in the decoded text, so that every encoder's choice of what it escapes is covered. Each byte of
 //! a decoded text knows the bytes of the source that it came from. Pure.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::sanitize::Sanitizer;
 
 /// A text, possibly decoded.
 #[derive(Debug, Clone)]
-pub(super) struct View {
+pub(super) struct View<'a> {
     /// The decoded bytes.
-    pub(super) bytes: Vec<u8>,
-    /// For each of them where its source begins and ends; nothing for the source itself.
-    source: Vec<(u32, u32)>,
+    pub(super) bytes: Cow<'a, [u8]>,
+    source: Source,
 }
 
-/// Reads one encoded character at the start of the text: its bytes, and the length of its encoded form.
-type Decoder = fn(&[u8]) -> Option<(Vec<u8>, usize)>;
+/// Where the bytes of a view come from.
+#[derive(Debug, Clone)]
+enum Source {
+    /// They are the source.
+    Itself,
+    /// Nobody asks: it is only to be seen whether there is a secret at all, which is nearly never so.
+    Unknown,
+    /// For each byte where its source begins and ends.
+    Known(Vec<(u32, u32)>),
+}
+
+/// Reads one encoded character at the start of the text: the character and the length of its encoded form.
+pub(super) type Decoder = fn(&[u8]) -> Option<(Decoded, usize)>;
+
+/// What one encoded character stands for.
+pub(super) enum Decoded {
+    /// One byte, maybe of a longer character.
+    Byte(u8),
+    /// A whole character.
+    Character(char),
+}
 
 /// The encodings, each with the byte that its encoded characters begin with.
-pub(super) const DECODERS: [(u8, Decoder); 4] =
-    [(b'%', percent), (b'+', plus_or_percent), (b'\\', backslash), (b'&', entity)];
+pub(super) const DECODERS: [(u8, Decoder); 3] = [(b'%', percent), (b'\\', backslash), (b'&', entity)];
 
-impl View {
+/// Percent-encoding where `+` is a space (`application/x-www-form-urlencoded`); it only matters for texts with spaces.
+pub(super) const FORM: (u8, Decoder) = (b'+', plus_or_percent);
+
+impl<'a> View<'a> {
     /// The source itself.
-    pub(super) fn new(text: &[u8]) -> Self {
-        Self { bytes: text.to_vec(), source: Vec::new() }
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        Self { bytes: Cow::Borrowed(text), source: Source::Itself }
     }
 
     /// The part of the source that a part of this text came from.
     pub(super) fn source(&self, part: Range<usize>) -> Range<usize> {
-        if self.source.is_empty() {
-            return part;
-        }
-        let from = self.source.get(part.start).map_or(0, |source| source.0);
-        let to = part.end.checked_sub(1).and_then(|last| self.source.get(last)).map_or(from, |source| source.1);
+        let Source::Known(source) = &self.source else { return part };
+        let from = source.get(part.start).map_or(0, |source| source.0);
+        let to = part.end.checked_sub(1).and_then(|last| source.get(last)).map_or(from, |source| source.1);
         from as usize..to as usize
     }
 
+    /// A text that is made of this one.
+    fn empty(&self, with_source: bool) -> View<'static> {
+        let source = if with_source { Source::Known(Vec::new()) } else { Source::Unknown };
+        View { bytes: Cow::Owned(Vec::with_capacity(self.bytes.len())), source }
+    }
+
     /// The text with the characters of one encoding decoded; nothing if it has none.
-    pub(super) fn decode(&self, (mark, decoder): (u8, Decoder)) -> Option<Self> {
-        if !self.bytes.contains(&mark) {
-            return None;
-        }
-        let mut decoded = Self { bytes: Vec::new(), source: Vec::new() };
+    pub(super) fn decode(&self, (mark, decoder): (u8, Decoder), with_source: bool) -> Option<View<'static>> {
+        memchr::memchr(mark, &self.bytes)?;
+        let mut decoded = self.empty(with_source);
         let mut at = 0;
         let mut changed = false;
-        while at < self.bytes.len() {
-            let (bytes, length) = match decoder(&self.bytes[at..]) {
-                Some(character) => {
-                    changed = true;
-                    character
-                }
-                None => (vec![self.bytes[at]], 1),
+        while let Some(byte) = self.bytes.get(at) {
+            let character = if byte.is_ascii_alphanumeric() { None } else { decoder(&self.bytes[at..]) };
+            let Some((character, length)) = character else {
+                decoded.push(*byte, self, at..at + 1);
+                at += 1;
+                continue;
             };
-            let length = length.min(self.bytes.len() - at);
-            for byte in bytes {
-                decoded.push(byte, self.source(at..at + length));
+            changed = true;
+            let part = at..at + length;
+            match character {
+                Decoded::Byte(byte) => decoded.push(byte, self, part),
+                Decoded::Character(character) => {
+                    let mut utf8 = [0; 4];
+                    let utf8 = character.encode_utf8(&mut utf8);
+                    utf8.bytes().for_each(|byte| decoded.push(byte, self, part.clone()));
+                }
             }
             at += length;
         }
@@ -65,27 +93,27 @@ impl View {
     }
 
     /// The text as it is seen: without control, format and undecodable characters, white space as single spaces.
-    /// Nothing if it is that already.
-    pub(super) fn shown(&self) -> Option<Self> {
-        let plain = |byte: &u8| matches!(byte, 0x20..0x7f);
-        if self.bytes.iter().all(plain) && !self.bytes.windows(2).any(|pair| pair == b"  ") {
+    /// Nothing if it is that already, but for the ends of lines.
+    pub(super) fn shown(&self, with_source: bool) -> Option<View<'static>> {
+        let plain = |byte: &u8| matches!(byte, 0x20..0x7f | b'\n');
+        if self.bytes.iter().all(plain) && memchr::memmem::find(&self.bytes, b"  ").is_none() {
             return None;
         }
-        let mut shown = Self { bytes: Vec::new(), source: Vec::new() };
+        let mut shown = self.empty(with_source);
         let mut sanitizer = Sanitizer::default();
         let mut at = 0;
         for chunk in self.bytes.utf8_chunks() {
             for character in chunk.valid().chars() {
                 let length = character.len_utf8();
                 let kept = sanitizer.keeps(character);
-                if character.is_whitespace() {
+                if character.is_ascii_graphic() && kept {
+                    shown.push(self.bytes[at], self, at..at + 1);
+                } else if character.is_whitespace() {
                     if shown.bytes.last() != Some(&b' ') {
-                        shown.push(b' ', self.source(at..at + length));
+                        shown.push(b' ', self, at..at + length);
                     }
                 } else if kept {
-                    for byte in at..at + length {
-                        shown.push(self.bytes[byte], self.source(byte..byte + 1));
-                    }
+                    (at..at + length).for_each(|byte| shown.push(self.bytes[byte], self, byte..byte + 1));
                 }
                 at += length;
             }
@@ -94,39 +122,40 @@ impl View {
         Some(shown)
     }
 
-    /// A text that is shown, without its spaces. Nothing if it has none.
-    pub(super) fn dense(&self) -> Option<Self> {
-        if !self.bytes.contains(&b' ') {
-            return None;
-        }
-        let mut dense = Self { bytes: Vec::new(), source: Vec::new() };
-        for (at, byte) in self.bytes.iter().enumerate().filter(|(_, byte)| **byte != b' ') {
-            dense.push(*byte, self.source(at..at + 1));
+    /// A text that is shown, without spaces and ends of lines. Nothing if it has none.
+    pub(super) fn dense(&self, with_source: bool) -> Option<View<'static>> {
+        memchr::memchr2(b' ', b'\n', &self.bytes)?;
+        let mut dense = self.empty(with_source);
+        for (at, byte) in self.bytes.iter().enumerate().filter(|(_, byte)| !matches!(byte, b' ' | b'\n')) {
+            dense.push(*byte, self, at..at + 1);
         }
         Some(dense)
     }
 
-    fn push(&mut self, byte: u8, source: Range<usize>) {
-        self.bytes.push(byte);
-        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        self.source.push((offset(source.start), offset(source.end)));
+    /// Adds a byte that comes from a part of another view.
+    fn push(&mut self, byte: u8, from: &View, part: Range<usize>) {
+        self.bytes.to_mut().push(byte);
+        if let Source::Known(source) = &mut self.source {
+            let part = from.source(part);
+            let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+            source.push((offset(part.start), offset(part.end)));
+        }
     }
 }
 
 /// `%2F` or `%2f`.
-fn percent(text: &[u8]) -> Option<(Vec<u8>, usize)> {
+fn percent(text: &[u8]) -> Option<(Decoded, usize)> {
     let [b'%', high, low, ..] = text else { return None };
     let digit = |byte: u8| char::from(byte).to_digit(16);
-    Some((vec![u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?], 3))
+    Some((Decoded::Byte(u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?), 3))
 }
 
-/// The same where `+` is a space (`application/x-www-form-urlencoded`).
-fn plus_or_percent(text: &[u8]) -> Option<(Vec<u8>, usize)> {
-    if text.first() == Some(&b'+') { Some((vec![b' '], 1)) } else { percent(text) }
+fn plus_or_percent(text: &[u8]) -> Option<(Decoded, usize)> {
+    if text.first() == Some(&b'+') { Some((Decoded::Byte(b' '), 1)) } else { percent(text) }
 }
 
 /// `\/`, `\n`, `\u0026` with surrogate pairs, `\x26`: JSON, JavaScript and the `repr` of Python.
-fn backslash(text: &[u8]) -> Option<(Vec<u8>, usize)> {
+fn backslash(text: &[u8]) -> Option<(Decoded, usize)> {
     let [b'\\', kind, rest @ ..] = text else { return None };
     let hexadecimal =
         |text: &[u8], digits: usize| u32::from_str_radix(std::str::from_utf8(text.get(..digits)?).ok()?, 16).ok();
@@ -147,21 +176,21 @@ fn backslash(text: &[u8]) -> Option<(Vec<u8>, usize)> {
         b'"' | b'\'' | b'\\' | b'/' => (u32::from(*kind), 2),
         _ => return None,
     };
-    Some((char::from_u32(code)?.to_string().into_bytes(), length))
+    Some((Decoded::Character(char::from_u32(code)?), length))
 }
 
 /// `&amp;`, `&#38;` or `&#x26;`.
-fn entity(text: &[u8]) -> Option<(Vec<u8>, usize)> {
+fn entity(text: &[u8]) -> Option<(Decoded, usize)> {
     const LONGEST: usize = 12;
-    let end = text.iter().take(LONGEST).position(|byte| *byte == b';')?;
-    let name = std::str::from_utf8(text[..end].strip_prefix(b"&")?).ok()?;
+    let name = text.strip_prefix(b"&")?;
+    let end = name.iter().take(LONGEST).position(|byte| *byte == b';')?;
+    let name = std::str::from_utf8(&name[..end]).ok()?;
     let character = match name.strip_prefix('#') {
         Some(number) => char::from_u32(match number.strip_prefix(['x', 'X']) {
             Some(digits) => u32::from_str_radix(digits, 16).ok()?,
             None => number.parse().ok()?,
-        })?
-        .to_string(),
-        None => quick_xml::escape::resolve_xml_entity(name)?.to_owned(),
+        })?,
+        None => quick_xml::escape::resolve_xml_entity(name)?.chars().next()?,
     };
-    Some((character.into_bytes(), end + 1))
+    Some((Decoded::Character(character), end + 2))
 }

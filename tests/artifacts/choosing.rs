@@ -121,7 +121,7 @@ fn a_folder_that_cannot_be_is_refused_first() {
     let call = Call::to(&sim, "codemagic artifacts").arg(&id);
     let taken = call.file("taken", "a file");
     let done = call.arg("--dir").arg(taken.join("below")).run();
-    done.code(16).says("cibridge: error: folder ").says("/taken is not a folder");
+    done.code(16).says("cibridge: error: the folder ").says("/taken is not a folder");
     assert_eq!(sim.requests().len(), 0);
     let deep = Call::to(&sim, "codemagic artifacts --type apk").arg(&id);
     let dir = deep.folder().join("a/b/c");
