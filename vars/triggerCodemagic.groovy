@@ -8,16 +8,20 @@ Map call(Map arguments = [:]) {
     if (arguments.builds != null) {
         return runAll(arguments)
     }
-    Map invocation = invocation(arguments)
+    Map invocation = invocation(withBranch(arguments))
     return cibridgeResult.conclude(invocation, runOne(invocation, null))
 }
 
 /** One start, for the helpers. */
 Map invocation(Map arguments) {
-    Map request = request(arguments, [appId: env.CODEMAGIC_APP_ID, workflowId: env.CODEMAGIC_WORKFLOW, idempotencyKey: env.CIBRIDGE_IDEMPOTENCY_KEY])
+    if (env.CHANGE_BRANCH && arguments.branch == env.BRANCH_NAME && arguments.branch != env.CHANGE_BRANCH) {
+        error("triggerCodemagic: branch '${arguments.branch}' is Jenkins' name of this pull request, not a branch of the repository. " +
+            'Leave branch out, or give branch: env.CHANGE_BRANCH.')
+    }
     return [
         step: 'triggerCodemagic', command: 'codemagic trigger', schema: schema(),
-        arguments: cibridgeArguments.withCommit('triggerCodemagic', arguments), request: request + branchOrTag(arguments),
+        arguments: cibridgeArguments.withCommit('triggerCodemagic', arguments),
+        request: request(arguments, [appId: env.CODEMAGIC_APP_ID, workflowId: env.CODEMAGIC_WORKFLOW, idempotencyKey: env.CIBRIDGE_IDEMPOTENCY_KEY]),
         // What stands in the request file is taken from there and not from a variable that happens to be set.
         environment: ['CODEMAGIC_APP_ID=', 'CODEMAGIC_WORKFLOW=', 'CODEMAGIC_BRANCH=', 'CODEMAGIC_TAG=', 'CIBRIDGE_IDEMPOTENCY_KEY='],
     ]
@@ -31,17 +35,13 @@ Map runOne(Map invocation, Map group) {
     return cibridgeWait.start(invocation, cibridgeArguments.isOn(invocation.arguments.wait) ? 'end' : null, group)
 }
 
-/** The branch or tag to build: as given, by its variable, or what this Jenkins build itself is about. */
-Map branchOrTag(Map arguments) {
-    if (arguments.containsKey('branch') || arguments.containsKey('tag')) {
-        if (env.CHANGE_BRANCH && arguments.branch == env.BRANCH_NAME && arguments.branch != env.CHANGE_BRANCH) {
-            error("triggerCodemagic: branch '${arguments.branch}' is Jenkins' name of this pull request, not a branch of the repository. " +
-                'Leave branch out, or give branch: env.CHANGE_BRANCH.')
-        }
-        return cibridgeArguments.filled(branch: cibridgeArguments.text(arguments.branch), tag: cibridgeArguments.text(arguments.tag))
+/** The arguments with the branch or tag to build: as given, by its variable, or what this Jenkins build itself is about. */
+Map withBranch(Map arguments) {
+    if (hasBranch(arguments)) {
+        return arguments
     }
     if (env.CODEMAGIC_BRANCH || env.CODEMAGIC_TAG) {
-        return cibridgeArguments.filled(branch: env.CODEMAGIC_BRANCH, tag: env.CODEMAGIC_TAG)
+        return arguments + [branch: env.CODEMAGIC_BRANCH, tag: env.CODEMAGIC_TAG]
     }
     if (env.CHANGE_FORK) {
         error("triggerCodemagic: this pull request comes from the fork '${env.CHANGE_FORK}', and Codemagic builds branches of the app's own repository. " +
@@ -54,11 +54,16 @@ Map branchOrTag(Map arguments) {
         value = value.startsWith('origin/') ? value.substring(7) : value == 'detached' ? '' : value
     }
     if (!value) {
-        return [:]
+        return arguments
     }
     String kind = name == 'TAG_NAME' ? 'tag' : 'branch'
     echo("triggerCodemagic: building ${kind} '${value}' (from ${name})")
-    return [(kind): value]
+    return arguments + [(kind): value]
+}
+
+@NonCPS
+boolean hasBranch(Map arguments) {
+    return arguments.containsKey('branch') || arguments.containsKey('tag')
 }
 
 /** Several builds, some at a time: all results in order, and the worst of them decides. */
@@ -69,14 +74,15 @@ Map runAll(Map arguments) {
     }
     Map group = [next: 0, failed: false, results: [:]]
     List invocations = []
+    Map common = everyHasBranch(arguments.builds) ? arguments : withBranch(arguments)
     for (int n = 0; n < arguments.builds.size(); n++) {
         Map own = arguments.builds[n]
-        String common = cibridgeArguments.firstOf(own, ['builds', 'concurrency', 'failFast', 'propagate'])
-        if (common) {
-            error("triggerCodemagic: builds[${n}]: ${common} is about all builds, so it stands beside builds.")
+        String misplaced = cibridgeArguments.firstOf(own, ['builds', 'concurrency', 'failFast', 'propagate'])
+        if (misplaced) {
+            error("triggerCodemagic: builds[${n}]: ${misplaced} is about all builds, so it stands beside builds.")
         }
         cibridgeArguments.check("triggerCodemagic: builds[${n}]", own, schema())
-        invocations << invocation(merged(arguments, own, n))
+        invocations << invocation(merged(common, own, n))
     }
     boolean failFast = cibridgeArguments.isOn(arguments.failFast)
     Map lanes = [failFast: failFast]
@@ -120,6 +126,16 @@ List inOrder(Map group, int size) {
         results << (group.results['build ' + n] ?: cibridgeResult.ofFailFast(null, n < group.next ? 'canceled' : 'not_started'))
     }
     return results
+}
+
+@NonCPS
+boolean everyHasBranch(List builds) {
+    for (Object own in builds) {
+        if (!hasBranch(own)) {
+            return false
+        }
+    }
+    return true
 }
 
 /** The arguments of one of several builds: its own are stronger than the common ones, and maps are joined. */
@@ -176,7 +192,7 @@ Map schema() {
 }
 
 /**
- * The request file, without branch and tag. An argument that is given is stronger than its variable, even when it is
+ * The request file. An argument that is given is stronger than its variable, even when it is
  * null: then something went wrong in the Jenkinsfile, and the binary refuses the request.
  */
 @NonCPS
@@ -184,6 +200,8 @@ Map request(Map arguments, Map variables) {
     return cibridgeArguments.filled(
         app_id: cibridgeArguments.text(arguments.containsKey('appId') ? arguments.appId : variables.appId),
         workflow_id: cibridgeArguments.text(arguments.containsKey('workflowId') ? arguments.workflowId : variables.workflowId),
+        branch: cibridgeArguments.text(arguments.branch),
+        tag: cibridgeArguments.text(arguments.tag),
         labels: cibridgeArguments.textList(arguments.labels),
         instance_type: cibridgeArguments.text(arguments.instanceType),
         inputs: cibridgeArguments.plain(arguments.inputs),

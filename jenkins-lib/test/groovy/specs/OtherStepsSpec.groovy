@@ -130,6 +130,25 @@ class OtherStepsSpec extends LibrarySpecification {
     }
 
     @Unroll
+    def 'several builds: what the Jenkins build is about is said once (#builds)'() {
+        given:
+        jenkins.buildEnvironment.BRANCH_NAME = 'main'
+
+        when:
+        step("triggerCodemagic(appId: 'a', workflowId: 'w', builds: $builds, concurrency: 1)")
+
+        then:
+        branches == expected
+        jenkins.console.count { it == "triggerCodemagic: building branch 'main' (from BRANCH_NAME)" } == said
+
+        where:
+        builds                                       | expected       | said
+        "[[labels: 'x'], [labels: 'y']]"             | ['main'] * 2   | 1
+        "[[branch: 'x'], [labels: 'y']]"             | ['x', 'main']  | 1
+        "[[branch: 'x'], [tag: 'y']]"                | ['x', null]    | 0
+    }
+
+    @Unroll
     def 'several builds: refuses #arguments'() {
         when:
         step("triggerCodemagic(appId: 'a', workflowId: 'w', $arguments)")
