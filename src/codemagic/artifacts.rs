@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::json;
 
 use super::client::{Client, below, unusable};
-use super::errors::{About, failed};
+use super::errors::{About, failed, is_ambiguous};
 use super::reference::BuildId;
 use super::wire;
 use crate::error::{Error, ExitCode, RequestError};
@@ -70,8 +70,10 @@ impl Client {
     }
 
     /// Makes a link to an artifact that anyone may open until about `expires_at`. Its checksums must have been loaded:
-    /// only lasting links can be made public (codemagic-docs, `rest-api/artifacts.md`). Making it again gives another
-    /// link, and both are good.
+    /// only lasting links can be made public (codemagic-docs, `rest-api/artifacts.md`).
+    ///
+    /// Public links cannot be listed. Where the answer is lost, one that nobody knows may exist: it opens nothing that the
+    /// wanted link does not open, so another try is right, and the last one fails with code 15.
     pub fn create_public_link(
         &self,
         artifact: &RemoteArtifact,
@@ -86,13 +88,28 @@ impl Client {
         let address = below(link, "/public-url").map_err(RequestError::permanent)?;
         let seconds = expires_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let request = Request::new(Method::Post, address).header("accept", "application/json");
-        let response = self.exchange(&about, &request.json(&json!({ "expiresAt": seconds })))?;
+        let response = match self.http.send(&request.json(&json!({ "expiresAt": seconds }))) {
+            Ok(response) => response,
+            Err(fault) => {
+                let (retryable, is_lost) = (fault.is_retryable(), fault.sent);
+                let error = RequestError { error: fault.into_error(&about.doing), retryable, retry_after: None };
+                return Err(if is_lost { perhaps_shared(error, &about) } else { error });
+            }
+        };
         let answer = lenient::parse::<wire::PublicLinkAnswer>(&response.body).filter(|_| response.is_success());
         match answer.and_then(|answer| Some((answer.url.0?, answer.expires_at.0))) {
             Some((url, expires_at)) => Ok(PublicLink { url, expires_at: expires_at.as_deref().and_then(wire::time) }),
+            None if is_ambiguous(&response) => Err(perhaps_shared(failed(&about, &response), &about)),
             None => Err(failed(&about, &response)),
         }
     }
+}
+
+/// The error of a public link that may exist although its answer was lost.
+fn perhaps_shared(error: RequestError, about: &About) -> RequestError {
+    let why = format!("{}; {} may be public now, by a link that was not received", error.error.reason(), about.thing);
+    let hint = "run the command again for a link; the other one ends at the same time";
+    RequestError { error: error.error.with_code(ExitCode::Unknown, why).with_hint(hint), ..error }
 }
 
 /// The signed link in a newer list to the artifact that `old` is in an older one, whatever their orders. Of artifacts that

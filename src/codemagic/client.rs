@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::de::DeserializeOwned;
 
 use super::account::Account;
-use super::errors::{About, failed, refused};
+use super::errors::{About, failed, is_ambiguous, refused};
 use super::provider::SignedLinks;
 use super::reference::{AppId, BuildId};
 use super::request::{Api, TriggerRequest};
@@ -137,13 +137,11 @@ impl Client {
             attempt += 1;
             let (error, asked) = match self.http.send(&post) {
                 Ok(response) if response.status == 429 => (refused(&about, &response), response.retry_after()),
-                // A gateway that gave up waiting (408, nginx's 499) may have passed the request on.
-                Ok(response) if response.status >= 500 || matches!(response.status, 408 | 499) => {
-                    return Err(StartError::Ambiguous(refused(&about, &response)));
-                }
-                Ok(response) if response.is_success() && !response.is_html() => {
-                    let id = lenient::parse::<wire::StartAnswer>(&response.body).and_then(wire::StartAnswer::id);
-                    return id.ok_or_else(|| StartError::Ambiguous(refused(&about, &response)));
+                Ok(response) if is_ambiguous(&response) => {
+                    let id = lenient::parse::<wire::StartAnswer>(&response.body).filter(|_| response.is_success());
+                    return id
+                        .and_then(wire::StartAnswer::id)
+                        .ok_or_else(|| StartError::Ambiguous(refused(&about, &response)));
                 }
                 Ok(response) => return Err(StartError::NotStarted(refused(&about, &response))),
                 Err(fault) if fault.sent => return Err(StartError::Ambiguous(fault.into_error(&about.doing))),
@@ -208,7 +206,7 @@ impl Client {
         pairs.extend(named.into_iter().filter_map(|(name, value)| Some((name, value?))));
         pairs.extend(filter.labels.iter().map(|label| ("label", label.as_str())));
         let team = segment("team ID", team).map_err(RequestError::permanent)?;
-        let (mut found, mut cursor, mut seen) = (Vec::new(), None, HashSet::new());
+        let (mut found, mut cursor, mut known) = (Vec::new(), None, HashSet::new());
         for _ in 0..MOST_PAGES {
             let pairs = pairs.iter().copied().chain(cursor.as_deref().map(|cursor| ("cursor", cursor)));
             let address = self.v3(&format!("/teams/{team}/builds{}", query(pairs)));
@@ -217,14 +215,17 @@ impl Client {
             let before = found.len();
             for build in page.data.entries {
                 let Some(snapshot) = build.snapshot(now) else { continue };
+                if !known.insert(snapshot.build.id.clone()) {
+                    continue;
+                }
                 let last = enough(&snapshot);
                 found.push(snapshot);
                 if last || found.len() == limit {
                     return Ok(found);
                 }
             }
-            // A page that brings nothing, or a cursor that was there already, leads nowhere.
-            cursor = page.cursor.0.filter(|cursor| found.len() > before && seen.insert(cursor.clone()));
+            // After a page that brings nothing new the list repeats itself.
+            cursor = page.cursor.0.filter(|_| found.len() > before);
             if cursor.is_none() {
                 break;
             }

@@ -44,6 +44,15 @@ pub(super) fn failed(about: &About, response: &Response) -> RequestError {
     RequestError { error: refused(about, response), retryable, retry_after: response.retry_after() }
 }
 
+/// Whether a request that acts may have been carried out in spite of this answer: the service failed, a gateway gave up
+/// waiting for it (408, nginx's 499), or the answer is none.
+pub(super) fn is_ambiguous(response: &Response) -> bool {
+    match response.status {
+        408 | 499 | 500.. => true,
+        _ => response.is_success() && !response.is_html(),
+    }
+}
+
 /// The answer, or `None` for what this key may not read and for what the service does not have.
 pub(super) fn optional<T>(result: Result<T, RequestError>) -> Result<Option<T>, RequestError> {
     match result {

@@ -134,7 +134,7 @@ impl Client {
             at_line_start = ends;
         };
         let Ok(mut stream) = self.http.stream(&Request::new(Method::Get, url.clone())) else { return Vec::new() };
-        if stream.status != 200 || is_html(&stream) {
+        if stream.status != 200 || wrong_kind(&stream).is_some() {
             return Vec::new();
         }
         let (mut html, mut pieces) = (HtmlText::default(), Lines::new(LINE));
@@ -196,7 +196,7 @@ impl Client {
                 Ok(stream) if matches!(stream.status, 404 | 410) && got == 0 => return Ok(false),
                 // The connection broke after the last byte.
                 Ok(stream) if stream.status == 416 && got > 0 => return Ok(true),
-                Ok(stream) if !matches!(stream.status, 200 | 206) || is_html(&stream) => {
+                Ok(stream) if !matches!(stream.status, 200 | 206) || wrong_kind(&stream).is_some() => {
                     let failure = no_log(what(), &stream);
                     if !retry::is_retryable(stream.status) {
                         return Err(failure);
@@ -251,17 +251,19 @@ impl Client {
     }
 }
 
-fn is_html(stream: &Stream) -> bool {
-    stream.header("content-type").is_some_and(|kind| kind.contains("html"))
+/// What is no log: a page of a proxy, or a JSON document, which may hold secrets.
+fn wrong_kind(stream: &Stream) -> Option<&'static str> {
+    let kind = stream.header("content-type").unwrap_or_default();
+    [("html", "an HTML page"), ("json", "JSON")].into_iter().find(|(part, _)| kind.contains(part)).map(|(_, name)| name)
 }
 
 fn no_log(what: String, stream: &Stream) -> Error {
     let (status, host) = (stream.status, stream.url.host());
-    if is_html(stream) {
+    if let Some(kind) = wrong_kind(stream) {
         return Error::new(
             ExitCode::NoConnection,
             what,
-            format!("{host} answered with an HTML page instead of a log (HTTP {status})"),
+            format!("{host} answered with {kind} instead of a log (HTTP {status})"),
         )
         .with_hint("this is a login page or a proxy: check HTTPS_PROXY and NO_PROXY");
     }

@@ -41,11 +41,18 @@ pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut
     session.with_retries(|| client.add_sums(&build, &mut artifacts))?;
     session.writer.documents[0].artifacts = artifacts.iter().map(|artifact| artifact.artifact.clone()).collect();
     let asked = session.runtime.clock.wall() + args.expires;
-    let mut links = Vec::new();
+    let (mut links, mut failed) = (Vec::new(), None);
     let mut table = Table::new("links", &["url", "expires", "name"]);
     for artifact in artifacts.iter().filter(|artifact| matches(artifact, &args.globs, &[])) {
         let (name, kind) = (&artifact.artifact.name, &artifact.artifact.kind);
-        let link = session.with_retries(|| client.create_public_link(artifact, asked))?;
+        let link = match session.with_retries(|| client.create_public_link(artifact, asked)) {
+            Ok(link) => link,
+            // The links that exist already are not lost for it.
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        };
         let expires_at = link.expires_at.map(|end| humantime::format_rfc3339_seconds(end).to_string());
         if link.expires_at.is_none_or(|end| distance(end, asked) > SLACK) {
             let given = expires_at.as_deref().unwrap_or("an unspecified time");
@@ -60,6 +67,9 @@ pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut
     }
     let document = &mut session.writer.documents[0];
     document.details.links = Some(links);
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
     document.end(Outcome::Success, ExitCode::Success);
     Ok(session.writer.worst())
 }
