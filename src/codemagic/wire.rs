@@ -394,7 +394,7 @@ impl Build {
         let until_start = if self.started_at.0.is_some() { &self.started_at } else { &self.finished_at };
         let build = model::Build {
             title: title(id.as_str(), self.index.0),
-            url: id.page(app_id.as_deref().unwrap_or_default()),
+            url: app_id.as_deref().map(|app_id| id.page(app_id)).unwrap_or_default(),
             number: self.index.0,
             status,
             workflow_id: self.workflow.0.and_then(|workflow| workflow.id.0),

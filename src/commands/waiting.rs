@@ -162,8 +162,10 @@ fn short_name(build: &Build) -> String {
     }
 }
 
-/// A document for each build, filled in as far as the build is known.
+/// A document for each build, filled in as far as the build is known. One that is named as the latest is not, until it was
+/// looked up.
 pub fn documents<P: Provider>(provider: &P, builds: &[P::Build]) -> Vec<Document> {
-    let document = |build| Document { build: Some(provider.summary(build)), ..Document::new(P::NAME) };
+    let known = |build| Some(provider.summary(build)).filter(|build| !build.id.is_empty());
+    let document = |build| Document { build: known(build), ..Document::new(P::NAME) };
     builds.iter().map(document).collect()
 }
