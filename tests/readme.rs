@@ -1,4 +1,4 @@
-//! The README's claims about verbs, flags, codes and documents, held against the program.
+//! What the README and the pages of the handbook say about verbs, flags, codes and documents, held against the program.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,8 +9,22 @@ use serde_json::Value;
 
 use crate::support::{Call, binary, simulator};
 
-fn readme() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A page of the repository.
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap()
+}
+
+/// Every page that describes the program.
+fn pages() -> Vec<(String, String)> {
+    let mut names = vec!["README.md".to_owned(), "jenkins-lib/README.md".to_owned()];
+    for entry in fs::read_dir(root().join("jenkins-lib/docs")).unwrap() {
+        names.push(format!("jenkins-lib/docs/{}", entry.unwrap().file_name().to_str().unwrap()));
+    }
+    names.into_iter().map(|name| (name.clone(), page(&name))).collect()
 }
 
 fn help(arguments: &[&str]) -> Output {
@@ -27,32 +41,55 @@ fn verbs(system: &str) -> BTreeSet<String> {
     words.filter(|verb| verb != "help").collect()
 }
 
-/// The verbs of the README's table that follows `marker`.
-fn table(text: &str, marker: &str) -> BTreeSet<String> {
+/// The verbs in the first column of the first table below a heading.
+fn first_column(text: &str, heading: &str) -> BTreeSet<String> {
     let rows =
-        text.split(marker).nth(1).unwrap().split("| --- | --- |\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        text.split(heading).nth(1).unwrap().split("| --- | --- |\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let cells = rows.lines().map(|row| row.split('|').nth(1).unwrap());
+    words(cells)
+}
+
+/// The first words of what stands in backticks.
+fn words<'a>(cells: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
     names.map(|name| name.split([' ', '…']).next().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn every_verb_is_in_the_readme_and_the_readme_names_no_other() {
-    let text = readme();
-    assert_eq!(table(&text, "## On a command line"), verbs("codemagic"));
-    assert_eq!(table(&text, "And on a Jenkins controller"), verbs("jenkins"));
+fn every_verb_is_on_the_page_of_the_command_line_and_the_page_names_no_other() {
+    let text = page("jenkins-lib/docs/command-line.md");
+    assert_eq!(first_column(&text, "## Codemagic\n"), verbs("codemagic"));
+    assert_eq!(first_column(&text, "## Jenkins\n"), verbs("jenkins"));
 }
 
 #[test]
-fn the_flags_that_it_names_exist() {
-    let mut known = BTreeSet::new();
+fn every_verb_is_in_the_readme_and_the_readme_names_no_other() {
+    let text = page("README.md");
+    let rows =
+        text.split("`cibridge jenkins …` |\n| --- | --- | --- |\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    for (column, system) in [(2, "codemagic"), (3, "jenkins")] {
+        assert_eq!(words(rows.lines().map(|row| row.split('|').nth(column).unwrap())), verbs(system));
+    }
+}
+
+#[test]
+fn the_flags_that_the_pages_name_exist() {
+    // Of other programs: cargo, git, docker.
+    let mut known: BTreeSet<String> = ["--help", "--locked", "--path", "--version"].map(str::to_owned).into();
     for system in ["codemagic", "jenkins"] {
         for verb in verbs(system) {
             known.extend(flags(&String::from_utf8(help(&[system, &verb]).stdout).unwrap()));
         }
     }
-    for flag in flags(&readme()) {
-        assert!(known.contains(&flag) || ["--help"].contains(&flag.as_str()), "{flag}");
+    for name in [
+        "README.md",
+        "jenkins-lib/docs/command-line.md",
+        "jenkins-lib/docs/exit-codes.md",
+        "jenkins-lib/docs/behavior.md",
+    ] {
+        for flag in flags(&page(name)) {
+            assert!(known.contains(&flag), "{name}: {flag}");
+        }
     }
 }
 
@@ -63,8 +100,8 @@ fn flags(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_exit_code_of_the_help_is_in_its_table() {
-    let text = readme();
-    let rows = text.split("### Exit codes").nth(1).unwrap().split("###").next().unwrap();
+    let text = page("jenkins-lib/docs/exit-codes.md");
+    let rows = text.split("## Exit codes").nth(1).unwrap().split("##").next().unwrap();
     let codes = rows.lines().filter_map(|row| row.strip_prefix("| ")?.split(" |").next().map(str::to_owned));
     let listed: BTreeSet<_> = codes.flat_map(|cell| cell.split(" / ").map(str::to_owned).collect::<Vec<_>>()).collect();
     let help = String::from_utf8(help(&[]).stdout).unwrap();
@@ -76,7 +113,7 @@ fn every_exit_code_of_the_help_is_in_its_table() {
 
 #[test]
 fn the_document_has_the_keys_that_it_shows() {
-    let text = readme();
+    let text = page("jenkins-lib/docs/exit-codes.md");
     let shown = text.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     let shown: Value = serde_json::from_str(shown).unwrap();
     let sim = simulator().plan(cibridge_simulator::Plan::failing("Build ipa", "no\n")).start().unwrap();
@@ -92,11 +129,32 @@ fn the_document_has_the_keys_that_it_shows() {
 
 #[test]
 fn the_make_rules_that_it_names_exist() {
-    let makefile = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Makefile")).unwrap();
-    let text = readme();
-    let rules: BTreeSet<_> =
-        text.split("make ").skip(1).filter_map(|rest| rest.split([' ', '`', '\n']).next()).collect();
-    for rule in rules.into_iter().filter(|rule| ["demo", "test", "build", "install"].contains(rule)) {
+    let makefile = page("Makefile");
+    let text = page("README.md");
+    for rule in ["demo", "test", "build", "install"] {
+        assert!(text.contains(&format!("make {rule}")), "{rule}");
         assert!(makefile.contains(&format!("\n{rule}:")), "{rule}");
     }
+}
+
+#[test]
+fn every_link_within_the_repository_leads_somewhere() {
+    let mut links = 0;
+    for (name, text) in pages() {
+        let folder = root().join(&name).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            if link.contains("://") || link.starts_with('#') {
+                continue;
+            }
+            links += 1;
+            let path = folder.join(link.split('#').next().unwrap());
+            assert!(path.exists(), "{name}: {link}");
+        }
+    }
+    assert!(links > 20, "{links}");
+}
+
+#[test]
+fn the_readme_is_read_in_a_few_minutes() {
+    assert!(page("README.md").lines().count() <= 120);
 }
