@@ -47,18 +47,16 @@ Map withBranch(Map arguments) {
         error("triggerCodemagic: this pull request comes from the fork '${env.CHANGE_FORK}', and Codemagic builds branches of the app's own repository. " +
             'Give branch or tag.')
     }
-    String name = env.CHANGE_BRANCH ? 'CHANGE_BRANCH' : env.TAG_NAME ? 'TAG_NAME' : env.BRANCH_NAME ? 'BRANCH_NAME' : 'GIT_BRANCH'
-    String value = env[name] ?: ''
-    if (name == 'GIT_BRANCH') {
-        // The Git plugin names the remote-tracking branch, and 'detached' where there is none.
-        value = value.startsWith('origin/') ? value.substring(7) : value == 'detached' ? '' : value
-    }
-    if (!value) {
+    // The Git plugin names the remote-tracking branch, and 'detached' where there is none.
+    String checkedOut = env.GIT_BRANCH == 'detached' ? null : env.GIT_BRANCH?.startsWith('origin/') ? env.GIT_BRANCH.substring(7) : env.GIT_BRANCH
+    Map known = cibridgeArguments.filled(CHANGE_BRANCH: env.CHANGE_BRANCH, TAG_NAME: env.TAG_NAME, BRANCH_NAME: env.BRANCH_NAME, GIT_BRANCH: checkedOut)
+    String name = cibridgeArguments.firstOf(known, ['CHANGE_BRANCH', 'TAG_NAME', 'BRANCH_NAME', 'GIT_BRANCH'])
+    if (!name) {
         return arguments
     }
     String kind = name == 'TAG_NAME' ? 'tag' : 'branch'
-    echo("triggerCodemagic: building ${kind} '${value}' (from ${name})")
-    return arguments + [(kind): value]
+    echo("triggerCodemagic: building ${kind} '${known[name]}' (from ${name})")
+    return arguments + [(kind): known[name]]
 }
 
 @NonCPS

@@ -133,7 +133,8 @@ class Gatekeeper extends GroovyInterceptor {
 
     @Override
     Object onGetArray(GroovyInterceptor.Invoker next, Object receiver, Object index) {
-        if (receiver instanceof Map || receiver instanceof List || receiver instanceof CharSequence || receiver instanceof Globals.Env) {
+        // As script-security does it: `env['NAME']` is a getAt that nobody permits.
+        if (receiver instanceof Map || receiver instanceof List || receiver instanceof CharSequence) {
             return super.onGetArray(next, receiver, index)
         }
         throw new SecurityException("Scripts not permitted to index ${typeName(receiver)}")
