@@ -6,6 +6,7 @@ mod account;
 mod answers;
 mod artifacts;
 mod check;
+mod connections;
 mod follow;
 mod house;
 mod jenkins;

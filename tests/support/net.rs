@@ -1,6 +1,6 @@
 //! Sockets that the simulator does not have: a proxy, a line that is cut after so many bytes, and silence.
 
-use std::io::{Read, Write};
+use std::io::{BufRead as _, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -233,4 +233,106 @@ pub(crate) fn silent_port() -> (TcpListener, u16) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, port)
+}
+
+/// A request that a [`Scripted`] server received.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    /// The number of the connection, and of the request on it; both from 0.
+    pub(crate) connection: usize,
+    pub(crate) nth: usize,
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) head: String,
+}
+
+/// What a [`Scripted`] server does with a request.
+pub(crate) enum Reply {
+    /// Sends these bytes and keeps the connection.
+    Send(Vec<u8>),
+    /// Sends these bytes and closes the connection.
+    SendAndClose(Vec<u8>),
+    /// Closes the connection without an answer.
+    Close,
+}
+
+/// A server whose answers are bytes, for what no real server sends.
+pub(crate) struct Scripted {
+    address: SocketAddr,
+    received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Scripted {
+    pub(crate) fn start(reply: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let (log, reply) = (Arc::clone(&received), Arc::new(reply));
+        thread::spawn(move || {
+            for (connection, stream) in listener.incoming().flatten().enumerate() {
+                let (log, reply) = (Arc::clone(&log), Arc::clone(&reply));
+                thread::spawn(move || answer_each(stream, connection, &log, &*reply));
+            }
+        });
+        Self { address, received }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The requests so far.
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+}
+
+fn answer_each(
+    stream: TcpStream,
+    connection: usize,
+    log: &Mutex<Vec<Received>>,
+    reply: &(dyn Fn(&Received) -> Reply + Send + Sync),
+) {
+    let mut input = std::io::BufReader::new(stream.try_clone().unwrap());
+    let mut output = stream;
+    for nth in 0.. {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            match input.read_line(&mut head) {
+                Ok(1..) => {}
+                _ => return,
+            }
+        }
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<u64>().unwrap())
+        });
+        std::io::copy(&mut (&mut input).take(length.unwrap_or_default()), &mut std::io::sink()).unwrap();
+        let mut words = head.split(' ').map(str::to_owned);
+        let (method, target) = (words.next().unwrap(), words.next().unwrap());
+        let request = Received { connection, nth, method, target, head };
+        log.lock().unwrap().push(request.clone());
+        let (bytes, is_last) = match reply(&request) {
+            Reply::Send(bytes) => (bytes, false),
+            Reply::SendAndClose(bytes) => (bytes, true),
+            Reply::Close => (Vec::new(), true),
+        };
+        if output.write_all(&bytes).is_err() || is_last {
+            drop(output.shutdown(Shutdown::Both));
+            return;
+        }
+    }
+}
+
+/// A response with this status, these header lines and this body.
+pub(crate) fn response(status: u16, headers: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
+    let body = body.as_ref();
+    let mut bytes = format!("HTTP/1.1 {status} Status\r\nContent-Length: {}\r\n", body.len()).into_bytes();
+    for header in headers {
+        bytes.extend_from_slice(header.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(body);
+    bytes
 }
