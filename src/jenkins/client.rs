@@ -159,7 +159,12 @@ impl Client {
         let request = self.get(path).map_err(RequestError::permanent)?.header("accept", "application/json");
         let response = self.exchange(subject, &request)?;
         let answer = if response.status == 200 { wire::decode::<T>(&response.body) } else { None };
-        answer.filter(is_answer).ok_or_else(|| self.refusal(subject, &response))
+        let is_json = answer.is_some();
+        answer.filter(is_answer).ok_or_else(|| {
+            let refusal = self.refusal(subject, &response);
+            // JSON of something else will not turn into the right one.
+            RequestError { retryable: refusal.retryable && !is_json, ..refusal }
+        })
     }
 
     /// Opens a body of any length.
@@ -295,7 +300,8 @@ impl Client {
 
     /// What an answer that is no success means: why, and whether another try may succeed.
     pub(super) fn refusal(&self, subject: &str, response: &Response) -> RequestError {
-        let retryable = retry::is_retryable(response.status) || response.is_success();
+        // Half an answer may be whole the next time; a page is from something else than Jenkins.
+        let retryable = retry::is_retryable(response.status) || response.is_success() && !response.is_html();
         let retry_after = response.retry_after().filter(|_| matches!(response.status, 429 | 503));
         let is_unknown = response.header("x-jenkins").is_none() && self.version().is_none();
         let error = if response.status == 404 && is_unknown {

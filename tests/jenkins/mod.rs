@@ -7,6 +7,8 @@ mod console;
 mod follow;
 mod input;
 mod look;
+mod real;
+mod scripted;
 mod sentences;
 mod start;
 mod stop;
@@ -95,11 +97,16 @@ impl Call {
     }
 
     fn anonymous(sim: &Simulator, arguments: &[&str]) -> Self {
+        Self::at(&sim.jenkins_url(), arguments)
+    }
+
+    /// A call about the controller at this address.
+    fn at(url: &str, arguments: &[&str]) -> Self {
         let (mut command, folder) = (Command::new(binary()), tempfile::tempdir().unwrap());
         command.env_clear().arg("jenkins").args(arguments).stdin(Stdio::null());
         let result = folder.path().join("result.json");
         Self { command, folder }
-            .env("CIBRIDGE_JENKINS_URL", sim.jenkins_url())
+            .env("CIBRIDGE_JENKINS_URL", url)
             .env("CIBRIDGE_POLL_INTERVAL", "5ms")
             .env("CIBRIDGE_RESULT_FILE", result.to_str().unwrap())
     }
@@ -117,6 +124,17 @@ impl Call {
     fn without(mut self, name: &str) -> Self {
         self.command.env_remove(name);
         self
+    }
+
+    /// Runs with this much address space, in KiB.
+    fn limit_memory(self, kib: u32) -> Self {
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg(format!("ulimit -v {kib}; exec \"$@\"")).arg("sh");
+        command.arg(self.command.get_program()).args(self.command.get_args()).env_clear().stdin(Stdio::null());
+        for (name, value) in self.command.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        Self { command, folder: self.folder }
     }
 
     /// One more argument, whatever it holds.
