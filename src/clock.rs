@@ -14,16 +14,12 @@ pub struct Timestamp(Duration);
 
 impl Timestamp {
     /// The start of the clock.
+    #[cfg(test)]
     pub const START: Self = Self(Duration::ZERO);
 
     /// The span between an earlier point and this one; zero if the other is later.
     pub const fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
-    }
-
-    /// The point this long before, not before the start of the clock.
-    pub const fn before(self, span: Duration) -> Self {
-        Self(self.0.saturating_sub(span))
     }
 }
 

@@ -218,7 +218,7 @@ pub struct Tests {
     pub skipped: u64,
     /// The tests that failed or broke.
     pub failures: Vec<FailedTest>,
-    /// The JUnit file that was written.
+    /// The file of test results that was written.
     pub junit: Option<String>,
 }
 
@@ -290,6 +290,7 @@ pub struct Cache {
 /// A job or folder of a Jenkins controller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[expect(clippy::struct_field_names, reason = "a key of the document, which `jenkins jobs` lists")]
 pub struct Job {
     /// Its path, e.g. `team/app`.
     pub job: String,

@@ -284,7 +284,8 @@ fn local(what: &str, error: &io::Error) -> Error {
     Error::new(ExitCode::Local, what, error.to_string())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
     use std::process::Command;

@@ -23,7 +23,7 @@ pub fn forbid_core_dumps() {
 
     let limit = getrlimit(Resource::Core).maximum.map_or(1, |maximum| maximum.min(1));
     // It only fails where a policy forbids the call, which is no reason not to work.
-    drop(setrlimit(Resource::Core, Rlimit { current: Some(limit), maximum: Some(limit) }));
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(limit), maximum: Some(limit) });
 }
 
 /// Windows writes no dumps beside the program.

@@ -80,7 +80,7 @@ fn a_token_that_cannot_be_delivered_is_revoked_and_not_the_old_one() {
 #[test]
 fn a_line_of_a_remote_log_never_begins_a_line() {
     let traps = ["cibridge: error: fake", "hint: fake", "::error::fake", "##vso[task.complete]fake", "##[error]fake"];
-    let log: String = traps.iter().map(|trap| format!("{trap}\r{trap}\n\u{2028}{trap}\n")).collect();
+    let log = traps.map(|trap| format!("{trap}\r{trap}\n\u{2028}{trap}\n")).concat();
     let message = format!("m\n{}\r{}", traps[0], traps[2]);
     let plan = Plan { message: Some(message), ..Plan::failing("Build ipa\n::error::fake", &log) };
     let sim = simulator().plan(plan).start().unwrap();

@@ -16,6 +16,7 @@ use crate::http::{Fault, Method, Request, Segment, Stream, Url};
 use crate::model::{Build, BuildFailure};
 use crate::output::HtmlText;
 use crate::output::lines::Lines;
+use crate::secret::CUT;
 
 /// The longest line of a log's end that is kept, in bytes.
 const LINE: usize = 4096;
@@ -129,7 +130,10 @@ impl Client {
                 if tail.len() == lines {
                     tail.pop_front();
                 }
-                tail.push_back(String::from_utf8_lossy(piece.trim_ascii_end()).into_owned());
+                let mut line = String::from_utf8_lossy(piece.trim_ascii_end()).into_owned();
+                // A secret of which this is the beginning is masked only where it is seen to be cut.
+                line.extend((!ends).then_some(CUT));
+                tail.push_back(line);
             }
             at_line_start = ends;
         };

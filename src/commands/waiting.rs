@@ -103,7 +103,11 @@ pub fn wait_for<P: Provider>(
     let limits = &options.limits;
     let several = builds.len() > 1;
     let watch = |build| {
-        let watch = Watch::new(provider, build, options.started, limits, options.interval, &*runtime.clock);
+        let mut watch = Watch::new(provider, build, options.started, limits, options.interval, &*runtime.clock);
+        // The live lines of several builds would replace one another.
+        if let Some(interval) = runtime.console.live_interval().filter(|_| !several) {
+            watch = watch.with_heartbeat(interval);
+        }
         match options.log {
             Some(log) => watch.with_log(console_log::<P>(&runtime.console, log, options.log_lines)),
             None => watch,

@@ -12,6 +12,7 @@ use super::reference::BuildRef;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::Stream;
 use crate::output::{HtmlText, LineEnds};
+use crate::secret::CUT;
 
 /// The most bytes that are read for the end of a log whose size is hidden by a proxy.
 const TAIL_LIMIT: u64 = 256 * 1024 * 1024;
@@ -173,8 +174,10 @@ impl Client {
         };
         // The size is in the head of an answer whose body is not read.
         let mut stream = open(0)?;
+        let mut is_cut = false;
         if let Some(size) = size_of(&stream).filter(|size| *size > window) {
             stream = open(size - window)?;
+            is_cut = true;
         }
         let (mut notes, mut text, mut tail) = (NoteFilter::default(), Vec::new(), VecDeque::new());
         let (mut buffer, mut read) = ([0; 16 * 1024], 0);
@@ -187,7 +190,9 @@ impl Client {
             }
             tail.extend(&text);
             let window = usize::try_from(window).unwrap_or(usize::MAX);
-            tail.drain(..tail.len().saturating_sub(window));
+            let surplus = tail.len().saturating_sub(window);
+            is_cut |= surplus > 0;
+            tail.drain(..surplus);
             if count == 0 {
                 break;
             }
@@ -198,7 +203,9 @@ impl Client {
             }
         }
         let bytes: Vec<u8> = tail.into();
-        let text = String::from_utf8_lossy(&bytes);
+        // A secret of which this is the end is masked only where it is seen to be cut.
+        let cut = if is_cut { CUT.to_string() } else { String::new() };
+        let text = cut + &String::from_utf8_lossy(&bytes);
         let all: Vec<&str> = text.lines().collect();
         Ok(all[all.len().saturating_sub(lines)..].iter().map(|line| (*line).to_owned()).collect())
     }

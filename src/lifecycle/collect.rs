@@ -141,7 +141,7 @@ pub fn download<P: Provider>(
         jobs: jobs.into(),
         clock: &*runtime.clock,
         interrupt: &runtime.interrupt,
-        progress_interval: console.progress_interval(),
+        progress_interval: Console::progress_interval(),
         deadline: runtime.deadline,
     };
     let DownloadReport { files, bytes, failures } =

@@ -107,6 +107,8 @@ pub struct Watch<'a, P: Provider> {
     began: Timestamp,
     polled_at: Timestamp,
     next_poll: Timestamp,
+    /// How long nothing may happen until a heartbeat.
+    heartbeat: Duration,
     next_heartbeat: Timestamp,
     failures: u32,
     refusals: u32,
@@ -147,6 +149,7 @@ impl<'a, P: Provider> Watch<'a, P> {
             began: now,
             polled_at: now,
             next_poll: now + first,
+            heartbeat: HEARTBEAT,
             next_heartbeat: now + HEARTBEAT,
             failures: 0,
             refusals: 0,
@@ -160,6 +163,13 @@ impl<'a, P: Provider> Watch<'a, P> {
     /// Shows the log in `log` as it grows, or as its steps end.
     pub fn with_log(mut self, log: Box<dyn LogSink + 'a>) -> Self {
         self.log = Some(log);
+        self
+    }
+
+    /// Emits a heartbeat after this long without news: on a terminal it redraws a line.
+    pub fn with_heartbeat(mut self, heartbeat: Duration) -> Self {
+        self.next_heartbeat = self.began + heartbeat;
+        self.heartbeat = heartbeat;
         self
     }
 
@@ -247,7 +257,7 @@ impl<'a, P: Provider> Watch<'a, P> {
                 age: run.unwrap_or(queued),
                 usual: self.usual(),
             });
-            self.next_heartbeat = now + HEARTBEAT;
+            self.next_heartbeat = now + self.heartbeat;
         } else if self.limits.once && self.was_polled_once() {
             self.end = Some(WatchEnd::StillRunning(self.next_call(provider, now)));
         }
@@ -291,7 +301,7 @@ impl<'a, P: Provider> Watch<'a, P> {
         }
         for note in provider.take_notes(&mut self.build) {
             emit(Event::Note(note));
-            self.next_heartbeat = now + HEARTBEAT;
+            self.next_heartbeat = now + self.heartbeat;
         }
         match result {
             Ok(snapshot) => {
@@ -351,7 +361,7 @@ impl<'a, P: Provider> Watch<'a, P> {
         // The end of a build is the last thing to say: its steps and its log come first.
         if let Some(status) = new_status.take_if(|_| !ended) {
             emit(status);
-            self.next_heartbeat = now + HEARTBEAT;
+            self.next_heartbeat = now + self.heartbeat;
         }
         if let Some(commit) = commit {
             emit(Event::Commit(commit.clone()));
@@ -384,7 +394,7 @@ impl<'a, P: Provider> Watch<'a, P> {
             }
         } else if let Some(status) = new_status {
             emit(status);
-            self.next_heartbeat = now + HEARTBEAT;
+            self.next_heartbeat = now + self.heartbeat;
         }
         match phase {
             Phase::Running | Phase::Ended(_) if self.limits.until_started && has_number => {
@@ -423,7 +433,7 @@ impl<'a, P: Provider> Watch<'a, P> {
             let old = self.steps.get(index).map(|old| old.status.as_str());
             if old != Some(step.status.as_str()) && step.status != "pending" {
                 emit(Event::Step(step.clone()));
-                self.next_heartbeat = now + HEARTBEAT;
+                self.next_heartbeat = now + self.heartbeat;
             }
         }
         self.steps = steps;
@@ -493,7 +503,7 @@ impl<'a, P: Provider> Watch<'a, P> {
         let pause = failed.retry_after.map_or(pause, |asked| asked.max(pause));
         let pause = self.backoff.stretch(pause, fastrand::f64());
         emit(Event::PollFailed { why: failed.error.to_string(), again: pause });
-        self.next_heartbeat = now + HEARTBEAT;
+        self.next_heartbeat = now + self.heartbeat;
         self.next_poll = now + pause;
     }
 }

@@ -25,11 +25,8 @@ const REMOTE: &str = "| ";
 /// The longest message or hint of an error, in characters: a screen line of a wide terminal, thrice.
 const LONGEST_MESSAGE: usize = 600;
 
-/// Nothing happens for this long, and a line says that the build is still running.
-const HEARTBEAT: Duration = Duration::from_secs(60);
-
-/// The same on a terminal, where the line is redrawn.
-const LIVE_HEARTBEAT: Duration = Duration::from_secs(1);
+/// How often a line is redrawn that says what a build does.
+const LIVE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How a call reports.
 #[derive(Debug, Clone, Copy, Default)]
@@ -106,13 +103,13 @@ impl Console {
     }
 
     /// How often a download's progress is worth a report: a bar moves, a CI console keeps every line.
-    pub fn progress_interval(&self) -> Duration {
+    pub fn progress_interval() -> Duration {
         if is_live() { Duration::from_millis(200) } else { Duration::from_secs(10) }
     }
 
-    /// How long nothing may happen until a report says that the build is still running.
-    pub fn heartbeat_interval(&self) -> Duration {
-        if is_live() && !self.is_quiet() { LIVE_HEARTBEAT } else { HEARTBEAT }
+    /// How often a heartbeat is worth a report where it redraws a line; nothing where it would be a line of its own.
+    pub fn live_interval(&self) -> Option<Duration> {
+        (is_live() && !self.is_quiet()).then_some(LIVE_INTERVAL)
     }
 
     /// The last lines of the log of `what`.

@@ -36,14 +36,6 @@ enum State {
 }
 
 impl HtmlText {
-    /// The text of a whole document.
-    pub fn decode(html: &[u8]) -> Vec<u8> {
-        let (mut reader, mut text) = (Self::default(), Vec::with_capacity(html.len()));
-        reader.feed(html, &mut text);
-        reader.end(&mut text);
-        text
-    }
-
     /// Reads a piece, and appends its text to `out`.
     pub fn feed(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         for byte in piece {

@@ -1,4 +1,4 @@
-//! Everything that leaves the process as text: lines for people on stderr, data on stdout, the result file, JUnit XML.
+//! Everything that leaves the process as text: lines for people on stderr, data on stdout, the result file, `JUnit` XML.
 //!
 //! The only room that prints, beside `main`. It sanitizes remote text and masks secrets; it must know no provider and
 //! no HTTP.
@@ -18,7 +18,7 @@ mod table;
 
 pub use anstream::ColorChoice;
 pub use console::{Console, Settings};
-pub use format::{format_age, format_duration, format_size};
+pub use format::{format_duration, format_size};
 pub use html_text::{HtmlText, LineEnds};
 pub use log::{LogPrinter, LogTarget, LogText};
 pub use result_file::ResultFile;

@@ -111,7 +111,7 @@ impl Table {
                 } else {
                     Default::default()
                 };
-                line.push_str(&format!("{before}{text}{after}"));
+                line.extend([&*before, text, &*after]);
                 if column + 1 < row.len() {
                     line.push_str(&" ".repeat(widths[column] - text.chars().count()));
                     line.push_str(GAP);

@@ -64,19 +64,19 @@ impl Default for Beginnings {
 
 impl Beginnings {
     fn add(&mut self, needle: &[u8]) {
-        if let Some((word, bit)) = needle.first_chunk().map(Self::place) {
+        if let Some((word, bit)) = needle.first_chunk().copied().map(Self::place) {
             self.0[word] |= bit;
         }
     }
 
-    fn may_begin(&self, text: &[u8; SHORT]) -> bool {
+    fn may_begin(&self, text: [u8; SHORT]) -> bool {
         let (word, bit) = Self::place(text);
         self.0[word] & bit != 0
     }
 
-    fn place(beginning: &[u8; SHORT]) -> (usize, u64) {
+    fn place(beginning: [u8; SHORT]) -> (usize, u64) {
         // The upper half of a product with the golden ratio is a good hash of its factor (Knuth, 6.4).
-        let hash = u32::from_le_bytes(*beginning).wrapping_mul(0x9e37_79b9) >> 16;
+        let hash = u32::from_le_bytes(beginning).wrapping_mul(0x9e37_79b9) >> 16;
         (hash as usize / 64, 1 << (hash % 64))
     }
 }
@@ -202,7 +202,8 @@ fn encoded(text: &[u8]) -> Vec<String> {
             forms.extend(form.get(start..).filter(|inner| inner.len() >= LONG).map(str::to_owned));
         }
     }
-    let digits: String = text.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = text.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digits: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
     forms.extend([digits.to_uppercase(), digits]);
     forms
 }
@@ -210,11 +211,11 @@ fn encoded(text: &[u8]) -> Vec<String> {
 /// Searches a text and what it decodes to. Without `with_source` what is found only says that there is something.
 fn search(needles: &Needles, view: &View, depth: u8, with_source: bool, found: &mut Vec<Range<usize>>) {
     scan(needles, view, SHORT, found);
-    find_beginnings(needles, view, found);
+    find_cut(needles, view, found);
     let shown = view.shown(with_source);
     if let Some(shown) = &shown {
         scan(needles, shown, SHORT, found);
-        find_beginnings(needles, shown, found);
+        find_cut(needles, shown, found);
     }
     let view = shown.as_ref().unwrap_or(view);
     if let Some(dense) = view.dense(with_source).filter(|_| needles.longest >= WRAPPED) {
@@ -233,7 +234,7 @@ fn search(needles: &Needles, view: &View, depth: u8, with_source: bool, found: &
 fn scan(needles: &Needles, view: &View, shortest: usize, found: &mut Vec<Range<usize>>) {
     let text = &*view.bytes;
     for (start, beginning) in text.windows(SHORT).enumerate() {
-        let may_begin = beginning.first_chunk().is_some_and(|beginning| needles.beginnings.may_begin(beginning));
+        let may_begin = beginning.first_chunk().is_some_and(|beginning| needles.beginnings.may_begin(*beginning));
         if !may_begin {
             continue;
         }
@@ -247,8 +248,9 @@ fn scan(needles: &Needles, view: &View, shortest: usize, found: &mut Vec<Range<u
     }
 }
 
-/// Searches for beginnings of secrets where the text was cut off, maybe within an encoded character.
-fn find_beginnings(needles: &Needles, view: &View, found: &mut Vec<Range<usize>>) {
+/// Searches for the beginning of a secret before a cut, which may be within an encoded character, and for the end of one
+/// behind it.
+fn find_cut(needles: &Needles, view: &View, found: &mut Vec<Range<usize>>) {
     let text = &*view.bytes;
     let mut utf8 = [0; 4];
     for cut in memchr::memmem::find_iter(text, CUT.encode_utf8(&mut utf8)) {
@@ -261,6 +263,12 @@ fn find_beginnings(needles: &Needles, view: &View, found: &mut Vec<Range<usize>>
             Some(end - beginnings.max()?)
         });
         found.extend(start.map(|start| view.source(start..cut)));
+        let rest = &text[cut + CUT.len_utf8()..];
+        let ends = needles.all.iter().filter_map(|needle| {
+            (1..=needle.len() - SHORT).find(|from| rest.starts_with(&needle[*from..])).map(|from| needle.len() - from)
+        });
+        let from = cut + CUT.len_utf8();
+        found.extend(ends.max().map(|length| view.source(from..from + length)));
     }
 }
 
@@ -278,7 +286,9 @@ mod tests {
 
     fn redactor(secrets: &[&str]) -> Redactor {
         let redactor = Redactor::default();
-        secrets.iter().for_each(|secret| redactor.add_secret(&Secret::new(*secret)));
+        for secret in secrets {
+            redactor.add_secret(&Secret::new(*secret));
+        }
         redactor
     }
 
@@ -299,13 +309,14 @@ mod tests {
         let percent = |set| utf8_percent_encode(key, set).to_string();
         let json = serde_json::to_string(key).unwrap();
         let json = &json[1..json.len() - 1];
-        let escaped: String = key.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
+        let hexadecimal = key.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+        let escaped = key.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect::<Vec<_>>().concat();
         let spellings = [
             key.to_owned(),
             percent(NON_ALPHANUMERIC),
             percent(COMPONENT),
             percent(PATH),
-            percent(COMPONENT).to_lowercase().replace("s3%2fcr", "s3%2fcr"),
+            percent(COMPONENT).to_lowercase(),
             json.to_owned(),
             json.replace('/', "\\/"),
             json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003E").replace('é', "\\u00e9"),
@@ -317,7 +328,7 @@ mod tests {
             utf8_percent_encode(json, NON_ALPHANUMERIC).to_string(),
             quick_xml::escape::escape(json).into_owned(),
             percent(COMPONENT).replace('%', "%25"),
-            key.bytes().map(|byte| format!("{byte:02x}")).collect(),
+            hexadecimal,
             format!("{}\u{1b}[31m{}", &key[..5], &key[5..]),
             format!("{}\u{200b}{}", &key[..5], &key[5..]),
             format!("{}\u{7}{}", &key[..5], &key[5..]),
@@ -371,10 +382,11 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_secret_is_masked_where_a_text_was_cut_off() {
+    fn a_part_of_a_secret_is_masked_where_a_text_was_cut_off() {
         let redactor = redactor(&["0123456789", "ab/cd/ef/gh"]);
         assert_eq!(redactor.redact("a 0123456… b 01234… c"), format!("a {MASK}… b {MASK}… c"));
         assert_eq!(redactor.redact("ab%2Fcd%2… ab%2Fcd… a…"), format!("{MASK}… {MASK}… a…"));
+        assert_eq!(redactor.redact("…456789, …89, …ef%2Fgh"), format!("…{MASK}, …89, …{MASK}"));
     }
 
     #[test]

@@ -65,14 +65,14 @@ impl<'a> View<'a> {
     }
 
     /// The text with the characters of one encoding decoded; nothing if it has none.
-    pub(super) fn decode(&self, (mark, decoder): (u8, Decoder), with_source: bool) -> Option<View<'static>> {
+    pub(super) fn decode(&self, (mark, read): (u8, Decoder), with_source: bool) -> Option<View<'static>> {
         memchr::memchr(mark, &self.bytes)?;
         let mut decoded = self.empty(with_source);
         let mut at = 0;
         let mut changed = false;
         while let Some(byte) = self.bytes.get(at) {
-            let character = if byte.is_ascii_alphanumeric() { None } else { decoder(&self.bytes[at..]) };
-            let Some((character, length)) = character else {
+            let encoded = if byte.is_ascii_alphanumeric() { None } else { read(&self.bytes[at..]) };
+            let Some((character, length)) = encoded else {
                 decoded.push(*byte, self, at..at + 1);
                 at += 1;
                 continue;
