@@ -91,7 +91,7 @@ dist-packages: ## Install the Debian packages that `make dist` and `make test-di
 dist-tools: ## Install the tools from crates.io that `make dist` needs
 	$(CARGO) install --locked cargo-cyclonedx@0.5.9
 	$(CARGO) install --locked cargo-deb@3.8.0
-	$(CARGO) install --locked cargo-generate-rpm@RPM
+	$(CARGO) install --locked cargo-generate-rpm@0.21.1
 
 clean: ## Remove everything that was built
 	$(CARGO) clean
