@@ -24,7 +24,7 @@ SIM := $(OUT)/$(TARGET)/release/cibridge-simulator
 # The tests wait more than they compute, so more of them run than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help build simulator test test-rust test-library test-debug lint bench demo install dist test-dist release-check \
+.PHONY: help build simulator test test-rust test-library test-debug lint bench demo install dist test-dist test-targets release-check \
   check-macos dist-packages dist-tools clean target tools-rust tools-library
 
 help: ## List the rules
@@ -73,6 +73,12 @@ dist: tools-rust ## Build and pack the release in target/packages: all targets, 
 
 test-dist: ## Test what `make dist` made: install, run under qemu and wine, build again in another folder
 	sh tests/dist/run.sh target/packages $(DIST_TARGETS)
+
+test-targets: tools-rust ## Test the binaries for Linux on arm64 (under qemu-user) and for Windows (under wine)
+	@for target in $(filter-out x86_64-unknown-linux-musl,$(DIST_TARGETS)); do \
+	  $(MAKE) -s target TARGET=$$target && $(CARGO) build --locked --release --target $$target -p cibridge && \
+	    sh tests/dist/core.sh $$target $(OUT)/$$target/release/cibridge$$(case $$target in *windows*) echo .exe ;; esac) || exit 1; \
+	done
 
 release-check: ## Check that TAG=vX.Y.Z, versions, changelog and the files in target/packages belong together
 	sh packaging/release-check.sh "$(TAG)" target/packages $(RELEASED)

@@ -79,10 +79,8 @@ fi
 
 CIBRIDGE_PACKAGE_FILES=$stage/files $cargo test -q --locked -p cibridge --bin cibridge package_files >/dev/null
 cp LICENSE CHANGELOG.md README.md "$stage/files/"
-if [ -d schemas ]; then
-  mkdir "$stage/files/schemas"
-  cp schemas/*.json "$stage/files/schemas/"
-fi
+mkdir "$stage/files/schemas"
+cp ./*.schema.json "$stage/files/schemas/"
 find "$stage" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 
 rm -f "$out/$name".*

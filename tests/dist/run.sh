@@ -57,13 +57,6 @@ has() {
   done
 }
 
-# core RUNNER BINARY ARGUMENT…: the tests of tests/dist/main.rs.
-core() {
-  export CIBRIDGE_DIST_RUNNER="$1" CIBRIDGE_DIST_BIN="$2"
-  shift 2
-  RUST_TEST_THREADS=4 $cargo test -q --locked -p cibridge --test dist -- "$@"
-}
-
 linux() {
   name=cibridge-$version-$1
   runner=
@@ -79,7 +72,8 @@ linux() {
   # An archive.
   gzip -dc "$packages/$name.tar.gz" | tar -xf - -C "$work"
   has "$work/$name" LICENSE CHANGELOG.md README.md man/cibridge.1 man/cibridge-codemagic-trigger.1 \
-    completions/cibridge.bash completions/cibridge.fish completions/_cibridge completions/_cibridge.ps1
+    completions/cibridge.bash completions/cibridge.fish completions/_cibridge completions/_cibridge.ps1 \
+    schemas/result.schema.json
   binary=$work/$name/cibridge
   for place in "$PWD" "${CARGO_HOME:-$HOME/.cargo}"; do
     ! grep -qF -- "$place/" "$binary" || fail "$name: the binary names $place"
@@ -113,7 +107,7 @@ linux() {
   cmp "$binary" "$root/usr/bin/cibridge"
   installed "$name.rpm" "$root"
 
-  core "$runner" "$binary"
+  sh tests/dist/core.sh "$1" "$binary"
 }
 
 # installed NAME ROOT: the package's binary starts a build, in a root that holds nothing else where that is allowed.
@@ -151,24 +145,14 @@ install_script() {
 
 windows() {
   name=cibridge-$version-$1
-  need wine 'wine wine64'
   need unzip unzip
-  need x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64
+  need x86_64-w64-mingw32-objdump binutils-mingw-w64-x86-64
   unzip -q "$packages/$name.zip" -d "$work"
-  has "$work/$name" cibridge.exe LICENSE CHANGELOG.md README.md completions/_cibridge.ps1
+  has "$work/$name" cibridge.exe LICENSE CHANGELOG.md README.md completions/_cibridge.ps1 schemas/result.schema.json
   # Nothing but what every Windows has.
   x86_64-w64-mingw32-objdump -p "$work/$name/cibridge.exe" | sed -n 's/.*DLL Name: //p' | sort > "$work/dlls"
   ! grep -qiE 'gcc|pthread|winssp|stdc' "$work/dlls" || fail "$name: needs $(tr '\n' ' ' < "$work/dlls")"
-  x86_64-w64-mingw32-gcc -O1 -o "$work/$name/helper.exe" tests/dist/wine/helper.c
-  WINEPREFIX=$work/wine
-  WINEDEBUG=-all
-  export WINEPREFIX WINEDEBUG
-  wine cmd /c ver > "$work/wine.out" 2>&1 || fail "wine: $(tail -n 3 "$work/wine.out")"
-  if [ ! -e "$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll" ]; then
-    x86_64-w64-mingw32-gcc -shared -o "$work/$name/bcryptprimitives.dll" tests/dist/wine/bcryptprimitives.c -ladvapi32
-  fi
-  core wine "$work/$name/cibridge.exe" --include-ignored --skip a_signal_cancels_the_build
-  wineserver -k 2>/dev/null || true
+  sh tests/dist/core.sh "$1" "$work/$name/cibridge.exe"
   say "$name.zip: needs only $(tr '\n' ' ' < "$work/dlls")"
 }
 
