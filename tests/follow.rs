@@ -651,3 +651,44 @@ fn a_limit_that_was_met_is_not_met_again_at_once() {
     running.signal("TERM");
     running.finish().code(143);
 }
+
+/// A caller that polls again and again says since when it waits; the binary alone knows its limits.
+#[test]
+fn a_limit_counts_from_when_the_waiting_began() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    for (waited, code, cancels) in [(1_000, 0, 0), (3_601_000, 6, 1)] {
+        let sim = simulator().plan(Plan { hold: Some("building".into()), ..short() }).start().unwrap();
+        let id = started(&sim);
+        let since = (now - waited).to_string();
+        let done =
+            Call::to(&sim, "codemagic wait --once --cancel --timeout 1h --waiting-since").arg(since).arg(&id).run();
+        done.code(code);
+        assert_eq!(sim.counters().cancels, cancels, "{done}");
+        if code == 0 {
+            assert!((1..=3600).contains(&done.document()["next_poll_seconds"].as_u64().unwrap()), "{done}");
+        } else {
+            done.says("did not finish within 1h; canceled");
+            assert_eq!(done.document()["outcome"], "timed_out");
+        }
+    }
+}
+
+/// The API has no log of a step that still runs: each step's log is shown when the step has ended.
+#[test]
+fn the_log_of_each_step_is_shown_when_it_ends() {
+    let log = |text: &str| Some(text.to_owned());
+    let plan = Plan {
+        steps: vec![
+            StepPlan { log: log("one\ntwo &lt;b&gt;\nthree\n"), ..StepPlan::of("Fetch", "script", 10.0) },
+            StepPlan { log: log("a\nb\nc\n"), status: "failed".into(), ..StepPlan::of("Build ipa", "script", 100.0) },
+        ],
+        ..Plan::default()
+    };
+    let sim = simulator().plan(plan).start().unwrap();
+    let done = Call::following(&sim, "--console --log-lines 2").run();
+    done.code(1)
+        .says("log of step \"Fetch\":\n(1 lines left out; --log-lines shows more)\n| two <b>\n| three\n")
+        .says("log of step \"Build ipa\":\n| a\n| b\n| c\nstatus: failed\n")
+        .hides("| one\n")
+        .hides("last lines of the log");
+}

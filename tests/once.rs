@@ -1,5 +1,7 @@
 //! Exactly one build per call, wherever the connection is cut.
 
+use std::time::Duration;
+
 use cibridge_simulator::{CutHow, CutPoint, Fault, FaultKind, Page, Plan, WrongShape};
 
 use crate::support::net::Scissors;
@@ -179,4 +181,26 @@ fn a_key_that_cannot_be_looked_for_starts_nothing() {
     sim.fault(Fault::status(403).on("GET", "/teams").always());
     Call::to(&sim, "codemagic trigger --idempotency-key k1").run().code(10).prints("");
     assert_eq!(sim.counters().builds_started, 0);
+}
+
+/// Neither call can see the other's build before it starts its own: the younger build is canceled afterwards, and both
+/// calls are about the older one.
+#[test]
+fn two_calls_with_one_key_at_the_same_moment_keep_one_build() {
+    for hidden in [0, 2] {
+        let plan = Plan { hold: Some("building".into()), ..Plan::default() };
+        let sim = simulator().plan(plan).config(|config| config.hidden_lists = hidden).start().unwrap();
+        sim.fault(Fault::slow(Duration::from_millis(700)).on("POST", "/builds").times(2));
+        let call = || Call::to(&sim, "codemagic trigger --idempotency-key one").spawn();
+        let (one, other) = (call(), call());
+        let (one, other) = (one.finish(), other.finish());
+        one.code(0);
+        other.code(0);
+        assert_eq!(one.stdout, other.stdout, "both are about the same build\n{one}\n{other}");
+        let builds = sim.builds();
+        assert_eq!(builds.iter().filter(|build| build.cancels == 0).count(), 1, "{one}\n{other}");
+        assert_eq!(one.stdout.trim(), builds[0].id, "the older one");
+        let adopted = [&one, &other].map(|done| done.document()["adopted"] == true);
+        assert_eq!(adopted.iter().filter(|adopted| **adopted).count(), builds.len() - 1, "{one}\n{other}");
+    }
 }

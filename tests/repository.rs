@@ -99,8 +99,14 @@ fn pages_and_recipes_name_the_version() {
     for path in pages {
         let text = fs::read_to_string(&path).unwrap();
         // A tag of this repository, or the name of an archive or a package.
-        let prefixes =
-            ["defaultVersion: v", "release tag, such as `v", "/download/v", "cibridge-", "cibridge_", "cibridge/cibridge:"];
+        let prefixes = [
+            "defaultVersion: v",
+            "release tag, such as `v",
+            "/download/v",
+            "cibridge-",
+            "cibridge_",
+            "cibridge/cibridge:",
+        ];
         for version in prefixes.iter().flat_map(|prefix| versions_after(&text, prefix)) {
             seen += 1;
             if version != VERSION {

@@ -320,3 +320,37 @@ fn a_killed_process_leaves_the_id_behind() {
     running.signal("KILL");
     assert_eq!(running.finish().document()["build"]["id"], id.as_str());
 }
+
+/// A build that was merely named belongs to somebody else.
+#[test]
+fn a_wait_for_a_named_build_leaves_it_running_unless_told_otherwise() {
+    for (flags, cancels, words) in [("", 0, "left running"), ("--cancel", 1, ": canceled")] {
+        let sim = holding();
+        let id = started(&sim);
+        let running = Call::to(&sim, "codemagic wait --poll-interval 20ms").args(flags).arg(&id).spawn();
+        running.hear("status: building");
+        let done = stop(running, "TERM");
+        done.code(143).says(words);
+        assert_eq!((sim.counters().cancels, done.document()["still_running"] == true), (cancels, cancels == 0));
+        let sim = holding();
+        let id = started(&sim);
+        let done = Call::to(&sim, "codemagic wait --poll-interval 20ms --timeout 300ms").args(flags).arg(&id).run();
+        done.code(6).says(if cancels == 0 { "; left running" } else { "; canceled" });
+        assert_eq!(sim.counters().cancels, cancels);
+    }
+}
+
+/// Each cancel takes half a second; one after the other they would not fit into the time that Jenkins gives.
+#[test]
+fn many_builds_are_canceled_side_by_side() {
+    let sim = holding();
+    sim.fault(Fault::slow(Duration::from_millis(500)).path("/cancel").always());
+    let ids: Vec<String> = (0..30).map(|_| started(&sim)).collect();
+    let call = Call::to(&sim, "codemagic wait --cancel --poll-interval 20ms");
+    let running = ids.iter().fold(call, Call::arg).spawn();
+    assert!(sim.wait_for(Duration::from_secs(20), |state| state.requests().len() > 60));
+    let done = stop(running, "TERM");
+    done.code(143);
+    assert_eq!(sim.builds().iter().filter(|build| build.cancels > 0).count(), 30);
+    assert!(done.document()["builds"].as_array().unwrap().iter().all(|build| build["still_running"] == false));
+}

@@ -31,7 +31,9 @@ pub fn run<P: Provider>(
     session.writer.documents = documents(provider, std::slice::from_ref(&build));
     let (seen, mut artifacts) = session.with_retries(|| provider.artifacts(&build))?;
     let title = seen.build.title.clone();
-    if !matches!(seen.phase, Phase::Ended(_)) {
+    let still_running = !matches!(seen.phase, Phase::Ended(_));
+    session.writer.documents[0].still_running = still_running;
+    if still_running {
         session.console().line(&format!("{title} is still running; it may create more artifacts"));
     }
     session.writer.documents[0].build = Some(seen.build);

@@ -41,6 +41,7 @@ pub fn run<P: Provider>(
             let summary = format!("{title}: {result}");
             runtime.console.line(&summary);
             document.end(Outcome::Success, ExitCode::Success);
+            document.still_running = false;
             document.summary = Some(summary);
         }
     }

@@ -11,6 +11,7 @@ use crate::download;
 use crate::error::{Error, ExitCode};
 use crate::files;
 use crate::lifecycle::Provider;
+use crate::model::Phase;
 use crate::output::{Console, LogPrinter, LogTarget, LogText, format_size};
 
 use super::session::Session;
@@ -41,6 +42,7 @@ pub fn codemagic(
         return Ok(wait_for(&provider, vec![build], &options, session));
     }
     let seen = session.runtime.with_retries(|| provider.poll(&mut build))?;
+    session.writer.documents[0].still_running = !matches!(seen.phase, Phase::Ended(_));
     let id = BuildId::new(&seen.build.id);
     session.writer.documents[0].build = Some(seen.build);
     let id = id.ok_or_else(|| Error::message(ExitCode::NotFound, "the build has no ID"))?;
@@ -213,6 +215,7 @@ pub fn jenkins(
         return Ok(wait_for(&provider, vec![build], &options, session));
     }
     let seen = session.runtime.with_retries(|| provider.poll(&mut build))?;
+    session.writer.documents[0].still_running = !matches!(seen.phase, Phase::Ended(_));
     session.writer.documents[0].build = Some(seen.build);
     let known = build.build_ref().cloned().ok_or_else(|| {
         Error::message(ExitCode::NotFound, format!("{reference} has no build yet"))

@@ -68,8 +68,11 @@ pub fn run(
 /// Ends a call whose command line cannot be used.
 pub fn refuse(usage: UsageError, console: &Console) -> ExitCode {
     let mut writer = ResultWriter::new(usage.provider.unwrap_or("codemagic"), LastResort::default());
-    console.error(&usage.error);
-    writer.fail(&usage.error);
+    // What this version does not know may be what a newer library asks for.
+    let version = usage.require_version.as_deref().map_or(Ok(()), session::require_version);
+    let error = version.err().unwrap_or(usage.error);
+    console.error(&error);
+    writer.fail(&error);
     if let Some(path) = &usage.result_file {
         // There is nothing better to end with than the code of the first error.
         drop(writer.check_file(path, console).and_then(|()| writer.write()));
@@ -77,7 +80,7 @@ pub fn refuse(usage: UsageError, console: &Console) -> ExitCode {
     if usage.json {
         writer.print(console);
     }
-    usage.error.code()
+    error.code()
 }
 
 fn codemagic_verb(args: &CodemagicArgs, session: &mut Session) -> anyhow::Result<ExitCode> {

@@ -126,7 +126,7 @@ impl Session {
 }
 
 /// Refuses to run as a binary that is older than the one that is needed.
-fn require_version(wanted: &str) -> Result<(), Error> {
+pub fn require_version(wanted: &str) -> Result<(), Error> {
     let own = env!("CARGO_PKG_VERSION");
     let numbers = |text: &str| text.split('.').map(|part| part.parse::<u64>().ok()).collect::<Option<Vec<_>>>();
     let Some(required) = numbers(wanted).filter(|numbers| numbers.len() == 3) else {

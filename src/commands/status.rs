@@ -29,11 +29,11 @@ pub fn run<P: Provider>(provider: &P, references: &[P::Reference], session: &mut
         ]);
         let summary = format!("{}: {}", shown.title, shown.status);
         match seen.phase {
-            Phase::Ended(code) => document.end(Outcome::of(code), code),
-            Phase::Queued | Phase::Running => {
-                document.end(Outcome::Running, ExitCode::Success);
-                document.still_running = true;
+            Phase::Ended(code) => {
+                document.end(Outcome::of(code), code);
+                document.still_running = false;
             }
+            Phase::Queued | Phase::Running => document.end(Outcome::Running, ExitCode::Success),
         }
         document.summary = Some(summary);
         document.build = Some(seen.build);

@@ -5,6 +5,7 @@ use crate::document::Outcome;
 use crate::error::ExitCode;
 use crate::lifecycle::Provider;
 use crate::lifecycle::collect::{check_junit, failure_lines, note_tests, sentence, write_junit};
+use crate::model::Phase;
 
 use super::session::Session;
 use super::waiting::documents;
@@ -24,6 +25,7 @@ pub fn run<P: Provider>(
     session.runtime.with_retries(|| provider.resolve(&mut build))?;
     session.writer.documents = documents(provider, std::slice::from_ref(&build));
     let seen = session.runtime.with_retries(|| provider.poll(&mut build))?;
+    session.writer.documents[0].still_running = !matches!(seen.phase, Phase::Ended(_));
     session.writer.documents[0].build = Some(seen.build);
     let report = session.with_retries(|| provider.tests(&build))?;
     match &args.junit {

@@ -167,9 +167,9 @@ fn short_name(build: &Build) -> String {
 }
 
 /// A document for each build, filled in as far as the build is known. One that is named as the latest is not, until it was
-/// looked up.
+/// looked up. Until something else is known a build may be running.
 pub fn documents<P: Provider>(provider: &P, builds: &[P::Build]) -> Vec<Document> {
     let known = |build| Some(provider.summary(build)).filter(|build| !build.id.is_empty());
-    let document = |build| Document { build: known(build), ..Document::new(P::NAME) };
+    let document = |build| Document { build: known(build), still_running: true, ..Document::new(P::NAME) };
     builds.iter().map(document).collect()
 }

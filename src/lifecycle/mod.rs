@@ -19,4 +19,4 @@ pub use provider::{
 };
 pub use runtime::Runtime;
 pub use schedule::DurationEstimate;
-pub use watch::{Limits, Watch, WatchEnd, first_call, watch_all};
+pub use watch::{Limits, Watch, first_call, watch_all};

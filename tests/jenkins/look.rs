@@ -30,7 +30,7 @@ fn a_status_tells_of_builds_and_queue_items() {
         let sim = planned(JenkinsPlan::ending(result));
         ended(&sim);
         let run = Call::new(&sim, &["status", "pipe#lastBuild"]).run().ends(code);
-        assert!(run.stdout.starts_with(&format!("pipe#1 {result} ")), "{run}");
+        assert!(run.stdout.starts_with(&format!("pipe#1\t1\t{result}\t")), "{run}");
     }
 }
 

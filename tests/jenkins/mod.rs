@@ -13,6 +13,7 @@ mod sentences;
 mod start;
 mod stop;
 mod token;
+mod verbs;
 
 use std::ffi::OsStr;
 use std::io::Write as _;

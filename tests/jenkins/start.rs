@@ -71,10 +71,10 @@ fn what_cannot_be_started_is_refused_before_anything_is_sent() {
         (&["trigger", "repo", "--branch", "feature/y"], 11, "did you mean feature/x?"),
         (&["trigger", "plain", "--param", "A=1"], 12, "parameter A: not defined by job plain"),
         (&["trigger", "params", "--param", "s=1"], 12, "did you mean S?"),
-        (&["trigger", "params", "--param", "C=three"], 12, "its choices: one, two"),
-        (&["trigger", "params", "--param", "B=yes"], 12, "is true or false"),
+        (&["trigger", "params", "--param", "C=three"], 12, "one, two"),
+        (&["trigger", "params", "--param", "B=yes"], 12, "must be true or false"),
         (&["trigger", "params", "--param", "S=1", "--param", "S=2"], 2, "is given twice"),
-        (&["trigger", "files", "--param", "F=x"], 12, "give it with --param-file F=PATH"),
+        (&["trigger", "files", "--param", "F=x"], 12, "--param-file F=PATH"),
         (&["trigger", "files", "--param-file", "F=/nowhere"], 16, "/nowhere"),
         (&["trigger", "params", "--param-json", "[1]"], 2, "not a JSON object"),
     ] {

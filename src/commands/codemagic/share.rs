@@ -9,6 +9,7 @@ use crate::document::{Link, Outcome};
 use crate::error::{Error, ExitCode};
 use crate::lifecycle::Provider as _;
 use crate::lifecycle::collect::{matches, no_match};
+use crate::model::Phase;
 use crate::output::{Cell, Table};
 
 /// A difference between the expiry that was asked for and the one given that needs no word.
@@ -34,6 +35,7 @@ pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut
     session.writer.documents = documents(&client, std::slice::from_ref(&build));
     let (seen, mut artifacts) = session.with_retries(|| client.artifacts(&build))?;
     let title = seen.build.title.clone();
+    session.writer.documents[0].still_running = !matches!(seen.phase, Phase::Ended(_));
     session.writer.documents[0].build = Some(seen.build);
     if !artifacts.iter().any(|artifact| matches(artifact, &args.globs, &[])) {
         return Err(no_match::<crate::codemagic::Client>(&title, &artifacts, &[&args.globs]).into());

@@ -139,8 +139,16 @@ fn deliver(token: &Token, args: &CreateArgs, session: &Session) -> Result<(), Er
     let line = |text: &str| format!("{text}\n").into_bytes();
     let Some(out) = &args.out else { return session.console().deliver(&line(token.value.expose())) };
     let uuid = uuid_path(out);
-    files::write_private(&uuid, &format!("file {}", uuid.display()), &line(&token.uuid))?;
-    files::write_private(out, &format!("file {}", out.display()), &line(token.value.expose()))?;
+    let what = |path: &Path| format!("file {}", path.display());
+    let old_uuid = std::fs::read(&uuid).ok();
+    files::write_private(&uuid, &what(&uuid), &line(&token.uuid))?;
+    if let Err(error) = files::write_private(out, &what(out), &line(token.value.expose())) {
+        // The new token is about to be revoked: both files stay those of the old one.
+        if let Some(old) = old_uuid {
+            drop(files::write_private(&uuid, &what(&uuid), &old));
+        }
+        return Err(error);
+    }
     session.console().line(&format!("the token is in {}", out.display()));
     Ok(())
 }
