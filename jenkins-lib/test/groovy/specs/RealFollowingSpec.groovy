@@ -8,6 +8,7 @@ import org.w3c.dom.Element
 import spock.lang.Unroll
 
 import java.security.MessageDigest
+import java.util.regex.Pattern
 import javax.xml.parsers.DocumentBuilderFactory
 
 /** Waiting for builds, downloads and other Jenkins controllers with the real binary. */
@@ -27,6 +28,28 @@ class RealFollowingSpec extends RealSpecification {
         jenkins.returned.artifacts*.name == build.artifacts*.name
         jenkins.returned.result.steps*.name.contains('Build ipa')
         jenkins.buildProperties.description == "Codemagic build 1: $jenkins.returned.url"
+    }
+
+    @Unroll
+    def 'the first run of the handbook prints what the handbook shows (failing: #failing)'() {
+        given:
+        String chapter = new File(RulesSpec.REPOSITORY, 'jenkins-lib/README.md').getText('UTF-8').split('\n## First run\n')[1].split('\n## ')[0]
+        List<String> blocks = (chapter =~ /(?s)```\w+\n(.*?)```/).collect { it[1] }
+        if (failing) {
+            simulator.control('POST', 'plan', [steps: [[name: 'Build ipa', status: 'failed', seconds: 120]]])
+        }
+
+        when:
+        jenkins.run(blocks[0].replaceAll(/[0-9a-f]{24}/, APP))
+
+        then: 'each line, in this order; ids and what stands for `…` are different each time'
+        String pattern = blocks[failing ? 2 : 1].readLines().collect { String line ->
+            line == '…' ? '(?:.*\n)*?' : line.split(/[0-9a-f]{24,40}|…|(?<=exec )cibridge/, -1).collect { Pattern.quote(it) }.join('.*') + '\n'
+        }.join('')
+        jenkins.console.join('\n') + '\n' =~ '(?m)^' + pattern + '\\z'
+
+        where:
+        failing << [false, true]
     }
 
     @Unroll
