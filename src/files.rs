@@ -56,6 +56,15 @@ pub fn check_writable(path: &Path, what: &str) -> Result<(), Error> {
     }
 }
 
+/// Checks the same for [`write_private`], which writes no device or FIFO. Fails with code 16.
+pub fn check_private(path: &Path, what: &str) -> Result<(), Error> {
+    match target(path).map_err(|error| local(what, &error))? {
+        Target::Replace(_) => check_writable(path, what),
+        Target::InPlace(_) if path.is_dir() => check_writable(path, what),
+        Target::InPlace(_) => Err(not_private(what)),
+    }
+}
+
 /// Writes a file so that a reader sees the old content or the new one, never a part. What is no regular file is written
 /// in place.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -80,7 +89,7 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub fn write_private(path: &Path, what: &str, bytes: &[u8]) -> Result<(), Error> {
     let failed = |error: io::Error| local(what, &error);
     let Target::Replace(path) = target(path).map_err(failed)? else {
-        return Err(Error::new(ExitCode::Local, what, "is not a regular file, so others may be able to read it"));
+        return Err(not_private(what));
     };
     // A temporary file is private from the start.
     let mut file =
@@ -273,6 +282,10 @@ fn io_only(error: io::Error) -> io::Error {
     }
 }
 
+fn not_private(what: &str) -> Error {
+    Error::new(ExitCode::Local, what, "is not a regular file, so others may be able to read it")
+}
+
 /// A path as a shell reads it.
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
@@ -345,6 +358,7 @@ mod tests {
         fs::write(&usual, "").unwrap();
         assert_eq!(mode(&new), mode(&usual));
         let private = folder.path().join("private");
+        check_private(&private, "the file").unwrap();
         write_private(&private, "the file", b"secret").unwrap();
         assert_eq!(mode(&private), 0o600);
         assert_eq!(names(folder.path()), ["new", "old", "private", "usual"]);
@@ -382,7 +396,7 @@ mod tests {
         for path in [&null, &full] {
             check_writable(path, "the file").unwrap();
             assert!(!remove_regular_file(path).unwrap());
-            assert!(write_private(path, "the file", b"secret").is_err());
+            assert!(check_private(path, "the file").is_err() && write_private(path, "the file", b"secret").is_err());
             assert!(temporary_beside(path).is_err());
         }
         replace_file(&null, b"new").unwrap();

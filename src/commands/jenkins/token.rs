@@ -90,8 +90,8 @@ fn signed_in(
             .into());
     }
     if let Some(out) = &args.out {
-        files::check_writable(out, &format!("file {}", out.display()))?;
-        files::check_writable(&uuid_path(out), &format!("file {}", uuid_path(out).display()))?;
+        files::check_private(out, &format!("file {}", out.display()))?;
+        files::check_private(&uuid_path(out), &format!("file {}", uuid_path(out).display()))?;
     }
     let (provider, _) = super::connect_to_optional_job(None, None, connection, session)?;
     if *provider.client().identity() == Identity::Anonymous {
