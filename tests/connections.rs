@@ -99,9 +99,9 @@ fn a_cancel_uses_the_open_connection() {
 
 #[test]
 fn a_cancel_over_a_closed_connection_is_repeated_at_once() {
-    let server = Scripted::start(|request| match request.target.ends_with("/cancel") && request.nth > 0 {
-        true => Reply::Close,
-        false => ordinary(request, "building"),
+    let server = Scripted::start(|request| {
+        let is_reused = request.target.ends_with("/cancel") && request.nth > 0;
+        if is_reused { Reply::Close } else { ordinary(request, "building") }
     });
     let running = call(&server, "codemagic trigger --wait").spawn();
     running.hear("status: building");
@@ -218,9 +218,12 @@ fn a_location_may_hold_spaces_and_utf_8() {
         ("?x=1", "/storage/file?x=1"),
         ("../storage/./b", "/storage/b"),
     ] {
-        let server = with_artifact("app.ipa", Some(4), move |request| match request.target.contains("SECRET") {
-            true => Reply::Send(response(302, &[&format!("Location: {location}")], "")),
-            false => Reply::Send(response(200, &[], "FILE")),
+        let server = with_artifact("app.ipa", Some(4), move |request| {
+            Reply::Send(if request.target.contains("SECRET") {
+                response(302, &[&format!("Location: {location}")], "")
+            } else {
+                response(200, &[], "FILE")
+            })
         });
         let (call, _) = artifacts(&server);
         call.run().code(0);

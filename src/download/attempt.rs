@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use md5::{Digest as _, Md5};
@@ -17,6 +18,9 @@ use crate::http::{self, Fault, Request, Stream};
 
 /// Bytes read before they are hashed and written: one read gives 16 KiB of TLS at most.
 pub(super) const BUFFER: usize = 128 * 1024;
+
+/// Filled buffers that wait for the thread that hashes and writes them.
+const QUEUED_BUFFERS: usize = 2;
 
 /// A file of which some bytes may be there.
 pub(super) struct Partial {
@@ -201,6 +205,9 @@ fn refused(target: &Target, stream: &Stream, head: &Head, kind: FaultKind, why: 
 
 /// Reads the body to its end, or until the `expected` bytes are there: a connection that breaks after the last byte
 /// lost nothing.
+///
+/// What is read is hashed and written by another thread, so that on two cores the checksum costs no time. A body that
+/// fits into `buffer` is not worth one.
 fn receive(
     workers: &Workers,
     target: &Target,
@@ -209,24 +216,63 @@ fn receive(
     stream: &mut Stream,
     buffer: &mut [u8],
 ) -> Result<(), AttemptError> {
-    loop {
-        let (filled, end) = fill(stream, buffer, &target.received);
-        part.append(&buffer[..filled]).map_err(|error| {
-            let missing = expected.unwrap_or_default().saturating_sub(part.received);
-            write_error(workers, target, &error, missing)
-        })?;
-        if let Some(stated) = target.size.filter(|size| part.received > *size) {
-            return Err(damaged(target, format!("longer than the {stated} bytes that the service stated")));
-        }
-        match end {
-            Ok(true) => return Ok(()),
-            Ok(false) if workers.is_stopped() => {
-                return Err(AttemptError::new(FaultKind::Permanent, interrupted(target)));
+    let write_failed = |part: &Partial, error: &io::Error| {
+        write_error(workers, target, error, expected.unwrap_or_default().saturating_sub(part.received))
+    };
+    let (filled, end) = fill(stream, buffer, &target.received);
+    part.append(&buffer[..filled]).map_err(|error| write_failed(part, &error))?;
+    let mut received = part.received;
+    let mut next = verdict(workers, target, expected, received, end, stream);
+    if let Some(verdict) = next {
+        return verdict;
+    }
+    let written = std::thread::scope(|scope| {
+        let (filled_sender, filled_buffers) = mpsc::sync_channel::<(Vec<u8>, usize)>(QUEUED_BUFFERS);
+        let (spare_sender, spare_buffers) = mpsc::channel();
+        let part = &mut *part;
+        let writer = scope.spawn(move || {
+            filled_buffers.into_iter().try_for_each(|(buffer, length)| {
+                part.append(&buffer[..length])?;
+                // Nobody needs it any more if the body has ended.
+                drop(spare_sender.send(buffer));
+                Ok(())
+            })
+        });
+        while next.is_none() {
+            let mut buffer = spare_buffers.try_recv().unwrap_or_else(|_| vec![0; BUFFER]);
+            let (length, end) = fill(stream, &mut buffer, &target.received);
+            received += length as u64;
+            if filled_sender.send((buffer, length)).is_err() {
+                // The writer has failed.
+                break;
             }
-            Ok(false) => {}
-            Err(_) if expected == Some(part.received) => return Ok(()),
-            Err(error) => return Err(connection_error(target, stream.fault(error))),
+            next = verdict(workers, target, expected, received, end, stream);
         }
+        drop(filled_sender);
+        writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    written.map_err(|error| write_failed(part, &error))?;
+    next.unwrap_or(Ok(()))
+}
+
+/// How the body ended when `received` bytes are there; `None` if there is more to read.
+fn verdict(
+    workers: &Workers,
+    target: &Target,
+    expected: Option<u64>,
+    received: u64,
+    end: io::Result<bool>,
+    stream: &Stream,
+) -> Option<Result<(), AttemptError>> {
+    if let Some(stated) = target.size.filter(|size| received > *size) {
+        return Some(Err(damaged(target, format!("longer than the {stated} bytes that the service stated"))));
+    }
+    match end {
+        Ok(true) => Some(Ok(())),
+        Ok(false) if workers.is_stopped() => Some(Err(AttemptError::new(FaultKind::Permanent, interrupted(target)))),
+        Ok(false) => None,
+        Err(_) if expected == Some(received) => Some(Ok(())),
+        Err(error) => Some(Err(connection_error(target, stream.fault(error)))),
     }
 }
 

@@ -65,12 +65,14 @@ struct Transfer<'a> {
     budget: ResumeBudget,
     refused: u32,
     damaged: u32,
+    /// What the last attempt left, while no worker has it.
+    partial: Option<Partial>,
     state: State,
 }
 
 enum State {
     /// The next attempt is due at this time on the clock.
-    Waiting(Timestamp, Option<Partial>),
+    Waiting(Timestamp),
     /// A worker has it.
     Running,
     /// It is complete or given up.
@@ -115,7 +117,8 @@ pub(super) fn run(
         budget: ResumeBudget::default(),
         refused: 0,
         damaged: 0,
-        state: State::Waiting(now, None),
+        partial: None,
+        state: State::Waiting(now),
     });
     let transfers: Vec<Transfer> = transfers.collect();
     let workers =
@@ -134,7 +137,8 @@ pub(super) fn run(
         let has_panicked = || threads.iter().any(ScopedJoinHandle::is_finished);
         let mut scheduler = Scheduler { workers: &workers, transfers, report: DownloadReport::default(), emit };
         // The workers end when the sender of jobs is dropped.
-        scheduler.run(job_sender, &results, &has_panicked);
+        scheduler.run(&job_sender, &results, &has_panicked);
+        drop(job_sender);
         scheduler.report
     })
 }
@@ -160,14 +164,14 @@ struct Scheduler<'a, 'e> {
 }
 
 impl<'a> Scheduler<'a, '_> {
-    fn run(&mut self, jobs: Sender<Job<'a>>, results: &Receiver<JobResult>, has_panicked: &dyn Fn() -> bool) {
+    fn run(&mut self, jobs: &Sender<Job<'a>>, results: &Receiver<JobResult>, has_panicked: &dyn Fn() -> bool) {
         let options = self.workers.options;
         let clock = options.clock;
         let mut meter = RateMeter::new(clock.now());
         let mut next_progress = clock.now() + options.progress_interval;
         loop {
             self.check_end();
-            self.start_due_attempts(&jobs);
+            self.start_due_attempts(jobs);
             let now = clock.now();
             if self.running() == 0 {
                 match self.next_due() {
@@ -234,7 +238,7 @@ impl<'a> Scheduler<'a, '_> {
     /// When the next attempt is due.
     fn next_due(&self) -> Option<Timestamp> {
         let due = self.transfers.iter().filter_map(|transfer| match transfer.state {
-            State::Waiting(due, _) => Some(due),
+            State::Waiting(due) => Some(due),
             State::Running | State::Ended => None,
         });
         let due = due.min()?;
@@ -245,10 +249,11 @@ impl<'a> Scheduler<'a, '_> {
         let options = self.workers.options;
         while self.running() < options.jobs && !self.workers.is_stopped() {
             let now = options.clock.now();
-            let is_due = |transfer: &Transfer| matches!(transfer.state, State::Waiting(due, _) if due <= now);
+            let is_due = |transfer: &Transfer| matches!(transfer.state, State::Waiting(due) if due <= now);
             let Some(number) = self.transfers.iter().position(is_due) else { return };
             let transfer = &mut self.transfers[number];
-            let State::Waiting(_, partial) = std::mem::replace(&mut transfer.state, State::Running) else { return };
+            transfer.state = State::Running;
+            let partial = transfer.partial.take();
             let attempts = Attempts { made: transfer.budget.attempts(), refused: transfer.refused };
             match transfer.source.request(attempts) {
                 // The workers live as long as this sender, so the job finds a receiver.
@@ -286,7 +291,8 @@ impl<'a> Scheduler<'a, '_> {
             let partial = partial.filter(|_| failed.kind != FaultKind::Damaged);
             let received = partial.as_ref().map_or(0, |partial| partial.received);
             transfer.target.received.store(received, Ordering::Relaxed);
-            transfer.state = State::Waiting(clock.now() + pause, partial);
+            transfer.state = State::Waiting(clock.now() + pause);
+            transfer.partial = partial;
             (self.emit)(DownloadEvent::Retry { why: failed.error.to_string(), again: pause, got: received });
             return;
         }
@@ -386,7 +392,8 @@ mod tests {
             budget: ResumeBudget::default(),
             refused: 0,
             damaged: 0,
-            state: State::Waiting(Timestamp::START, None),
+            partial: None,
+            state: State::Waiting(Timestamp::START),
         }
     }
 

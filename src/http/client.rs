@@ -274,7 +274,7 @@ impl Http {
                     return Stream::new(parts, body, url.clone(), proxy, observed.connection.socket);
                 }
                 Err(error) => {
-                    let fault = Fault::new(error, url, proxy.as_ref().map(|proxy| proxy.shown.as_str()), is_sent);
+                    let fault = Fault::new(&error, url, proxy.as_ref().map(|proxy| proxy.shown.as_str()), is_sent);
                     let was_idle = observed.connection.written && !observed.connection.opened;
                     if was_idle && !is_new && fault.kind == FaultKind::Broken && self.interrupt.code().is_none() {
                         // The service had closed the idle connection in the meantime.

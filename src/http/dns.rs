@@ -196,10 +196,7 @@ fn look_up_family(name: &str, family: AddrFamily) -> FamilyAnswer {
     let found = dns_lookup::getaddrinfo(Some(name), None, Some(hints))?;
     let mut addresses: Vec<IpAddr> = found.flatten().map(|entry| entry.sockaddr.ip()).collect();
     addresses.dedup();
-    match addresses.is_empty() {
-        true => Err(DnsError::NotFound("no address".to_owned())),
-        false => Ok(addresses),
-    }
+    if addresses.is_empty() { Err(DnsError::NotFound("no address".to_owned())) } else { Ok(addresses) }
 }
 
 /// IPv6 and IPv4 in turns, IPv6 first.

@@ -66,9 +66,9 @@ impl Fault {
     }
 
     /// The fault behind ureq's error. `proxy` is the proxy in use, without its credentials.
-    pub(super) fn new(error: ureq::Error, url: &Url, proxy: Option<&str>, sent: bool) -> Self {
-        let sent = sent && !is_unread(&error);
-        let (kind, why, hint) = explain(&error, url.host());
+    pub(super) fn new(error: &ureq::Error, url: &Url, proxy: Option<&str>, sent: bool) -> Self {
+        let sent = sent && !is_unread(error);
+        let (kind, why, hint) = explain(error, url.host());
         let why = match proxy {
             Some(proxy) if kind != FaultKind::Tls => format!("{why}, through the proxy {proxy}"),
             _ => why,
@@ -98,11 +98,6 @@ impl Fault {
     /// Whether another attempt may end differently: the network can come back, a certificate or a name will not change.
     pub fn is_retryable(&self) -> bool {
         matches!(self.kind, FaultKind::Connect | FaultKind::Timeout | FaultKind::Broken)
-    }
-
-    /// The reason in words.
-    pub fn why(&self) -> &str {
-        &self.why
     }
 }
 
@@ -311,7 +306,7 @@ mod tests {
 
     fn shown(error: TlsError) -> String {
         let url = Url::parse("https://a.example/x").unwrap();
-        Fault::new(ureq::Error::Rustls(error), &url, None, true).why().to_owned()
+        Fault::new(&ureq::Error::Rustls(error), &url, None, true).why
     }
 
     #[test]
@@ -340,7 +335,7 @@ mod tests {
     #[test]
     fn only_faults_that_may_pass_are_retried() {
         let url = Url::parse("https://a.example/x").unwrap();
-        let is_retryable = |error| Fault::new(error, &url, None, false).is_retryable();
+        let is_retryable = |error| Fault::new(&error, &url, None, false).is_retryable();
         let resolver = |error: DnsError| ureq::Error::Other(Box::new(error));
         assert!(is_retryable(resolver(DnsError::Temporary(String::new()))));
         assert!(is_retryable(resolver(DnsError::Timeout)));

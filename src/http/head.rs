@@ -46,10 +46,9 @@ pub(super) enum State {
 pub(super) fn check(buffers: &mut dyn Buffers) -> State {
     let input = buffers.input();
     let Some(end) = end_of_head(input) else {
-        let lines = input.iter().filter(|byte| **byte == b'\n').count();
-        return if lines > MAX_LINES { State::Incomplete } else { State::Usable };
+        return if has_many_lines(input) { State::Incomplete } else { State::Usable };
     };
-    if input[..end].iter().filter(|byte| **byte == b'\n').count() > MAX_LINES {
+    if has_many_lines(&input[..end]) {
         let mut shortened = shorten(&input[..end]);
         shortened.extend_from_slice(&input[end..]);
         let length = input.len();
@@ -59,6 +58,11 @@ pub(super) fn check(buffers: &mut dyn Buffers) -> State {
     }
     // An interim response (1xx) is followed by another head.
     if buffers.input().get(9) == Some(&b'1') { State::Usable } else { State::Complete }
+}
+
+/// Whether there are more lines than are passed on.
+fn has_many_lines(input: &[u8]) -> bool {
+    input.iter().filter(|byte| **byte == b'\n').nth(MAX_LINES).is_some()
 }
 
 /// The length of the head with its empty line.
@@ -109,7 +113,8 @@ mod tests {
     }
 
     fn many(count: usize) -> String {
-        (0..count).map(|n| format!("x-{n}: a\r\n")).collect()
+        let lines: Vec<String> = (0..count).map(|n| format!("x-{n}: a\r\n")).collect();
+        lines.concat()
     }
 
     #[test]

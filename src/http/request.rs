@@ -154,11 +154,6 @@ impl Body {
             _ => None,
         }
     }
-
-    /// Whether files are sent, which may take long.
-    pub(super) fn has_files(&self) -> bool {
-        self.chunks.iter().any(|chunk| matches!(chunk, Chunk::File(..)))
-    }
 }
 
 /// Reads a body and notes when it was begun. The head has been sent by then, so an error from here on may come after

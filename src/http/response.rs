@@ -163,12 +163,12 @@ impl Stream {
 
     /// The fault behind an error of reading the body.
     pub fn fault(&self, error: io::Error) -> Fault {
-        Fault::new(ureq::Error::from(error), &self.url, self.proxy.as_deref(), true)
+        Fault::new(&ureq::Error::from(error), &self.url, self.proxy.as_deref(), true)
     }
 
     /// The fault of a body that takes longer than its time limit.
     pub(super) fn timed_out(&self) -> Fault {
-        Fault::new(ureq::Error::Timeout(ureq::Timeout::RecvBody), &self.url, self.proxy.as_deref(), true)
+        Fault::new(&ureq::Error::Timeout(ureq::Timeout::RecvBody), &self.url, self.proxy.as_deref(), true)
     }
 }
 
