@@ -263,7 +263,8 @@ fn wrong_kind(stream: &Stream) -> Option<&'static str> {
 
 fn no_log(what: String, stream: &Stream) -> Error {
     let (status, host) = (stream.status, stream.url.host());
-    if let Some(kind) = wrong_kind(stream) {
+    // The service's own errors are JSON.
+    if let Some(kind) = wrong_kind(stream).filter(|kind| status < 400 || *kind != "JSON") {
         return Error::new(
             ExitCode::NoConnection,
             what,

@@ -55,7 +55,7 @@ fn wishes_are_checked_before_the_start() {
     }
     let call = Call::to(&sim, "codemagic trigger --wait --artifacts *.ipa");
     let taken = call.file("taken", "");
-    call.arg("--artifacts-dir").arg(taken.join("x")).run().code(16).says("cibridge: error: folder ");
+    call.arg("--artifacts-dir").arg(taken.join("x")).run().code(16).says("cibridge: error: the folder ");
     let call = Call::to(&sim, "codemagic trigger --wait");
     let folder = call.folder().to_owned();
     call.arg("--junit").arg(folder).run().code(16).says("cibridge: error: JUnit file ").says("is a folder, not a file");
