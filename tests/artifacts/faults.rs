@@ -229,7 +229,7 @@ fn a_wrong_sum_is_no_file() {
     is_missing(&done, 13);
     let real = sim.build(&id).unwrap().artifacts[0].md5.clone().unwrap();
     done.says(&format!(
-        "downloading Demo.ipa: the MD5 sum is {real}, not {}; gave up after 2 attempts",
+        "downloading Demo.ipa: the MD5 sum is {real} instead of {}; gave up after 2 attempts",
         "0".repeat(32)
     ));
     assert_eq!(stored(&sim).len(), 2, "twice in whole");
