@@ -118,12 +118,11 @@ pub fn wait_for<P: Provider>(
     let mut builds = Builds { provider, watches, is_owner, runtime: runtime.clone() };
     let watches = &mut builds.watches;
     let mut announced = vec![options.started; watches.len()];
-    watch_all(provider, watches, &*runtime.clock, &mut |index, watch, event| {
+    watch_all(provider, watches, &*runtime.clock, &mut |index, build, event| {
         if limits.once {
             // A caller that polls again and again gets one line each time, not the whole story.
             return;
         }
-        let build = watch.snapshot.as_ref().map(|seen| &seen.build);
         if let (Some(build), false) = (build, announced[index]) {
             announced[index] = true;
             runtime.console.line(&format!("{}: {}", build.title, build.url));

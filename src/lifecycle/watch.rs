@@ -10,7 +10,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::lifecycle::provider::{LogSink, LogState, Provider};
 use crate::lifecycle::schedule::{DurationEstimate, PollSchedule, Progress, RateLimitBackoff};
-use crate::model::{BuildSnapshot, Event, Phase, Step};
+use crate::model::{Build, BuildSnapshot, Event, Phase, Step};
 
 /// Silence after which a line says that the build is still running.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -85,6 +85,9 @@ pub enum WatchEnd {
     CanceledByFailFast,
 }
 
+/// Takes what is noticed, with the build as it was seen last.
+type Emit<'e> = &'e mut dyn FnMut(Option<&Build>, Event);
+
 /// One build that is waited for.
 pub struct Watch<'a, P: Provider> {
     /// The build as its provider follows it.
@@ -106,6 +109,8 @@ pub struct Watch<'a, P: Provider> {
     not_found_grace: Duration,
     began: Timestamp,
     polled_at: Timestamp,
+    /// When the build was first seen running.
+    running_since: Option<Timestamp>,
     next_poll: Timestamp,
     /// How long nothing may happen until a heartbeat.
     heartbeat: Duration,
@@ -148,6 +153,7 @@ impl<'a, P: Provider> Watch<'a, P> {
             not_found_grace: provider.not_found_grace(started),
             began: now,
             polled_at: now,
+            running_since: None,
             next_poll: now + first,
             heartbeat: HEARTBEAT,
             next_heartbeat: now + HEARTBEAT,
@@ -190,6 +196,10 @@ impl<'a, P: Provider> Watch<'a, P> {
         }
     }
 
+    fn seen(&self) -> Option<&Build> {
+        self.snapshot.as_ref().map(|snapshot| &snapshot.build)
+    }
+
     fn shows_log(&self) -> bool {
         self.log.is_some() && !self.log_is_complete
     }
@@ -199,10 +209,13 @@ impl<'a, P: Provider> Watch<'a, P> {
         let since = now.since(self.polled_at);
         let build = self.snapshot.as_ref().map(|snapshot| &snapshot.build);
         let run = build.and_then(|build| build.run_seconds).map(|run| Duration::from_secs(run).saturating_add(since));
+        // The service's clock may stand still; ours does not.
+        let run = run.map(|run| run.max(self.running_since.map(|began| now.since(began)).unwrap_or_default()));
+        let watched = now.since(self.began).saturating_add(self.limits.waited);
         let queued = match build.and_then(|build| build.queued_seconds) {
             Some(queued) if run.is_some() => Duration::from_secs(queued),
-            Some(queued) => Duration::from_secs(queued).saturating_add(since),
-            None => now.since(self.began).saturating_add(self.limits.waited),
+            Some(queued) => Duration::from_secs(queued).saturating_add(since).max(watched),
+            None => watched,
         };
         (run, queued)
     }
@@ -237,7 +250,7 @@ impl<'a, P: Provider> Watch<'a, P> {
     }
 
     /// Does what is due at this moment.
-    fn advance(&mut self, provider: &P, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
+    fn advance(&mut self, provider: &P, clock: &dyn Clock, emit: Emit<'_>) {
         let passed = self.deadline(clock.now()).filter(|(at, _)| *at <= clock.now());
         // At a deadline the build is polled once more, because it may have finished since the newest poll.
         if passed.is_some() || self.next_poll <= clock.now() {
@@ -251,12 +264,15 @@ impl<'a, P: Provider> Watch<'a, P> {
             self.end = Some(WatchEnd::TimedOut(why));
         } else if self.next_heartbeat <= now {
             let (run, queued) = self.age(now);
-            emit(Event::Heartbeat {
-                running: run.is_some(),
-                step: self.running_step(),
-                age: run.unwrap_or(queued),
-                usual: self.usual(),
-            });
+            emit(
+                self.seen(),
+                Event::Heartbeat {
+                    running: run.is_some(),
+                    step: self.running_step(),
+                    age: run.unwrap_or(queued),
+                    usual: self.usual(),
+                },
+            );
             self.next_heartbeat = now + self.heartbeat;
         } else if self.limits.once && self.was_polled_once() {
             self.end = Some(WatchEnd::StillRunning(self.next_call(provider, now)));
@@ -290,7 +306,7 @@ impl<'a, P: Provider> Watch<'a, P> {
         cap(provider.longest_absence(&self.build).map_or(pause, |longest| pause.min(longest)))
     }
 
-    fn poll(&mut self, provider: &P, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
+    fn poll(&mut self, provider: &P, clock: &dyn Clock, emit: Emit<'_>) {
         if self.is_running_by_its_steps(provider, clock, emit) {
             return;
         }
@@ -300,7 +316,7 @@ impl<'a, P: Provider> Watch<'a, P> {
             self.backoff.note(now, budget);
         }
         for note in provider.take_notes(&mut self.build) {
-            emit(Event::Note(note));
+            emit(self.seen(), Event::Note(note));
             self.next_heartbeat = now + self.heartbeat;
         }
         match result {
@@ -321,7 +337,7 @@ impl<'a, P: Provider> Watch<'a, P> {
 
     /// Long before the usual end the steps alone tell enough: one that runs, and none that ended badly, mean that the
     /// build is still running, for one request instead of two.
-    fn is_running_by_its_steps(&mut self, provider: &P, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) -> bool {
+    fn is_running_by_its_steps(&mut self, provider: &P, clock: &dyn Clock, emit: Emit<'_>) -> bool {
         let progress = self.progress(clock.now());
         let is_running = self.snapshot.as_ref().is_some_and(|seen| seen.phase == Phase::Running);
         // A provider with an interval of its own has more to show than steps.
@@ -346,7 +362,7 @@ impl<'a, P: Provider> Watch<'a, P> {
     }
 
     /// Takes in a snapshot: reports what changed, and plans the next poll.
-    fn notice(&mut self, provider: &P, snapshot: BuildSnapshot, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) {
+    fn notice(&mut self, provider: &P, snapshot: BuildSnapshot, clock: &dyn Clock, emit: Emit<'_>) {
         let now = clock.now();
         let before = self.snapshot.as_ref().map(|seen| (seen.build.status.clone(), seen.build.commit.clone()));
         let (old_status, old_commit) = before.unwrap_or_default();
@@ -358,13 +374,15 @@ impl<'a, P: Provider> Watch<'a, P> {
         let commit = snapshot.build.commit.clone().filter(|commit| Some(commit) != old_commit.as_ref());
         self.snapshot = Some(snapshot);
         self.polled_at = now;
+        let is_running = self.seen().is_some_and(|build| build.run_seconds.is_some());
+        self.running_since = if is_running { self.running_since.or(Some(now)) } else { None };
         // The end of a build is the last thing to say: its steps and its log come first.
         if let Some(status) = new_status.take_if(|_| !ended) {
-            emit(status);
+            emit(self.seen(), status);
             self.next_heartbeat = now + self.heartbeat;
         }
         if let Some(commit) = commit {
-            emit(Event::Commit(commit.clone()));
+            emit(self.seen(), Event::Commit(commit.clone()));
             if !ended && self.limits.commit.as_ref().is_some_and(|wanted| !is_commit(&commit, wanted)) {
                 self.end = Some(WatchEnd::WrongCommit(commit));
             }
@@ -374,7 +392,7 @@ impl<'a, P: Provider> Watch<'a, P> {
             && let Some(estimate) = provider.estimate(&mut self.build, self.limits.once)
         {
             self.schedule.estimate = Some(estimate);
-            emit(Event::UsualDuration(estimate.typical()));
+            emit(self.seen(), Event::UsualDuration(estimate.typical()));
         }
         let progress = self.progress(now);
         // A log that is shown while it grows reports the steps itself.
@@ -393,7 +411,7 @@ impl<'a, P: Provider> Watch<'a, P> {
                 seen.build.status = old_status;
             }
         } else if let Some(status) = new_status {
-            emit(status);
+            emit(self.seen(), status);
             self.next_heartbeat = now + self.heartbeat;
         }
         match phase {
@@ -427,12 +445,12 @@ impl<'a, P: Provider> Watch<'a, P> {
     }
 
     /// Reports what is new among the steps; false if they cannot be had. They are news, not the truth about the end.
-    fn read_steps(&mut self, provider: &P, now: Timestamp, emit: &mut dyn FnMut(Event)) -> bool {
+    fn read_steps(&mut self, provider: &P, now: Timestamp, emit: Emit<'_>) -> bool {
         let Ok(steps) = provider.steps(&self.build) else { return false };
         for (index, step) in steps.iter().enumerate() {
             let old = self.steps.get(index).map(|old| old.status.as_str());
             if old != Some(step.status.as_str()) && step.status != "pending" {
-                emit(Event::Step(step.clone()));
+                emit(self.seen(), Event::Step(step.clone()));
                 self.next_heartbeat = now + self.heartbeat;
             }
         }
@@ -441,7 +459,7 @@ impl<'a, P: Provider> Watch<'a, P> {
     }
 
     /// Shows what is new in the log. True when nothing more is to be waited for.
-    fn read_log(&mut self, provider: &P, ended: bool, clock: &dyn Clock, emit: &mut dyn FnMut(Event)) -> bool {
+    fn read_log(&mut self, provider: &P, ended: bool, clock: &dyn Clock, emit: Emit<'_>) -> bool {
         let Some(log) = &mut self.log else { return true };
         if self.log_is_complete || clock.interrupted().is_some() {
             return true;
@@ -459,7 +477,10 @@ impl<'a, P: Provider> Watch<'a, P> {
             Err(failed) => {
                 let why = failed.error.to_string();
                 if self.log_error.as_ref() != Some(&why) && clock.interrupted().is_none() {
-                    emit(Event::Note(format!("the log cannot be read: {why}; still waiting for the build")));
+                    emit(
+                        self.seen(),
+                        Event::Note(format!("the log cannot be read: {why}; still waiting for the build")),
+                    );
                     self.log_error = Some(why);
                 }
                 if ended && !failed.retryable {
@@ -468,15 +489,16 @@ impl<'a, P: Provider> Watch<'a, P> {
             }
         }
         if self.ended_at.is_some_and(|at| now.since(at) >= LOG_AFTER_END) {
-            emit(Event::Note(
-                "the log was not closed although the build is finished; its end may be missing".to_owned(),
-            ));
+            emit(
+                self.seen(),
+                Event::Note("the log was not closed although the build is finished; its end may be missing".to_owned()),
+            );
             return true;
         }
         !ended
     }
 
-    fn poll_failed(&mut self, failed: RequestError, now: Timestamp, emit: &mut dyn FnMut(Event)) {
+    fn poll_failed(&mut self, failed: RequestError, now: Timestamp, emit: Emit<'_>) {
         self.failures += 1;
         let not_found_yet = self.snapshot.is_none() && failed.error.code() == ExitCode::NotFound;
         let watched = now.since(self.began);
@@ -502,7 +524,7 @@ impl<'a, P: Provider> Watch<'a, P> {
         let pause = doubled.min(RETRY_PAUSE.1.max(shortest));
         let pause = failed.retry_after.map_or(pause, |asked| asked.max(pause));
         let pause = self.backoff.stretch(pause, fastrand::f64());
-        emit(Event::PollFailed { why: failed.error.to_string(), again: pause });
+        emit(self.seen(), Event::PollFailed { why: failed.error.to_string(), again: pause });
         self.next_heartbeat = now + self.heartbeat;
         self.next_poll = now + pause;
     }
@@ -520,12 +542,13 @@ pub fn first_call(limits: &Limits, interval: Option<Duration>) -> Duration {
     [limits.queue, limits.run, limits.total].into_iter().flatten().fold(pause, Duration::min)
 }
 
-/// Polls builds until the wait for each has ended. `emit` gets the number of the watch, the watch and what it noticed.
+/// Polls builds until the wait for each has ended. `emit` gets the number of the watch, the build as it was seen last and
+/// what was noticed.
 pub fn watch_all<'a, P: Provider>(
     provider: &P,
     watches: &mut [Watch<'a, P>],
     clock: &dyn Clock,
-    emit: &mut dyn FnMut(usize, &Watch<'a, P>, Event),
+    emit: &mut dyn FnMut(usize, Option<&Build>, Event),
 ) {
     let end_all = |watches: &mut [Watch<'a, P>], end: &WatchEnd| {
         for watch in watches.iter_mut().filter(|watch| watch.end.is_none()) {
@@ -544,11 +567,7 @@ pub fn watch_all<'a, P: Provider>(
             clock.sleep(due.since(now));
             continue;
         }
-        let mut events = Vec::new();
-        watch.advance(provider, clock, &mut |event| events.push(event));
-        for event in events {
-            emit(index, watch, event);
-        }
+        watch.advance(provider, clock, &mut |build, event| emit(index, build, event));
         let has_failed = !matches!(
             watch.end,
             None | Some(WatchEnd::Finished(ExitCode::Success) | WatchEnd::StillRunning(_) | WatchEnd::Started)

@@ -50,7 +50,7 @@ fn parameters_are_told_with_their_kinds() {
     let run = Call::new(&sim, &["params", "pipe"]).run().ends(0);
     assert_eq!(
         run.stdout,
-        "S\ttext\ta b\t-\nC\tchoice of one | two\tone\t-\nB\tboolean\ttrue\t-\nP\ttext\t-\t-\n\
+        "S\ttext\ta b\t-\nC\tchoice of one | two\tone\t-\nB\tboolean\ttrue\t-\nP\tpassword\t-\t-\n\
          F\tfile\t-\t-\nSTASHED\tfile\t-\t-\nBASE64\tfile\t-\t-\n"
     );
     let listed = Call::new(&sim, &["params", "pipe", "--json"]).run().ends(0).json();
@@ -73,11 +73,11 @@ fn tests_are_counted_and_failures_named() {
     let sim = planned(JenkinsPlan::ending("UNSTABLE").tests(tests));
     ended(&sim);
     let run = Call::new(&sim, &["tests", "pipe#1"]).run().ends(0);
-    assert_eq!(run.stdout, "failed: a.B.bad: expected 1\n1 passed, 1 failed, 1 skipped\n");
+    assert_eq!(run.stdout, "failed: a.B: bad: expected 1\n1 passed, 1 failed, 1 skipped\n");
     let listed = Call::new(&sim, &["tests", "pipe#1", "--json"]).run().ends(0).json();
     let tests = &listed["tests"];
     assert_eq!((&tests["passed"], &tests["failed"], &tests["skipped"]), (&json!(1), &json!(1), &json!(1)));
-    assert_eq!(tests["failures"][0]["name"], "a.B.bad");
+    assert_eq!(tests["failures"][0]["name"], "bad");
     assert_eq!(listed["build"]["id"], "pipe#1");
     let none = planned(JenkinsPlan::default());
     ended(&none);

@@ -8,11 +8,11 @@ use super::{Call, built, ended, planned, simulator, under_way};
 #[test]
 fn a_start_without_waiting_can_wait_until_the_build_has_a_number() {
     let sim = planned(JenkinsPlan::steps([JenkinsStep::hold()]));
-    let run = Call::new(&sim, &["trigger", "pipe", "--wait-for-start"]).run().ends(0);
+    let run = Call::new(&sim, &["trigger", "pipe", "--wait-for-start", "--timeout", "5s"]).run().ends(0);
     assert_eq!((&run.document["outcome"], &run.document["build"]["id"]), (&json!("started"), &json!("pipe#1")));
     assert_eq!(run.document["still_running"], true);
     let sim = planned(JenkinsPlan { hold_queue: true, ..JenkinsPlan::default() });
-    let waiting = Call::new(&sim, &["trigger", "pipe", "--wait-for-start"]).spawn();
+    let waiting = Call::new(&sim, &["trigger", "pipe", "--wait-for-start", "--timeout", "9s"]).spawn();
     crate::support::until("the queue item", || !sim.jenkins_runs().is_empty());
     sim.cancel_jenkins_item(1);
     waiting.wait().ends(4).says("was canceled");
@@ -51,7 +51,7 @@ fn jobs_builds_and_queue_are_listed() {
     ended(&sim);
     ended(&sim);
     let run = Call::new(&sim, &["jobs"]).run().ends(0);
-    assert!(run.stdout.starts_with("pipe\tUNSTABLE\t2\t"), "{run}");
+    assert!(run.stdout.starts_with("pipe\tUNSTABLE\t"), "{run}");
     let listed = Call::new(&sim, &["jobs", "--json"]).run().ends(0).json();
     assert_eq!(listed["jobs"][0]["job"], "pipe");
     let run = Call::new(&sim, &["builds", "pipe", "--limit", "1"]).run().ends(0);
