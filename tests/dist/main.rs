@@ -104,7 +104,7 @@ impl Call {
 
     fn run(mut self) -> Ended {
         let output = self.command.output().unwrap();
-        Ended::of(output, self.folder)
+        Ended::of(&output, self.folder)
     }
 
     fn spawn(mut self) -> (Child, TempDir) {
@@ -122,7 +122,7 @@ struct Ended {
 }
 
 impl Ended {
-    fn of(output: Output, folder: TempDir) -> Self {
+    fn of(output: &Output, folder: TempDir) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let document = fs::read(folder.path().join("result.json")).unwrap_or_default();
         Self {
@@ -196,8 +196,7 @@ fn a_wait_downloads_what_the_build_made() {
     let bytes = fs::read(ended.folder.path().join("files/Demo.ipa")).unwrap();
     assert_eq!(bytes.len(), 300_000);
     let sum = ring::digest::digest(&ring::digest::SHA256, &bytes);
-    let sum: String = sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(ended.document["artifacts"][0]["sha256"], sum);
+    assert_eq!(ended.document["artifacts"][0]["sha256"], base16ct::lower::encode_string(sum.as_ref()));
 }
 
 #[test]
@@ -236,7 +235,7 @@ fn a_signal_cancels_the_build() {
     wait_until("the build is polled", || sim.counters().builds_started == 1 && sim.counters().requests > 2);
     let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(status.success());
-    let ended = Ended::of(child.wait_with_output().unwrap(), folder);
+    let ended = Ended::of(&child.wait_with_output().unwrap(), folder);
     ended.exit_code(143);
     assert_eq!(ended.document["outcome"], "interrupted");
     assert_eq!(sim.counters().cancels, 1, "{}", ended.stderr);

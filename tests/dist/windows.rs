@@ -6,9 +6,7 @@ use std::process::{Command, Output};
 
 use cibridge_simulator::{ArtifactPlan, Plan, Simulator};
 
-use super::{
-    Call, Ended, binary, command, endless, environment, only_what_the_runner_needs, path, simulator, wait_until,
-};
+use super::{Call, Ended, binary, endless, environment, only_what_the_runner_needs, path, simulator, wait_until};
 
 /// The shell text of the library's `bat` step, as it stands in `vars/`.
 fn library_script() -> String {
@@ -58,7 +56,7 @@ fn run_in_cmd(sim: &Simulator, before: &str, arguments: &str, variables: &[(&str
     command.env("CIBRIDGE_POLL_INTERVAL", "100ms");
     command.env("CIBRIDGE_RESULT_FILE", path(&folder.path().join("result.json")));
     command.envs(variables.iter().copied());
-    Ended::of(command.output().unwrap(), folder)
+    Ended::of(&command.output().unwrap(), folder)
 }
 
 #[test]
