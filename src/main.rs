@@ -20,7 +20,6 @@ mod error;
 mod files;
 mod http;
 mod jenkins;
-mod json;
 mod lenient;
 mod lifecycle;
 mod model;

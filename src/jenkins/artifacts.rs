@@ -6,10 +6,11 @@
 use super::client::Client;
 use super::reference::BuildRef;
 use crate::error::{Error, ExitCode};
-use crate::http::{Http, Method, Request, Segment, Url};
+use crate::http::{Http, Segment, Url};
 
 impl Client {
-    /// The address of an artifact. Fails with code 12 for a path that would lead out of the build's artifacts.
+    /// The address of an artifact. It may redirect to another host (a bucket, the resource root URL), where no credential
+    /// is sent. Fails with code 12 for a path that would lead out of the build's artifacts.
     pub fn artifact_url(&self, build: &BuildRef, path: &str) -> Result<Url, Error> {
         let segments: Option<Vec<String>> =
             path.split('/').map(|name| Segment::new(name).map(|name| name.to_string())).collect();
@@ -17,12 +18,6 @@ impl Client {
             return Err(Error::new(ExitCode::Refused, format!("artifact {path:?}"), "its path leads elsewhere"));
         };
         self.below(&format!("{}/artifact/{}", build.path(), segments.join("/")))
-    }
-
-    /// The request for an artifact. It may be redirected to another host (a bucket, the resource root URL), where no
-    /// credential is sent.
-    pub fn artifact_request(&self, build: &BuildRef, path: &str) -> Result<Request, Error> {
-        self.artifact_url(build, path).map(|url| Request::new(Method::Get, url))
     }
 
     /// Connections for downloads.

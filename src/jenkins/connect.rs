@@ -44,11 +44,7 @@ impl Settings {
             if let (Ok(one), Ok(other)) = (Url::parse(root), Url::parse(expected))
                 && one.origin() != other.origin()
             {
-                return Err(Error::usage(
-                    format!("{target}"),
-                    format!("on {}, but this call is about {}", one.origin(), other.origin()),
-                )
-                .with_hint("use the name without the address, or leave out --url and CIBRIDGE_JENKINS_URL"));
+                return Err(target.on_other_controller(&one, &other));
             }
         }
         let mut notes = Vec::new();

@@ -22,7 +22,7 @@ fn dev() -> Identity {
 }
 
 fn told(failure: &Error) -> String {
-    format!("{} {} | {}", failure.code().number(), failure.reason(), failure.hint().as_deref().unwrap_or_default())
+    format!("{} {} | {}", failure.code().number(), failure.reason(), failure.hint().unwrap_or_default())
 }
 
 #[track_caller]

@@ -143,7 +143,7 @@ impl Client {
     /// The jobs and folders in a folder, or at the root.
     pub fn jobs(&self, folder: Option<&JobRef>) -> Result<Vec<JobEntry>, RequestError> {
         let fields = "jobs[_class,name,color,buildable,lastBuild[number,timestamp],jobs[name]]";
-        Ok(self.children(folder, fields)?.into_iter().filter_map(|job| entry(folder, job)).collect())
+        Ok(self.children(folder, fields)?.into_iter().filter_map(|job| entry(folder, &job)).collect())
     }
 
     /// The names of the items in a folder, or at the root.
@@ -231,7 +231,7 @@ pub(super) fn is_job(wire: &wire::Job) -> bool {
     !wire.name.is_empty()
 }
 
-fn entry(folder: Option<&JobRef>, wire: wire::Job) -> Option<JobEntry> {
+fn entry(folder: Option<&JobRef>, wire: &wire::Job) -> Option<JobEntry> {
     if wire.name.is_empty() {
         return None;
     }
@@ -308,7 +308,7 @@ mod tests {
             r#"{"color":"blue"}"#,
         ]
         .iter()
-        .filter_map(|text| entry(Some(&folder), wire::decode(text.as_bytes()).unwrap()))
+        .filter_map(|text| entry(Some(&folder), &wire::decode(text.as_bytes()).unwrap()))
         .collect();
         let shown: Vec<_> = entries
             .iter()

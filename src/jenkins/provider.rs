@@ -153,19 +153,9 @@ impl RemoteBuild {
         self.log = LogPosition::at(offset);
     }
 
-    /// The byte of the stored log after what was shown.
-    pub fn log_offset(&self) -> u64 {
-        self.log.offset
-    }
-
     /// The build itself, once its number is known.
     pub fn build_ref(&self) -> Option<&BuildRef> {
         self.build.as_ref()
-    }
-
-    /// The queue item through which it was started or named.
-    pub fn queue_id(&self) -> Option<u64> {
-        self.queue_id
     }
 
     /// The build's name in a sentence.
@@ -180,7 +170,7 @@ impl RemoteBuild {
 
     /// The build that an item became. The job of the call is kept where it is the same one: the address in an item may
     /// begin with folders that cannot be reached from here.
-    fn found(&mut self, build: BuildRef) -> BuildRef {
+    fn found(&mut self, build: &BuildRef) -> BuildRef {
         let own = self.job.as_ref().filter(|job| job.name() == build.job.name());
         let build = own.map_or(build.clone(), |job| job.build(build.number));
         self.job = Some(build.job.clone());
@@ -210,7 +200,7 @@ impl JenkinsProvider {
         let started = item.waiting_build.map_or(item.state, QueueState::Started);
         let waited = (item.since > 0).then(|| self.client.controller_time().saturating_sub(item.since) / 1000);
         Ok(match started {
-            QueueState::Started(found) => Ok(build.found(found)),
+            QueueState::Started(found) => Ok(build.found(&found)),
             QueueState::Canceled => {
                 Err(self.queued(id, "canceled in the queue", Phase::Ended(ExitCode::Canceled), waited))
             }
@@ -266,7 +256,7 @@ impl JenkinsProvider {
             && before != now
         {
             build.was_restarted = true;
-            build.notes.push("the controller was restarted; still waiting for the build".to_owned());
+            build.notes.push("the controller was restarted while waiting".to_owned());
         }
         build.session = now.or(build.session.take());
     }
@@ -787,13 +777,11 @@ impl Provider for JenkinsProvider {
         artifact: &RemoteArtifact,
         _attempts: Attempts,
     ) -> Result<Request, RequestError> {
-        match &artifact.links.lasting_url {
-            Some(url) => Ok(Request::new(Method::Get, url.clone())),
-            None => {
-                let subject = format!("artifact {:?}", artifact.artifact.name);
-                Err(RequestError::permanent(Error::new(ExitCode::Refused, subject, "its path leads elsewhere")))
-            }
-        }
+        let Some(url) = &artifact.links.lasting_url else {
+            let subject = format!("artifact {:?}", artifact.artifact.name);
+            return Err(RequestError::permanent(Error::new(ExitCode::Refused, subject, "its path leads elsewhere")));
+        };
+        Ok(Request::new(Method::Get, url.clone()))
     }
 
     fn downloads(&self) -> Http {

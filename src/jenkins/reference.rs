@@ -146,11 +146,6 @@ impl JobRef {
         self.names.last().map_or("", Name::text)
     }
 
-    /// The text from which the reference was read, where a person wrote it.
-    pub fn text(&self) -> Option<&str> {
-        self.text.as_deref()
-    }
-
     /// Whether this is no job, but the controller's root.
     fn is_root(&self) -> bool {
         self.names.is_empty()
@@ -286,7 +281,8 @@ impl Target {
         if let Some((job, build)) = text.rsplit_once('#')
             && let Some(build) = BuildName::parse(build)
         {
-            return Ok(Self::Build(JobRef::from_full_name(job)?, build));
+            let job = JobRef { text: Some(text.to_owned()), ..JobRef::from_full_name(job)? };
+            return Ok(Self::Build(job, build));
         }
         JobRef::from_full_name(text).map(Self::Job)
     }
@@ -309,6 +305,21 @@ impl Target {
         }
     }
 
+    /// What a person wrote; the name where it was not written.
+    fn written(&self) -> String {
+        match self {
+            Self::Job(job) | Self::Build(job, _) => job.text.clone().unwrap_or_else(|| self.to_string()),
+            Self::Controller(_) | Self::QueueItem(_) => self.to_string(),
+        }
+    }
+
+    /// The error for a target that is on another controller than the call.
+    pub(super) fn on_other_controller(&self, own: &Url, other: &Url) -> Error {
+        let reason = format!("on {}, but this call is about {}", own.origin(), other.origin());
+        Error::usage(self.written(), reason)
+            .with_hint("use the name without the address, or leave out --url and CIBRIDGE_JENKINS_URL")
+    }
+
     /// The job that is named. Fails with code 2 for anything else but a job or a build of one.
     pub fn into_job(self) -> Result<JobRef, Error> {
         match self {
@@ -320,7 +331,7 @@ impl Target {
 
     /// The error for a target that should be a build or a queue item.
     pub fn not_a_build(&self) -> Error {
-        Error::usage(format!("{self}"), "not a build").with_hint(
+        Error::usage(self.written(), "not a build").with_hint(
             "use the address of the build's page, folder/job#12 or folder/job#lastBuild; for a queue item its address or queue/item/N",
         )
     }

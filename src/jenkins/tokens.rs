@@ -51,18 +51,16 @@ impl Client {
         let Some(answer) = answer.filter(|answer| !answer.status.is_empty() || answer.data.token_uuid.is_some()) else {
             return Err(self.refusal(&subject, &response));
         };
-        match (answer.data.token_uuid, answer.data.token_value) {
-            (Some(uuid), Some(value)) => Ok(Token {
-                name: answer.data.token_name.unwrap_or_else(|| name.to_owned()),
-                uuid,
-                value: Secret::new(value),
-                expiry: answer.data.expiration_date,
-            }),
-            _ => {
-                let reason = answer.message.unwrap_or_else(|| "refused without a reason".to_owned());
-                Err(RequestError::permanent(Error::new(ExitCode::Refused, subject, reason)))
-            }
-        }
+        let (Some(uuid), Some(value)) = (answer.data.token_uuid, answer.data.token_value) else {
+            let reason = answer.message.unwrap_or_else(|| "refused without a reason".to_owned());
+            return Err(RequestError::permanent(Error::new(ExitCode::Refused, subject, reason)));
+        };
+        Ok(Token {
+            name: answer.data.token_name.unwrap_or_else(|| name.to_owned()),
+            uuid,
+            value: Secret::new(value),
+            expiry: answer.data.expiration_date,
+        })
     }
 
     /// Revokes a token. Jenkins does not report whether there was one with this uuid.

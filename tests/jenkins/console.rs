@@ -167,6 +167,6 @@ fn a_log_goes_on_after_a_restart() {
     let before = looks();
     until("a look after it", || looks() > before);
     sim.move_jenkins_run(id, JenkinsMove::Release);
-    let run = child.wait().ends(0).says("the controller was restarted; still waiting");
+    let run = child.wait().ends(0).says("the controller was restarted while waiting");
     assert_eq!(run.stdout, sim.jenkins_console("pipe", 1));
 }

@@ -98,7 +98,7 @@ impl Call {
     }
 
     fn anonymous(sim: &Simulator, arguments: &[&str]) -> Self {
-        Self::at(&sim.jenkins_url(), arguments)
+        Self::at(sim.jenkins_url(), arguments)
     }
 
     /// A call about the controller at this address.

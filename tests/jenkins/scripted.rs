@@ -74,7 +74,7 @@ impl Scripted {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
-                thread::spawn(move || serve(stream.unwrap(), &log, &*answer));
+                thread::spawn(move || serve(&stream.unwrap(), &log, &*answer));
             }
         });
         Self { url, received }
@@ -96,8 +96,8 @@ impl Scripted {
     }
 }
 
-fn serve(stream: TcpStream, log: &Mutex<Vec<Received>>, answer: &dyn Fn(&Received) -> Reply) {
-    let mut reader = BufReader::new(&stream);
+fn serve(stream: &TcpStream, log: &Mutex<Vec<Received>>, answer: &dyn Fn(&Received) -> Reply) {
+    let mut reader = BufReader::new(stream);
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -128,8 +128,9 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Received>>, answer: &dyn Fn(&Receive
     };
     let mut head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head = format!("{head}{name}: {value}\r\n");
     }
     // A client that has seen enough may be gone.
-    drop((&stream).write_all(&[head.as_bytes(), b"\r\n", &body].concat()));
+    let mut stream = stream;
+    drop(stream.write_all(&[head.as_bytes(), b"\r\n", &body].concat()));
 }
