@@ -24,7 +24,7 @@ SIM := $(OUT)/$(TARGET)/release/cibridge-simulator
 # The tests wait more than they compute, so more of them run than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help build simulator test test-rust test-library test-debug lint bench demo install dist test-dist test-targets release-check \
+.PHONY: help build simulator test test-rust test-library pages test-debug lint bench demo install dist test-dist test-targets release-check \
   check-macos dist-packages dist-tools clean target tools-rust tools-library
 
 help: ## List the rules
@@ -47,6 +47,9 @@ test-rust: build ## Test the built binary against the simulator
 
 test-library: build simulator tools-library ## Test the Jenkins library with the built binary
 	CIBRIDGE_BIN=$(abspath $(BIN)) CIBRIDGE_SIMULATOR_BIN=$(abspath $(SIM)) $(MVN) -B -q -f jenkins-lib/pom.xml verify
+
+pages: tools-library ## Write the library's help pages, argument list and GDSL file from jenkins-lib/steps.groovy
+	$(MVN) -B -q -f jenkins-lib/pom.xml verify -Dtest=PagesSpec -Dpages=write
 
 test-debug: tools-rust ## Test a debug build against the simulator: quicker than test-rust
 	$(CARGO) test --locked --workspace --all-targets

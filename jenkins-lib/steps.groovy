@@ -1,6 +1,6 @@
 // Every step and every argument of the library in words: the one source of vars/*.txt (Jenkins' help), docs/steps.md
 // and cibridge.gdsl. Which step takes which argument, and of what type it is, is read from the steps themselves
-// (`schema()` in vars/). `mvn -f jenkins-lib/pom.xml verify -Dtest=PagesSpec -Dpages=write` writes the files anew.
+// (`schema()` in vars/). `make pages` writes the files anew.
 //
 // Jenkins' default formatter shows the help pages as they are, "Safe HTML" joins all lines: so there is no markup, no
 // column, no character that HTML gives a meaning, and no line of code that needs the next one.

@@ -70,7 +70,6 @@ class AllocationsSpec extends Specification {
         jenkins.run("return triggerCodemagic(wait: true, agentLabel: 'small', propagate: false)")
         assert jenkins.result == 'SUCCESS': jenkins
         assert simulator.control('GET', 'state').counters.builds_started == 1
-        println "build of ${build.position_seconds} s: $allocations allocations, noticed after $delay s, pauses ${jenkins.called('sleep')*.getAt('time')}"
     }
 
     @Unroll
@@ -139,6 +138,5 @@ class AllocationsSpec extends Specification {
         jenkins.result == 'SUCCESS'
         jenkins.returned.outcome == 'success'
         allocations <= 8
-        println "Jenkins build: $allocations allocations, pauses ${jenkins.called('sleep')*.getAt('time')}"
     }
 }

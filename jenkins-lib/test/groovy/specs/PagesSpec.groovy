@@ -24,7 +24,7 @@ class PagesSpec extends Specification {
             files.each { file, text -> file.setText(text, 'UTF-8') }
         }
 
-        expect: 'else: mvn -f jenkins-lib/pom.xml verify -Dtest=PagesSpec -Dpages=write'
+        expect: 'else: make pages'
         files.findAll { file, text -> !file.exists() || file.getText('UTF-8') != text }.keySet()*.name == []
     }
 
