@@ -245,7 +245,9 @@ pub fn jenkins(
         (false, true) => " (adopted)",
         (false, false) => "",
     };
-    session.console().line(&format!("{} of job {job}{word}: {}", build.title, build.url));
+    // The title of a build names its job; that of a queue item does not.
+    let of = if build.number.is_none() { format!(" of job {job}") } else { String::new() };
+    session.console().line(&format!("{}{of}{word}: {}", build.title, build.url));
     session.data(&build.url);
     // What was queued already is somebody else's, unless it carries the key of this call.
     options.cancel = !started.coalesced || has_key;

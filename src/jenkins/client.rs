@@ -1,4 +1,4 @@
-//! Requests to one controller: crumbs, sessions, and answers taken for what they are.
+//! Requests to one controller: crumbs, sessions, and what an answer means.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -349,7 +349,7 @@ pub(super) fn was_turned_away(response: &Response) -> bool {
     response.status == 429 || response.status == 503 && is_starting(&response.text())
 }
 
-/// A `tree` parameter with brackets and braces percent-encoded, which strict proxies want.
+/// A `tree` parameter with brackets and braces percent-encoded, which strict proxies require.
 pub(super) fn tree(fields: &str) -> String {
     format!("tree={}", fields.replace('[', "%5B").replace(']', "%5D").replace('{', "%7B").replace('}', "%7D"))
 }

@@ -31,7 +31,7 @@ pub enum Identity {
     Token(String),
     /// This user with a password: every change needs a crumb and its session.
     Password(String),
-    /// Whoever the bearer token stands for.
+    /// The user to whom a proxy maps the bearer token.
     Bearer,
 }
 

@@ -1,6 +1,6 @@
 //! From an answer that is no success to an error with its exit code.
 //!
-//! Jenkins hides the reason of most refusals in a page for people; headers and a few fixed texts of these pages tell
+//! Jenkins hides the reason of most refusals in a page for people; headers and a few fixed texts of these pages show
 //! which one it is. The texts are those of the source and of recorded answers (2.516.2); they are not translated.
 
 use super::credentials::Identity;
@@ -164,7 +164,7 @@ pub(super) fn is_starting(text: &str) -> bool {
         .any(|part| text.contains(part))
 }
 
-/// Whether the filter that wants a crumb stopped the request, so that nothing happened (`hudson.security.csrf.CrumbFilter`).
+/// Whether the filter that requires a crumb stopped the request, so that nothing happened (`hudson.security.csrf.CrumbFilter`).
 pub(super) fn wants_crumb(response: &Response) -> bool {
     response.status == 403 && response.text().contains("No valid crumb")
 }

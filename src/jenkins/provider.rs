@@ -1,4 +1,4 @@
-//! The life of a Jenkins build, from its queue item to its end, as [`Provider`] wants it.
+//! The life of a Jenkins build, from its queue item to its end, as [`Provider`] describes it.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ const CREATION_PAUSE: Duration = Duration::from_millis(200);
 /// be created.
 const REPEATED_STOPS: u32 = 6;
 
-/// Polls in a row that find neither a queue item nor its build until it is taken for lost: a controller that has just
+/// Polls in a row that find neither a queue item nor its build until it counts as lost: a controller that has just
 /// been restarted may not have loaded everything.
 const GONE_POLLS: u32 = 3;
 

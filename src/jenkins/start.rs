@@ -27,7 +27,7 @@ const CLOCK_ERROR: u64 = 1500;
 /// The parameter that carries a unique value where the job declares it.
 const MARKER: &str = "CIBRIDGE_ID";
 
-/// What somebody wants to start.
+/// What to start.
 #[derive(Debug, Clone, Default)]
 pub struct StartOptions {
     /// The job.
