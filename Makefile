@@ -24,7 +24,7 @@ SIM := $(OUT)/$(TARGET)/release/cibridge-simulator
 # The tests wait more than they compute, so more of them run than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help build simulator test test-rust test-library pages test-debug lint bench demo install dist test-dist test-targets release-check \
+.PHONY: help build simulator test matrix test-rust test-library pages test-debug lint bench demo install dist test-dist test-targets release-check \
   check-macos dist-packages dist-tools clean target tools-rust tools-library
 
 help: ## List the rules
@@ -53,6 +53,9 @@ pages: tools-library ## Write the library's help pages, argument list and GDSL f
 
 test-debug: tools-rust ## Test a debug build against the simulator: quicker than test-rust
 	$(CARGO) test --locked --workspace --all-targets
+
+matrix: build ## Run the built binary against every fault, signal, echo and hostile text; writes tests/*-matrix.md
+	CIBRIDGE_TEST_BIN=$(abspath $(BIN)) $(CARGO) test --locked --test cibridge -- --ignored --nocapture --test-threads 1 matrix::
 
 lint: tools-rust ## Check format and lints
 	$(CARGO) fmt --all --check

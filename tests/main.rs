@@ -10,6 +10,7 @@ mod connections;
 mod follow;
 mod house;
 mod jenkins;
+mod matrix;
 mod once;
 mod output;
 mod proxy;

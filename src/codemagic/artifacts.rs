@@ -97,7 +97,8 @@ impl Client {
             }
         };
         let answer = lenient::parse::<wire::PublicLinkAnswer>(&response.body).filter(|_| response.is_success());
-        match answer.and_then(|answer| Some((answer.url.0?, answer.expires_at.0))) {
+        let is_link = |url: &String| Url::parse(url).is_ok();
+        match answer.and_then(|answer| Some((answer.url.0.filter(is_link)?, answer.expires_at.0))) {
             Some((url, expires_at)) => Ok(PublicLink { url, expires_at: expires_at.as_deref().and_then(wire::time) }),
             None if is_ambiguous(&response) => Err(perhaps_shared(failed(&about, &response), &about)),
             None => Err(failed(&about, &response)),

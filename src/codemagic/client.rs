@@ -161,7 +161,9 @@ impl Client {
     pub(super) fn build(&self, id: &BuildId) -> Result<(wire::Build, SystemTime), RequestError> {
         let about = About::new(format!("reading build {id}"), format!("build {id}"));
         let (response, answer) = self.get::<wire::Data<wire::Build>>(&about, self.v3(&format!("/builds/{id}")))?;
-        let build = answer.data.0.ok_or_else(|| failed(&about, &response))?;
+        // A cache in between may answer with another build.
+        let build = answer.data.0.filter(|build| build.id().as_ref() == Some(id));
+        let build = build.ok_or_else(|| failed(&about, &response))?;
         Ok((build, self.service_time(&response)))
     }
 

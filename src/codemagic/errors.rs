@@ -112,6 +112,11 @@ pub(super) fn refused(about: &About, response: &Response) -> Error {
             .with_hint("the team's plan does not cover this build: see the team's billing page"),
         429 => Error::new(ExitCode::Unavailable, doing, with(&rate_limited(response)))
             .with_hint("all builds that use an API key of the same user share this limit"),
+        // 499 is what nginx calls a client that went away, as some gateways pass it on.
+        status if status == 499 || status < 500 && retry::is_retryable(status) => {
+            Error::new(ExitCode::Unavailable, doing, with("a gateway in front of Codemagic got no answer from it"))
+                .with_hint("try again later; see https://status.codemagic.io for incidents")
+        }
         500.. => Error::new(ExitCode::Unavailable, doing, with("Codemagic returned a server error"))
             .with_hint("try again later; see https://status.codemagic.io for incidents"),
         _ if response.is_success() => {

@@ -190,7 +190,7 @@ impl Client {
         request.headers.push(("accept-language".into(), "en".to_owned()));
         request.body = body;
         if matches!(self.identity, Identity::Password(_)) && self.memory().crumb.is_none() {
-            self.fetch_crumb();
+            self.fetch_crumb_with_retries().map_err(PostError::Unsent)?;
         }
         let plain = request.headers.clone();
         let mut send = || {
@@ -206,7 +206,7 @@ impl Client {
             Ok(response)
         };
         let response = send()?;
-        if wants_crumb(&response) && self.fetch_crumb() { send() } else { Ok(response) }
+        if wants_crumb(&response) && matches!(self.fetch_crumb(), Ok(true)) { send() } else { Ok(response) }
     }
 
     /// A POST that may be repeated: done once or twice is the same.
@@ -219,13 +219,36 @@ impl Client {
         if is_done(&response) { Ok(response) } else { Err(self.refusal(subject, &response)) }
     }
 
-    fn fetch_crumb(&self) -> bool {
+    /// Fetches a crumb before the first request that needs one. Without it that request would be refused for a reason
+    /// that has nothing to do with the credentials, so a fault that may pass is waited out and else reported.
+    fn fetch_crumb_with_retries(&self) -> Result<bool, Error> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let failed = match self.fetch_crumb() {
+                Ok(fetched) => return Ok(fetched),
+                Err(failed) => failed,
+            };
+            match retry::pause(attempt, failed.retry_after, fastrand::f64()) {
+                Some(pause) if failed.retryable && self.clock.interrupted().is_none() => self.clock.sleep(pause),
+                _ => return Err(failed.error),
+            }
+        }
+    }
+
+    /// Fetches a crumb; false where the controller has none for this caller.
+    fn fetch_crumb(&self) -> Result<bool, RequestError> {
+        let subject = "the crumb issuer";
         self.memory().crumb = None;
-        let Ok(request) = self.get("/crumbIssuer/api/json") else { return false };
-        let Ok(response) = self.exchange("the crumb issuer", &request) else { return false };
-        let Some(answer) = wire::decode::<wire::Crumb>(&response.body) else { return false };
+        let request = self.get("/crumbIssuer/api/json").map_err(RequestError::permanent)?;
+        let response = self.exchange(subject, &request)?;
+        // Where crumbs are off there is no issuer (404), and a caller without Overall/Read gets none.
+        if !matches!(response.status, 200 | 401 | 403 | 404) {
+            return Err(self.refusal(subject, &response));
+        }
+        let Some(answer) = wire::decode::<wire::Crumb>(&response.body) else { return Ok(false) };
         if answer.crumb_request_field.is_empty() || answer.crumb.is_empty() {
-            return false;
+            return Ok(false);
         }
         let cookies: Vec<_> = response.headers("set-cookie").filter_map(|cookie| cookie.split(';').next()).collect();
         let cookies = cookies.into_iter().filter(|cookie| !cookie.ends_with('=')).collect::<Vec<_>>().join("; ");
@@ -234,7 +257,7 @@ impl Client {
             self.redactor.add_secret(&Secret::new(cookie.1));
         }
         self.memory().crumb = Some(Crumb { field: answer.crumb_request_field, value: answer.crumb, cookies });
-        true
+        Ok(true)
     }
 
     /// Sends a request of somebody's own, a POST with a crumb where one is needed. Fails for every answer that is no

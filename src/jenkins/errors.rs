@@ -74,7 +74,7 @@ pub(super) fn refused(subject: &str, identity: &Identity, response: &Response) -
             error(ExitCode::Unavailable, format!("Jenkins on {host} is starting or restarting (HTTP 503)"))
                 .with_hint("try again in a minute")
         }
-        503 => error(ExitCode::Unavailable, format!("{host} is unavailable (HTTP 503)"))
+        425 | 503 => error(ExitCode::Unavailable, format!("{host} is unavailable (HTTP {status})"))
             .with_hint("Jenkins or a proxy in front of it is down; try again later"),
         500.. if response.header("x-jenkins").is_none() => {
             error(ExitCode::Unavailable, format!("{host} failed, and does not identify itself as Jenkins (HTTP {status}{})", page(response)))

@@ -291,19 +291,27 @@ fn finish_one<P: Provider>(
             return console.error(&failed);
         }
         WatchEnd::Started => {
+            document.end(Outcome::Started, ExitCode::Success);
             document.still_running = true;
             document.summary = Some(format!("{title} was started: {}", build.url));
-            return document.end(Outcome::Started, ExitCode::Success);
+            return;
         }
         WatchEnd::StillRunning(next) => {
             let running = build.run_seconds.is_some();
             let age = Duration::from_secs(build.run_seconds.or(build.queued_seconds).unwrap_or_default());
             let event = Event::Heartbeat { running, step: watch.running_step(), age, usual: watch.usual() };
-            console.event(&format!("{title}: "), &event);
+            document.end(Outcome::Running, ExitCode::Success);
+            document.summary = Some(if let Some(why) = watch.unseen_because() {
+                let summary = format!("{title}: its state cannot be read: {why}; poll again");
+                console.line(&summary);
+                summary
+            } else {
+                console.event(&format!("{title}: "), &event);
+                format!("{title} is still running")
+            });
             document.still_running = true;
             document.next_poll_seconds = Some(next.as_secs().max(1));
-            document.summary = Some(format!("{title} is still running"));
-            return document.end(Outcome::Running, ExitCode::Success);
+            return;
         }
         WatchEnd::TimedOut(why) => ended_early(ExitCode::TimedOut, why.clone()).with_hint(
             "raise --timeout, --queue-timeout or --run-timeout (timeout, queueTimeout, runTimeout in a Jenkinsfile), or find out why it takes longer than before",

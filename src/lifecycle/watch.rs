@@ -124,6 +124,8 @@ pub struct Watch<'a, P: Provider> {
     log_is_behind: bool,
     /// A log that cannot be read is reported once.
     log_error: Option<String>,
+    /// Why the newest poll failed.
+    poll_error: Option<String>,
 }
 
 impl<'a, P: Provider> Watch<'a, P> {
@@ -163,6 +165,7 @@ impl<'a, P: Provider> Watch<'a, P> {
             ended_at: None,
             log_is_behind: false,
             log_error: None,
+            poll_error: None,
         }
     }
 
@@ -198,6 +201,11 @@ impl<'a, P: Provider> Watch<'a, P> {
 
     fn seen(&self) -> Option<&Build> {
         self.snapshot.as_ref().map(|snapshot| &snapshot.build)
+    }
+
+    /// Why nothing is known of the build, if it was not seen yet.
+    pub fn unseen_because(&self) -> Option<&str> {
+        self.poll_error.as_deref().filter(|_| self.snapshot.is_none())
     }
 
     fn shows_log(&self) -> bool {
@@ -500,10 +508,14 @@ impl<'a, P: Provider> Watch<'a, P> {
 
     fn poll_failed(&mut self, failed: RequestError, now: Timestamp, emit: Emit<'_>) {
         self.failures += 1;
+        self.poll_error = Some(failed.error.to_string());
         let not_found_yet = self.snapshot.is_none() && failed.error.code() == ExitCode::NotFound;
         let watched = now.since(self.began);
         let shortest = self.schedule.fixed.unwrap_or(RETRY_PAUSE.0);
-        if not_found_yet && watched < self.not_found_grace {
+        // Polls of a single one each are one wait: together they are as patient as one call that stays.
+        let is_patient = watched.saturating_add(self.limits.waited) < self.not_found_grace
+            || self.limits.once && self.failures < FAILURES_OF_ONE_POLL;
+        if not_found_yet && is_patient {
             // The service says 404 for a while after a start; that is no news.
             self.next_poll = now + shortest;
             return;

@@ -258,6 +258,22 @@ fn a_single_poll_says_when_the_next_is_worthwhile_and_keeps_the_limits() {
     }
 }
 
+/// Each single poll is a process of its own, so only what earlier ones waited shows that an id does not exist.
+#[test]
+fn single_polls_of_an_id_that_does_not_exist_end_as_one_wait_would() {
+    for (waited, ends_at_once) in [(0, false), (3600, true)] {
+        let fake = Fake::default();
+        let mut build = Script::new(10, 200);
+        build.failures = vec![(0, 100_000, failed(ExitCode::NotFound, false))];
+        let limits = Limits { once: true, waited: Duration::from_secs(waited), ..Limits::default() };
+        let mut watches = [Watch::new(&fake, build, false, &limits, None, &fake.clock)];
+        watch_all(&fake, &mut watches, &fake.clock, &mut |_, _, _| {});
+        assert_eq!(matches!(watches[0].end, Some(WatchEnd::Unreachable(_))), ends_at_once, "{:?}", watches[0].end);
+        assert!(watches[0].unseen_because().is_some());
+        assert_eq!(fake.count("poll"), 3, "one 404 alone is not believed");
+    }
+}
+
 #[test]
 fn the_pause_between_single_polls_costs_few_agents_and_keeps_the_limits() {
     let usual = DurationEstimate::of(&[Duration::from_secs(900)]);

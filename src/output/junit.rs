@@ -7,6 +7,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use crate::model::{TestCase, TestStatus, TestSuite};
+use crate::sanitize::sanitize;
 
 /// How many tests ended how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -121,9 +122,13 @@ fn pairs<'a>(attributes: &'a [(&'static str, String)]) -> impl Iterator<Item = (
     attributes.iter().map(|(name, value)| (*name, value.as_str()))
 }
 
-/// Text without the characters that XML 1.0 cannot hold, not even escaped.
+/// Text without the characters that XML 1.0 cannot hold, not even escaped, and without those that steer a terminal or
+/// hide text: test runners color their messages, and reports are printed as well.
 fn printable(text: &str) -> String {
-    text.chars()
+    let lines: Vec<String> = text.split('\n').map(sanitize).collect();
+    lines
+        .join("\n")
+        .chars()
         .filter(|c| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..))
         .collect()
 }
@@ -161,7 +166,7 @@ mod tests {
 <testsuites tests="4" failures="1" errors="1" skipped="1">
  <testsuite name="a_test.dart" tests="4" failures="1" errors="1" skipped="1" timestamp="2021-02-01T14:33:45">
   <testcase classname="Unit &lt;tests&gt;.a_test_dart" name="says &quot;&lt;&amp;&gt;&apos;&quot; ]]&gt;" time="0.250"/>
-  <testcase classname="Unit &lt;tests&gt;.a_test_dart" name="bro[31mken" time="1.000">
+  <testcase classname="Unit &lt;tests&gt;.a_test_dart" name="broken" time="1.000">
    <failure message="Expected: &lt;3&gt;">Expected: &lt;3&gt;
   Actual: &lt;4&gt;</failure>
   </testcase>

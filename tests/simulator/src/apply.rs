@@ -132,6 +132,11 @@ fn replacement(world: &World, listener: Listener, request: &Request, kind: &Faul
         FaultKind::Empty { status } => Response::empty(*status),
         FaultKind::ExpiredLink { status } => storage_error(*status, "ExpiredToken", "The provided token has expired."),
         FaultKind::WrongJson { shape } => wrong(*shape),
+        FaultKind::Bomb { size } => {
+            let packed = gzip(std::io::repeat(0).take(*size));
+            let response = Response::new(200, "application/json", Content::Bytes(packed.into()));
+            response.with("Content-Encoding", "gzip")
+        }
         _ => return None,
     })
 }
@@ -182,9 +187,14 @@ fn bend(kind: &FaultKind, mut response: Response) -> (Response, Tweaks) {
                 response.set_body(Content::from_text(&body.to_string()));
             }
         }
+        FaultKind::Leaves { value } => {
+            if let Ok(mut body) = serde_json::from_slice::<Value>(&response.body()) {
+                replace_leaves(&mut body, value);
+                response.set_body(Content::from_text(&body.to_string()));
+            }
+        }
         FaultKind::Gzip => {
-            let mut packed = Vec::new();
-            let _ = GzEncoder::new(&response.body()[..], Compression::fast()).read_to_end(&mut packed);
+            let packed = gzip(&response.body()[..]);
             response.set_body(Content::Bytes(packed.into()));
             response.set("Content-Encoding", "gzip");
         }
@@ -220,6 +230,20 @@ fn bend(kind: &FaultKind, mut response: Response) -> (Response, Tweaks) {
         _ => {}
     }
     (response, tweaks)
+}
+
+fn gzip(content: impl Read) -> Vec<u8> {
+    let mut packed = Vec::new();
+    let _ = GzEncoder::new(content, Compression::fast()).read_to_end(&mut packed);
+    packed
+}
+
+fn replace_leaves(body: &mut Value, with: &Value) {
+    match body {
+        Value::Array(entries) => entries.iter_mut().for_each(|entry| replace_leaves(entry, with)),
+        Value::Object(entries) => entries.values_mut().for_each(|entry| replace_leaves(entry, with)),
+        leaf => leaf.clone_from(with),
+    }
 }
 
 /// The page with its usual status, or another one.

@@ -179,6 +179,16 @@ pub enum FaultKind {
         /// What stands there instead.
         to: Vec<u8>,
     },
+    /// The proper answer with this value in place of every text, number, boolean and `null` in its JSON.
+    Leaves {
+        /// What stands there instead.
+        value: Value,
+    },
+    /// Status 200 with so many zeros, compressed: a thousandth of them is sent.
+    Bomb {
+        /// How many.
+        size: u64,
+    },
     /// These very bytes instead of an answer, then the end of the connection.
     Raw {
         /// The bytes as text.
@@ -443,6 +453,7 @@ impl Fault {
             | FaultKind::Hang { .. }
             | FaultKind::Empty { .. }
             | FaultKind::Raw { .. }
+            | FaultKind::Bomb { .. }
             | FaultKind::ExpiredLink { .. } => false,
             FaultKind::Cut { at, .. } => matches!(at, CutPoint::Answer | CutPoint::AnswerBody | CutPoint::AfterAnswer),
             _ => true,
