@@ -23,19 +23,16 @@ use clap::{
 };
 
 pub use codemagic::{
-    ApiArg, AppArgs, BuildsArgs, BuildsOfApp, CachesArgs, CheckArgs, CodemagicApiArgs, CodemagicArgs,
-    CodemagicArtifactsArgs, CodemagicConnectionArgs, CodemagicTestsArgs, CodemagicVerb, CodemagicWaitArgs, ExpectArgs,
-    GivenByFlag, LogsArgs, ScopeArgs, ShareArgs, TriggerArgs,
+    ApiArg, AppArgs, BuildsArgs, CachesArgs, CheckArgs, CodemagicApiArgs, CodemagicArgs, CodemagicConnectionArgs,
+    CodemagicVerb, CodemagicWaitArgs, GivenByFlag, LogsArgs, ScopeArgs, ShareArgs, TriggerArgs,
 };
 pub use jenkins::{
     BuildsArgs as JenkinsBuildsArgs, ConfigArgs, ConsoleArgs, CreateArgs, InputArgs, JenkinsArgs, JenkinsCheckArgs,
     JenkinsConnectionArgs, JenkinsTriggerArgs, JenkinsVerb, JenkinsWaitArgs, JobArgs, JobBuildsArgs, JobsArgs, OnInput,
-    OnInputArgs, RevokeArgs, RotateArgs, StopArgs, TokenArgs, TokenVerb,
+    RevokeArgs, RotateArgs, TokenVerb,
 };
-pub use shared::{
-    ApiArgs, ArtifactsArgs, CollectArgs, ColorArg, DownloadArgs, HttpArgs, OutputArgs, TestsArgs, WaitArgs, WatchArgs,
-};
-pub use values::{Header, Input, Pair, environment};
+pub use shared::{ApiArgs, ArtifactsArgs, CollectArgs, ColorArg, HttpArgs, OutputArgs, TestsArgs, WaitArgs, WatchArgs};
+pub use values::{Pair, environment};
 
 use crate::error::Error;
 

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Write as _};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use md5::{Digest as _, Md5};
 use ring::digest::{Context as Sha, SHA256};
 use tempfile::NamedTempFile;
 
-use super::disk_full;
-use super::scheduler::{Target, Workers};
+use super::temp_files::TempFiles;
+use super::{DownloadOptions, disk_full};
 use crate::error::{Error, ExitCode};
 use crate::http::{self, Fault, Request, Stream};
 
@@ -21,6 +21,36 @@ pub(super) const BUFFER: usize = 128 * 1024;
 
 /// Filled buffers that wait for the thread that hashes and writes them.
 const QUEUED_BUFFERS: usize = 2;
+
+/// A file as the workers see it.
+#[derive(Debug, Default)]
+pub(super) struct Target {
+    /// The file's name in the folder.
+    pub(super) file_name: String,
+    /// Bytes, as the service states them.
+    pub(super) size: Option<u64>,
+    /// The MD5 sum in hexadecimal digits, as the service states it.
+    pub(super) md5: Option<String>,
+    /// Bytes received so far.
+    pub(super) received: AtomicU64,
+}
+
+/// What all workers share.
+pub(super) struct Workers<'a> {
+    /// What was asked for.
+    pub(super) options: &'a DownloadOptions<'a>,
+    /// What is removed when the process ends early.
+    pub(super) temp_files: TempFiles,
+    /// Set once no file is to be completed any more.
+    pub(super) stopped: AtomicBool,
+}
+
+impl Workers<'_> {
+    /// Whether no file is to be completed any more.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
 
 /// A file of which some bytes may be there.
 pub(super) struct Partial {

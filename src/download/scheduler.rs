@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
-use super::attempt::{self, AttemptError, BUFFER, FaultKind, Partial};
+use super::attempt::{self, AttemptError, BUFFER, FaultKind, Partial, Target, Workers};
 use super::file_name::distinct_file_names;
 use super::temp_files::TempFiles;
 use super::{Attempts, DownloadOptions, DownloadReport, DownloadSource, Selected};
@@ -29,33 +29,6 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Rates are means over this time.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
-
-/// A file as the workers see it.
-#[derive(Debug, Default)]
-pub(super) struct Target {
-    /// The file's name in the folder.
-    pub(super) file_name: String,
-    /// Bytes, as the service states them.
-    pub(super) size: Option<u64>,
-    /// The MD5 sum in hexadecimal digits, as the service states it.
-    pub(super) md5: Option<String>,
-    /// Bytes received so far.
-    pub(super) received: AtomicU64,
-}
-
-/// What all workers share.
-pub(super) struct Workers<'a> {
-    pub(super) options: &'a DownloadOptions<'a>,
-    pub(super) temp_files: TempFiles,
-    stopped: AtomicBool,
-}
-
-impl Workers<'_> {
-    /// Whether no file is to be completed any more.
-    pub(super) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
-    }
-}
 
 /// A file with what became of it so far.
 struct Transfer<'a> {

@@ -75,7 +75,7 @@ fn with_exchange<T>(read: impl FnOnce(&mut Exchange) -> T) -> Option<T> {
 }
 
 /// Whether the process is to end, so that the request on this thread must not wait any longer.
-pub(super) fn is_interrupted() -> bool {
+fn is_interrupted() -> bool {
     with_exchange(|exchange| exchange.wanted.interrupt.code().is_some()).unwrap_or_default()
 }
 
@@ -145,7 +145,7 @@ impl Resolver for Names {
         let old = with_exchange(|exchange| exchange.wanted.old_address).unwrap_or_default();
         let addresses = match self.0.known(host).filter(|_| old) {
             Some(addresses) => addresses,
-            None => self.0.resolve(host, *timeout.after).map_err(|error| match error {
+            None => self.0.resolve(host, *timeout.after, is_interrupted).map_err(|error| match error {
                 DnsError::Timeout => ureq::Error::Timeout(timeout.reason),
                 error => ureq::Error::Other(Box::new(error)),
             })?,

@@ -14,8 +14,6 @@ use std::time::{Duration, Instant};
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType};
 
-use super::connection::is_interrupted;
-
 /// How long an answer is used for new connections.
 const FRESH: Duration = Duration::from_secs(60);
 
@@ -78,7 +76,13 @@ impl From<LookupError> for DnsError {
 
 impl Dns {
     /// The addresses of a host in the order in which they are to be tried (RFC 8305, section 4: families alternate).
-    pub(super) fn resolve(&self, host: &str, limit: Duration) -> Result<Vec<IpAddr>, DnsError> {
+    /// The wait ends early when `is_interrupted` says so.
+    pub(super) fn resolve(
+        &self,
+        host: &str,
+        limit: Duration,
+        is_interrupted: fn() -> bool,
+    ) -> Result<Vec<IpAddr>, DnsError> {
         if let Some(address) = literal(host) {
             return Ok(vec![address]);
         }
@@ -88,7 +92,7 @@ impl Dns {
         {
             return Ok(answer.addresses.clone());
         }
-        match (look_up(host, limit), known) {
+        match (look_up(host, limit, is_interrupted), known) {
             (Ok(addresses), _) => {
                 let answer = Answer { addresses: addresses.clone(), at: Instant::now() };
                 self.lock().insert(host.to_owned(), answer);
@@ -111,7 +115,7 @@ impl Dns {
             return;
         }
         let (dns, host) = (self.clone(), host.to_owned());
-        std::thread::spawn(move || drop(dns.resolve(&host, limit)));
+        std::thread::spawn(move || drop(dns.resolve(&host, limit, || false)));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Answer>> {
@@ -133,7 +137,7 @@ fn literal(host: &str) -> Option<IpAddr> {
 type FamilyAnswer = Result<Vec<IpAddr>, DnsError>;
 
 /// Asks for both families at the same time. One that fails or is slow does not matter if the other has an address.
-fn look_up(host: &str, limit: Duration) -> FamilyAnswer {
+fn look_up(host: &str, limit: Duration, is_interrupted: fn() -> bool) -> FamilyAnswer {
     let started = Instant::now();
     let mut deadline = started.checked_add(limit);
     let (sender, answers) = mpsc::channel();
@@ -224,14 +228,14 @@ mod tests {
     #[test]
     fn an_address_needs_no_server() {
         let dns = Dns::default();
-        assert_eq!(dns.resolve("127.0.0.1", Duration::ZERO).unwrap(), [IpAddr::from([127, 0, 0, 1])]);
-        assert_eq!(dns.resolve("[::1]", Duration::ZERO).unwrap(), ["::1".parse::<IpAddr>().unwrap()]);
+        assert_eq!(dns.resolve("127.0.0.1", Duration::ZERO, || false).unwrap(), [IpAddr::from([127, 0, 0, 1])]);
+        assert_eq!(dns.resolve("[::1]", Duration::ZERO, || false).unwrap(), ["::1".parse::<IpAddr>().unwrap()]);
     }
 
     #[test]
     fn localhost_has_an_address_and_is_known_then() {
         let dns = Dns::default();
-        let addresses = dns.resolve("localhost", Duration::from_secs(10)).unwrap();
+        let addresses = dns.resolve("localhost", Duration::from_secs(10), || false).unwrap();
         assert!(addresses.iter().all(IpAddr::is_loopback), "{addresses:?}");
         assert_eq!(dns.known("localhost"), Some(addresses));
         assert_eq!(dns.known("other"), None);
