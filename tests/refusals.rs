@@ -144,7 +144,7 @@ fn a_key_file_that_is_not_its_owners_alone_is_refused() {
         let call = Call::to(&sim, "codemagic trigger");
         let path = call.file("key", &sim.key());
         mode(&path, bits);
-        let part = format!("others than its owner can use it (mode {shown})\nhint: chmod 600 ");
+        let part = format!("permissions 0{shown} are too open: others than its owner can use it\nhint: chmod 600 ");
         refused(&sim, call.args("--api-key-file").arg(path), 16, &part);
     }
     let call = Call::to(&sim, "codemagic trigger");
@@ -212,9 +212,9 @@ fn plain_http_to_another_machine_is_refused_unless_it_is_allowed() {
         &sim,
         call(),
         2,
-        "http://codemagic.invalid/api/v3/apps/APP/builds is plain http, which would show the credentials",
+        "http://codemagic.invalid/api/v3/apps/APP/builds is plain http, which shows the credentials",
     )
-    .says("hint: use https://, or --allow-http if you accept that");
+    .says("hint: use https://, or pass --allow-http to accept this");
     call().args("--allow-http").run().code(14).says("the host name codemagic.invalid does not resolve");
     let local = sim.v3_url().replace("127.0.0.1", "localhost");
     Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_URL", &local).run().code(0);
@@ -237,8 +237,8 @@ fn each_answer_has_its_own_sentence() {
         status: 429,
         headers: headers(&[
             ("X-RateLimit-Limit", "5000"),
-            ("X-RateLimit-Reset", "784112377"),
-            ("Date", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            ("X-RateLimit-Reset", "1800000600"),
+            ("Date", "Fri, 15 Jan 2027 08:00:00 GMT"),
         ]),
         body: None,
         json: None,
@@ -280,21 +280,21 @@ fn each_answer_has_its_own_sentence() {
             12,
             "starting a build of app APP: Codemagic rejected the request (HTTP 400: Validation failed: environment.variables.A: Expected `str`; no key; odd)",
         ),
-        (Fault::answer(400, &keyed.to_string()), 12, "(HTTP 400: Bad: branch: is odd; n: 7)"),
+        (Fault::answer(400, &keyed.to_string()), 12, "(HTTP 400: Bad: branch: is odd)"),
         (
             Fault::answer(400, r#"{"error": "BAD", "message": "in the legacy words"}"#),
             12,
             "(HTTP 400: in the legacy words)",
         ),
-        (Fault::answer(400, "plain words\r\n  on lines"), 12, "(HTTP 400: plain words on lines)"),
+        (Fault::answer(400, "plain words\r\n  on lines"), 12, "Codemagic rejected the request (HTTP 400)\n"),
         (Fault::answer(400, ""), 12, "starting a build of app APP: Codemagic rejected the request (HTTP 400)"),
-        (Fault::answer(400, &"long ".repeat(1000)), 12, "long long …)"),
+        (Fault::answer(400, &json!({"detail": "long ".repeat(1000)}).to_string()), 12, "long long …)"),
         (
             Fault::new(limited),
             13,
-            "the limit of 5000 requests per hour is used up, more are allowed in 30 min (HTTP 429: Too Many Requests)",
+            "the limit of 5000 requests per hour is used up, more are allowed in 30m 00s (HTTP 429: Too Many Requests)",
         ),
-        (Fault::new(legacy_limited), 13, "the limit of 5000 requests per hour is used up, more are allowed in 10 min"),
+        (Fault::new(legacy_limited), 13, "the limit of 5000 requests per hour is used up, more are allowed in 10m 00s"),
         (
             Fault::page(Page::Sso),
             14,
@@ -305,7 +305,7 @@ fn each_answer_has_its_own_sentence() {
         (
             Fault::page(Page::ProxyAuth),
             14,
-            "(HTTP 407, \"Proxy Authentication Required\")\nhint: a proxy wants a login first",
+            "(HTTP 407, \"Proxy Authentication Required\")\nhint: a proxy requires credentials",
         ),
         (
             Fault::redirect(302, "https://sso.example.com/login?token=x"),
@@ -446,7 +446,7 @@ fn an_endless_answer_is_not_read_to_its_end() {
     let sim = simulator().start().unwrap();
     let id = started(&sim);
     sim.fault(Fault::new(FaultKind::Endless { limit: 1 << 30 }).on("GET", "/api/v3/builds/*").always());
-    Call::to(&sim, "codemagic status").arg(&id).run().code(14).says("the answer is larger than 16777216 bytes");
+    Call::to(&sim, "codemagic status").arg(&id).run().code(14).says("the response is larger than 12 MiB");
     assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests()[0].done));
     assert!(sim.requests()[0].sent < 64 << 20, "{}", sim.requests()[0].sent);
 }
