@@ -106,20 +106,15 @@ pub struct List<T> {
 pub struct Texts(pub Vec<String>);
 
 /// A text, or an object that holds one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum TextOr<T> {
     /// It is missing or anything else.
+    #[default]
     Absent,
     /// A text.
     Text(String),
     /// An object.
     Object(T),
-}
-
-impl<T> Default for TextOr<T> {
-    fn default() -> Self {
-        Self::Absent
-    }
 }
 
 impl<T> Default for Field<T> {

@@ -207,7 +207,9 @@ fn a_lost_answer_of_a_public_link_is_no_certainty() {
         let sim = simulator().start().unwrap();
         let id = started(&sim);
         sim.advance_build(&id, &Target::End);
-        faults.into_iter().for_each(|fault| sim.fault(fault.path("/public-url")));
+        for fault in faults {
+            sim.fault(fault.path("/public-url"));
+        }
         Call::to(&sim, "codemagic share --match *.ipa").arg(&id).run()
     };
     let lost = || Fault::cut(CutPoint::BeforeAnswer).acted();

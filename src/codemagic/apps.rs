@@ -118,7 +118,7 @@ impl Client {
         match ids.as_slice() {
             [id] => {
                 let mut resolved = request.clone();
-                resolved.workflow_id = (*id).to_owned();
+                (*id).clone_into(&mut resolved.workflow_id);
                 Ok(resolved)
             }
             [] => Err(RequestError::permanent(unknown_workflow(wanted, &known))),

@@ -20,7 +20,7 @@ use crate::lenient;
 use crate::lifecycle::StartError;
 use crate::model::{BuildSnapshot, Step};
 
-/// Builds in one page of a list; the service's maximum is 100 (OpenAPI, `page_size`).
+/// Builds in one page of a list; the service's maximum is 100 (`page_size` in its API document).
 const PAGE: usize = 50;
 
 /// The most pages of one list that are read: a service that never says which page is the last must not be asked for ever.

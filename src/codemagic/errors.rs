@@ -143,7 +143,7 @@ fn rate_limited(response: &Response) -> String {
     }
 }
 
-/// The words of an error: v3 sends `detail` and `extra` (OpenAPI, `info.description`), the legacy API `message` or `error`.
+/// The words of an error: v3 sends `detail` and `extra` (as its API document says), the legacy API `message` or `error`.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 struct ErrorBody {

@@ -17,11 +17,9 @@ mod request;
 mod test_results;
 mod wire;
 
-pub use apps::{Cache, Workflow, unknown_workflow};
-pub use artifacts::PublicLink;
+pub use apps::{Cache, unknown_workflow};
 pub use client::{Client, Endpoints, Filter};
 pub use key::{ApiKey, KEY_VARIABLES};
 pub use logs::{LogFormat, StepLog};
-pub use provider::WatchedBuild;
 pub use reference::{AppId, BuildId, BuildRef};
-pub use request::{Api, EnvironmentDraft, Head, Input, TriggerDraft, TriggerRequest};
+pub use request::{Api, EnvironmentDraft, TriggerDraft};

@@ -79,11 +79,11 @@ impl WatchedBuild {
         build
     }
 
-    fn found(snapshot: BuildSnapshot) -> Option<Self> {
+    fn found(snapshot: &BuildSnapshot) -> Option<Self> {
         let id = BuildId::new(&snapshot.build.id)?;
         let app_id = snapshot.build.app_id.as_deref().and_then(|app_id| AppId::parse(app_id).ok());
         let mut build = Self::named(BuildRef::Id { id, app_id });
-        build.learn(&snapshot);
+        build.learn(snapshot);
         Some(build)
     }
 
@@ -91,7 +91,7 @@ impl WatchedBuild {
     fn started(id: BuildId, request: &TriggerRequest) -> Self {
         let reference = BuildRef::Id { id, app_id: Some(request.app_id.clone()) };
         let mut build = Self::named(reference);
-        build.known.status = "queued".to_owned();
+        "queued".clone_into(&mut build.known.status);
         build.known.workflow_id = Some(request.workflow_id.clone());
         build.known.branch = request.head.branch().map(str::to_owned);
         build.known.tag = request.head.tag().map(str::to_owned);
@@ -101,7 +101,7 @@ impl WatchedBuild {
     }
 
     fn identify(&mut self, id: &BuildId, app_id: Option<&AppId>) {
-        self.known.id = id.as_str().to_owned();
+        id.as_str().clone_into(&mut self.known.id);
         self.known.title = wire::title(id.as_str(), None);
         self.known.url = app_id.map(|app_id| id.page(app_id.as_str())).unwrap_or_default();
         self.known.app_id = app_id.map(|app_id| app_id.as_str().to_owned());
@@ -214,15 +214,13 @@ impl Provider for Client {
                 (filter, builds.into_iter().find(|seen| seen.build.number == Some(number)))
             }
         };
-        match found.and_then(WatchedBuild::found) {
-            Some(found) => *build = WatchedBuild { reference: build.reference.clone(), ..found },
-            None => {
-                let app = filter.app_id.map_or_else(String::new, |app_id| format!(" of app {app_id}"));
-                let error = Error::new(ExitCode::NotFound, format!("build {}{app}", build.reference), "no such build")
-                    .with_hint("`cibridge codemagic builds` lists the builds");
-                return Err(RequestError::permanent(error));
-            }
-        }
+        let Some(found) = found.as_ref().and_then(WatchedBuild::found) else {
+            let app = filter.app_id.map_or_else(String::new, |app_id| format!(" of app {app_id}"));
+            let error = Error::new(ExitCode::NotFound, format!("build {}{app}", build.reference), "no such build")
+                .with_hint("`cibridge codemagic builds` lists the builds");
+            return Err(RequestError::permanent(error));
+        };
+        *build = WatchedBuild { reference: build.reference.clone(), ..found };
         Ok(())
     }
 
@@ -246,7 +244,7 @@ impl Provider for Client {
 
     fn find_started(&self, request: &TriggerRequest, by: Mark) -> Result<Search<WatchedBuild>, RequestError> {
         let found = self.marked_builds(request, by)?;
-        let builds: Vec<_> = found.builds.into_iter().filter_map(WatchedBuild::found).collect();
+        let builds: Vec<_> = found.builds.iter().filter_map(WatchedBuild::found).collect();
         // No other start has the label: of several builds that carry it none can be told to be the one.
         let builds = if by == Mark::Start && builds.len() > 1 { Vec::new() } else { builds };
         Ok(Search { builds, is_conclusive: found.is_conclusive })

@@ -1,6 +1,6 @@
 //! The shapes of Codemagic's answers, and their translation into the program's own.
 //!
-//! v3 (snake_case, in an envelope `data`) is Codemagic's OpenAPI document of July 2026, the legacy API (camelCase) what
+//! v3 (`snake_case`, in an envelope `data`) is that of Codemagic's own API document of July 2026, the legacy API (`camelCase`) what
 //! clients recorded: 56 builds of tsimbalar/codemagic-build-monitor, `src/infra/codemagic/__tests__`. Everything may be
 //! missing, null or of another type. Wire types do not leave this folder.
 
@@ -29,14 +29,16 @@ pub(super) struct Data<T> {
 pub(super) struct Page<T> {
     pub(super) data: List<T>,
     pub(super) cursor: Field<String>,
-    current_page: Field<u64>,
-    total_pages: Field<u64>,
+    #[serde(rename = "current_page")]
+    current: Field<u64>,
+    #[serde(rename = "total_pages")]
+    total: Field<u64>,
 }
 
 impl<T> Page<T> {
     /// Whether `page` is the last one of a list that is paged by number.
     pub(super) fn is_last(&self, page: u64) -> bool {
-        self.data.entries.is_empty() || self.current_page.0.unwrap_or(page) >= self.total_pages.0.unwrap_or(1)
+        self.data.entries.is_empty() || self.current.0.unwrap_or(page) >= self.total.0.unwrap_or(1)
     }
 }
 
@@ -408,7 +410,7 @@ impl Build {
             app_id,
         };
         let artifacts = self.artifacts.entries.into_iter().map(Artifact::into_model).collect();
-        Some(BuildSnapshot { artifacts, build, phase, known })
+        Some(BuildSnapshot { build, phase, known, artifacts })
     }
 }
 
