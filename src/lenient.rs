@@ -18,6 +18,9 @@ use serde::forward_to_deserialize_any;
 /// The most entries of one list that are kept. Services give a hundred for each page that is asked for.
 const MOST_ENTRIES: usize = 10_000;
 
+/// An answer of more bytes is not copied.
+const LARGE: usize = 1024 * 1024;
+
 /// The longest text that is kept, in bytes.
 const LONGEST_TEXT: usize = 256 * 1024;
 
@@ -29,22 +32,26 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     serde_json::from_slice::<Object<T>>(&lossy(bytes)).ok()?.0
 }
 
-/// The same for bytes that nobody else reads as text: what is no character is replaced in place, so that a large answer is
-/// not copied.
+/// The same for bytes that nobody else reads as text. A large answer is not copied: what is no character is replaced in
+/// place, by `?` where there is no room for the replacement character.
 pub fn parse_in_place<T: DeserializeOwned>(bytes: &mut [u8]) -> Option<T> {
-    replace_invalid(bytes);
+    if bytes.len() > LARGE {
+        replace_invalid(bytes);
+    }
     parse(bytes)
 }
 
 /// The bytes as UTF-8 in which every `\u` escape means a character, without a byte order mark.
 pub fn lossy(bytes: &[u8]) -> Cow<'_, [u8]> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if std::str::from_utf8(bytes).is_ok() && next_lone_surrogate(bytes, 0).is_none() {
-        return Cow::Borrowed(bytes);
+    let mut text = match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    };
+    if next_lone_surrogate(&text, 0).is_some() {
+        replace_invalid(text.to_mut());
     }
-    let mut bytes = bytes.to_vec();
-    replace_invalid(&mut bytes);
-    Cow::Owned(bytes)
+    text
 }
 
 /// Replaces bytes that are not UTF-8 by `?`, and escapes of lone surrogates by the replacement character.
@@ -525,7 +532,7 @@ mod tests {
     fn bytes_that_are_no_characters_damage_only_their_own_text() {
         for (bytes, expected) in [
             (&b"{\"other\": \"caf\xe9\", \"text\": \"t\"}"[..], "t"),
-            (b"{\"text\": \"caf\xe9\"}", "caf?"),
+            (b"{\"text\": \"caf\xe9\"}", "caf\u{fffd}"),
             (br#"{"other": "caf\udce9", "text": "t"}"#, "t"),
             (br#"{"text": "caf\udce9 \uD83D"}"#, "caf\u{fffd} \u{fffd}"),
             (br#"{"text": "\ud83d\ud83d\ude00\ude00"}"#, "\u{fffd}\u{1f600}\u{fffd}"),
@@ -536,6 +543,15 @@ mod tests {
             let shape: Shape = parse(bytes).unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(bytes)));
             assert_eq!(shape.text.text(), Some(expected), "{}", String::from_utf8_lossy(bytes));
         }
+    }
+
+    #[test]
+    fn a_large_answer_is_read_in_place() {
+        let mut bytes = b"{\"text\": \"caf\xe9 \\udce9\", \"else\": \"".to_vec();
+        bytes.resize(LARGE + 1, b'\xe9');
+        bytes.extend(b"\", \"number\": 7}");
+        let shape: Shape = parse_in_place(&mut bytes).unwrap();
+        assert_eq!((shape.text.text(), shape.number.0), (Some("caf? \u{fffd}"), Some(7)));
     }
 
     #[test]
