@@ -24,7 +24,8 @@ SIM := $(OUT)/$(TARGET)/release/cibridge-simulator
 # The tests wait more than they compute, so more of them run than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help build simulator test matrix test-rust test-library pages test-debug lint bench demo install dist test-dist test-targets release-check \
+.PHONY: help build simulator test matrix test-rust test-library pages test-debug lint bench demo install dist test-dist \
+  test-targets test-reproducible release-check \
   check-macos dist-packages dist-tools clean target tools-rust tools-library
 
 help: ## List the rules
@@ -85,6 +86,9 @@ test-targets: tools-rust ## Test the binaries for Linux on arm64 (under qemu-use
 	  $(MAKE) -s target TARGET=$$target && $(CARGO) build --locked --release --target $$target -p cibridge && \
 	    sh tests/dist/core.sh $$target $(OUT)/$$target/release/cibridge$$(case $$target in *windows*) echo .exe ;; esac) || exit 1; \
 	done
+
+test-reproducible: ## Build the packages of TARGET in two folders and compare them
+	sh tests/dist/reproducible.sh $(TARGET)
 
 release-check: ## Check that TAG=vX.Y.Z, versions, changelog and the files in target/packages belong together
 	sh packaging/release-check.sh "$(TAG)" target/packages $(RELEASED)
