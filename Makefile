@@ -29,7 +29,7 @@ export RUST_TEST_THREADS ?= 8
   check-macos dist-packages dist-tools clean target tools-rust tools-library
 
 help: ## List the rules
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 build: tools-rust target ## Build the static binary that is shipped
 	$(CARGO) build --locked --release --target $(TARGET) -p cibridge
@@ -78,7 +78,7 @@ dist: tools-rust ## Build and pack the release in target/packages: all targets, 
 	done
 	sh packaging/index.sh target/packages
 
-test-dist: ## Test what `make dist` made: install, run under qemu and wine, build again in another folder
+test-dist: ## Test what `make dist` made: install into empty roots, run under qemu-user and wine
 	sh tests/dist/run.sh target/packages $(DIST_TARGETS)
 
 test-targets: tools-rust ## Test the binaries for Linux on arm64 (under qemu-user) and for Windows (under wine)
