@@ -24,7 +24,7 @@ SIM := $(OUT)/$(TARGET)/release/cibridge-simulator
 # The tests wait more than they compute, so more of them run than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help build simulator test matrix test-rust test-library pages test-debug lint bench demo install dist test-dist \
+.PHONY: help build simulator test matrix fuzz test-rust test-library pages test-debug lint bench demo install dist test-dist \
   test-targets test-reproducible release-check \
   check-macos dist-packages dist-tools clean target tools-rust tools-library
 
@@ -57,6 +57,9 @@ test-debug: tools-rust ## Test a debug build against the simulator: quicker than
 
 matrix: build ## Run the built binary against every fault, signal, echo and hostile text; writes tests/*-matrix.md
 	CIBRIDGE_TEST_BIN=$(abspath $(BIN)) $(CARGO) test --locked --test cibridge -- --ignored --nocapture --test-threads 1 matrix::
+
+fuzz: tools-rust ## Run the tests of every decoder with ROUNDS random inputs each
+	CIBRIDGE_FUZZ_ROUNDS=$(or $(ROUNDS),1000000) $(CARGO) test --locked --release -p cibridge --bin cibridge -- random_tests
 
 lint: tools-rust ## Check format and lints
 	$(CARGO) fmt --all --check

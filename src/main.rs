@@ -27,6 +27,8 @@ mod output;
 #[cfg(test)]
 mod package_files;
 mod panics;
+#[cfg(test)]
+mod random_tests;
 mod sanitize;
 mod secret;
 mod signals;

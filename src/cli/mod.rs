@@ -7,6 +7,8 @@
 
 mod codemagic;
 mod jenkins;
+#[cfg(test)]
+mod random_tests;
 mod shared;
 mod usage;
 mod values;

@@ -12,6 +12,8 @@ mod errors;
 mod key;
 mod logs;
 mod provider;
+#[cfg(test)]
+mod random_tests;
 mod reference;
 mod request;
 mod test_results;

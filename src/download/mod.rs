@@ -5,6 +5,8 @@
 
 mod attempt;
 mod file_name;
+#[cfg(test)]
+mod random_tests;
 mod scheduler;
 mod temp_files;
 

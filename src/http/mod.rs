@@ -10,6 +10,8 @@ mod error;
 mod head;
 mod multipart;
 mod proxy;
+#[cfg(test)]
+mod random_tests;
 mod rate_limit;
 mod request;
 mod response;

@@ -18,6 +18,8 @@ mod job;
 mod parameters;
 mod provider;
 mod queue;
+#[cfg(test)]
+mod random_tests;
 mod reference;
 mod start;
 mod test_report;

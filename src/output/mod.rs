@@ -12,6 +12,8 @@ pub mod junit;
 pub mod lines;
 mod log;
 mod progress;
+#[cfg(test)]
+mod random_tests;
 mod result_file;
 mod style;
 mod table;

@@ -1,0 +1,22 @@
+//! What holds for the names of all files.
+
+use std::collections::HashSet;
+
+use super::file_name::{distinct_file_names, file_name};
+use crate::random_tests::{rounds, text};
+
+#[test]
+fn every_name_of_a_file_is_safe_and_its_own() {
+    rounds(|random| {
+        let names: Vec<String> = (0..random.usize(1..6)).map(|_| text(random)).collect();
+        let files = distinct_file_names(names.iter().map(String::as_str));
+        let distinct: HashSet<String> = files.iter().map(|name| name.to_lowercase()).collect();
+        assert_eq!((files.len(), distinct.len()), (names.len(), names.len()), "{names:?} {files:?}");
+        for file in &files {
+            assert!(!file.is_empty() && file.len() <= 255 && !file.starts_with(['.', '-', ' ']), "{file:?}");
+            assert!(!file.ends_with(['.', ' ']) && !file.contains(['/', '\\', ':']), "{file:?}");
+            assert!(!file.chars().any(char::is_control), "{file:?}");
+            assert_eq!(&file_name(file), file, "a safe name stays as it is");
+        }
+    });
+}
