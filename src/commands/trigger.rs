@@ -220,7 +220,8 @@ pub fn jenkins(
     let mut request = StartRequest::new(start, known.as_ref(), client.controller_time())?;
     if request.needs_next_build() {
         // Without validation too an earlier build must not be taken for the one of this start.
-        request = request.with_next_build(client.job(&job).map_or(0, |job| job.next_build));
+        let next_build = client.job(&job).map_or(0, |job| job.next_build);
+        request = request.with_next_build(next_build, client.controller_time());
     }
     if args.wait && request.is_by_token && *client.identity() == Identity::Anonymous {
         session.console().line(

@@ -136,10 +136,10 @@ impl StartRequest {
         request.body(&[]).map(|_| request)
     }
 
-    /// The same request, with the number of the job's next build, where nothing else was to be asked of the job.
-    pub fn with_next_build(mut self, next_build: u64) -> Self {
-        self.next_build = next_build;
-        self
+    /// The same request, with the number of the job's next build and the controller's time, where nothing else was to be
+    /// asked of the job: before the first answer the controller's clock is not known.
+    pub fn with_next_build(self, next_build: u64, now: u64) -> Self {
+        Self { next_build, since: now, ..self }
     }
 
     /// Whether the number of the next build is needed to tell its build from earlier ones.

@@ -84,19 +84,19 @@ fn a_bearer_token_takes_the_place_of_user_and_token() {
         .env("CIBRIDGE_BEARER_TOKEN", "x")
         .run()
         .ends(2)
-        .says("there is one Authorization header");
+        .says("only one of API token, bearer token and --header Authorization can be used");
     bearer()
         .env("CIBRIDGE_BEARER_TOKEN", "no-such-token")
         .run()
         .ends(10)
-        .says("Jenkins itself does not look at bearer tokens");
+        .says("Jenkins does not accept bearer tokens itself");
     fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
     bearer()
         .arg("--bearer-token-file")
         .arg(&file)
         .run()
         .ends(16)
-        .says("others than its owner can use it (mode 640)")
+        .says("permissions 0640 are too open")
         .says("chmod 600");
 }
 
@@ -106,7 +106,7 @@ fn headers_for_an_access_proxy_go_along_and_are_not_told() {
     guarded.proxy_header = Some(("CF-Access-Client-Secret".into(), "s3cr3t-of-the-proxy".into()));
     let sim = built(guarded).start().unwrap();
     let start = || Call::new(&sim, &["trigger", "plain", "--wait", "--verbose"]);
-    start().run().ends(10).says("does not say that it is Jenkins (HTTP 403, page \"Forbidden\")");
+    start().run().ends(10).says("does not identify itself as Jenkins (HTTP 403, page \"Forbidden\")");
     let header = "CF-Access-Client-Secret: s3cr3t-of-the-proxy";
     for run in [
         start().arg("--header").arg(header).run(),
@@ -126,10 +126,13 @@ fn headers_for_an_access_proxy_go_along_and_are_not_told() {
 fn two_proofs_in_one_header_are_refused() {
     let sim = simulator();
     let basic = "Authorization: Basic s3cr3t";
-    let both = Call::new(&sim, &["check", "--header", basic]).run().ends(2).says("there is one Authorization header");
+    let both = Call::new(&sim, &["check", "--header", basic])
+        .run()
+        .ends(2)
+        .says("only one of API token, bearer token and --header Authorization can be used");
     assert!(!both.stderr.contains("s3cr3t"), "{both}");
     let bearer = Call::anonymous(&sim, &["check", "--header", basic]).env("CIBRIDGE_BEARER_TOKEN", "x-token");
-    bearer.run().ends(2).says("there is one Authorization header");
+    bearer.run().ends(2).says("only one of API token, bearer token and --header Authorization can be used");
     assert!(sim.requests().is_empty());
     let alone = format!("authorization: Bearer {JENKINS_TOKEN}");
     Call::anonymous(&sim, &["check", "plain", "--header", &alone])
@@ -143,7 +146,7 @@ fn a_password_gets_one_crumb_for_the_whole_call_and_another_when_its_session_end
     let plan = || JenkinsPlan::steps([JenkinsStep::hold()]);
     let sim = planned(plan());
     let start = Call::new(&sim, &["trigger", "pipe", "--wait", "--timeout", "300ms"]);
-    start.env("JENKINS_API_TOKEN", JENKINS_PASSWORD).run().ends(6).says("has not the shape of an API token");
+    start.env("JENKINS_API_TOKEN", JENKINS_PASSWORD).run().ends(6).says("does not look like one");
     assert_eq!(sim.jenkins_runs()[0].stops, 1);
     assert_eq!(sim.requests_to("GET", "/crumbIssuer/api/json").len(), 1);
     let sim = planned(plan());
@@ -152,7 +155,7 @@ fn a_password_gets_one_crumb_for_the_whole_call_and_another_when_its_session_end
     crate::support::until("the second hold", || sim.jenkins_runs().get(1).is_some_and(|run| run.state == "held"));
     sim.restart_jenkins(Restart::default());
     stop.terminate();
-    stop.wait().ends(143).says("it was told to stop");
+    stop.wait().ends(143).says("stopped");
     assert_eq!(sim.jenkins_runs()[1].stops, 1);
     assert_eq!(sim.requests_to("GET", "/crumbIssuer/api/json").len(), 2);
 }
@@ -169,12 +172,8 @@ fn a_token_gets_no_crumb_and_keeps_no_session() {
 #[test]
 fn half_of_the_credentials_is_told_and_a_token_comes_from_a_file_too() {
     let sim = simulator();
-    Call::new(&sim, &["check"])
-        .without("JENKINS_API_TOKEN")
-        .run()
-        .ends(2)
-        .says("the user dev is given without an API token");
-    Call::new(&sim, &["check"]).without("JENKINS_USER_ID").run().ends(2).says("an API token is given without its user");
+    Call::new(&sim, &["check"]).without("JENKINS_API_TOKEN").run().ends(2).says("missing API token of user dev");
+    Call::new(&sim, &["check"]).without("JENKINS_USER_ID").run().ends(2).says("missing user of the API token");
     let folder = tempfile::tempdir().unwrap();
     let file = private(&folder, "token", JENKINS_TOKEN);
     Call::new(&sim, &["check", "--token-file"]).arg(&file).without("JENKINS_API_TOKEN").run().ends(0).says("user dev");
@@ -195,5 +194,5 @@ fn the_controller_is_the_one_that_was_named() {
         .env("CIBRIDGE_JENKINS_URL", "http://ci.example/")
         .run()
         .ends(2)
-        .says("is plain http, which would show the credentials");
+        .says("is plain http, which shows the credentials");
 }

@@ -40,7 +40,7 @@ fn a_restart_is_survived_in_the_queue_and_in_the_build() {
     });
     sim.move_jenkins_run(id, JenkinsMove::Release);
     let run = child.wait().ends(0).says("one\n").says("two\n");
-    run.says("is starting or restarting (HTTP 503)").says("the controller was restarted; still waiting");
+    run.says("is starting or restarting (HTTP 503)").says("the controller was restarted while waiting");
     Call::new(&sim, &["wait", &item, "--job", "pipe"]).run().ends(0).says("found its build by the item's id");
     Call::new(&sim, &["wait", &item]).run().ends(11).says("name its job with --job");
 }
