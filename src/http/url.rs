@@ -162,7 +162,7 @@ fn merge_paths(base: &str, relative: &str) -> String {
 }
 
 /// An address as it may be shown: without user, password, query and fragment, even if it is no valid URL.
-fn without_secrets(text: &str) -> String {
+pub(super) fn without_secrets(text: &str) -> String {
     let end = text.find(['?', '#']).unwrap_or(text.len());
     let text = &text[..end];
     let Some((scheme, rest)) = text.split_once("://") else {
