@@ -1,4 +1,4 @@
-//! `tests`: what the tests of a build said, in words or as JUnit XML.
+//! `tests`: what the tests of a build said, in words or as `JUnit` XML.
 
 use crate::cli::TestsArgs;
 use crate::document::Outcome;

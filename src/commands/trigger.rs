@@ -53,7 +53,7 @@ pub fn codemagic(
     let word = if started.adopted { "adopted" } else { "started" };
     session.console().line(&format!("Codemagic build {word}: {}", build.url));
     session.data(&build.id);
-    Ok(continue_with(&provider, started, args.wait, options, session))
+    Ok(continue_with(&provider, started, args.wait, &options, session))
 }
 
 /// What the sources say about the build: flags over `--request` over variables.
@@ -135,7 +135,7 @@ fn continue_with<P: Provider>(
     provider: &P,
     started: StartedBuild<P::Build>,
     waits: bool,
-    options: WaitOptions,
+    options: &WaitOptions,
     session: &mut Session,
 ) -> ExitCode {
     let build = provider.summary(&started.build);
@@ -148,20 +148,17 @@ fn continue_with<P: Provider>(
     session.writer.documents.push(document);
     session.writer.write_partial(&session.runtime.console);
     if waits || options.limits.until_started {
-        return wait_for(provider, vec![started.build], &options, session);
+        return wait_for(provider, vec![started.build], options, session);
     }
     let Session { runtime, writer, .. } = session;
     let document = &mut writer.documents[0];
-    match runtime.clock.interrupted() {
-        Some(code) => {
-            let cancel = options.cancel && !options.never_cancel;
-            finish_interrupted(provider, &started.build, cancel, code, document, runtime);
-        }
-        None => {
-            document.end(Outcome::Started, ExitCode::Success);
-            document.summary = Some(format!("{} was started: {}", build.title, build.url));
-            document.next_poll_seconds = Some(first_call(&options.limits, options.interval).as_secs().max(1));
-        }
+    if let Some(code) = runtime.clock.interrupted() {
+        let cancel = options.cancel && !options.never_cancel;
+        finish_interrupted(provider, &started.build, cancel, code, document, runtime);
+    } else {
+        document.end(Outcome::Started, ExitCode::Success);
+        document.summary = Some(format!("{} was {}: {}", build.title, P::STARTED, build.url));
+        document.next_poll_seconds = Some(first_call(&options.limits, options.interval).as_secs().max(1));
     }
     writer.worst()
 }
@@ -252,7 +249,7 @@ pub fn jenkins(
     session.data(&build.url);
     // What was queued already is somebody else's, unless it carries the key of this call.
     options.cancel = !started.coalesced || has_key;
-    Ok(continue_with(&provider, started, args.wait, options, session))
+    Ok(continue_with(&provider, started, args.wait, &options, session))
 }
 
 /// What the job is. `None` when nothing is to be asked, or a start by the job's token cannot ask.

@@ -172,3 +172,39 @@ pub fn documents<P: Provider>(provider: &P, builds: &[P::Build]) -> Vec<Document
     let document = |build| Document { build: known(build), still_running: true, ..Document::new(P::NAME) };
     builds.iter().map(document).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::cli::{HttpArgs, OutputArgs};
+    use crate::commands::result_writer::{LastResort, ResultWriter};
+    use crate::lifecycle::fake::{Fake, JumpClock, Script, runtime};
+    use crate::model::Phase;
+
+    #[test]
+    fn a_panic_cancels_the_build_that_the_call_owns_and_no_other() {
+        for (cancel, never_cancel, once, canceled) in
+            [(true, false, false, 1), (false, false, false, 0), (true, true, false, 0), (true, false, true, 0)]
+        {
+            let fake = Fake::default();
+            let build = Script { end: ("panic", Phase::Running), ..Script::new(1, 10) };
+            let http = HttpArgs {
+                ca_cert: None,
+                connect_timeout: Duration::from_secs(1),
+                answer_timeout: Duration::from_secs(1),
+                allow_http: false,
+            };
+            let writer = ResultWriter::new("fake", LastResort::default());
+            let mut session = Session::new(runtime(&JumpClock::default()), OutputArgs::default(), http, writer);
+            session.writer.documents = documents(&fake, std::slice::from_ref(&build));
+            let limits = Limits { once, ..Limits::default() };
+            let options = WaitOptions { limits, started: true, cancel, never_cancel, ..WaitOptions::default() };
+            let ended = catch_unwind(AssertUnwindSafe(|| wait_for(&fake, vec![build], &options, &mut session)));
+            assert!(ended.is_err());
+            assert_eq!(fake.count("cancel 1"), canceled);
+            assert_eq!(session.runtime.interrupt.code().is_some(), canceled > 0);
+        }
+    }
+}

@@ -521,6 +521,7 @@ impl Provider for JenkinsProvider {
 
     const NAME: &'static str = "jenkins";
     const STEP: &'static str = "stage";
+    const STARTED: &'static str = "queued";
     // Long enough for a controller that restarts.
     const SEARCH_PAUSES: &'static [Duration] = &[
         Duration::from_secs(1),

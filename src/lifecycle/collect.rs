@@ -1,4 +1,4 @@
-//! What a finished build left: artifacts chosen by name and downloaded, test results written as JUnit XML.
+//! What a finished build left: artifacts chosen by name and downloaded, test results written as `JUnit` XML.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -191,7 +191,9 @@ pub fn collect<P: Provider>(
                 note_tests(&report, options.junit.as_deref().filter(|_| !report.suites.is_empty()), document);
                 if several {
                     let title = document.build.as_ref().map(|build| build.title.clone()).unwrap_or_default();
-                    report.suites.iter_mut().for_each(|suite| suite.group = format!("{title} {}", suite.group));
+                    for suite in &mut report.suites {
+                        suite.group = format!("{title} {}", suite.group);
+                    }
                 }
                 suites.append(&mut report.suites);
             }
@@ -203,7 +205,9 @@ pub fn collect<P: Provider>(
         && let Err(error) = write_junit(path, &suites, &runtime.console)
     {
         let error = Error::from(error);
-        documents.iter_mut().for_each(|document| note_error(document, &error, &runtime.console));
+        for document in documents.iter_mut() {
+            note_error(document, &error, &runtime.console);
+        }
     }
 }
 

@@ -119,6 +119,9 @@ impl Script {
     }
 }
 
+/// The ids that a search finds, and whether it covered everything.
+pub type Found = Result<(Vec<u64>, bool), RequestError>;
+
 /// The provider of scripted builds. Each poll takes a tenth of a second.
 #[derive(Default)]
 pub struct Fake {
@@ -133,7 +136,7 @@ pub struct Fake {
     /// What starts give, in order.
     pub starts: Mutex<VecDeque<Result<u64, StartError>>>,
     /// What searches find, in order; the last one is repeated.
-    pub searches: Mutex<VecDeque<Result<(Vec<u64>, bool), RequestError>>>,
+    pub searches: Mutex<VecDeque<Found>>,
     /// What canceling gives, in order; `canceled` after that.
     pub cancels: Arc<Mutex<VecDeque<Result<Canceled, RequestError>>>>,
 }
@@ -166,7 +169,7 @@ pub struct FakeRequest {
     pub is_searchable: bool,
 }
 
-fn find<'a>(failures: &'a [(u64, u64, RequestError)], now: u64) -> Option<&'a RequestError> {
+fn find(failures: &[(u64, u64, RequestError)], now: u64) -> Option<&RequestError> {
     failures.iter().find(|(from, to, _)| (*from..*to).contains(&now)).map(|(_, _, error)| error)
 }
 
@@ -238,6 +241,7 @@ impl Provider for Fake {
         self.note(format!("poll {}", build.id));
         self.clock.sleep(Duration::from_millis(100));
         let now = self.clock.seconds();
+        assert_ne!(build.end.0, "panic", "a bug");
         if let Some(error) = find(&build.failures, now) {
             return Err(error.clone());
         }

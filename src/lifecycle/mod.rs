@@ -5,7 +5,7 @@
 
 pub mod collect;
 #[cfg(test)]
-mod fake;
+pub mod fake;
 pub mod finish;
 mod provider;
 mod runtime;

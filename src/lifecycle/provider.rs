@@ -32,6 +32,9 @@ pub trait Provider: Send + Sync {
     /// The name in documents: `codemagic` or `jenkins`.
     const NAME: &'static str;
 
+    /// What a start is once it was accepted: `started`, or `queued` where a build comes of it later.
+    const STARTED: &'static str = "started";
+
     /// The provider's word for a part of a build: `step` or `stage`.
     const STEP: &'static str;
 

@@ -4,10 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use super::*;
-use crate::error::RequestError;
-use crate::lifecycle::fake::{Fake, FakeRequest, JumpClock, failed, runtime};
-
-type Found = Result<(Vec<u64>, bool), RequestError>;
+use crate::lifecycle::fake::{Fake, FakeRequest, Found, JumpClock, failed, runtime};
 
 fn fake(starts: Vec<Result<u64, StartError>>, searches: Vec<Found>) -> Fake {
     Fake {
