@@ -200,7 +200,7 @@ fn the_whole_fault_matrix() {
     let cells = cells();
     let only = std::env::var("CIBRIDGE_MATRIX_ONLY").unwrap_or_default();
     let cells: Vec<_> = cells.into_iter().filter(|cell| cell.name().contains(&only)).collect();
-    let (table, wrong) = run_cells(&cells, 64);
+    let (table, wrong) = run_cells(&cells, 96);
     if only.is_empty() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fault-matrix.md");
         fs::write(path, table_of(cells.len(), &table)).unwrap();
