@@ -537,7 +537,7 @@ mod tests {
                 &br#"{"number":1,"result":"a\ud83d b \ud83d\ude80 \udc00\n \\ud83d"}"#[..],
                 "a\u{fffd} b \u{1f680} \u{fffd}\n \\ud83d",
             ),
-            (b"{\"number\":1,\"result\":\"a\xff\"}", "a?"),
+            (b"{\"number\":1,\"result\":\"a\xff\"}", "a\u{fffd}"),
             (br#"{"number":1,"result":"\ud83d"}"#, "\u{fffd}"),
         ] {
             let build: Build = decode(sent).unwrap();
