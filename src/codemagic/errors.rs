@@ -106,6 +106,8 @@ pub(super) fn refused(about: &About, response: &Response) -> Error {
         403 => Error::new(ExitCode::Denied, thing, with("access denied for this API key")).with_hint(
             "check the ID; the user of the key must be in the team that owns the app, with a role that allows this",
         ),
+        407 => Error::new(ExitCode::NoConnection, doing, with("a proxy requires credentials"))
+            .with_hint("set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"),
         404 => Error::new(ExitCode::NotFound, thing, with("not found, or not visible with this API key"))
             .with_hint("`cibridge codemagic check` shows what this API key can see"),
         402 => Error::new(ExitCode::Refused, thing, with("payment required"))

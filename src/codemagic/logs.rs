@@ -274,8 +274,9 @@ fn no_log(what: String, stream: &Stream) -> Error {
     }
     let code = match status {
         401 | 403 => ExitCode::Denied,
+        407 => ExitCode::NoConnection,
         404 | 410 => ExitCode::NotFound,
-        status if status >= 500 || retry::is_retryable(status) => ExitCode::Unavailable,
+        status if matches!(status, 499..) || retry::is_retryable(status) => ExitCode::Unavailable,
         _ => ExitCode::Refused,
     };
     Error::new(code, what, format!("{host} answered with HTTP {status}"))

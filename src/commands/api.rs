@@ -68,10 +68,8 @@ fn send(
         let body: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|_| text.into());
         session.writer.call.details.response = Some(ApiResponse { status: response.status, body });
     } else {
-        match std::str::from_utf8(&response.body) {
-            Ok(text) => session.console().write_bytes(session.console().redact(text).as_bytes()),
-            Err(_) => session.console().write_bytes(&response.body),
-        }
+        // One byte that is no character must not let a secret through.
+        session.console().write_bytes(&session.console().redactor().redact_bytes(&response.body));
     }
     Ok(session.writer.succeed())
 }

@@ -316,8 +316,8 @@ fn bodies(add: Add<'_>) {
     add("JSON", "a huge number", Nothing, first_key(b"{\"zz\":1e400,\"zy\":123456789012345678901234567890,\""));
     let deep = [b"{\"zz\":".to_vec(), b"[".repeat(60_000), b"]".repeat(60_000), b",\"".to_vec()].concat();
     add("JSON", "deep nesting", Nonsense, first_key(&deep));
-    add("JSON", "only brackets", Nonsense, answer(Fault::answer(200, &"[".repeat(1 << 20))));
-    add("JSON", "a BOM", Nonsense, answer(Fault::answer(200, "\u{feff}{\"data\":{}}")));
+    add("JSON", "only brackets", Nonsense, answer(Fault::answer(200, &"[".repeat(1 << 20)).acted()));
+    add("JSON", "a BOM", Nonsense, answer(Fault::answer(200, "\u{feff}{\"data\":{}}").acted()));
 }
 
 /// Whether a call of which a request met a fault may end with this code.

@@ -85,3 +85,20 @@ fn a_single_poll_that_saw_nothing_says_so() {
     missing().run().code(0);
     missing().env("CIBRIDGE_WAITING_SINCE", "1700000000000").run().code(11);
 }
+
+#[test]
+fn an_answer_that_is_not_text_shows_no_secret_either() {
+    let sim = simulator().start().unwrap();
+    let leak = [b"{\"leak\":\"", sim.key().as_bytes(), b" \xff\xfe\",\""].concat();
+    sim.fault(Fault::replace("{\"", &leak).on("GET", "/api/v3/user/teams"));
+    let done = Call::to(&sim, "codemagic api GET /user/teams").run();
+    done.code(0);
+    assert!(done.stdout.contains("leak"), "{done}");
+}
+
+#[test]
+fn a_proxy_that_requires_credentials_is_no_refusal_of_the_service() {
+    let sim = simulator().start().unwrap();
+    sim.fault(Fault::status(407).on("GET", "/api/v3/user/teams").always());
+    Call::to(&sim, "codemagic builds").run().code(14).says("a proxy requires credentials");
+}

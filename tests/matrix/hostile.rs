@@ -93,8 +93,9 @@ const COMMANDS: [&str; 4] = ["::", "##vso[", "##teamcity[", "##["];
 #[track_caller]
 fn check(ran: &Ran) {
     ran.check();
-    let is_ours =
-        |line: &str| line.starts_with("cibridge: error: Codemagic") || line.starts_with("cibridge: error: Jenkins");
+    // Lines of the program that quote a text.
+    let quoting = ["cibridge: error: Codemagic", "cibridge: error: Jenkins", "hint: its choices: "];
+    let is_ours = |line: &str| quoting.iter().any(|start| line.starts_with(start));
     for line in ran.stderr.lines().filter(|line| !is_ours(line)) {
         assert!(
             !OURS.iter().any(|start| line.starts_with(start)) || !line.contains("not ours"),
