@@ -104,7 +104,9 @@ fn a_limit_that_passes_stops_the_build() {
         .run()
         .ends(6)
         .says("did not finish within 300ms");
-    assert_eq!(sim.jenkins_runs()[0].stops, 1);
+    // On a busy machine it is still in the queue.
+    let run = sim.jenkins_runs()[0].clone();
+    assert!(run.stops == 1 || run.state == "cancelled", "{}", run.state);
     let sim = planned(JenkinsPlan::steps([JenkinsStep::hold()]));
     Call::new(&sim, &["trigger", "pipe", "--wait", "--timeout", "300ms", "--no-cancel"])
         .run()
