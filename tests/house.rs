@@ -1,4 +1,5 @@
-//! The architecture of `src/README.md`, held against the files: no file uses a floor above its own.
+//! The architecture of `src/README.md`, held against the files: no file uses a floor above its own,
+//! and there is no circle between files.
 //!
 //! Reads paths such as `crate::http::Url` and `super::wire` as text, and follows what a `mod.rs` re-exports to the file
 //! that defines it. Unit tests below `#[cfg(test)]` are left out.
@@ -128,4 +129,29 @@ fn no_file_uses_a_floor_above_its_own() {
     }
     let arrows: usize = uses.values().map(BTreeSet::len).sum();
     assert!(arrows > 150, "only {arrows} arrows were seen");
+}
+
+#[test]
+fn no_circle_between_files() {
+    let uses = uses(&sources());
+    for start in uses.keys() {
+        // Every file that `start` leads to, each with the file that names it.
+        let mut named_by = BTreeMap::new();
+        let mut open = vec![start];
+        while let Some(module) = open.pop() {
+            for other in &uses[module] {
+                if !named_by.contains_key(other) {
+                    named_by.insert(other, module);
+                    open.push(other);
+                }
+            }
+        }
+        let mut circle = Vec::new();
+        let mut at = named_by.get(start);
+        while let Some(module) = at {
+            circle.push(module.join("/"));
+            at = named_by.get(module).filter(|_| *module != start);
+        }
+        assert!(circle.is_empty(), "{} is used by {}", start.join("/"), circle.join(", which is used by "));
+    }
 }

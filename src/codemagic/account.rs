@@ -4,31 +4,19 @@
 //! (todah-zg/codemagic-mcp, Becca-Saka/codemagic-mcp). An app may also belong to a team that the key does not list; then
 //! only the legacy list shows its builds, without their labels. What was found out is kept for the call.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::client::{Client, Filter, segment};
+use super::client::{Client, segment};
 use super::errors::{About, optional};
-use super::reference::{AppId, BuildId};
+use super::known::Owner;
+use super::reference::{AppId, BuildId, Filter};
 use super::request::TriggerRequest;
 use super::wire;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::lifecycle::Mark;
 use crate::model::{BuildSnapshot, Phase};
-
-/// Pauses before each search for a build whose start was not answered. The list shows a new build late.
-pub(super) const SEARCH_PAUSES: [Duration; 5] = [
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-    Duration::from_secs(15),
-];
-
-/// The number of the last of these searches.
-const LAST_SEARCH: &[usize] = &[SEARCH_PAUSES.len() - 1];
 
 /// The most builds of the legacy list whose labels are read, one request each. Its pages held 20 to 50 builds (clients of
 /// 2021 to 2026).
@@ -43,43 +31,6 @@ const MOST_TEAMS: usize = 100;
 
 /// The most builds that carry one label and are looked at.
 const SAME_LABEL: usize = 50;
-
-/// What was found out about the account behind the key.
-#[derive(Default)]
-pub(super) struct Account {
-    teams: OnceLock<Vec<(String, Option<String>)>>,
-    personal_team: OnceLock<Option<String>>,
-    owners: Mutex<HashMap<AppId, Owner>>,
-    /// Teams that do not own an app.
-    strangers: Mutex<HashSet<(String, AppId)>>,
-    /// Searches by each mark so far that came as far as the legacy list.
-    start_searches: AtomicUsize,
-    key_searches: AtomicUsize,
-    last_searches: AtomicUsize,
-}
-
-impl Account {
-    /// The searches by a mark so far, and the numbers of those that read the legacy list, from 0. It weighs megabytes, so it is read when a new build should be
-    /// in it, not each time: for a key before the start, right after it and twice more if the build is not listed yet;
-    /// for a start whose answer was lost in the last search; and once by a process that is asked to end. A search that
-    /// failed does not count.
-    fn legacy_turns(&self, by: Mark, is_last: bool) -> (&AtomicUsize, &'static [usize]) {
-        match by {
-            _ if is_last => (&self.last_searches, &[0]),
-            Mark::Start => (&self.start_searches, LAST_SEARCH),
-            Mark::Key => (&self.key_searches, &[0, 1, 4, 6]),
-        }
-    }
-}
-
-/// What lists the builds of an app.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Owner {
-    /// v3's list of this team.
-    Team(String),
-    /// Only the legacy API's list.
-    LegacyList,
-}
 
 /// Builds of an app.
 #[derive(Debug, Default)]

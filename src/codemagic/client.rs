@@ -6,10 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 
-use super::account::Account;
 use super::errors::{About, failed, is_ambiguous, refused};
-use super::provider::SignedLinks;
-use super::reference::{AppId, BuildId};
+use super::known::{Account, SignedLinks};
+use super::reference::{AppId, BuildId, Filter};
 use super::request::{Api, TriggerRequest};
 use super::wire;
 use crate::clock::Clock;
@@ -33,30 +32,6 @@ pub struct Endpoints {
     pub v3: Url,
     /// `https://api.codemagic.io`
     pub legacy: Url,
-}
-
-/// Which builds to list. An empty filter lists all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Of this app.
-    pub app_id: Option<AppId>,
-    /// Of this workflow.
-    pub workflow_id: Option<String>,
-    /// Of this branch.
-    pub branch: Option<String>,
-    /// Of this tag.
-    pub tag: Option<String>,
-    /// With all of these labels.
-    pub labels: Vec<String>,
-    /// In this state, one of v3's `queued building finished failed canceled timeout skipped`.
-    pub status: Option<String>,
-}
-
-impl Filter {
-    /// All builds of an app.
-    pub fn app(app_id: &AppId) -> Self {
-        Self { app_id: Some(app_id.clone()), ..Self::default() }
-    }
 }
 
 /// The two APIs behind one key. Threads may share it.

@@ -10,6 +10,7 @@ mod artifacts;
 mod client;
 mod errors;
 mod key;
+mod known;
 mod logs;
 mod provider;
 #[cfg(test)]
@@ -20,8 +21,8 @@ mod test_results;
 mod wire;
 
 pub use apps::{Cache, unknown_workflow};
-pub use client::{Client, Endpoints, Filter};
+pub use client::{Client, Endpoints};
 pub use key::{ApiKey, KEY_VARIABLES};
 pub use logs::{LogFormat, StepLog};
-pub use reference::{AppId, BuildId, BuildRef};
+pub use reference::{AppId, BuildId, BuildRef, Filter};
 pub use request::{Api, EnvironmentDraft, TriggerDraft};

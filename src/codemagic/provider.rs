@@ -1,17 +1,14 @@
 //! Codemagic for the rooms that start, watch and finish builds of any system.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::account::SEARCH_PAUSES;
 use super::artifacts::renewed_url;
-use super::client::{Client, Filter};
+use super::client::Client;
+use super::known::{SEARCH_PAUSES, Signed};
 use super::logs::LogFormat;
-use super::reference::{AppId, BuildId, BuildRef};
+use super::reference::{AppId, BuildId, BuildRef, Filter};
 use super::request::TriggerRequest;
 use super::wire;
-use crate::clock::Timestamp;
 use crate::download::Attempts;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Http, Method, RateLimit, Request};
@@ -122,23 +119,6 @@ impl WatchedBuild {
     fn alike(&self) -> Option<Filter> {
         let app_id = AppId::parse(self.known.app_id.as_deref()?).ok()?;
         Some(Filter { workflow_id: self.known.workflow_id.clone(), ..Filter::app(&app_id) })
-    }
-}
-
-/// The signed links of the newest answers, by build.
-#[derive(Default)]
-pub(super) struct SignedLinks(Mutex<HashMap<BuildId, Signed>>);
-
-struct Signed {
-    /// The list that was given out first: artifacts are recognized by their links in it.
-    first: Vec<RemoteArtifact>,
-    newest: Vec<RemoteArtifact>,
-    at: Timestamp,
-}
-
-impl SignedLinks {
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<BuildId, Signed>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::client::Filter;
-use super::reference::{AppId, BuildId, BuildRef};
+use super::reference::{AppId, BuildId, BuildRef, Filter};
 use super::{errors, wire};
 use crate::lenient;
 use crate::random_tests::{mutated, rounds, text};

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::client::Filter;
 use crate::error::{Error, ExitCode};
 use crate::http::Segment;
 
@@ -162,6 +161,30 @@ fn after<'a>(address: &'a str, name: &str) -> Option<&'a str> {
     let mut segments = path.split('/').skip(1);
     segments.find(|segment| *segment == name)?;
     segments.next().filter(|segment| !segment.is_empty())
+}
+
+/// Which builds to list. An empty filter lists all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this app.
+    pub app_id: Option<AppId>,
+    /// Of this workflow.
+    pub workflow_id: Option<String>,
+    /// Of this branch.
+    pub branch: Option<String>,
+    /// Of this tag.
+    pub tag: Option<String>,
+    /// With all of these labels.
+    pub labels: Vec<String>,
+    /// In this state, one of v3's `queued building finished failed canceled timeout skipped`.
+    pub status: Option<String>,
+}
+
+impl Filter {
+    /// All builds of an app.
+    pub fn app(app_id: &AppId) -> Self {
+        Self { app_id: Some(app_id.clone()), ..Self::default() }
+    }
 }
 
 #[cfg(test)]

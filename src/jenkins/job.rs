@@ -136,7 +136,8 @@ impl Client {
             "_class,name,buildable,disabled,nextBuildNumber,queueItem[id],jobs[name],\
              property[parameterDefinitions[name,type,description,choices,defaultParameterValue[value]]]",
         );
-        let wire: wire::Job = self.json(&format!("job {job}"), &format!("{}/api/json?{tree}", job.path()), is_job)?;
+        let wire: wire::Job =
+            self.json(&format!("job {job}"), &format!("{}/api/json?{tree}", job.path()), wire::is_job)?;
         Ok(Job::read(wire))
     }
 
@@ -172,7 +173,7 @@ impl Client {
     pub fn builds(&self, job: &JobRef, limit: usize) -> Result<Vec<super::build::BuildView>, RequestError> {
         let fields = format!("_class,name,builds[{}]{{0,{}}}", super::build::LISTED, limit.min(LISTED));
         let path = format!("{}/api/json?{}", job.path(), tree(&fields));
-        let wire: wire::Job = self.json(&format!("job {job}"), &path, is_job)?;
+        let wire: wire::Job = self.json(&format!("job {job}"), &path, wire::is_job)?;
         let now = self.controller_time();
         let page = self.page(&job.path());
         let builds = wire.builds.unwrap_or_default().into_iter();
@@ -223,12 +224,6 @@ impl Client {
 /// Whether an answer is about an item or the controller.
 fn is_item(wire: &wire::Job) -> bool {
     !wire.class.is_empty() || !wire.name.is_empty() || wire.jobs.is_some()
-}
-
-/// Whether an answer is about an item. The root of a controller, which answers below a wrong address as well, has no
-/// name.
-pub(super) fn is_job(wire: &wire::Job) -> bool {
-    !wire.name.is_empty()
 }
 
 fn entry(folder: Option<&JobRef>, wire: &wire::Job) -> Option<JobEntry> {

@@ -98,7 +98,7 @@ impl Client {
     pub fn recover(&self, job: &JobRef, id: u64, oldest: u64) -> Result<Recovery, RequestError> {
         let tree = tree(&format!("_class,name,builds[number,queueId]{{0,{SEARCHED}}}"));
         let path = format!("{}/api/json?{tree}", job.path());
-        let found: wire::Job = self.json(&format!("job {job}"), &path, super::job::is_job)?;
+        let found: wire::Job = self.json(&format!("job {job}"), &path, wire::is_job)?;
         let own = found.builds.unwrap_or_default().into_iter().filter(|build| build.queue_id == Some(id));
         if let Some(number) = own.filter_map(|build| build.number).find(|number| *number >= oldest) {
             return Ok(Recovery::Build(job.build(number)));

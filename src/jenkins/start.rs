@@ -329,7 +329,7 @@ impl Client {
             .collect();
         let tree = tree(&format!("_class,name,builds[number,queueId,timestamp,result,{actions}]{{0,{SEARCHED}}}"));
         let path = format!("{}/api/json?{tree}", request.job.path());
-        let job: wire::Job = self.json(&format!("job {}", request.job), &path, super::job::is_job)?;
+        let job: wire::Job = self.json(&format!("job {}", request.job), &path, wire::is_job)?;
         for build in job.builds.unwrap_or_default() {
             let (Some(queue_id), Some(number)) = (build.queue_id, build.number) else { continue };
             let is_newer = request.marker.is_some() || number >= request.next_build;

@@ -500,6 +500,12 @@ pub(super) struct NewTokenData {
     pub(super) expiration_date: Option<String>,
 }
 
+/// Whether an answer is about an item. The root of a controller, which answers below a wrong address as well, has no
+/// name.
+pub(super) fn is_job(job: &Job) -> bool {
+    !job.name.is_empty()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

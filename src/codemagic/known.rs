@@ -1,0 +1,78 @@
+//! What a call has found out and keeps: about the account behind the key, and the signed links of artifacts.
+//!
+//! Plain data. It must not know how anything is asked for.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use super::reference::{AppId, BuildId};
+use crate::clock::Timestamp;
+use crate::lifecycle::{Mark, RemoteArtifact};
+
+/// Pauses before each search for a build whose start was not answered. The list shows a new build late.
+pub(super) const SEARCH_PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(15),
+];
+
+/// The number of the last of these searches.
+const LAST_SEARCH: &[usize] = &[SEARCH_PAUSES.len() - 1];
+
+/// What was found out about the account behind the key.
+#[derive(Default)]
+pub(super) struct Account {
+    pub(super) teams: OnceLock<Vec<(String, Option<String>)>>,
+    pub(super) personal_team: OnceLock<Option<String>>,
+    pub(super) owners: Mutex<HashMap<AppId, Owner>>,
+    /// Teams that do not own an app.
+    pub(super) strangers: Mutex<HashSet<(String, AppId)>>,
+    /// Searches by each mark so far that came as far as the legacy list.
+    start_searches: AtomicUsize,
+    key_searches: AtomicUsize,
+    last_searches: AtomicUsize,
+}
+
+impl Account {
+    /// The searches by a mark so far, and the numbers of those that read the legacy list, from 0. It weighs megabytes, so it is read when a new build should be
+    /// in it, not each time: for a key before the start, right after it and twice more if the build is not listed yet;
+    /// for a start whose answer was lost in the last search; and once by a process that is asked to end. A search that
+    /// failed does not count.
+    pub(super) fn legacy_turns(&self, by: Mark, is_last: bool) -> (&AtomicUsize, &'static [usize]) {
+        match by {
+            _ if is_last => (&self.last_searches, &[0]),
+            Mark::Start => (&self.start_searches, LAST_SEARCH),
+            Mark::Key => (&self.key_searches, &[0, 1, 4, 6]),
+        }
+    }
+}
+
+/// What lists the builds of an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// v3's list of this team.
+    Team(String),
+    /// Only the legacy API's list.
+    LegacyList,
+}
+
+/// The signed links of the newest answers, by build.
+#[derive(Default)]
+pub(super) struct SignedLinks(Mutex<HashMap<BuildId, Signed>>);
+
+pub(super) struct Signed {
+    /// The list that was given out first: artifacts are recognized by their links in it.
+    pub(super) first: Vec<RemoteArtifact>,
+    pub(super) newest: Vec<RemoteArtifact>,
+    pub(super) at: Timestamp,
+}
+
+impl SignedLinks {
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut HashMap<BuildId, Signed>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
