@@ -38,7 +38,7 @@ fn values_are_refused_before_any_request() {
         (&["--var", "=1"], "--var: expected NAME=VALUE"),
         (&["--var", "A B=1"], "--var: `A B` is not the name of an environment variable"),
         (&["--software", "xcode"], "--software: expected NAME=VALUE"),
-        (&["--var-from-env", "MISSING"], "--var-from-env MISSING: the environment has no such variable"),
+        (&["--var-from-env", "MISSING"], "--var-from-env MISSING: the environment variable is not set"),
         (&["--input", "a"], "--input: expected NAME=TEXT or NAME:=JSON"),
         (&["--input", "a:=yes"], "--input: the value of a is not JSON"),
         (&["--input", "a:=[1]"], "input \"a\": must be a string, a number or a boolean"),
@@ -46,12 +46,9 @@ fn values_are_refused_before_any_request() {
         (&["--group", " "], "variable group: is empty"),
         (&["--instance-type", ""], "instance type: is empty"),
         (&["--idempotency-key", " "], "--idempotency-key: an idempotency key has 1 to 200 bytes"),
-        (
-            &["--api-url", "codemagic.io"],
-            "the address in CODEMAGIC_API_URL: `codemagic.io` does not begin with https://",
-        ),
-        (&["--legacy-api-url", "ftp://x"], "the address in CODEMAGIC_LEGACY_API_URL: `ftp://x` has the scheme `ftp`"),
-        (&["--require-version", "new"], "--require-version new: is no version like 1.2.3"),
+        (&["--api-url", "codemagic.io"], "--api-url: `codemagic.io` does not begin with https://"),
+        (&["--legacy-api-url", "ftp://x"], "--legacy-api-url: the scheme of `ftp://x` is `ftp` instead of https"),
+        (&["--require-version", "new"], "--require-version new: not a valid version (expected X.Y.Z)"),
         (&["--api", "v2"], "--api: `v2` is not one of v3, legacy"),
         (&["--timeout", "soon"], "--timeout: `soon` is not a duration"),
         (&["--timeout", "90"], "--timeout: `90` has no unit\nhint: write 90s for seconds or 90m for minutes"),
@@ -154,7 +151,7 @@ fn a_key_file_that_is_not_its_owners_alone_is_refused() {
     let folder = call.folder().join("folder");
     std::fs::create_dir(&folder).unwrap();
     mode(&folder, 0o700);
-    refused(&sim, call.args("--api-key-file").arg(folder), 16, "folder: it is not a file");
+    refused(&sim, call.args("--api-key-file").arg(folder), 16, "folder: is a folder");
     let call = Call::to(&sim, "codemagic trigger");
     let path = call.file("key", &sim.key());
     mode(&path, 0o000);
@@ -198,7 +195,7 @@ fn a_result_path_that_cannot_be_written_is_refused_before_any_request() {
     refused(&sim, call.args("--result-file").arg(path), 16, part).says("No such file or directory");
     let call = Call::to(&sim, "codemagic trigger");
     let path = call.folder().to_owned();
-    refused(&sim, call.args("--result-file").arg(path), 16, part).says("it is a folder");
+    refused(&sim, call.args("--result-file").arg(path), 16, part).says("is a folder, not a file");
     let call = Call::to(&sim, "codemagic trigger");
     let path = call.file("file", "").join("result.json");
     refused(&sim, call.args("--result-file").arg(path), 16, part).says("Not a directory");
@@ -215,7 +212,7 @@ fn plain_http_to_another_machine_is_refused_unless_it_is_allowed() {
         "http://codemagic.invalid/api/v3/apps/APP/builds is plain http, which shows the credentials",
     )
     .says("hint: use https://, or pass --allow-http to accept this");
-    call().args("--allow-http").run().code(14).says("the host name codemagic.invalid does not resolve");
+    call().args("--allow-http").run().code(14).says("cannot resolve the host name codemagic.invalid");
     let local = sim.v3_url().replace("127.0.0.1", "localhost");
     Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_URL", &local).run().code(0);
 }
@@ -392,14 +389,14 @@ fn no_connection_has_its_own_sentences() {
     let scenarios = [
         (
             format!("http://127.0.0.1:{}", closed.port()),
-            "127.0.0.1 refused the connection\nhint: is the address right and the service running?",
+            "127.0.0.1 refused the connection\nhint: check the address, and whether the service is running",
         ),
         (
             format!("http://127.0.0.1:{}", hole.port()),
-            "no connection to 127.0.0.1 within the time limit\nhint: check the network and the proxy settings, or raise --connect-timeout",
+            "connecting to 127.0.0.1 timed out\nhint: check the network and HTTPS_PROXY, or raise --connect-timeout",
         ),
-        (format!("https://127.0.0.1:{silent}"), "no connection to 127.0.0.1 within the time limit"),
-        ("https://no-such-host.invalid/api".to_owned(), "the host name no-such-host.invalid does not resolve"),
+        (format!("https://127.0.0.1:{silent}"), "connecting to 127.0.0.1 timed out"),
+        ("https://no-such-host.invalid/api".to_owned(), "cannot resolve the host name no-such-host.invalid"),
     ];
     together(&scenarios, |(url, sentence)| {
         let call = Call::new("codemagic trigger --connect-timeout 200ms --app-id a --workflow w --branch b");
@@ -456,5 +453,5 @@ fn what_is_not_http_is_told() {
     let sim = simulator().start().unwrap();
     let id = started(&sim);
     sim.fault(Fault::new(FaultKind::Raw { text: "SSH-2.0-OpenSSH_9.2\r\n".into() }).always());
-    Call::to(&sim, "codemagic status").arg(&id).run().code(14).says("127.0.0.1 did not answer in HTTP");
+    Call::to(&sim, "codemagic status").arg(&id).run().code(14).says("127.0.0.1 sent no valid HTTP response");
 }

@@ -98,7 +98,10 @@ fn endpoints(connection: &CodemagicConnectionArgs) -> Result<Endpoints, Error> {
 fn api_key(connection: &CodemagicConnectionArgs) -> anyhow::Result<(ApiKey, String)> {
     if let Some(path) = &connection.api_key_file {
         let source = if path.as_os_str() == "-" { "stdin".to_owned() } else { format!("file {}", path.display()) };
-        return Ok((ApiKey::parse(&files::read_secret(path, "API key")?, &source)?, source));
+        return Ok((
+            ApiKey::parse(&files::read_secret(path, &format!("API key file {}", path.display()))?, &source)?,
+            source,
+        ));
     }
     for variable in KEY_VARIABLES {
         if let Some(text) = cli::environment(variable)? {

@@ -123,7 +123,7 @@ pub fn http(connection: &JenkinsConnectionArgs, session: &Session, credentials: 
 /// A secret from a file that was named, else from a variable.
 pub fn secret_of(file: Option<&Path>, variable: &str, what: &str) -> Result<Option<String>, Error> {
     match file {
-        Some(path) => files::read_secret(path, what).map(Some),
+        Some(path) => files::read_secret(path, &format!("{what} file {}", path.display())).map(Some),
         None => cli::environment(variable),
     }
 }

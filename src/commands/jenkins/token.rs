@@ -72,7 +72,9 @@ pub fn revoke(
 fn old_uuid(args: &RotateArgs) -> anyhow::Result<String> {
     match (&args.old_uuid, &args.new.out) {
         (Some(uuid), _) => Ok(uuid.clone()),
-        (None, Some(out)) => Ok(files::read_secret(&uuid_path(out), "token uuid")?.trim().to_owned()),
+        (None, Some(out)) => {
+            Ok(files::read_secret(&uuid_path(out), &format!("file {}", uuid_path(out).display()))?.trim().to_owned())
+        }
         (None, None) => Err(Error::message(ExitCode::Usage, "missing uuid of the token to replace")
             .with_hint("pass --out FILE, beside which `create` left FILE.uuid, or --old-uuid")
             .into()),
