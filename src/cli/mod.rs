@@ -175,7 +175,7 @@ fn partly(arguments: &[OsString]) -> Partly {
             Some("--version" | "-V") => known.version = true,
             Some("--result-file") => known.result_file = rest.next().map(PathBuf::from),
             Some(text) => {
-                known.result_file = text.strip_prefix("--result-file=").map(PathBuf::from).or(known.result_file)
+                known.result_file = text.strip_prefix("--result-file=").map(PathBuf::from).or(known.result_file);
             }
             None => {}
         }
@@ -269,6 +269,11 @@ fn is_path(argument: &Arg) -> bool {
 mod tests {
     use super::*;
 
+    fn about(command: &ClapCommand) {
+        assert!(command.get_about().is_some(), "{} has no help", command.get_name());
+        command.get_subcommands().filter(|command| command.get_name() != "help").for_each(about);
+    }
+
     fn each(command: &ClapCommand, check: &mut dyn FnMut(&ClapCommand, &Arg)) {
         command.get_arguments().for_each(|argument| check(command, argument));
         command.get_subcommands().for_each(|command| each(command, check));
@@ -304,10 +309,6 @@ mod tests {
             let without = WITHOUT_VARIABLE.contains(&argument.get_id().as_str());
             assert!(argument.get_env().is_some() || argument.is_positional() || without, "{name} has no variable");
         });
-        fn about(command: &ClapCommand) {
-            assert!(command.get_about().is_some(), "{} has no help", command.get_name());
-            command.get_subcommands().filter(|command| command.get_name() != "help").for_each(about);
-        }
         about(&command);
     }
 
@@ -345,7 +346,7 @@ mod tests {
     #[test]
     fn what_an_argument_says_holds() {
         let parsed = |line: &str| match parse(line.split(' ').map(OsString::from)) {
-            Ok(Parsed::Work(cli)) => format!("{:?}", cli),
+            Ok(Parsed::Work(cli)) => format!("{cli:?}"),
             Ok(Parsed::Text(text) | Parsed::MissingVerb(text)) => text,
             Err(UsageError { error, .. }) => format!("{error}\nhint: {}", error.hint().unwrap_or_default()),
         };

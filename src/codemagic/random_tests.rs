@@ -22,7 +22,7 @@ fn every_answer_is_read_or_refused_and_no_time_is_too_far_away() {
         if let Some(data) = lenient::parse::<wire::Data<wire::Build>>(&body)
             && let Some(snapshot) = data.data.0.and_then(|build| build.snapshot(now))
         {
-            assert!(!snapshot.build.id.is_empty());
+            assert_ne!(snapshot.build.id, "");
         }
         if let Some(page) = lenient::parse::<wire::Page<wire::Build>>(&body) {
             page.is_last(1);

@@ -376,7 +376,7 @@ impl<'a, P: Provider> Watch<'a, P> {
         let (old_status, old_commit) = before.unwrap_or_default();
         let ended = matches!(snapshot.phase, Phase::Ended(_));
         let status = Event::Status { status: snapshot.build.status.clone(), known: snapshot.known };
-        let mut new_status = Some(status).filter(|_| snapshot.build.status != old_status);
+        let mut new_status = (snapshot.build.status != old_status).then_some(status);
         let has_number = snapshot.build.number.is_some();
         let phase = snapshot.phase;
         let commit = snapshot.build.commit.clone().filter(|commit| Some(commit) != old_commit.as_ref());
