@@ -74,7 +74,7 @@ fn choosing_nothing_is_an_error_that_lists_what_there_is() {
     }
     let done = call(&sim, &id).args("--match *.aab --allow-none").run();
     done.code(0).prints("").tells("no matching artifact of Codemagic build 1\n");
-    assert!(listed(&files(&done.call)).is_empty());
+    assert_eq!(listed(&files(&done.call)).len(), 0);
 
     let (sim, id) = with(leaving([]));
     let done = call(&sim, &id).run();

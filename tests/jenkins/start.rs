@@ -80,7 +80,7 @@ fn what_cannot_be_started_is_refused_before_anything_is_sent() {
     ] {
         Call::new(&sim, arguments).run().ends(code).says(part);
     }
-    assert!(sim.jenkins_runs().is_empty());
+    assert_eq!(sim.jenkins_runs().len(), 0);
     assert!(sim.requests().iter().all(|request| request.method == "GET"));
 }
 
@@ -203,7 +203,7 @@ fn a_refusal_is_told_as_what_it_is() {
         .ends(10)
         .says("user dev and this API token were refused");
     Call::anonymous(&sim, &["trigger", "plain"]).run().ends(10).says("anonymous users");
-    assert!(sim.jenkins_runs().is_empty());
+    assert_eq!(sim.jenkins_runs().len(), 0);
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn an_idempotency_key_that_nothing_can_carry_starts_nothing() {
     ] {
         Call::new(&sim, &[&["trigger"], more].concat()).run().ends(code).says(part);
     }
-    assert!(sim.jenkins_runs().is_empty());
+    assert_eq!(sim.jenkins_runs().len(), 0);
     // A marker is only for those jobs that can have one.
     Call::new(&sim, &["trigger", "plain", "--marker", "m-1"]).run().ends(0);
     Call::new(&sim, &["trigger", "params", "--marker", "m-1", "--marker-param", "S"]).run().ends(0);
