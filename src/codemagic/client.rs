@@ -25,6 +25,15 @@ const PAGE: usize = 50;
 /// The most pages of one list that are read: a service that never says which page is the last must not be asked for ever.
 const MOST_PAGES: u64 = 100;
 
+/// The longest id and the longest cursor that are sent back: no URL of ours may be too long because of an answer.
+const LONGEST_ID: usize = 128;
+const LONGEST_CURSOR: usize = 2048;
+
+/// Whether a text can be an id in a path.
+pub(super) fn is_id(text: &str) -> bool {
+    text.len() <= LONGEST_ID && Segment::new(text).is_some()
+}
+
 /// The base addresses of the two APIs.
 #[derive(Debug, Clone)]
 pub struct Endpoints {
@@ -202,7 +211,7 @@ impl Client {
                 }
             }
             // After a page that brings nothing new the list repeats itself.
-            cursor = page.cursor.0.filter(|_| found.len() > before);
+            cursor = page.cursor.0.filter(|cursor| found.len() > before && cursor.len() <= LONGEST_CURSOR);
             if cursor.is_none() {
                 break;
             }
@@ -246,7 +255,7 @@ impl Client {
     pub(super) fn find_personal_team(&self) -> Result<Option<String>, RequestError> {
         let about = About::new("reading the user of the API key", "the legacy API");
         let (_, answer) = self.get::<wire::UserAnswer>(&about, below(&self.endpoints.legacy, "/user"))?;
-        Ok(answer.personal_team())
+        Ok(answer.personal_team().filter(|team| is_id(team)))
     }
 
     /// Whether the legacy API answers at all; any answer of its own will do, because `GET /user` is not documented.
@@ -295,7 +304,7 @@ impl Client {
     pub(super) fn named(&self, about: &About, path: &str) -> Result<Vec<(String, Option<String>)>, RequestError> {
         let mut found: Vec<(String, Option<String>)> = Vec::new();
         self.pages(about, path, |entry: &wire::Named| entry.id.text(), &mut |entry: wire::Named, _| {
-            found.extend(entry.id.0.map(|id| (id, entry.name.0)));
+            found.extend(entry.id.0.filter(|id| is_id(id)).map(|id| (id, entry.name.0)));
             true
         })?;
         Ok(found)

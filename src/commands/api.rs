@@ -63,8 +63,8 @@ fn send(
         // What changes something must not be done twice.
         _ => once().map_err(|failed| failed.error)?,
     };
-    let text = response.text();
     if session.is_json() {
+        let text = response.text();
         let body: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|_| text.into());
         session.writer.call.details.response = Some(ApiResponse { status: response.status, body });
     } else {

@@ -341,7 +341,11 @@ pub(super) fn is_done(response: &Response) -> bool {
     if matches!(response.status, 302 | 303) && !is_login(response) {
         // The target may be below the root that the controller believes to have, not below ours.
         let target = response.header("location").and_then(|location| response.url.join(location).ok());
-        return target.is_some_and(|target| target.without_query().contains("/job/"));
+        // A redirect to the same path is a proxy's, e.g. to https: nothing was done yet.
+        let path =
+            |url: &Url| url.without_query().splitn(4, '/').nth(3).unwrap_or_default().trim_matches('/').to_owned();
+        return target
+            .is_some_and(|target| target.without_query().contains("/job/") && path(&target) != path(&response.url));
     }
     response.is_success() && !response.is_html()
 }

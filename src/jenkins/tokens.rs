@@ -51,7 +51,12 @@ impl Client {
         let Some(answer) = answer.filter(|answer| !answer.status.is_empty() || answer.data.token_uuid.is_some()) else {
             return Err(self.refusal(&subject, &response));
         };
-        let (Some(uuid), Some(value)) = (answer.data.token_uuid, answer.data.token_value) else {
+        let is_secret = |value: &String| value.len() >= 16 && value.bytes().all(|byte| byte.is_ascii_graphic());
+        let value = answer.data.token_value;
+        if value.as_ref().is_some_and(|value| !is_secret(value)) {
+            return Err(lost(Error::new(ExitCode::Unavailable, subject, "the answer holds no token")));
+        }
+        let (Some(uuid), Some(value)) = (answer.data.token_uuid, value) else {
             let reason = answer.message.unwrap_or_else(|| "refused without a reason".to_owned());
             return Err(RequestError::permanent(Error::new(ExitCode::Refused, subject, reason)));
         };

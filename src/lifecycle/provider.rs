@@ -327,7 +327,7 @@ impl TestReport {
 
     /// Whether there is no test at all.
     pub fn is_empty(&self) -> bool {
-        self.passed + self.failed + self.errored + self.skipped == 0 && self.suites.is_empty()
+        [self.passed, self.failed, self.errored, self.skipped].iter().all(|count| *count == 0) && self.suites.is_empty()
     }
 
     /// The tests that failed or broke, each with its suite.

@@ -532,6 +532,11 @@ impl<'a, P: Provider> Watch<'a, P> {
             self.end = Some(WatchEnd::Unreachable(failed.error));
             return;
         }
+        if let Some(asked) = failed.retry_after.filter(|asked| self.limits.once && *asked > RETRY_PAUSE.1) {
+            // A single poll does not stay for as long as the service asks; the next one comes after that.
+            self.end = Some(WatchEnd::StillRunning(asked));
+            return;
+        }
         let doubled = shortest.saturating_mul(1 << (self.failures - 1).min(16));
         let pause = doubled.min(RETRY_PAUSE.1.max(shortest));
         let pause = failed.retry_after.map_or(pause, |asked| asked.max(pause));

@@ -176,7 +176,7 @@ fn cuts(add: Add<'_>) {
     add("silence", "silent, done", Connection, answer(Fault::slow(Duration::from_secs(60)).acted()));
     add("slow", "late", Nothing, answer(Fault::slow(Duration::from_millis(300))));
     let drip = |bytes, interval_ms| Fault::new(FaultKind::Drip { bytes, interval_ms });
-    add("slow", "in pieces", Nothing, answer(drip(4000, 5)));
+    add("slow", "in pieces", Nothing, answer(drip(64_000, 5)));
 }
 
 fn answers(add: Add<'_>) {
@@ -328,7 +328,8 @@ pub(super) fn is_plausible(meaning: Meaning, role: Role, is_file: bool, usual: i
         Meaning::Nothing => return code == usual,
         Meaning::Connection => &[13, 14],
         Meaning::Nonsense | Meaning::Redirected => &[10, 11, 12, 13, 14],
-        Meaning::Refused(10) => &[10, 14],
+        // 12: whether a build with the key exists cannot be seen.
+        Meaning::Refused(10) => &[10, 12, 14],
         Meaning::Refused(11) => &[11, 12],
         Meaning::Refused(_) => &[12],
         Meaning::Unavailable => &[13],

@@ -1,6 +1,8 @@
 //! What the matrices found, each as a test of its own that says what is right.
 
-use cibridge_simulator::{Fault, JENKINS_PASSWORD, Simulator};
+use cibridge_simulator::{
+    Fault, FaultKind, JENKINS_PASSWORD, JENKINS_TOKEN, JenkinsConfig, JenkinsJob, JenkinsMove, JenkinsPlan, Simulator,
+};
 use serde_json::json;
 
 use crate::support::{Call, simulator, started};
@@ -101,4 +103,70 @@ fn a_proxy_that_requires_credentials_is_no_refusal_of_the_service() {
     let sim = simulator().start().unwrap();
     sim.fault(Fault::status(407).on("GET", "/api/v3/user/teams").always());
     Call::to(&sim, "codemagic builds").run().code(14).says("a proxy requires credentials");
+}
+
+fn jenkins(jobs: impl IntoIterator<Item = JenkinsJob>) -> Simulator {
+    simulator().jenkins(JenkinsConfig::with_jobs(jobs).plan(JenkinsPlan::endless().job("pipe"))).start().unwrap()
+}
+
+fn to_jenkins(sim: &Simulator, arguments: &str) -> Call {
+    Call::new(arguments)
+        .env("CIBRIDGE_JENKINS_URL", sim.jenkins_url())
+        .env("JENKINS_USER_ID", "dev")
+        .env("JENKINS_API_TOKEN", JENKINS_TOKEN)
+}
+
+/// Numbers that no clock and no counter can hold.
+#[test]
+fn absurd_numbers_are_no_bug_of_the_program() {
+    let sim = jenkins([JenkinsJob::pipeline("pipe")]);
+    let item = sim.start_jenkins_build("pipe");
+    sim.move_jenkins_run(item, JenkinsMove::End);
+    for number in [json!(u64::MAX), json!(i64::MIN), json!(253_402_300_800_000_u64), json!(1e308)] {
+        for verb in ["queue", "jobs", "builds pipe", "tests pipe#1", "status pipe#1", "artifacts pipe#1 --list"] {
+            sim.fault(Fault::new(FaultKind::Leaves { value: number.clone() }).on("GET", "").times(5));
+            let done = to_jenkins(&sim, &format!("jenkins {verb}")).run();
+            assert_ne!(done.exit(), 70, "{verb} {number}\n{done}");
+        }
+    }
+}
+
+/// A proxy that sends everybody to https answers a POST so, and nothing was done.
+#[test]
+fn a_redirect_to_the_same_path_is_no_success() {
+    let sim = jenkins([JenkinsJob::pipeline("pipe")]);
+    let item = sim.start_jenkins_build("pipe");
+    sim.move_jenkins_run(item, JenkinsMove::End);
+    sim.fault(Fault::redirect(302, "https://127.0.0.1:1/job/pipe/1/kill").on("POST", "/job/pipe/1/kill").always());
+    sim.fault(Fault::redirect(302, "https://127.0.0.1:1/job/pipe/1/stop").on("POST", "/job/pipe/1/stop").always());
+    let done = to_jenkins(&sim, "jenkins stop pipe#1 --stop-wait 100ms").run();
+    done.code(14);
+    assert_eq!(sim.jenkins_run(item).unwrap().stops, 0);
+}
+
+/// Each agent that polls once would else hold a slot for an hour.
+#[test]
+fn a_single_poll_does_not_stay_as_long_as_a_rate_limit_lasts() {
+    let sim = simulator().start().unwrap();
+    let build = started(&sim);
+    sim.fault(Fault::status(429).set("Retry-After", "3600").on("GET", "/api/v3/builds/").always());
+    let done = Call::to(&sim, "codemagic wait --once").arg(&build).run();
+    assert_eq!(done.code(0).document()["next_poll_seconds"], 3600, "{done}");
+}
+
+#[test]
+fn a_team_whose_id_is_none_is_left_out() {
+    for id in [String::new(), "a".repeat(100_000)] {
+        let sim = simulator().start().unwrap();
+        sim.fault(Fault::new(FaultKind::Leaves { value: json!(id) }).on("GET", "/api/v3/user/teams").always());
+        let done = Call::to(&sim, "codemagic builds").run();
+        assert_ne!(done.exit(), 2, "{done}");
+    }
+}
+
+#[test]
+fn a_token_that_is_none_is_not_given_to_anybody() {
+    let sim = jenkins([]);
+    sim.fault(Fault::patch(json!({"data": {"tokenValue": ""}})).on("POST", "/generateNewToken"));
+    to_jenkins(&sim, "jenkins token create t1").run().code(15).prints("").says("look for \"t1\"");
 }

@@ -169,6 +169,23 @@ impl Kind {
         self.arguments.split_whitespace().nth(1) == Some("trigger")
     }
 
+    /// Whether a code is one that only this kind of request leads to, with the reason.
+    pub(super) fn is_other(&self, code: i32) -> bool {
+        match self.name {
+            // Without a crumb the start itself is refused.
+            "crumb" => code == 10,
+            // Jenkins answers 422 for a missing permission, and 500 for an item that is gone.
+            "cancel a queue item" => [10, 11].contains(&code),
+            // The token that is revoked is the caller's own: a second try is refused.
+            "revoke a token" => code == 10,
+            // Bytes that are not those of the file.
+            "file of an artifact" => code == 13,
+            // A rate limit holds for the polls as well.
+            "steps" => code == 6,
+            _ => false,
+        }
+    }
+
     /// `Codemagic` or `Jenkins`.
     pub(super) fn service(&self) -> &'static str {
         if self.arguments.starts_with("codemagic") { "Codemagic" } else { "Jenkins" }
@@ -319,7 +336,7 @@ impl Stage {
         let folder = ran.call.folder();
         let run = || sim.jenkins_run(self.item).unwrap();
         let arguments = self.kind.arguments;
-        if arguments.starts_with("codemagic cancel") || arguments.contains("api POST /builds") {
+        if arguments.starts_with("codemagic cancel") || arguments.contains("api POST /builds") && is_verifiable {
             assert!(sim.build(&self.build).unwrap().cancels > 0, "the build was not canceled");
         } else if arguments.starts_with("codemagic artifacts") && arguments.contains("--dir") {
             let length = std::fs::metadata(folder.join("files/Demo.ipa")).map(|file| file.len());
@@ -334,7 +351,7 @@ impl Stage {
             assert!(ran.code != 0 || sim.requests_to("DELETE", "/caches").iter().any(|request| request.acted));
         } else if arguments.starts_with("jenkins stop queue") {
             assert_eq!(run().state, "cancelled", "the item was not canceled");
-        } else if arguments.starts_with("jenkins stop") || arguments.starts_with("jenkins api POST") {
+        } else if arguments.starts_with("jenkins stop") || arguments.starts_with("jenkins api POST") && is_verifiable {
             assert!(run().stops + run().terms + run().kills > 0, "the build was not stopped");
         } else if arguments.contains("--proceed") || arguments.contains("--abort") {
             assert_eq!(run().answers.len(), 1, "the input was not answered once");

@@ -10,7 +10,7 @@ use crate::error::{Error, ExitCode};
 use crate::lifecycle::Provider as _;
 use crate::lifecycle::collect::{matches, no_match};
 use crate::model::Phase;
-use crate::output::{Cell, Table};
+use crate::output::{Cell, Table, format_time};
 
 /// A difference between the expiry that was asked for and the one given that needs no word.
 const SLACK: Duration = Duration::from_secs(60);
@@ -55,10 +55,10 @@ pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut
                 break;
             }
         };
-        let expires_at = link.expires_at.map(|end| humantime::format_rfc3339_seconds(end).to_string());
+        let expires_at = link.expires_at.and_then(format_time);
         if link.expires_at.is_none_or(|end| distance(end, asked) > SLACK) {
             let given = expires_at.as_deref().unwrap_or("an unspecified time");
-            let asked = humantime::format_rfc3339_seconds(asked);
+            let asked = format_time(asked).unwrap_or_default();
             session.console().line(&format!("{name}: the service set the expiry to {given}, not to {asked}"));
         }
         table.row(vec![Cell::text(&link.url), Cell::optional(expires_at.as_deref()), Cell::text(name)]);

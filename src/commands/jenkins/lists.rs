@@ -7,12 +7,12 @@ use crate::commands::session::Session;
 use crate::document::{Document, Job, Outcome, QueueItem};
 use crate::error::ExitCode;
 use crate::model::Phase;
-use crate::output::{Cell, Table, format_duration};
+use crate::output::{Cell, Table, format_duration, format_time};
 
 /// A point in time on the controller's clock, in milliseconds since 1970.
 fn time(millis: Option<u64>, now: SystemTime) -> Cell {
     let at = millis.and_then(|millis| UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
-    let text = at.map(|at| humantime::format_rfc3339_seconds(at).to_string());
+    let text = at.and_then(format_time);
     Cell::time(text.as_deref(), at, now)
 }
 

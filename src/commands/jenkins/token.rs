@@ -8,6 +8,7 @@ use crate::document::ApiToken;
 use crate::error::{Error, ExitCode};
 use crate::files;
 use crate::jenkins::{Client, Credentials, Identity, JenkinsProvider, Token};
+use crate::output::format_time;
 
 pub fn create(
     args: &CreateArgs,
@@ -106,9 +107,11 @@ fn signed_in(
 
 fn create_token(client: &Client, args: &CreateArgs, session: &mut Session) -> Result<Token, Error> {
     let date = args.expires.map(|expires| {
-        let end = session.runtime.clock.wall().checked_add(expires).map(humantime::format_rfc3339_seconds);
-        end.map(|end| end.to_string().chars().take(10).collect::<String>()).unwrap_or_default()
+        let end = session.runtime.clock.wall().checked_add(expires).and_then(format_time);
+        let day = end.map(|end| end.chars().take(10).collect::<String>());
+        day.ok_or_else(|| Error::usage("--expires", "the time is beyond the year 9999"))
     });
+    let date = date.transpose()?;
     // Not repeated: each success creates a token.
     let token = client.create_token(&args.name, date.as_deref()).map_err(|failed| failed.error)?;
     if args.out.is_some() {
