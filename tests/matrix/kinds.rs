@@ -172,12 +172,11 @@ impl Kind {
     /// Whether a code is one that only this kind of request leads to, with the reason.
     pub(super) fn is_other(&self, code: i32) -> bool {
         match self.name {
-            // Without a crumb the start itself is refused.
-            "crumb" => code == 10,
             // Jenkins answers 422 for a missing permission, and 500 for an item that is gone.
             "cancel a queue item" => [10, 11].contains(&code),
-            // The token that is revoked is the caller's own: a second try is refused.
-            "revoke a token" => code == 10,
+            // Without a crumb the start itself is refused; and the token that is revoked is the caller's own, so that a
+            // second try is refused.
+            "crumb" | "revoke a token" => code == 10,
             // Bytes that are not those of the file.
             "file of an artifact" => code == 13,
             // A rate limit holds for the polls as well.
