@@ -29,12 +29,12 @@ fn a_key_makes_a_call_repeatable_on_every_kind_of_account() {
         let other = if kind == "unlisted" { vec![started(&sim)] } else { Vec::new() };
         let before = other.len() as u64;
         let first = keyed(&sim).run();
-        first.code(0).says("Codemagic build started: ");
+        first.exit_code(0).stderr_contains("Codemagic build started: ");
         let second = keyed(&sim).run();
-        second.code(0).says("a build with this idempotency key exists already; adopting it\n");
+        second.exit_code(0).stderr_contains("a build with this idempotency key exists already; adopting it\n");
         assert_eq!((&second.stdout, second.document()["adopted"].clone()), (&first.stdout, json!(true)), "{kind}");
         assert_eq!(sim.counters().builds_started, before + 1, "{kind}");
-        Call::to(&sim, "codemagic trigger --idempotency-key release-2").run().code(0);
+        Call::to(&sim, "codemagic trigger --idempotency-key release-2").run().exit_code(0);
         assert_eq!(sim.counters().builds_started, before + 2, "{kind}");
     }
 }
@@ -44,19 +44,19 @@ fn a_key_makes_a_call_repeatable_on_every_kind_of_account() {
 fn a_key_whose_absence_no_list_shows_starts_nothing() {
     let refusal = "cibridge: error: starting app APP: no list shows whether a build with this idempotency key exists";
     let sim = unlisted().start().unwrap();
-    keyed(&sim).run().code(12).says(refusal).prints("");
+    keyed(&sim).run().exit_code(12).stderr_contains(refusal).stdout_is("");
     assert_eq!(sim.counters().builds_started, 0, "an app without builds in anybody's team");
     // Neither the personal team nor the legacy list can be read.
     let sim = personal().start().unwrap();
     sim.fault(Fault::status(404).on("GET", "/user*").always());
     sim.fault(Fault::status(403).on("GET", "/builds*").always());
-    keyed(&sim).run().code(12).says(refusal).prints("");
+    keyed(&sim).run().exit_code(12).stderr_contains(refusal).stdout_is("");
     assert_eq!(sim.counters().builds_started, 0, "nothing is known about the account");
     // A list that is out of order is no absence.
     let sim = unlisted().start().unwrap();
     started(&sim);
     sim.fault(Fault::status(503).on("GET", "/builds*").always());
-    keyed(&sim).run().code(13).prints("");
+    keyed(&sim).run().exit_code(13).stdout_is("");
     assert_eq!(sim.counters().builds_started, 1);
 }
 
@@ -66,7 +66,7 @@ fn a_lost_answer_is_resolved_on_every_kind_of_account() {
         let sim = slow(account());
         sim.fault(Fault::cut(CutPoint::BeforeAnswer).acted().on("POST", "/builds"));
         let done = Call::to(&sim, "codemagic trigger").run();
-        done.code(0).says("the build was started: found by its label\n");
+        done.exit_code(0).stderr_contains("the build was started: found by its label\n");
         assert_eq!((done.stdout.trim(), sim.counters().builds_started), (&*sim.builds()[0].id, 1));
         // The list weighs megabytes.
         assert!(sim.requests_to("GET", "/builds").iter().filter(|request| request.path == "/builds").count() <= 1);
@@ -78,13 +78,13 @@ fn builds_are_listed_on_every_kind_of_account() {
     for sim in [personal().start().unwrap(), unlisted().start().unwrap()] {
         let ids = [started(&sim), started(&sim)];
         let done = Call::to(&sim, "codemagic builds").run();
-        let listed: Vec<_> = done.code(0).stdout.lines().filter_map(|line| line.split('\t').next()).collect();
+        let listed: Vec<_> = done.exit_code(0).stdout.lines().filter_map(|line| line.split('\t').next()).collect();
         assert_eq!(listed, [&*ids[1], &*ids[0]]);
         let latest = Call::to(&sim, "codemagic status latest").run();
-        latest.code(0);
+        latest.exit_code(0);
         assert!(latest.stdout.starts_with(&ids[1]), "{latest}");
         let first = Call::to(&sim, "codemagic status 1").run();
-        first.code(0);
+        first.exit_code(0);
         assert!(first.stdout.starts_with(&ids[0]), "{first}");
     }
 }
@@ -93,14 +93,12 @@ fn builds_are_listed_on_every_kind_of_account() {
 #[test]
 fn builds_of_an_app_that_no_list_shows_are_no_empty_list() {
     let sim = unlisted().start().unwrap();
-    Call::to(&sim, "codemagic builds")
-        .run()
-        .code(11)
-        .prints("")
-        .says("app APP: not found, or not visible with this API key: no list shows its builds\nhint: check the app ID");
+    Call::to(&sim, "codemagic builds").run().exit_code(11).stdout_is("").stderr_contains(
+        "app APP: not found, or not visible with this API key: no list shows its builds\nhint: check the app ID",
+    );
     // An app of a listed team that has no builds yet is no error.
     let sim = simulator().start().unwrap();
-    Call::to(&sim, "codemagic builds").run().code(0).prints("");
+    Call::to(&sim, "codemagic builds").run().exit_code(0).stdout_is("");
 }
 
 #[test]
@@ -110,6 +108,6 @@ fn earlier_builds_are_known_on_every_kind_of_account() {
     for account in [personal(), unlisted()] {
         let sim =
             account.plan(Plan { steps: steps.clone(), ..Plan::default() }).history(history.clone()).start().unwrap();
-        Call::following(&sim, "").run().code(0).says("usual duration: 14m");
+        Call::following(&sim, "").run().exit_code(0).stderr_contains("usual duration: 14m");
     }
 }

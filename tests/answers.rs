@@ -35,15 +35,19 @@ fn half_a_character_changes_nothing_but_itself() {
     let answer = |status: &str| Fault::answer(200, &format!(r#"{{"data": {}}}"#, v3(id, status)));
     sim.fault(answer("building").path(&format!("/api/v3/builds/{id}")));
     sim.fault(answer("finished").path(&format!("/api/v3/builds/{id}")).always());
-    Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(id).run().code(0).says("Codemagic build 8 succeeded");
-    Call::to(&sim, "codemagic artifacts --list --allow-none").arg(id).run().code(0);
+    Call::to(&sim, "codemagic wait --poll-interval 20ms")
+        .arg(id)
+        .run()
+        .exit_code(0)
+        .stderr_contains("Codemagic build 8 succeeded");
+    Call::to(&sim, "codemagic artifacts --list --allow-none").arg(id).run().exit_code(0);
     let list = format!(r#"{{"data": [{}], "cursor": null}}"#, v3(id, "finished"));
     sim.fault(Fault::answer(200, &list).on("GET", "/api/*/teams/*/builds").always());
     let builds = Call::to(&sim, "codemagic builds").run();
-    assert!(builds.code(0).stdout.starts_with(id), "{builds}");
+    assert!(builds.exit_code(0).stdout.starts_with(id), "{builds}");
     sim.fault(Fault::answer(200, &legacy(id)).path(&format!("/builds/{id}")).always());
     let tests = Call::to(&sim, "codemagic tests").arg(id).run();
-    tests.code(0).says("").hides("trap-");
+    tests.exit_code(0).stderr_contains("").stderr_lacks("trap-");
     assert!(tests.stdout.contains("caf\u{fffd} \u{fffd}"), "{tests}");
 }
 
@@ -82,12 +86,12 @@ fn pages_that_repeat_come_to_an_end() {
     let id = started(&sim);
     for verb in ["builds", "apps", "workflows", "status latest", "trigger --idempotency-key k"] {
         let before = sim.requests().len();
-        Call::to(&sim, "codemagic").args(verb).run().code(0);
+        Call::to(&sim, "codemagic").args(verb).run().exit_code(0);
         let sent = sim.requests().len() - before;
         assert!(sent < 12, "{verb}: {sent} requests");
     }
     let listed = Call::to(&sim, "codemagic builds --limit 100").run();
-    assert_eq!(listed.code(0).stdout.lines().filter(|line| line.starts_with(&id)).count(), 1, "{listed}");
+    assert_eq!(listed.exit_code(0).stdout.lines().filter(|line| line.starts_with(&id)).count(), 1, "{listed}");
 }
 
 /// A log comes as HTML below `text/plain`.
@@ -98,17 +102,17 @@ fn logs_are_text_everywhere_but_raw() {
     let plan = Plan::failing("Build ipa", log);
     let sim = simulator().config(|config| config.logs.html = true).plan(plan).start().unwrap();
     let done = Call::following(&sim, "--console").run();
-    done.code(1).says("error: List<String> is not a <T>\n").hides("<span").hides("&lt;");
+    done.exit_code(1).stderr_contains("error: List<String> is not a <T>\n").stderr_lacks("<span").stderr_lacks("&lt;");
     assert_eq!(done.document()["failure"]["log_tail"][1], "error: List<String> is not a <T>");
     let id = done.stdout.lines().next().unwrap().to_owned();
     let logs = |arguments: &str| Call::to(&sim, "codemagic logs --failed").arg(&id).args(arguments).run();
-    logs("").code(0).prints(text);
+    logs("").exit_code(0).stdout_is(text);
     let raw = logs("--raw");
-    assert!(raw.code(0).stdout.contains("<span style=\"color:#268BD2\">$ gem list &#39;"), "{raw}");
+    assert!(raw.exit_code(0).stdout.contains("<span style=\"color:#268BD2\">$ gem list &#39;"), "{raw}");
     let call = Call::to(&sim, "codemagic logs --failed --dir");
     let folder = call.folder().join("saved");
     let done = call.arg(&folder).arg(&id).run();
-    done.code(0).says("saved ");
+    done.exit_code(0).stderr_contains("saved ");
     let saved: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(saved.len(), 1, "{saved:?}");
     assert_eq!(fs::read_to_string(&saved[0]).unwrap(), text);
@@ -122,10 +126,10 @@ fn workflow(sim: &Simulator, name: &str) -> Call {
 fn a_workflow_by_its_display_name_is_resolved_before_the_start() {
     let sim = simulator().start().unwrap();
     for name in ["iOS release", "ios Release"] {
-        workflow(&sim, name).run().code(0);
+        workflow(&sim, name).run().exit_code(0);
         assert_eq!(sim.builds().last().unwrap().request.workflow_id, "ios-release", "{name}");
     }
-    workflow(&sim, "iOS relaese").run().code(11).prints("").says(
+    workflow(&sim, "iOS relaese").run().exit_code(11).stdout_is("").stderr_contains(
         "cibridge: error: workflow \"iOS relaese\": not among the known workflows of this app\n\
          hint: did you mean ios-release? known workflows: ios-release (iOS release), android-release (Android release)\n",
     );
@@ -133,14 +137,14 @@ fn a_workflow_by_its_display_name_is_resolved_before_the_start() {
     assert_eq!(sim.counters().builds_started, 2);
     // What can be an ID costs no request.
     let before = sim.requests().len();
-    workflow(&sim, "ios-release").run().code(0);
+    workflow(&sim, "ios-release").run().exit_code(0);
     assert_eq!(sim.requests().len(), before + 1);
 }
 
 #[test]
 fn an_unknown_workflow_that_failed_the_build_is_explained() {
     let sim = simulator().config(|config| config.unknown_workflow = UnknownWorkflow::FailBuild).start().unwrap();
-    Call::following(&sim, "--workflow ios-relaese").run().code(1).says(
+    Call::following(&sim, "--workflow ios-relaese").run().exit_code(1).stderr_contains(
         "was not found in codemagic.yaml; did you mean ios-release? known workflows: ios-release (iOS release), and",
     );
 }
@@ -164,15 +168,17 @@ fn a_build_is_named_by_its_number_or_as_the_latest_within_a_scope() {
     assert_eq!(id("latest --branch main"), second);
     Call::to(&sim, "codemagic status 7")
         .run()
-        .code(11)
-        .says("build #7 of app APP: no such build\nhint: `cibridge codemagic builds`");
+        .exit_code(11)
+        .stderr_contains("build #7 of app APP: no such build\nhint: `cibridge codemagic builds`");
     Call::to(&sim, "codemagic status latest --branch nobody")
         .run()
-        .code(11)
-        .says("build latest of app APP: no such build");
+        .exit_code(11)
+        .stderr_contains("build latest of app APP: no such build");
     for text in ["7", "latest", "latest-success"] {
         let call = Call::to(&sim, "codemagic status").arg(text).without("CODEMAGIC_APP_ID");
-        call.run().code(2).says(&format!("build {text}: missing app ID\nhint: pass --app-id or set CODEMAGIC_APP_ID"));
+        call.run()
+            .exit_code(2)
+            .stderr_contains(&format!("build {text}: missing app ID\nhint: pass --app-id or set CODEMAGIC_APP_ID"));
     }
 }
 
@@ -180,8 +186,8 @@ fn a_build_is_named_by_its_number_or_as_the_latest_within_a_scope() {
 fn an_app_is_named_by_a_page_too() {
     let sim = simulator().start().unwrap();
     let page = format!("https://codemagic.io/app/{}/settings?tab=1", sim.app_id());
-    Call::to(&sim, "codemagic trigger --app-id").arg(&page).run().code(0);
-    Call::to(&sim, "codemagic workflows").arg(&page).run().code(0);
+    Call::to(&sim, "codemagic trigger --app-id").arg(&page).run().exit_code(0);
+    Call::to(&sim, "codemagic workflows").arg(&page).run().exit_code(0);
     assert_eq!(sim.counters().builds_started, 1);
 }
 
@@ -190,14 +196,14 @@ fn the_key_comes_from_stdin_or_from_the_variables_of_other_tools() {
     let sim = simulator().start().unwrap();
     let key = sim.key();
     let bare = || Call::to(&sim, "codemagic apps").without("CODEMAGIC_API_KEY");
-    bare().args("--api-key-file -").stdin(&format!("{key}\n")).run().code(0);
+    bare().args("--api-key-file -").stdin(&format!("{key}\n")).run().exit_code(0);
     for variable in ["CODEMAGIC_API_TOKEN", "CM_API_TOKEN", "CM_API_KEY"] {
-        bare().env(variable, &key).run().code(0);
+        bare().env(variable, &key).run().exit_code(0);
         // The own variable counts before the others, and an empty one is unset.
-        bare().env(variable, "wrong-key-0123456789").env("CODEMAGIC_API_KEY", &key).run().code(0);
-        bare().env(variable, &key).env("CODEMAGIC_API_KEY", "").run().code(0);
+        bare().env(variable, "wrong-key-0123456789").env("CODEMAGIC_API_KEY", &key).run().exit_code(0);
+        bare().env(variable, &key).env("CODEMAGIC_API_KEY", "").run().exit_code(0);
     }
-    bare().run().code(2).says("missing API key\nhint: set CODEMAGIC_API_KEY or pass --api-key-file");
+    bare().run().exit_code(2).stderr_contains("missing API key\nhint: set CODEMAGIC_API_KEY or pass --api-key-file");
 }
 
 /// A public link cannot be searched for. Another try gives a link that is as good; without one its existence is unknown.
@@ -213,11 +219,11 @@ fn a_lost_answer_of_a_public_link_is_no_certainty() {
         Call::to(&sim, "codemagic share --match *.ipa").arg(&id).run()
     };
     let lost = || Fault::cut(CutPoint::BeforeAnswer).acted();
-    share(vec![lost()]).code(0);
+    share(vec![lost()]).exit_code(0);
     let unknown = "artifact Demo.ipa may be public now, by a link that was not received\nhint: run the command again";
-    share(vec![lost().always()]).code(15).prints("").says(unknown);
-    share(vec![Fault::answer(499, "").always()]).code(15).prints("").says(unknown);
-    share(vec![Fault::status(403)]).code(10).prints("");
+    share(vec![lost().always()]).exit_code(15).stdout_is("").stderr_contains(unknown);
+    share(vec![Fault::answer(499, "").always()]).exit_code(15).stdout_is("").stderr_contains(unknown);
+    share(vec![Fault::status(403)]).exit_code(10).stdout_is("");
 }
 
 /// A gateway that gave up waiting may have passed the start on.
@@ -226,7 +232,10 @@ fn a_start_that_a_gateway_gave_up_on_is_searched_for() {
     for status in [408, 499, 504] {
         let sim = simulator().start().unwrap();
         sim.fault(Fault::answer(status, "").acted().on("POST", "/builds"));
-        Call::to(&sim, "codemagic trigger").run().code(0).says("the build was started: found by its label\n");
+        Call::to(&sim, "codemagic trigger")
+            .run()
+            .exit_code(0)
+            .stderr_contains("the build was started: found by its label\n");
         assert_eq!(sim.counters().builds_started, 1, "{status}");
     }
 }
@@ -239,8 +248,8 @@ fn a_refusal_repeats_messages_and_no_values() {
         {"key": "environment.variables.PIN", "message": "must be a string", "value": "trap-value"}, ["trap-value"], {"x": "trap-value"}]});
     sim.fault(Fault::answer(400, &body.to_string()).on("POST", "/builds"));
     let done = Call::to(&sim, "codemagic trigger").run();
-    done.code(12)
-        .says("(HTTP 400: Validation failed: environment.variables.PIN: must be a string)")
-        .hides("trap-value");
+    done.exit_code(12)
+        .stderr_contains("(HTTP 400: Validation failed: environment.variables.PIN: must be a string)")
+        .stderr_lacks("trap-value");
     assert_eq!(done.document()["build"], Value::Null);
 }

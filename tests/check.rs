@@ -8,7 +8,7 @@ use crate::support::{Call, simulator};
 #[test]
 fn all_is_well() {
     let sim = simulator().start().unwrap();
-    Call::to(&sim, "codemagic check").run().code(0).prints("").tells(
+    Call::to(&sim, "codemagic check").run().exit_code(0).stdout_is("").stderr_is(
         "ok: v3 API (127.0.0.1): connected directly, without a proxy\n\
          ok: legacy API (127.0.0.1): connected directly, without a proxy\n\
          ok: the API key from CODEMAGIC_API_KEY is valid; teams: Demo team\n\
@@ -19,7 +19,7 @@ fn all_is_well() {
     let sim = simulator().tls().start().unwrap();
     let ca = sim.ca_file().unwrap().to_str().unwrap();
     let done = Call::to(&sim, "codemagic check --json").env("SSL_CERT_FILE", ca).run();
-    done.code(0).says(&format!("ok: certificates are checked with {ca}\n"));
+    done.exit_code(0).stderr_contains(&format!("ok: certificates are checked with {ca}\n"));
     assert_eq!(done.json()["outcome"], "success");
 }
 
@@ -29,8 +29,8 @@ fn without_an_app_it_says_what_was_not_checked() {
     Call::to(&sim, "codemagic check")
         .without("CODEMAGIC_APP_ID")
         .run()
-        .code(0)
-        .says("not checked: the app (pass --app-id or set CODEMAGIC_APP_ID)\n");
+        .exit_code(0)
+        .stderr_contains("not checked: the app (pass --app-id or set CODEMAGIC_APP_ID)\n");
 }
 
 #[test]
@@ -38,9 +38,9 @@ fn a_wrong_key_is_told_by_both_apis() {
     let sim = simulator().start().unwrap();
     let done =
         Call::to(&sim, "codemagic check").env("CODEMAGIC_API_KEY", "wrong-key-0123").secret("wrong-key-0123").run();
-    done.code(10)
-        .says("failed: API key: not accepted by Codemagic (HTTP 401: Invalid authentication token)\n  hint: copy it again")
-        .says("failed: API key: not accepted by Codemagic (HTTP 401: You are not");
+    done.exit_code(10)
+        .stderr_contains("failed: API key: not accepted by Codemagic (HTTP 401: Invalid authentication token)\n  hint: copy it again")
+        .stderr_contains("failed: API key: not accepted by Codemagic (HTTP 401: You are not");
     assert_eq!(done.document()["outcome"], "refused");
 }
 
@@ -52,8 +52,8 @@ fn an_app_that_is_hidden_is_not_visible() {
         Call::to(&sim, "codemagic check --app-id")
             .arg(app)
             .run()
-            .code(11)
-            .says("not found, or not visible with this API key\n  hint: ");
+            .exit_code(11)
+            .stderr_contains("not found, or not visible with this API key\n  hint: ");
     }
 }
 
@@ -63,12 +63,12 @@ fn a_workflow_must_be_named_by_its_id() {
     Call::to(&sim, "codemagic check --workflow")
         .arg("iOS release")
         .run()
-        .code(11)
-        .says("failed: workflow \"iOS release\": not among the known workflows of this app\n  hint: did you mean ios-release?");
+        .exit_code(11)
+        .stderr_contains("failed: workflow \"iOS release\": not among the known workflows of this app\n  hint: did you mean ios-release?");
     Call::to(&sim, "codemagic check --workflow nobody-knows")
         .run()
-        .code(11)
-        .says("failed: workflow \"nobody-knows\": not among the known workflows of this app\n  hint: ");
+        .exit_code(11)
+        .stderr_contains("failed: workflow \"nobody-knows\": not among the known workflows of this app\n  hint: ");
 }
 
 #[test]
@@ -76,9 +76,9 @@ fn a_personal_account_has_no_team_and_is_fine() {
     let sim = simulator().config(|config| config.list_teams = false).start().unwrap();
     Call::to(&sim, "codemagic check")
         .run()
-        .code(0)
-        .says("ok: the API key from CODEMAGIC_API_KEY is valid; v3 lists no team of its user\n")
-        .says("ok: app APP is visible: demo-app\n");
+        .exit_code(0)
+        .stderr_contains("ok: the API key from CODEMAGIC_API_KEY is valid; v3 lists no team of its user\n")
+        .stderr_contains("ok: app APP is visible: demo-app\n");
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn each_address_is_tried_for_itself() {
     Call::to(&sim, "codemagic check")
         .env("CODEMAGIC_LEGACY_API_URL", &nobody)
         .run()
-        .code(14)
-        .says("ok: the API key from CODEMAGIC_API_KEY is valid; teams: Demo team\n")
-        .says("failed: checking the legacy API: 127.0.0.1 refused the connection\n  hint: ");
+        .exit_code(14)
+        .stderr_contains("ok: the API key from CODEMAGIC_API_KEY is valid; teams: Demo team\n")
+        .stderr_contains("failed: checking the legacy API: 127.0.0.1 refused the connection\n  hint: ");
 }
 
 #[test]
@@ -99,9 +99,9 @@ fn a_login_page_is_told_from_an_answer() {
     sim.fault(Fault::page(Page::Sso).on("GET", "/user*").always());
     Call::to(&sim, "codemagic check")
         .run()
-        .code(14)
-        .says("failed: checking the legacy API: 127.0.0.1 answered with an HTML page");
+        .exit_code(14)
+        .stderr_contains("failed: checking the legacy API: 127.0.0.1 answered with an HTML page");
     let sim = simulator().another_key("no-rights-0123", Access::None).start().unwrap();
     let done = Call::to(&sim, "codemagic check").env("CODEMAGIC_API_KEY", "no-rights-0123").run();
-    done.code(10).says("access denied for this API key");
+    done.exit_code(10).stderr_contains("access denied for this API key");
 }

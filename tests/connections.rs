@@ -81,7 +81,7 @@ fn a_poll_over_a_closed_connection_is_repeated_at_once() {
         0 => ordinary(request, "building"),
         _ => Reply::Close,
     });
-    call(&server, "codemagic trigger --wait").run().code(0).hides("retrying");
+    call(&server, "codemagic trigger --wait").run().exit_code(0).stderr_lacks("retrying");
     let received = server.received();
     assert!(received.iter().any(|request| request.nth == 1), "some poll met a closed connection: {received:?}");
 }
@@ -102,8 +102,8 @@ fn a_start_has_a_connection_of_its_own() {
         .env("JENKINS_USER_ID", "dev")
         .env("JENKINS_API_TOKEN", "11f0e1d2c3b4a5968778695a4b3c2d1e0f")
         .run()
-        .code(0)
-        .says("queue item 7");
+        .exit_code(0)
+        .stderr_contains("queue item 7");
     let received = server.received();
     let starts: Vec<_> = received.iter().filter(|request| request.method == "POST").collect();
     assert_eq!((starts.len(), starts[0].nth), (1, 0), "{received:?}");
@@ -114,9 +114,9 @@ fn a_start_has_a_connection_of_its_own() {
 fn a_cancel_uses_the_open_connection() {
     let server = Scripted::start(|request| ordinary(request, "building"));
     let running = call(&server, "codemagic trigger --wait").spawn();
-    running.hear("status: building");
+    running.wait_for_stderr("status: building");
     running.signal("TERM");
-    running.finish().code(143);
+    running.finish().exit_code(143);
     let cancel = server.received().into_iter().find(|request| request.target.ends_with("/cancel")).unwrap();
     assert!(cancel.nth > 0, "{cancel:?}");
 }
@@ -128,9 +128,9 @@ fn a_cancel_over_a_closed_connection_is_repeated_at_once() {
         if is_reused { Reply::Close } else { ordinary(request, "building") }
     });
     let running = call(&server, "codemagic trigger --wait").spawn();
-    running.hear("status: building");
+    running.wait_for_stderr("status: building");
     running.signal("TERM");
-    running.finish().code(143).says("canceled");
+    running.finish().exit_code(143).stderr_contains("canceled");
     assert!(server.received().iter().any(|request| request.target.ends_with("/cancel") && request.nth == 0));
 }
 
@@ -141,7 +141,7 @@ fn a_response_that_is_compressed_unasked_is_read() {
         let (code, body) = codemagic(request, "finished");
         Reply::Send(response(code, &[JSON, "Content-Encoding: gzip"], gzip(body)))
     });
-    call(&server, "codemagic trigger --wait").run().code(0);
+    call(&server, "codemagic trigger --wait").run().exit_code(0);
 }
 
 #[test]
@@ -152,8 +152,8 @@ fn a_compression_that_is_not_understood_is_refused() {
     });
     call(&server, &format!("codemagic api GET /builds/{BUILD}"))
         .run()
-        .code(14)
-        .says("sent a response compressed with `br`, which was not requested");
+        .exit_code(14)
+        .stderr_contains("sent a response compressed with `br`, which was not requested");
 }
 
 /// A server with one artifact that is fetched by `respond`.
@@ -187,7 +187,7 @@ fn an_artifact_that_is_compressed_on_the_way_is_stored_as_it_is() {
     });
     let (call, dir) = artifacts(&server);
     let done = call.run();
-    done.code(0);
+    done.exit_code(0);
     assert_eq!(std::fs::read(dir.join("app.ipa")).unwrap(), b"REAL FILE");
 }
 
@@ -208,7 +208,7 @@ fn a_compressed_artifact_that_breaks_off_starts_over() {
     });
     let (call, dir) = artifacts(&server);
     let done = call.run();
-    done.code(0);
+    done.exit_code(0);
     assert_eq!(std::fs::read_to_string(dir.join("app.ipa")).unwrap(), text);
 }
 
@@ -223,7 +223,7 @@ fn large_response_heads_are_read() {
             lines.push(JSON);
             Reply::Send(response(code, &lines, body))
         });
-        call(&server, "codemagic trigger --wait").run().code(0);
+        call(&server, "codemagic trigger --wait").run().exit_code(0);
         assert_eq!(server.received().iter().filter(|request| request.method == "POST").count(), 1);
     }
 }
@@ -231,7 +231,7 @@ fn large_response_heads_are_read() {
 #[test]
 fn a_body_that_is_too_large_is_refused() {
     let server = Scripted::start(|_| Reply::Send(response(200, &[JSON], vec![b' '; 13 * 1024 * 1024])));
-    call(&server, "codemagic api GET /apps").run().code(14).says("the response is larger than 12 MiB");
+    call(&server, "codemagic api GET /apps").run().exit_code(14).stderr_contains("the response is larger than 12 MiB");
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_location_may_hold_spaces_and_utf_8() {
             })
         });
         let (call, _) = artifacts(&server);
-        call.run().code(0);
+        call.run().exit_code(0);
         assert_eq!(server.received().last().unwrap().target, target);
     }
 }
@@ -263,7 +263,7 @@ fn an_unusable_location_is_shown_without_its_query() {
             Reply::Send(response(302, &[&format!("Location: {location}")], ""))
         });
         let (call, _) = artifacts(&server);
-        call.run().code(14).says("redirects to an unusable address").hides("SECRET-SIGNATURE");
+        call.run().exit_code(14).stderr_contains("redirects to an unusable address").stderr_lacks("SECRET-SIGNATURE");
     }
 }
 
@@ -274,7 +274,7 @@ fn a_wait_may_be_asked_for_in_fractions_of_a_second() {
         _ => ordinary(request, "finished"),
     });
     let since = Instant::now();
-    call(&server, "codemagic trigger").run().code(0);
+    call(&server, "codemagic trigger").run().exit_code(0);
     assert!(since.elapsed() >= Duration::from_millis(200));
 }
 
@@ -291,7 +291,7 @@ fn a_number_from_outside_does_not_stop_the_clock() {
             lines.push(JSON);
             Reply::Send(response(code, &lines, body))
         });
-        call(&server, "codemagic trigger --wait").run().code(0);
+        call(&server, "codemagic trigger --wait").run().exit_code(0);
     }
 }
 
@@ -303,7 +303,7 @@ fn the_next_address_of_a_name_is_tried() {
     call(&server, &format!("codemagic status {BUILD}"))
         .env("CODEMAGIC_API_URL", &format!("{url}/api/v3"))
         .run()
-        .code(0);
+        .exit_code(0);
 }
 
 #[test]
@@ -315,8 +315,8 @@ fn a_proxy_setting_that_is_not_utf_8_is_an_error() {
             .env("http_proxy", "http://127.0.0.1:9")
             .shell(&script)
             .run()
-            .code(14)
-            .says(&format!("the proxy setting {variable} is not valid UTF-8"));
+            .exit_code(14)
+            .stderr_contains(&format!("the proxy setting {variable} is not valid UTF-8"));
     }
     assert_eq!(server.received().len(), 0, "no direct connection");
 }
@@ -328,7 +328,7 @@ fn a_ca_file_may_begin_with_a_byte_order_mark_or_hold_trusted_certificates() {
     for text in [format!("\u{feff}{pem}"), pem.replace("CERTIFICATE-----", "X509 CERTIFICATE-----")] {
         let call = Call::to(&sim, "codemagic trigger --ca-cert");
         let path = call.file("ca.pem", &text);
-        call.arg(path).run().code(0);
+        call.arg(path).run().exit_code(0);
     }
 }
 
@@ -343,7 +343,7 @@ fn the_time_limit_bounds_downloads() {
     let dir = call.folder().join("files");
     let since = Instant::now();
     let done = call.arg(&dir).run();
-    done.code(6).says("not complete when the time limit passed");
+    done.exit_code(6).stderr_contains("not complete when the time limit passed");
     assert!(since.elapsed() < Duration::from_secs(30), "one pause between two bytes may take a minute");
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0, "no partial file is left");
 }

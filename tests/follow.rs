@@ -20,7 +20,7 @@ fn short() -> Plan {
 fn a_good_build_is_told_line_by_line() {
     let sim = simulator().plan(short()).start().unwrap();
     let done = Call::following(&sim, "").run();
-    done.code(0).prints("BUILD\n").tells(
+    done.exit_code(0).stdout_is("BUILD\n").stderr_is(
         "Codemagic build started: https://codemagic.io/app/APP/build/BUILD\n\
          status: queued\n\
          commit: COMMIT\n\
@@ -88,7 +88,7 @@ fn each_end_has_its_code_and_its_words() {
         let plan = Plan { status: Some(status.into()), v3_status: Some(status.into()), ..short() };
         let sim = simulator().plan(plan).start().unwrap();
         let done = Call::following(&sim, "--json").run();
-        done.code(code).says(words);
+        done.exit_code(code).stderr_contains(words);
         let document = done.json();
         assert_eq!((&document["outcome"], &document["build"]["status"]), (&json!(outcome), &json!(status)), "{done}");
         assert_eq!(document["error"], json!(null), "the call itself had no error\n{done}");
@@ -103,7 +103,7 @@ fn an_unknown_status_is_told_once_and_followed() {
     let plan = Plan { steps: vec![odd.clone(), StepPlan { name: "Polish again".into(), ..odd }], ..Plan::default() };
     let sim = simulator().plan(plan).start().unwrap();
     let done = Call::following(&sim, "").run();
-    done.code(0).says(
+    done.exit_code(0).stderr_contains(
         "status: polishing (unrecognized; still waiting for the build to finish)\nstep \"Polish\": succeeded in 10s\n",
     );
     assert_eq!(done.stderr.matches("polishing").count(), 1, "{done}");
@@ -119,9 +119,9 @@ fn a_failed_build_tells_its_step_its_message_and_the_end_of_its_log() {
         .unwrap();
     let done = Call::following(&sim, "").run();
     let lines = numbered(152..=200).replace("line ", "| line ");
-    done.code(1)
-        .says(&format!("step \"Build ipa\":\n{lines}\n| error: no profile\ncibridge: error: "))
-        .says("cibridge: error: Codemagic build 1 failed in step \"Build ipa\": Step 5 script `Build ipa` exited with status code 1\n\
+    done.exit_code(1)
+        .stderr_contains(&format!("step \"Build ipa\":\n{lines}\n| error: no profile\ncibridge: error: "))
+        .stderr_contains("cibridge: error: Codemagic build 1 failed in step \"Build ipa\": Step 5 script `Build ipa` exited with status code 1\n\
                hint: see https://codemagic.io/app/APP/build/BUILD\n");
     let failure = &done.document()["failure"];
     assert_eq!(failure["step"], "Build ipa");
@@ -134,7 +134,7 @@ fn a_failed_build_tells_its_step_its_message_and_the_end_of_its_log() {
 
     for (lines, shown) in [("3", 3), ("0", 0), ("1000", 201)] {
         let done = Call::following(&sim, "--log-lines").args(lines).run();
-        let document = done.code(1).document();
+        let document = done.exit_code(1).document();
         assert_eq!(document["failure"]["log_tail"].as_array().unwrap().len(), shown, "{done}");
         assert_eq!(done.stderr.contains("last lines of the log"), shown > 0, "{done}");
     }
@@ -150,24 +150,35 @@ fn a_log_is_fetched_wherever_it_is_and_a_missing_one_hides_nothing() {
             .config(|config| config.logs.host = host)
             .start()
             .unwrap();
-        Call::following(&sim, "").run().code(1).says("last lines of the log of step \"Build ipa\":\n| no profile\n");
+        Call::following(&sim, "")
+            .run()
+            .exit_code(1)
+            .stderr_contains("last lines of the log of step \"Build ipa\":\n| no profile\n");
         assert_eq!(sim.counters().leaked_credentials, 0, "{host:?}");
     }
     let mut plan = Plan::failing("Build ipa", "");
     plan.steps[4].no_log = true;
     let sim = simulator().plan(plan).start().unwrap();
-    Call::following(&sim, "").run().code(1).says("failed in step \"Build ipa\": Step 5").hides("last lines");
+    Call::following(&sim, "")
+        .run()
+        .exit_code(1)
+        .stderr_contains("failed in step \"Build ipa\": Step 5")
+        .stderr_lacks("last lines");
     let sim = simulator().plan(Plan::failing("Build ipa", "no profile\n")).start().unwrap();
     sim.fault(Fault::status(500).path("/logs/").always());
-    Call::following(&sim, "").run().code(1).says("failed in step \"Build ipa\": Step 5").hides("last lines");
+    Call::following(&sim, "")
+        .run()
+        .exit_code(1)
+        .stderr_contains("failed in step \"Build ipa\": Step 5")
+        .stderr_lacks("last lines");
     // Without the legacy API the step is still known.
     let sim = simulator().plan(Plan::failing("Build ipa", "no profile\n")).start().unwrap();
     sim.fault(Fault::status(404).on("GET", "/builds/*").always());
     Call::following(&sim, "")
         .run()
-        .code(1)
-        .says("the cause is unknown: build BUILD: not found")
-        .says("failed in step \"Build ipa\"\n");
+        .exit_code(1)
+        .stderr_contains("the cause is unknown: build BUILD: not found")
+        .stderr_contains("failed in step \"Build ipa\"\n");
 }
 
 /// A log may be one line without end. Its memory is bounded, whatever comes.
@@ -176,7 +187,7 @@ fn a_log_without_line_ends_does_not_fill_the_memory() {
     let sim = simulator().plan(Plan::failing("Build ipa", "")).start().unwrap();
     sim.fault(Fault::new(FaultKind::Endless { limit: 128 << 20 }).path("/logs/").always());
     let done = Call::following(&sim, "").shell("ulimit -v 200000; exec \"$@\"").run();
-    done.code(1).says("failed in step \"Build ipa\"");
+    done.exit_code(1).stderr_contains("failed in step \"Build ipa\"");
     assert!(done.stderr.len() < 100_000, "{}", done.stderr.len());
 }
 
@@ -187,10 +198,15 @@ fn an_ignored_failed_step_counts_when_asked() {
         .plan(Plan { steps: vec![failing, StepPlan::of("Build ipa", "script", 5.0)], ..Plan::default() })
         .start()
         .unwrap();
-    Call::following(&sim, "").run().code(0).says("step \"Lint\": failed in 5s\n").says("Codemagic build 1 succeeded");
+    Call::following(&sim, "")
+        .run()
+        .exit_code(0)
+        .stderr_contains("step \"Lint\": failed in 5s\n")
+        .stderr_contains("Codemagic build 1 succeeded");
     let done = Call::following(&sim, "--fail-on-step-failure").run();
-    done.code(3)
-        .says("cibridge: error: Codemagic build 2 succeeded although step \"Lint\" failed (--fail-on-step-failure)\n");
+    done.exit_code(3).stderr_contains(
+        "cibridge: error: Codemagic build 2 succeeded although step \"Lint\" failed (--fail-on-step-failure)\n",
+    );
     assert_eq!(
         (&done.document()["outcome"], &done.document()["failure"]["step"]),
         (&json!("unstable"), &json!("Lint"))
@@ -201,7 +217,7 @@ fn an_ignored_failed_step_counts_when_asked() {
 fn a_fresh_build_may_be_unknown_at_first() {
     let sim = simulator().plan(short()).not_found_polls(3).config(|config| config.hidden_lists = 2).start().unwrap();
     let done = Call::following(&sim, "").run();
-    done.code(0).hides("404").hides("does not exist");
+    done.exit_code(0).stderr_lacks("404").stderr_lacks("does not exist");
 }
 
 #[test]
@@ -244,7 +260,7 @@ fn no_bad_answer_ends_the_wait() {
         let id = started(&sim);
         sim.fault(fault.clone().on("GET", &format!("/api/*/builds/{id}")).nth(2));
         let done = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&id).run();
-        done.code(0).says("Codemagic build 1 succeeded");
+        done.exit_code(0).stderr_contains("Codemagic build 1 succeeded");
     });
 }
 
@@ -253,7 +269,7 @@ fn trouble_with_the_steps_or_the_history_is_no_trouble() {
     let sim = simulator().plan(short()).start().unwrap();
     sim.fault(Fault::status(500).path("/actions").always());
     sim.fault(Fault::status(500).path("/teams").always());
-    Call::following(&sim, "").run().code(0).hides("500");
+    Call::following(&sim, "").run().exit_code(0).stderr_lacks("500");
 }
 
 /// Refusals that last for minutes are tested where time can be set.
@@ -265,12 +281,14 @@ fn some_refusals_of_a_key_that_was_accepted_are_waited_out_and_one_that_never_wa
         sim.fault(Fault::status(401).on("GET", "/api/v3/builds/").nth(nth));
     }
     let done = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&id).run();
-    done.code(0).says("not accepted by Codemagic (HTTP 401").says("Codemagic build 1 succeeded");
+    done.exit_code(0)
+        .stderr_contains("not accepted by Codemagic (HTTP 401")
+        .stderr_contains("Codemagic build 1 succeeded");
     let sim = simulator().plan(short()).start().unwrap();
     let id = started(&sim);
     sim.fault(Fault::status(401).on("GET", "/api/v3/builds/").always());
     let done = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&id).run();
-    done.code(10).says("cibridge: error: API key: not accepted by Codemagic (HTTP 401");
+    done.exit_code(10).stderr_contains("cibridge: error: API key: not accepted by Codemagic (HTTP 401");
     assert_eq!(done.document()["build"]["id"], id.as_str());
 }
 
@@ -278,7 +296,7 @@ fn some_refusals_of_a_key_that_was_accepted_are_waited_out_and_one_that_never_wa
 fn an_id_that_does_not_exist_is_told_soon() {
     let sim = simulator().start().unwrap();
     let done = Call::to(&sim, "codemagic wait 6a941a0014bf8ccd332f2844 --poll-interval 20ms").run();
-    done.code(11).tells(
+    done.exit_code(11).stderr_is(
         "cibridge: error: build BUILD: not found, or not visible with this API key (HTTP 404: Build not found)\n\
          hint: `cibridge codemagic check` shows what this API key can see\n",
     );
@@ -300,7 +318,9 @@ fn each_limit_cancels_the_build() {
             let call = Call::following(&sim, flags).args(if no_cancel { "--no-cancel" } else { "" });
             let done = call.run();
             let (end, cancels) = if no_cancel { ("left running", 0) } else { ("canceled", 1) };
-            done.code(6).says(&format!("cibridge: error: Codemagic build 1 {sentence}; {end}\nhint: raise --timeout"));
+            done.exit_code(6).stderr_contains(&format!(
+                "cibridge: error: Codemagic build 1 {sentence}; {end}\nhint: raise --timeout"
+            ));
             assert_eq!(done.document()["outcome"], "timed_out");
             assert_eq!(sim.counters().cancels, cancels, "{done}");
         }
@@ -311,7 +331,10 @@ fn each_limit_cancels_the_build() {
 fn a_limit_holds_while_nothing_can_be_read() {
     let sim = simulator().plan(short()).start().unwrap();
     sim.fault(Fault::status(503).on("GET", "").always());
-    Call::following(&sim, "--timeout 500ms").run().code(6).says("did not finish within 500ms; canceled");
+    Call::following(&sim, "--timeout 500ms")
+        .run()
+        .exit_code(6)
+        .stderr_contains("did not finish within 500ms; canceled");
     assert_eq!(sim.counters().cancels, 1);
 }
 
@@ -321,7 +344,7 @@ fn a_build_that_ended_at_the_limit_is_not_canceled() {
     let running = Call::to(&sim, "codemagic trigger --wait --poll-interval 1h --timeout 1s").spawn();
     assert!(sim.wait_for(Duration::from_secs(10), |state| state.counters().builds_started == 1));
     sim.advance(1000.0);
-    running.finish().code(0).says("Codemagic build 1 succeeded");
+    running.finish().exit_code(0).stderr_contains("Codemagic build 1 succeeded");
     assert_eq!(sim.counters().cancels, 0);
 }
 
@@ -330,7 +353,7 @@ fn a_cancel_that_fails_is_told() {
     let sim =
         simulator().advance(Advance::Clock).plan(Plan { hold: Some("queued".into()), ..short() }).start().unwrap();
     sim.fault(Fault::status(403).path("/cancel").always());
-    Call::following(&sim, "--timeout 300ms").run().code(6).says(
+    Call::following(&sim, "--timeout 300ms").run().exit_code(6).stderr_contains(
         "did not finish within 300ms; could not be canceled and may still be running (access denied for this API key (HTTP 403",
     );
 }
@@ -341,7 +364,7 @@ fn the_wrong_commit_is_canceled() {
     let plan = Plan { commit: Some(commit.into()), hold: Some("building".into()), ..short() };
     let sim = simulator().plan(plan).start().unwrap();
     let done = Call::following(&sim, "--expect-commit 0123456789").run();
-    done.code(7).says(
+    done.exit_code(7).stderr_contains(
         "cibridge: error: Codemagic build 1 is of commit COMMIT instead of the expected one: the branch moved; canceled\n\
          hint: start it again for the new head, or build a tag, which does not move\n",
     );
@@ -350,13 +373,13 @@ fn the_wrong_commit_is_canceled() {
 
     for wanted in [commit, "c5f9417", "C5F94176A1"] {
         let sim = simulator().plan(Plan { commit: Some(commit.into()), ..short() }).start().unwrap();
-        Call::following(&sim, "--expect-commit").args(wanted).run().code(0);
+        Call::following(&sim, "--expect-commit").args(wanted).run().exit_code(0);
     }
     // A build that has ended cannot be canceled, and is the wrong one all the same.
     let sim = simulator().plan(Plan { commit: Some(commit.into()), ..short() }).start().unwrap();
     let id = started(&sim);
     sim.advance_build(&id, &Target::End);
-    Call::to(&sim, "codemagic wait --expect-commit 0123456789").arg(&id).run().code(7);
+    Call::to(&sim, "codemagic wait --expect-commit 0123456789").arg(&id).run().exit_code(7);
 }
 
 #[test]
@@ -373,11 +396,11 @@ fn several_builds_end_with_the_worst_code() {
         ids.iter().fold(call, Call::arg).run()
     };
     let done = wait(&ids);
-    done.code(1)
-        .says("[1] status: finished\n")
-        .says("Codemagic build 1 succeeded")
-        .says("cibridge: error: Codemagic build 2 ended with warnings")
-        .says("cibridge: error: Codemagic build 3 failed in step \"Build ipa\"");
+    done.exit_code(1)
+        .stderr_contains("[1] status: finished\n")
+        .stderr_contains("Codemagic build 1 succeeded")
+        .stderr_contains("cibridge: error: Codemagic build 2 ended with warnings")
+        .stderr_contains("cibridge: error: Codemagic build 3 failed in step \"Build ipa\"");
     let document = done.json();
     assert_eq!((&document["outcome"], &document["exit_code"]), (&json!("failed"), &json!(1)));
     let codes: Vec<_> = document["builds"].as_array().unwrap().iter().map(|build| build["exit_code"].clone()).collect();
@@ -385,11 +408,11 @@ fn several_builds_end_with_the_worst_code() {
     let found: Vec<_> =
         document["builds"].as_array().unwrap().iter().map(|build| build["build"]["id"].clone()).collect();
     assert_eq!(found, ids);
-    wait(&ids[..2]).code(3);
+    wait(&ids[..2]).exit_code(3);
     // One build is one document, also in `wait`; its page names it as well as its id.
     let page = format!("https://codemagic.io/app/{}/build/{}/?tab=x", sim.app_id(), ids[0]);
     let done = wait(&[page]);
-    assert_eq!(done.code(0).json()["build"]["id"], ids[0].as_str());
+    assert_eq!(done.exit_code(0).json()["build"]["id"], ids[0].as_str());
 }
 
 #[test]
@@ -401,12 +424,14 @@ fn the_first_bad_end_cancels_the_others_when_asked() {
         let (bad, other) = (started(&sim), started(&sim));
         let call = Call::to(&sim, "codemagic wait --cancel --poll-interval 20ms").arg(&bad).arg(&other);
         let done = call.args(if fail_fast { "--fail-fast" } else { "" }).run();
-        done.code(1);
+        done.exit_code(1);
         assert_eq!(sim.build(&other).unwrap().cancels, u32::from(fail_fast), "{done}");
         let expected = if fail_fast { "canceled" } else { "success" };
         assert_eq!(done.document()["builds"][1]["outcome"], expected, "{done}");
         if fail_fast {
-            done.says("cibridge: error: Codemagic build 2 was not waited for because another build failed; canceled\n");
+            done.stderr_contains(
+                "cibridge: error: Codemagic build 2 was not waited for because another build failed; canceled\n",
+            );
         }
     }
 }
@@ -415,7 +440,11 @@ fn the_first_bad_end_cancels_the_others_when_asked() {
 fn earlier_builds_tell_how_long_it_usually_takes() {
     let history = History { durations: vec![830.0, 840.0, 850.0], ..History::default() };
     let sim = simulator().plan(short()).history(history).start().unwrap();
-    Call::following(&sim, "").run().code(0).says("status: queued\n").says("usual duration: 14m 00s\n");
+    Call::following(&sim, "")
+        .run()
+        .exit_code(0)
+        .stderr_contains("status: queued\n")
+        .stderr_contains("usual duration: 14m 00s\n");
 }
 
 #[test]
@@ -423,7 +452,7 @@ fn the_result_file_holds_the_id_while_the_build_runs() {
     let sim = simulator().plan(Plan { hold: Some("building".into()), ..short() }).start().unwrap();
     let running = Call::following(&sim, "").spawn();
     let id = running.first_line();
-    running.hear("status: building");
+    running.wait_for_stderr("status: building");
     let document = running.result();
     crate::support::document::check(&document);
     assert_eq!((&document["outcome"], &document["exit_code"]), (&json!("running"), &json!(null)));
@@ -448,7 +477,7 @@ fn a_result_file_that_cannot_be_written_any_more_loses_no_build() {
         assert!(sim.wait_for_requests("POST", "/builds", 1));
         std::fs::remove_dir_all(&folder).unwrap();
         let done = running.finish();
-        done.code(code).says("cibridge: error: the result file ").prints("BUILD\n");
+        done.exit_code(code).stderr_contains("cibridge: error: the result file ").stdout_is("BUILD\n");
         let ended = sim.builds()[0].status == "finished";
         assert_eq!(ended, !wait.is_empty(), "{done}");
     }
@@ -470,10 +499,10 @@ fn a_full_disk_loses_no_build() {
     // As full as it gets: not a byte of the document fits.
     drop(std::fs::write(disk.join("filler"), vec![0; 1 << 20]));
     let done = running.finish();
-    done.code(16)
-        .says("cibridge: error: the result file ")
-        .says("No space left on device")
-        .says("Codemagic build 1 succeeded");
+    done.exit_code(16)
+        .stderr_contains("cibridge: error: the result file ")
+        .stderr_contains("No space left on device")
+        .stderr_contains("Codemagic build 1 succeeded");
 }
 
 /// A small file system that goes away with the test.
@@ -502,17 +531,17 @@ fn one_look_tells_when_the_next_is_worth_while() {
     let sim = simulator().advance(Advance::Manual).plan(short()).start().unwrap();
     let (first, second) = (started(&sim), started(&sim));
     let look = |ids: &[&str]| ids.iter().fold(Call::to(&sim, "codemagic wait --once --json"), Call::arg).run();
-    let document = look(&[&first]).code(0).json();
+    let document = look(&[&first]).exit_code(0).json();
     assert_eq!((&document["outcome"], &document["build"]["status"]), (&json!("running"), &json!("queued")));
     assert!(document["next_poll_seconds"].as_u64().is_some_and(|seconds| (1..=600).contains(&seconds)), "{document}");
     sim.advance_build(&first, &Target::End);
-    let document = look(&[&first]).code(0).json();
+    let document = look(&[&first]).exit_code(0).json();
     assert_eq!((&document["outcome"], document.get("next_poll_seconds")), (&json!("success"), None));
     assert_eq!(sim.counters().cancels, 0, "a build that goes on is left alone");
     // While one goes on, the call is not over, whatever its place in the list.
     let third = started(&sim);
     for ids in [[&first, &third], [&third, &second]] {
-        let document = look(&ids.map(String::as_str)).code(0).json();
+        let document = look(&ids.map(String::as_str)).exit_code(0).json();
         assert_eq!(document["outcome"], "running", "{document}");
     }
 }
@@ -526,17 +555,19 @@ fn status_looks_once_at_each_build() {
     let status =
         |ids: &[&str], more: &str| ids.iter().fold(Call::to(&sim, "codemagic status").args(more), Call::arg).run();
     let done = status(&[&good], "");
-    done.code(0).prints("BUILD\t1\tqueued\thttps://codemagic.io/app/APP/build/BUILD\n").tells("");
+    done.exit_code(0).stdout_is("BUILD\t1\tqueued\thttps://codemagic.io/app/APP/build/BUILD\n").stderr_is("");
     assert_eq!(done.document()["outcome"], "running");
     sim.advance(10_000.0);
-    assert_eq!(status(&[&good], "").code(0).document()["outcome"], "success");
+    assert_eq!(status(&[&good], "").exit_code(0).document()["outcome"], "success");
     let done = status(&[&good, &bad], "");
-    done.code(1).prints(
+    done.exit_code(1).stdout_is(
         "BUILD\t1\tfinished\thttps://codemagic.io/app/APP/build/BUILD\nBUILD\t2\tfailed\thttps://codemagic.io/app/APP/build/BUILD\n",
     );
-    let document = status(&[&good, &bad], "--json").code(1).json();
+    let document = status(&[&good, &bad], "--json").exit_code(1).json();
     assert_eq!(document["builds"][1]["steps"][4], json!({"name": "Build ipa", "status": "failed", "seconds": 120}));
-    status(&["6a941a0014bf8ccd332f2844"], "").code(11).says("build BUILD: not found, or not visible with this API key");
+    status(&["6a941a0014bf8ccd332f2844"], "")
+        .exit_code(11)
+        .stderr_contains("build BUILD: not found, or not visible with this API key");
 }
 
 #[test]
@@ -544,19 +575,19 @@ fn cancel_is_content_with_a_build_that_ended() {
     let sim = simulator().advance(Advance::Manual).plan(short()).start().unwrap();
     let (running, ended) = (started(&sim), started(&sim));
     let cancel = |ids: &[&str]| ids.iter().fold(Call::to(&sim, "codemagic cancel"), Call::arg).run();
-    cancel(&[&running]).code(0).tells("Codemagic build BUILD: canceled\n").prints("");
+    cancel(&[&running]).exit_code(0).stderr_is("Codemagic build BUILD: canceled\n").stdout_is("");
     sim.advance(10_000.0);
     // 208, without JSON.
     let done = cancel(&[&ended]);
-    done.code(0).tells("Codemagic build BUILD: had already ended (finished)\n");
+    done.exit_code(0).stderr_is("Codemagic build BUILD: had already ended (finished)\n");
     assert_eq!(sim.requests_to("POST", "/cancel").last().unwrap().status, Some(208));
     assert_eq!(done.document()["outcome"], "success");
     let missing = "6a941a0014bf8ccd332f2844";
-    cancel(&[missing]).code(11).says("cibridge: error: build BUILD: not found, or not visible");
+    cancel(&[missing]).exit_code(11).stderr_contains("cibridge: error: build BUILD: not found, or not visible");
     // One wrong id does not keep the others running.
     let third = started(&sim);
     let done = cancel(&[missing, &third]);
-    done.code(11);
+    done.exit_code(11);
     assert_eq!(sim.build(&third).unwrap().cancels, 1);
     assert_eq!(done.document()["builds"][1]["outcome"], "success");
 }
@@ -566,12 +597,16 @@ fn a_login_page_is_no_cancel() {
     let sim = simulator().plan(short()).start().unwrap();
     let id = started(&sim);
     sim.fault(Fault::page(Page::Sso).path("/cancel").always());
-    Call::to(&sim, "codemagic cancel").arg(&id).run().code(14).says("127.0.0.1 answered with an HTML page");
+    Call::to(&sim, "codemagic cancel")
+        .arg(&id)
+        .run()
+        .exit_code(14)
+        .stderr_contains("127.0.0.1 answered with an HTML page");
     let slow = Plan { cancel: CancelPlan { delay_seconds: 0.0, ..CancelPlan::default() }, ..short() };
     let sim = simulator().plan(slow).start().unwrap();
     let id = started(&sim);
     sim.fault(Fault::status(503).path("/cancel"));
-    Call::to(&sim, "codemagic cancel").arg(&id).run().code(0);
+    Call::to(&sim, "codemagic cancel").arg(&id).run().exit_code(0);
     assert_eq!(sim.counters().cancels, 1);
 }
 
@@ -596,7 +631,7 @@ fn builds_are_listed_by_what_is_asked() {
             Call::to(&sim, "codemagic builds").without("CODEMAGIC_WORKFLOW").without("CODEMAGIC_BRANCH").args(flags);
         let call = if branch.is_empty() { call } else { call.args("--branch").arg(branch) };
         let done = call.run();
-        done.code(0).tells("");
+        done.exit_code(0).stderr_is("");
         let mut numbers: Vec<_> = done.stdout.lines().map(|line| line.split('\t').nth(1).unwrap().to_owned()).collect();
         numbers.sort();
         numbers.join(" ")
@@ -617,13 +652,16 @@ fn builds_are_listed_by_what_is_asked() {
     assert_eq!(list("--limit 2", "").split(' ').count(), 2);
     Call::to(&sim, "codemagic builds --app-id 60a0b1c2d3e4f56789abcd22")
         .run()
-        .code(11)
-        .says("no list shows its builds");
-    Call::to(&sim, "codemagic builds --status odd").run().code(2).says("--status: `odd` is not one of queued");
+        .exit_code(11)
+        .stderr_contains("no list shows its builds");
+    Call::to(&sim, "codemagic builds --status odd")
+        .run()
+        .exit_code(2)
+        .stderr_contains("--status: `odd` is not one of queued");
     let done = Call::to(&sim, "codemagic builds --status failed").without("CODEMAGIC_BRANCH").run();
-    done.prints("BUILD\t2\tfailed\tios-release\tfeature/x y\t1m 00s\thttps://codemagic.io/app/APP/build/BUILD\n");
+    done.stdout_is("BUILD\t2\tfailed\tios-release\tfeature/x y\t1m 00s\thttps://codemagic.io/app/APP/build/BUILD\n");
     let document =
-        Call::to(&sim, "codemagic builds --json --status failed").without("CODEMAGIC_BRANCH").run().code(0).json();
+        Call::to(&sim, "codemagic builds --json --status failed").without("CODEMAGIC_BRANCH").run().exit_code(0).json();
     assert_eq!(document["builds"][0]["build"]["labels"], json!(["nightly", "qa"]));
     assert_eq!((&document["outcome"], &document["exit_code"]), (&json!("success"), &json!(0)));
 }
@@ -633,7 +671,7 @@ fn a_long_list_is_read_page_by_page() {
     let history = History { durations: vec![10.0; 120], ..History::default() };
     let sim = simulator().history(history).start().unwrap();
     let done = Call::to(&sim, "codemagic builds --limit 110").run();
-    assert_eq!(done.code(0).stdout.lines().count(), 110);
+    assert_eq!(done.exit_code(0).stdout.lines().count(), 110);
     let mut ids: Vec<_> = done.stdout.lines().collect();
     ids.dedup();
     assert_eq!(ids.len(), 110);
@@ -647,9 +685,9 @@ fn a_limit_that_was_met_is_not_met_again_at_once() {
     let id = started(&sim);
     sim.fault(Fault::rate_limited(3600).on("GET", &format!("/api/*/builds/{id}")).nth(3));
     let running = Call::to(&sim, "codemagic wait --poll-interval 20ms").arg(&id).spawn();
-    running.hear("the limit of 5000 requests per hour is used up, more are allowed in 1h 00m (HTTP 429: Too Many Requests); retrying in 1h");
+    running.wait_for_stderr("the limit of 5000 requests per hour is used up, more are allowed in 1h 00m (HTTP 429: Too Many Requests); retrying in 1h");
     running.signal("TERM");
-    running.finish().code(143);
+    running.finish().exit_code(143);
 }
 
 /// A caller that polls again and again says since when it waits; the binary alone knows its limits.
@@ -662,12 +700,12 @@ fn a_limit_counts_from_when_the_waiting_began() {
         let since = (now - waited).to_string();
         let done =
             Call::to(&sim, "codemagic wait --once --cancel --timeout 1h --waiting-since").arg(since).arg(&id).run();
-        done.code(code);
+        done.exit_code(code);
         assert_eq!(sim.counters().cancels, cancels, "{done}");
         if code == 0 {
             assert!((1..=3600).contains(&done.document()["next_poll_seconds"].as_u64().unwrap()), "{done}");
         } else {
-            done.says("did not finish within 1h; canceled");
+            done.stderr_contains("did not finish within 1h; canceled");
             assert_eq!(done.document()["outcome"], "timed_out");
         }
     }
@@ -686,9 +724,9 @@ fn the_log_of_each_step_is_shown_when_it_ends() {
     };
     let sim = simulator().plan(plan).start().unwrap();
     let done = Call::following(&sim, "--console --log-lines 2").run();
-    done.code(1)
-        .says("log of step \"Fetch\":\n(1 lines left out; --log-lines shows more)\n| two <b>\n| three\n")
-        .says("log of step \"Build ipa\":\n| a\n| b\n| c\nstatus: failed\n")
-        .hides("| one\n")
-        .hides("last lines of the log");
+    done.exit_code(1)
+        .stderr_contains("log of step \"Fetch\":\n(1 lines left out; --log-lines shows more)\n| two <b>\n| three\n")
+        .stderr_contains("log of step \"Build ipa\":\n| a\n| b\n| c\nstatus: failed\n")
+        .stderr_lacks("| one\n")
+        .stderr_lacks("last lines of the log");
 }

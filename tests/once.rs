@@ -29,7 +29,7 @@ enum Comes {
 /// The length of a start on the wire.
 fn length() -> usize {
     let sim = simulator().start().unwrap();
-    Call::to(&sim, "codemagic trigger").run().code(0);
+    Call::to(&sim, "codemagic trigger").run().exit_code(0);
     let request = &sim.requests()[0];
     let headers: usize = request.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n").len()).sum();
     format!("POST {} HTTP/1.1\r\n\r\n", request.path).len() + headers + request.body.len()
@@ -113,10 +113,10 @@ fn a_lost_start_is_found_or_unknown_and_never_repeated() {
                 } else {
                     "the search for it failed as well ("
                 };
-                done.prints("")
-                    .says("; a build may have been started: ")
-                    .says(searched)
-                    .says(". It was not started again\nhint: look for the label cibridge-LABEL on https://codemagic.io/app/APP before");
+                done.stdout_is("")
+                    .stderr_contains("; a build may have been started: ")
+                    .stderr_contains(searched)
+                    .stderr_contains(". It was not started again\nhint: look for the label cibridge-LABEL on https://codemagic.io/app/APP before");
                 assert_eq!(done.document()["outcome"], "unknown", "{context}");
             }
             _ => panic!("{builds} builds: {context}"),
@@ -133,7 +133,7 @@ fn a_lost_start_is_found_or_unknown_and_never_repeated() {
 fn a_build_that_is_listed_late_is_found_in_the_end() {
     let sim = simulator().config(|config| config.hidden_lists = 1).start().unwrap();
     sim.fault(Fault::cut(CutPoint::BeforeAnswer).acted().on("POST", "/builds"));
-    Call::to(&sim, "codemagic trigger").run().code(0).says(
+    Call::to(&sim, "codemagic trigger").run().exit_code(0).stderr_contains(
         "starting a build of app APP: 127.0.0.1 closed the connection before the response was complete; searching for the build\n\
          the build was started: found by its label\n",
     );
@@ -150,7 +150,7 @@ fn a_strangers_build_is_not_taken_for_ours() {
     sim.fault(Fault::answer(200, &body.to_string()).on("GET", "/api/*/teams/*/builds"));
     sim.fault(Fault::status(500).acted().on("POST", "/builds"));
     let done = Call::to(&sim, "codemagic trigger").run();
-    done.code(0);
+    done.exit_code(0);
     assert_ne!(done.stdout.trim(), stranger);
 }
 
@@ -159,18 +159,18 @@ fn a_key_makes_a_call_repeatable() {
     let sim = simulator().plan(Plan { hold: Some("building".into()), ..Plan::default() }).start().unwrap();
     let call = || Call::to(&sim, "codemagic trigger --idempotency-key jenkins-mobile-412");
     let first = call().run();
-    first.code(0).says("Codemagic build started: ");
+    first.exit_code(0).stderr_contains("Codemagic build started: ");
     assert_eq!(first.document()["adopted"], false);
     assert!(sim.builds()[0].labels.contains(&"cibridge-key=jenkins-mobile-412".to_owned()));
     let second = call().run();
-    second.code(0).tells(
+    second.exit_code(0).stderr_is(
         "a build with this idempotency key exists already; adopting it\n\
          Codemagic build adopted: https://codemagic.io/app/APP/build/BUILD\n",
     );
     assert_eq!((second.document()["adopted"].clone(), &second.stdout), (true.into(), &first.stdout));
     assert_eq!(second.document()["build"]["number"], 1);
     assert_eq!(sim.counters().builds_started, 1);
-    Call::to(&sim, "codemagic trigger").env("CIBRIDGE_IDEMPOTENCY_KEY", "another key").run().code(0);
+    Call::to(&sim, "codemagic trigger").env("CIBRIDGE_IDEMPOTENCY_KEY", "another key").run().exit_code(0);
     assert_eq!(sim.counters().builds_started, 2);
 }
 
@@ -179,7 +179,7 @@ fn a_key_makes_a_call_repeatable() {
 fn a_key_that_cannot_be_looked_for_starts_nothing() {
     let sim = simulator().start().unwrap();
     sim.fault(Fault::status(403).on("GET", "/teams").always());
-    Call::to(&sim, "codemagic trigger --idempotency-key k1").run().code(10).prints("");
+    Call::to(&sim, "codemagic trigger --idempotency-key k1").run().exit_code(10).stdout_is("");
     assert_eq!(sim.counters().builds_started, 0);
 }
 
@@ -194,8 +194,8 @@ fn two_calls_with_one_key_at_the_same_moment_keep_one_build() {
         let call = || Call::to(&sim, "codemagic trigger --idempotency-key one").spawn();
         let (one, other) = (call(), call());
         let (one, other) = (one.finish(), other.finish());
-        one.code(0);
-        other.code(0);
+        one.exit_code(0);
+        other.exit_code(0);
         assert_eq!(one.stdout, other.stdout, "both are about the same build\n{one}\n{other}");
         let builds = sim.builds();
         assert_eq!(builds.iter().filter(|build| build.cancels == 0).count(), 1, "{one}\n{other}");

@@ -37,7 +37,7 @@ fn data_that_does_not_reach_stdout_is_a_local_fault_in_every_verb() {
     let build = finished(&sim);
     for verb in DATA {
         let done = Call::to(&sim, &verb.replace("BUILD", &build)).shell("exec \"$@\" > /dev/full").run();
-        done.code(16).says("cibridge: error: stdout: No space left on device");
+        done.exit_code(16).stderr_contains("cibridge: error: stdout: No space left on device");
         assert_eq!(done.stderr.matches("cibridge: error: ").count(), 1, "{done}");
     }
 }
@@ -49,7 +49,7 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     for verb in DATA {
         let call = Call::to(&sim, &verb.replace("BUILD", &build)).without("CIBRIDGE_RESULT_FILE");
         let done = call.shell(TO_NOBODY).run();
-        done.says("code 0").hides("cibridge: error");
+        done.stderr_contains("code 0").stderr_lacks("cibridge: error");
     }
 }
 
@@ -60,7 +60,7 @@ fn jenkins_data_that_does_not_reach_stdout_is_a_local_fault() {
     sim.move_jenkins_run(item, JenkinsMove::End);
     for verb in ["jenkins jobs", "jenkins builds plain", "jenkins trigger plain", "jenkins check --json"] {
         let call = as_dev(&sim, verb).shell("exec \"$@\" > /dev/full");
-        call.run().code(16).says("cibridge: error: stdout: No space left on device");
+        call.run().exit_code(16).stderr_contains("cibridge: error: stdout: No space left on device");
     }
 }
 
@@ -71,8 +71,8 @@ fn a_token_that_cannot_be_delivered_is_revoked_and_not_the_old_one() {
         let sim = jenkins();
         let call = as_dev(&sim, "jenkins token create fresh").without("CIBRIDGE_RESULT_FILE");
         let done = call.shell(script).run();
-        done.says("cibridge: error: stdout: ").says("revoked the new token");
-        as_dev(&sim, "jenkins check").run().code(0);
+        done.stderr_contains("cibridge: error: stdout: ").stderr_contains("revoked the new token");
+        as_dev(&sim, "jenkins check").run().exit_code(0);
     }
 }
 
@@ -86,7 +86,7 @@ fn a_line_of_a_remote_log_never_begins_a_line() {
     let sim = simulator().plan(plan).start().unwrap();
     for arguments in ["--log-lines 100", "--console", "--json --console"] {
         let done = Call::following(&sim, arguments).run();
-        done.code(1).says("| ::error::fake");
+        done.exit_code(1).stderr_contains("| ::error::fake");
         for line in done.stderr.lines() {
             let is_ours =
                 line.starts_with("cibridge: error: Codemagic build ") || line.starts_with("hint: see https://");
@@ -101,7 +101,7 @@ fn what_is_not_seen_is_removed_from_lines_and_escaped_in_documents() {
     let sim = simulator().start().unwrap();
     sim.fault(Fault::answer(400, &json!({"detail": hidden}).to_string()).on("POST", "/builds"));
     let done = Call::to(&sim, "codemagic trigger --json").run();
-    done.code(12).says("defghi");
+    done.exit_code(12).stderr_contains("defghi");
     for text in [&done.stdout, &done.result] {
         assert!(text.contains(r"a\u061cb") && text.contains(r"f\udb40\udc41g"), "{text}");
         assert!(text.chars().all(|c| c == '\n' || (' '..='~').contains(&c)), "{text}");
@@ -114,7 +114,7 @@ fn an_error_is_a_few_screen_lines_at_most() {
     let sim = simulator().start().unwrap();
     sim.fault(Fault::answer(400, &json!({"detail": "x ".repeat(50_000)}).to_string()).on("POST", "/builds"));
     let done = Call::to(&sim, "codemagic trigger").run();
-    done.code(12);
+    done.exit_code(12);
     assert!(done.stderr.lines().all(|line| line.chars().count() < 640), "{done}");
 }
 
@@ -127,10 +127,10 @@ fn a_secret_is_masked_before_a_text_is_cleaned_or_cut() {
         let sim = simulator().plan(Plan::failing("Build ipa", &log)).start().unwrap();
         let body = json!({"detail": format!("got {first}{between}{second}")});
         sim.fault(Fault::answer(400, &body.to_string()).on("POST", "/builds"));
-        Call::to(&sim, "codemagic trigger --json").run().code(12).says("got ********");
+        Call::to(&sim, "codemagic trigger --json").run().exit_code(12).stderr_contains("got ********");
         // Every run is searched for the key.
         let done = Call::following(&sim, "--console").run();
-        done.code(1).says("y********\n").says("| ********\n");
+        done.exit_code(1).stderr_contains("y********\n").stderr_contains("| ********\n");
         let id = done.document()["build"]["id"].as_str().unwrap().to_owned();
         let call = Call::to(&sim, "codemagic logs --failed --dir").arg("logs").arg(&id);
         let script = format!("cd '{}'; \"$@\" >&2; cat logs/*", call.folder().display());
@@ -150,7 +150,7 @@ fn values_of_any_length_are_masked_as_documented() {
     ] {
         sim.fault(Fault::answer(400, &json!({"detail": detail}).to_string()).on("POST", "/builds"));
         let call = Call::to(&sim, "codemagic trigger --var-from-env VALUE").env("VALUE", value);
-        call.run().code(12).says(shown);
+        call.run().exit_code(12).stderr_contains(shown);
     }
 }
 
@@ -158,14 +158,14 @@ fn values_of_any_length_are_masked_as_documented() {
 fn a_crash_leaves_no_core_dump() {
     let sim = simulator().plan(Plan { hold: Some("building".into()), ..Plan::default() }).start().unwrap();
     let running = Call::following(&sim, "").spawn();
-    running.hear("status: building");
+    running.wait_for_stderr("status: building");
     let limits = fs::read_to_string(format!("/proc/{}/limits", running.id())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert!(core.split_whitespace().any(|word| word == "0" || word == "1"), "{core}");
     // Jenkins finds the processes of an aborted step by their environment.
     assert!(fs::read(format!("/proc/{}/environ", running.id())).is_ok_and(|environment| !environment.is_empty()));
     running.signal("TERM");
-    running.finish().code(143);
+    running.finish().exit_code(143);
 }
 
 /// The files that a call is told to write: its option, and a call that writes it.
@@ -184,7 +184,7 @@ fn a_path_that_cannot_be_written_is_refused_before_the_start() {
             let call = Call::to(&sim, "codemagic trigger").args(option);
             let path = format!("{}/{name}", call.folder().display());
             let done = call.arg(&path).run();
-            done.code(16).says(why).hides(".cibridge-");
+            done.exit_code(16).stderr_contains(why).stderr_lacks(".cibridge-");
             assert_eq!(done.stderr.matches("cibridge: error: ").count(), 1, "{done}");
         }
     }
@@ -202,7 +202,7 @@ fn a_device_is_written_to_and_stays_a_device() {
             return;
         }
         let done = call.args(option).arg(&device).run();
-        done.code(0);
+        done.exit_code(0);
         assert!(fs::symlink_metadata(&device).unwrap().file_type().is_char_device(), "{option}\n{done}");
     }
 }
@@ -216,7 +216,7 @@ fn a_fifo_gets_one_document_and_stays_a_fifo() {
     let path = fifo.clone();
     let reader = std::thread::spawn(move || fs::read_to_string(path).unwrap());
     let done = call.arg(&fifo).run();
-    done.code(0);
+    done.exit_code(0);
     let document: serde_json::Value = serde_json::from_str(&reader.join().unwrap()).unwrap();
     assert_eq!(document["outcome"], "success");
     assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
@@ -229,7 +229,7 @@ fn a_fifo_that_nobody_reads_does_not_stop_the_program() {
     let call = Call::to(&sim, "codemagic status --result-file");
     let fifo = call.folder().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    call.arg(&fifo).arg(&build).run().code(16).says("cibridge: error: the result file ");
+    call.arg(&fifo).arg(&build).run().exit_code(16).stderr_contains("cibridge: error: the result file ");
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_link_is_followed_and_a_file_keeps_its_mode() {
         mode(&real, wanted);
         symlink("real", &link).unwrap();
         let done = call.arg(&link).arg(&build).run();
-        done.code(0);
+        done.exit_code(0);
         assert!(link.is_symlink());
         assert!(fs::read_to_string(&real).unwrap().contains("\"schema\": 1"), "{done}");
         assert_eq!(permissions(&real), wanted);
@@ -252,7 +252,7 @@ fn a_link_is_followed_and_a_file_keeps_its_mode() {
         let call = Call::to(&sim, "codemagic status --result-file");
         let path = call.folder().join("new");
         let done = call.arg(&path).arg(&build).shell(&format!("umask {umask}; exec \"$@\"")).run();
-        done.code(0);
+        done.exit_code(0);
         assert_eq!(permissions(&path), wanted);
     }
 }
@@ -278,27 +278,27 @@ fn the_key_is_read_from_stdin_a_pipe_or_a_private_file() {
             .without("CODEMAGIC_API_KEY")
             .stdin(&format!("{DEFAULT_KEY}\n"))
     };
-    call(Path::new("-")).run().code(0);
-    call(Path::new("/dev/stdin")).run().code(0);
+    call(Path::new("-")).run().exit_code(0);
+    call(Path::new("/dev/stdin")).run().exit_code(0);
     let piped =
         call(Path::new("/dev/fd/3")).shell(&format!("echo {DEFAULT_KEY} | {{ exec 3<&0; \"$@\" < /dev/null; }}"));
-    piped.run().code(0);
+    piped.run().exit_code(0);
     let keep = tempfile::tempdir().unwrap();
     let path = keep.path().join("my key");
     fs::write(&path, DEFAULT_KEY).unwrap();
     mode(&path, 0o600);
-    call(&path).run().code(0);
+    call(&path).run().exit_code(0);
     mode(&path, 0o640);
     call(&path)
         .run()
-        .code(16)
-        .says("permissions 0640 are too open")
-        .says(&format!("hint: chmod 600 '{}'\n", path.display()));
+        .exit_code(16)
+        .stderr_contains("permissions 0640 are too open")
+        .stderr_contains(&format!("hint: chmod 600 '{}'\n", path.display()));
     // Changing the mode of a folder or of a device would do harm.
     for harmful in [keep.path(), Path::new("/dev/null")] {
         let done = call(harmful).run();
         assert!([2, 16].contains(&done.exit()), "{done}");
-        done.hides("chmod");
+        done.stderr_lacks("chmod");
     }
 }
 
@@ -332,10 +332,10 @@ fn colors_are_for_terminals_and_for_who_asks() {
 fn quiet_leaves_errors_and_data() {
     let sim = simulator().start().unwrap();
     let done = Call::following(&sim, "--quiet").run();
-    done.code(0).prints("BUILD\n").tells("");
+    done.exit_code(0).stdout_is("BUILD\n").stderr_is("");
     let sim = simulator().plan(Plan::failing("Build ipa", "x\n")).start().unwrap();
     let done = Call::following(&sim, "--quiet").run();
-    assert!(done.code(1).stderr.starts_with("cibridge: error: "), "{done}");
+    assert!(done.exit_code(1).stderr.starts_with("cibridge: error: "), "{done}");
 }
 
 fn permissions(path: &Path) -> u32 {

@@ -118,7 +118,7 @@ fn the_document_has_the_keys_that_it_shows() {
     let shown: Value = serde_json::from_str(shown).unwrap();
     let sim = simulator().plan(cibridge_simulator::Plan::failing("Build ipa", "no\n")).start().unwrap();
     let done = Call::following(&sim, "--json").run();
-    let real = done.code(1).json();
+    let real = done.exit_code(1).json();
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
     assert_eq!(keys(&shown), keys(&real));
     for part in ["build", "failure"] {

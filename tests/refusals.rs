@@ -14,7 +14,7 @@ use crate::support::{Call, Done, mode, simulator, started, together};
 #[track_caller]
 fn refused(sim: &Simulator, call: Call, code: i32, part: &str) -> Done {
     let done = call.run();
-    done.code(code).says("cibridge: error: ").says(part).prints("");
+    done.exit_code(code).stderr_contains("cibridge: error: ").stderr_contains(part).stdout_is("");
     assert_eq!(sim.counters().connections, 0, "{done}");
     done
 }
@@ -96,24 +96,24 @@ fn no_command_is_a_usage_error() {
     Call::new("")
         .without("CIBRIDGE_RESULT_FILE")
         .run()
-        .code(2)
-        .says("Usage: cibridge [OPTIONS] <COMMAND>")
-        .says("Exit codes: 0 success")
-        .prints("");
+        .exit_code(2)
+        .stderr_contains("Usage: cibridge [OPTIONS] <COMMAND>")
+        .stderr_contains("Exit codes: 0 success")
+        .stdout_is("");
     Call::new("codemagic")
         .without("CIBRIDGE_RESULT_FILE")
         .run()
-        .code(2)
-        .says("Usage: cibridge codemagic [OPTIONS] <COMMAND>")
-        .prints("");
+        .exit_code(2)
+        .stderr_contains("Usage: cibridge codemagic [OPTIONS] <COMMAND>")
+        .stdout_is("");
     Call::new("codemagic run")
         .run()
-        .code(2)
-        .tells("cibridge: error: unknown command `run`\nhint: did you mean `trigger`?\n");
-    Call::new("codemagic triger").run().code(2).says("did you mean `trigger`?");
-    Call::new("codemagic wait").run().code(2).says("cibridge: error: missing BUILD");
-    Call::new("codemagic status").arg("a/b").run().code(2).says("invalid build \"a/b\"");
-    Call::new("codemagic status https://codemagic.io/app/60a0b1c2d3e4f56789abcdef").run().code(2);
+        .exit_code(2)
+        .stderr_is("cibridge: error: unknown command `run`\nhint: did you mean `trigger`?\n");
+    Call::new("codemagic triger").run().exit_code(2).stderr_contains("did you mean `trigger`?");
+    Call::new("codemagic wait").run().exit_code(2).stderr_contains("cibridge: error: missing BUILD");
+    Call::new("codemagic status").arg("a/b").run().exit_code(2).stderr_contains("invalid build \"a/b\"");
+    Call::new("codemagic status https://codemagic.io/app/60a0b1c2d3e4f56789abcdef").run().exit_code(2);
 }
 
 #[test]
@@ -192,13 +192,13 @@ fn a_result_path_that_cannot_be_written_is_refused_before_any_request() {
     let part = "cibridge: error: the result file ";
     let call = Call::to(&sim, "codemagic trigger --wait");
     let path = call.folder().join("missing/result.json");
-    refused(&sim, call.args("--result-file").arg(path), 16, part).says("No such file or directory");
+    refused(&sim, call.args("--result-file").arg(path), 16, part).stderr_contains("No such file or directory");
     let call = Call::to(&sim, "codemagic trigger");
     let path = call.folder().to_owned();
-    refused(&sim, call.args("--result-file").arg(path), 16, part).says("is a folder, not a file");
+    refused(&sim, call.args("--result-file").arg(path), 16, part).stderr_contains("is a folder, not a file");
     let call = Call::to(&sim, "codemagic trigger");
     let path = call.file("file", "").join("result.json");
-    refused(&sim, call.args("--result-file").arg(path), 16, part).says("Not a directory");
+    refused(&sim, call.args("--result-file").arg(path), 16, part).stderr_contains("Not a directory");
 }
 
 #[test]
@@ -211,10 +211,10 @@ fn plain_http_to_another_machine_is_refused_unless_it_is_allowed() {
         2,
         "http://codemagic.invalid/api/v3/apps/APP/builds is plain http, which shows the credentials",
     )
-    .says("hint: use https://, or pass --allow-http to accept this");
-    call().args("--allow-http").run().code(14).says("cannot resolve the host name codemagic.invalid");
+    .stderr_contains("hint: use https://, or pass --allow-http to accept this");
+    call().args("--allow-http").run().exit_code(14).stderr_contains("cannot resolve the host name codemagic.invalid");
     let local = sim.v3_url().replace("127.0.0.1", "localhost");
-    Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_URL", &local).run().code(0);
+    Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_URL", &local).run().exit_code(0);
 }
 
 /// Each answer that is no success, at the first request of a start, where it means that nothing was started.
@@ -322,7 +322,7 @@ fn each_answer_has_its_own_sentence() {
     together(&table, |(fault, code, sentence)| {
         let sim = simulator().fault(fault.clone()).start().unwrap();
         let done = Call::to(&sim, "codemagic trigger --wait").run();
-        done.code(*code).says("cibridge: error: ").says(sentence).prints("");
+        done.exit_code(*code).stderr_contains("cibridge: error: ").stderr_contains(sentence).stdout_is("");
         assert_eq!(done.stderr.matches("cibridge: error: ").count(), 1, "{done}");
         assert_eq!((sim.counters().requests, sim.counters().builds_started), (1, 0), "{done}");
         assert_eq!(done.document()["error"]["message"].as_str().unwrap().lines().count(), 1, "{done}");
@@ -343,25 +343,23 @@ fn the_simulated_service_refuses_in_its_own_words() {
         .env("CODEMAGIC_API_KEY", "wrong-key-0123456789")
         .secret("wrong-key-0123456789")
         .run()
-        .code(10)
-        .says("API key: not accepted by Codemagic (HTTP 401: Invalid authentication token)");
-    trigger()
-        .env("CODEMAGIC_API_KEY", "read-only-key-0123")
-        .run()
-        .code(10)
-        .says("app APP: access denied for this API key (HTTP 403: You do not have permission to start builds)");
+        .exit_code(10)
+        .stderr_contains("API key: not accepted by Codemagic (HTTP 401: Invalid authentication token)");
+    trigger().env("CODEMAGIC_API_KEY", "read-only-key-0123").run().exit_code(10).stderr_contains(
+        "app APP: access denied for this API key (HTTP 403: You do not have permission to start builds)",
+    );
     trigger()
         .args("--app-id 60a0b1c2d3e4f56789abcd11")
         .run()
-        .code(10)
-        .says("HTTP 403: You do not have access to this app");
-    trigger().args("--app-id not-an-id").run().code(12).says("HTTP 400: Invalid app id");
-    trigger().args("--workflow nobody-knows").run().code(12).says("workflow_id: Workflow not found");
+        .exit_code(10)
+        .stderr_contains("HTTP 403: You do not have access to this app");
+    trigger().args("--app-id not-an-id").run().exit_code(12).stderr_contains("HTTP 400: Invalid app id");
+    trigger().args("--workflow nobody-knows").run().exit_code(12).stderr_contains("workflow_id: Workflow not found");
     trigger()
         .args("--api legacy --app-id 60a0b1c2d3e4f56789abcd11")
         .run()
-        .code(10)
-        .says("HTTP 403: You don't have the permission to access this application");
+        .exit_code(10)
+        .stderr_contains("HTTP 403: You don't have the permission to access this application");
     assert_eq!(sim.counters().builds_started, 0);
 }
 
@@ -377,7 +375,7 @@ fn a_rate_limit_is_waited_for_when_it_ends_soon() {
     ];
     together(&scenarios, |(fault, requests, code)| {
         let sim = simulator().fault(fault.clone()).start().unwrap();
-        Call::to(&sim, "codemagic trigger").run().code(*code);
+        Call::to(&sim, "codemagic trigger").run().exit_code(*code);
         assert_eq!((sim.counters().requests, sim.counters().builds_started), (*requests, u64::from(*code == 0)));
     });
 }
@@ -403,8 +401,8 @@ fn no_connection_has_its_own_sentences() {
         call.env("CODEMAGIC_API_KEY", "key-0123456789")
             .env("CODEMAGIC_API_URL", url)
             .run()
-            .code(14)
-            .says(&format!("cibridge: error: starting a build of app a: {sentence}"));
+            .exit_code(14)
+            .stderr_contains(&format!("cibridge: error: starting a build of app a: {sentence}"));
     });
 }
 
@@ -433,7 +431,7 @@ fn reads_are_repeated_while_the_fault_may_pass() {
         let id = started(&sim);
         sim.fault(fault.clone().on("GET", &format!("/api/*/builds/{id}")));
         let done = Call::to(&sim, "codemagic status --answer-timeout 3s").arg(&id).run();
-        done.code(*code);
+        done.exit_code(*code);
         assert_eq!(sim.requests_to("GET", &format!("/api/*/builds/{id}")).len(), *looks, "{done}");
     });
 }
@@ -443,7 +441,11 @@ fn an_endless_answer_is_not_read_to_its_end() {
     let sim = simulator().start().unwrap();
     let id = started(&sim);
     sim.fault(Fault::new(FaultKind::Endless { limit: 1 << 30 }).on("GET", "/api/v3/builds/*").always());
-    Call::to(&sim, "codemagic status").arg(&id).run().code(14).says("the response is larger than 12 MiB");
+    Call::to(&sim, "codemagic status")
+        .arg(&id)
+        .run()
+        .exit_code(14)
+        .stderr_contains("the response is larger than 12 MiB");
     assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests()[0].done));
     assert!(sim.requests()[0].sent < 64 << 20, "{}", sim.requests()[0].sent);
 }
@@ -453,5 +455,9 @@ fn what_is_not_http_is_told() {
     let sim = simulator().start().unwrap();
     let id = started(&sim);
     sim.fault(Fault::new(FaultKind::Raw { text: "SSH-2.0-OpenSSH_9.2\r\n".into() }).always());
-    Call::to(&sim, "codemagic status").arg(&id).run().code(14).says("127.0.0.1 sent no valid HTTP response");
+    Call::to(&sim, "codemagic status")
+        .arg(&id)
+        .run()
+        .exit_code(14)
+        .stderr_contains("127.0.0.1 sent no valid HTTP response");
 }

@@ -13,18 +13,18 @@ fn a_key_that_is_echoed_is_masked_in_every_form() {
         let body = json!({"detail": format!("bad token <{form}>"), "extra": [{"key": form, "message": form}]});
         sim.fault(Fault::answer(400, &body.to_string()).on("POST", "/builds"));
         let done = Call::to(&sim, "codemagic trigger --json -v").run();
-        done.code(12).says("bad token <********>");
+        done.exit_code(12).stderr_contains("bad token <********>");
         assert!(done.json()["error"]["message"].as_str().unwrap().contains("<********>"));
     }
     let sim = simulator().start().unwrap();
     sim.fault(Fault::redirect(302, &format!("https://sso.example.com/{DEFAULT_KEY}/login?k={DEFAULT_KEY}")));
     Call::to(&sim, "codemagic trigger -v")
         .run()
-        .code(14)
-        .says("redirects to https://sso.example.com/********/login (HTTP 302)");
+        .exit_code(14)
+        .stderr_contains("redirects to https://sso.example.com/********/login (HTTP 302)");
     let sim = simulator().start().unwrap();
     sim.fault(Fault::answer(200, &format!("<html><title>{DEFAULT_KEY}</title></html>")));
-    Call::to(&sim, "codemagic trigger").run().code(14).says("(HTTP 200, \"********\")");
+    Call::to(&sim, "codemagic trigger").run().exit_code(14).stderr_contains("(HTTP 200, \"********\")");
 }
 
 /// A text that is cut off must not end with the beginning of a secret.
@@ -34,7 +34,7 @@ fn a_key_at_the_end_of_a_quotation_is_masked() {
         let sim = simulator().start().unwrap();
         sim.fault(Fault::answer(400, &format!("{}{DEFAULT_KEY}", "x".repeat(before))));
         let done = Call::to(&sim, "codemagic trigger").run();
-        done.code(12).hides(&DEFAULT_KEY[..8]);
+        done.exit_code(12).stderr_lacks(&DEFAULT_KEY[..8]);
     }
 }
 
@@ -51,14 +51,14 @@ fn the_value_of_a_variable_is_masked_in_every_output() {
         secret.lines().fold(call, Call::secret)
     };
     let done = call("codemagic trigger --wait --poll-interval 20ms --json -v").run();
-    done.code(1).says("\n| + echo ********\n| + echo ********\n| + echo ********\n");
+    done.exit_code(1).stderr_contains("\n| + echo ********\n| + echo ********\n| + echo ********\n");
     assert_eq!(done.json()["failure"]["log_tail"], json!(["+ echo ********", "+ echo ********", "+ echo ********"]));
     assert_eq!(sim.builds()[0].request.variables["TOKEN"], secret, "what is sent is the value itself");
-    call("codemagic trigger --dry-run").run().code(0);
-    call("codemagic trigger --dry-run --json").run().code(0).json();
+    call("codemagic trigger --dry-run").run().exit_code(0);
+    call("codemagic trigger --dry-run --json").run().exit_code(0).json();
     let body = json!({"detail": "got", "extra": {"TOKEN": secret}});
     sim.fault(Fault::answer(400, &body.to_string()).on("POST", "/builds"));
-    call("codemagic trigger").run().code(12);
+    call("codemagic trigger").run().exit_code(12);
 }
 
 /// A variable from the environment need not be a secret. Its value may be a word that the document uses itself.
@@ -67,7 +67,7 @@ fn masking_does_not_damage_the_document() {
     let sim = simulator().start().unwrap();
     for word in ["started", "outcome", "schema", "codemagic", "labels", "\"quoted\"", "builds"] {
         let done = Call::to(&sim, "codemagic trigger --json --var-from-env WORD").env("WORD", word).run();
-        assert_eq!(done.code(0).json()["outcome"], "started", "{word}");
+        assert_eq!(done.exit_code(0).json()["outcome"], "started", "{word}");
         assert_eq!(done.document()["build"]["workflow_id"], "ios-release", "{word}");
     }
 }
@@ -78,7 +78,7 @@ fn a_credential_is_not_carried_to_another_origin() {
     let id = started(&sim);
     sim.fault(Fault::redirect(302, "{storage}/elsewhere?a=b").on("GET", "/api/*/builds/*").always());
     sim.fault(Fault::answer(404, "{}").path("/elsewhere").always());
-    Call::to(&sim, "codemagic status").arg(&id).run().code(11);
+    Call::to(&sim, "codemagic status").arg(&id).run().exit_code(11);
     let elsewhere = sim.requests_to("GET", "/elsewhere");
     assert!(!elsewhere.is_empty());
     for request in elsewhere {
@@ -88,8 +88,8 @@ fn a_credential_is_not_carried_to_another_origin() {
     for status in [301, 302, 303, 307, 308] {
         let sim = simulator().start().unwrap();
         sim.fault(Fault::redirect(status, "{storage}/elsewhere").on("POST", "").always());
-        Call::to(&sim, "codemagic trigger").run().code(14);
-        Call::to(&sim, "codemagic cancel").arg(&id).run().code(14);
+        Call::to(&sim, "codemagic trigger").run().exit_code(14);
+        Call::to(&sim, "codemagic cancel").arg(&id).run().exit_code(14);
         assert_eq!(sim.requests_to("POST", "/elsewhere").len() + sim.requests_to("GET", "/elsewhere").len(), 0);
     }
     // Back at its own origin it is sent again.
@@ -97,7 +97,7 @@ fn a_credential_is_not_carried_to_another_origin() {
     let id = started(&sim);
     sim.fault(Fault::redirect(307, "{storage}/there").on("GET", "/api/*/builds/*"));
     sim.fault(Fault::redirect(307, &format!("{{api}}/api/v3/builds/{id}")).on("GET", "/there"));
-    Call::to(&sim, "codemagic status").arg(&id).run().code(0);
+    Call::to(&sim, "codemagic status").arg(&id).run().exit_code(0);
     assert_eq!(sim.counters().leaked_credentials, 0);
 }
 
@@ -107,8 +107,8 @@ fn a_base_address_with_credentials_is_refused_without_repeating_them() {
         .env("CODEMAGIC_API_URL", "https://me:secret-pw@codemagic.io/api/v3")
         .secret("secret-pw")
         .run()
-        .code(2)
-        .says("--api-url: `https://codemagic.io/api/v3` contains a user name or password");
+        .exit_code(2)
+        .stderr_contains("--api-url: `https://codemagic.io/api/v3` contains a user name or password");
 }
 
 /// Arguments show in the list of processes; the environment of a process does not.
@@ -116,18 +116,18 @@ fn a_base_address_with_credentials_is_refused_without_repeating_them() {
 fn the_key_is_in_no_argument() {
     let sim = simulator().plan(Plan { hold: Some("building".into()), ..Plan::default() }).start().unwrap();
     let running = Call::following(&sim, "").spawn();
-    running.hear("status: building");
+    running.wait_for_stderr("status: building");
     let line = std::fs::read(format!("/proc/{}/cmdline", running.id())).unwrap();
     assert!(!String::from_utf8_lossy(&line).contains(&sim.key()));
     running.signal("TERM");
-    running.finish().code(143);
+    running.finish().exit_code(143);
 }
 
 #[test]
 fn raw_answers_of_the_legacy_api_are_never_shown() {
     let sim = simulator().plan(Plan::failing("Build ipa", "no profile\n")).start().unwrap();
     let done = Call::following(&sim, "--json -v").run();
-    done.code(1);
+    done.exit_code(1);
     // The traps themselves are looked for in every run; here they were really there.
     assert_eq!(sim.requests_to("GET", "/builds/").iter().filter(|r| !r.path.contains("v3")).count(), 1);
     let sim = simulator()
@@ -135,5 +135,5 @@ fn raw_answers_of_the_legacy_api_are_never_shown() {
         .start()
         .unwrap();
     let done = Call::following(&sim, "").run();
-    done.code(1).says("the cause is unknown: ").says("failed in step \"Build ipa\"");
+    done.exit_code(1).stderr_contains("the cause is unknown: ").stderr_contains("failed in step \"Build ipa\"");
 }

@@ -36,9 +36,10 @@ fn each_signal_has_its_code() {
         }
         let sim = holding();
         let running = Call::following(&sim, "").spawn();
-        running.hear("status: building");
+        running.wait_for_stderr("status: building");
         let done = stop(running, name);
-        done.code(code).says(&format!("cibridge: error: ended by {word}; Codemagic build 1: canceled\n"));
+        done.exit_code(code)
+            .stderr_contains(&format!("cibridge: error: ended by {word}; Codemagic build 1: canceled\n"));
         assert_eq!(done.stderr.matches("cibridge: error").count(), 1, "one line\n{done}");
         let document = done.document();
         assert_eq!((&document["outcome"], &document["build"]["status"]), (&"interrupted".into(), &"building".into()));
@@ -51,8 +52,8 @@ fn each_signal_has_its_code() {
 fn during_a_long_pause() {
     let sim = holding();
     let running = Call::following(&sim, "").env("CIBRIDGE_POLL_INTERVAL", "1h").spawn();
-    running.hear("Codemagic build started");
-    stop(running, "TERM").code(143).says(": canceled");
+    running.wait_for_stderr("Codemagic build started");
+    stop(running, "TERM").exit_code(143).stderr_contains(": canceled");
     assert_eq!(sim.counters().cancels, 1);
 }
 
@@ -60,8 +61,8 @@ fn during_a_long_pause() {
 fn a_build_is_left_alone_when_asked() {
     let sim = holding();
     let running = Call::following(&sim, "--no-cancel").spawn();
-    running.hear("status: building");
-    stop(running, "TERM").code(143).says("left running\n");
+    running.wait_for_stderr("status: building");
+    stop(running, "TERM").exit_code(143).stderr_contains("left running\n");
     assert_eq!(sim.counters().cancels, 0);
 }
 
@@ -70,8 +71,8 @@ fn several_builds_are_all_canceled() {
     let sim = holding();
     let ids: Vec<_> = (0..3).map(|_| started(&sim)).collect();
     let running = ids.iter().fold(Call::to(&sim, "codemagic wait --cancel --poll-interval 20ms"), Call::arg).spawn();
-    running.hear("[3] status: building");
-    stop(running, "TERM").code(143);
+    running.wait_for_stderr("[3] status: building");
+    stop(running, "TERM").exit_code(143);
     assert!(sim.builds().iter().all(|build| build.cancels == 1));
 }
 
@@ -81,12 +82,12 @@ fn a_second_signal_changes_nothing() {
     let sim = holding();
     sim.fault(Fault::slow(Duration::from_secs(1)).path("/cancel"));
     let running = Call::following(&sim, "").spawn();
-    running.hear("status: building");
+    running.wait_for_stderr("status: building");
     running.signal("TERM");
     assert!(sim.wait_for_requests("POST", "/cancel", 1));
     running.signal("INT");
     running.signal("TERM");
-    running.finish().code(143).says(": canceled\n");
+    running.finish().exit_code(143).stderr_contains(": canceled\n");
     assert_eq!(sim.counters().cancels, 1);
 }
 
@@ -105,11 +106,15 @@ fn a_cancel_that_fails_is_told() {
         let sim = holding();
         sim.fault(fault.path("/cancel").always());
         let running = Call::following(&sim, "").spawn();
-        running.hear("status: building");
+        running.wait_for_stderr("status: building");
         // It is tried again for as long as there is time.
         let since = Instant::now();
         running.signal("TERM");
-        running.finish().code(143).says(part).says("or wait for it with `cibridge codemagic wait ");
+        running
+            .finish()
+            .exit_code(143)
+            .stderr_contains(part)
+            .stderr_contains("or wait for it with `cibridge codemagic wait ");
         assert!(since.elapsed() < Duration::from_millis(4500), "{:?}", since.elapsed());
         assert!(sim.requests_to("POST", "/cancel").len() > 3);
     }
@@ -124,7 +129,7 @@ fn while_an_answer_is_awaited() {
         sim.fault(hang.clone().on("GET", path).always());
         let running = Call::following(&sim, "").spawn();
         assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests().iter().any(|r| r.fault.is_some())));
-        stop(running, "TERM").code(143).says(": canceled");
+        stop(running, "TERM").exit_code(143).stderr_contains(": canceled");
         assert_eq!(sim.counters().cancels, 1, "{path}");
     });
 }
@@ -137,7 +142,7 @@ fn a_single_look_that_is_ended_leaves_the_build_alone() {
     sim.fault(Fault::new(FaultKind::Hang { max_ms: 60_000 }).on("GET", "/api/*/builds/*").always());
     let running = Call::to(&sim, "codemagic wait --once").arg(&id).spawn();
     assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests().iter().any(|r| r.fault.is_some())));
-    stop(running, "TERM").code(143).says("left running\n");
+    stop(running, "TERM").exit_code(143).stderr_contains("left running\n");
     assert_eq!(sim.counters().cancels, 0);
 }
 
@@ -157,7 +162,9 @@ fn while_the_start_is_in_flight() {
         let running = Call::to(&sim, arguments).spawn();
         assert!(sim.wait_for(Duration::from_secs(10), |state| state.counters().builds_started == 1));
         let done = stop(running, "TERM");
-        done.code(143).says("the build was started: found by its label\n").says(": canceled\n");
+        done.exit_code(143)
+            .stderr_contains("the build was started: found by its label\n")
+            .stderr_contains(": canceled\n");
         assert_eq!((sim.counters().builds_started, sim.counters().cancels), (1, 1));
         assert_eq!(done.document()["build"]["id"], sim.builds()[0].id.as_str());
     });
@@ -170,7 +177,7 @@ fn while_the_start_is_in_flight_and_the_list_lags_behind() {
     sim.fault(Fault::slow(Duration::from_secs(60)).on("POST", "/builds"));
     let running = Call::to(&sim, "codemagic trigger --wait").spawn();
     assert!(sim.wait_for(Duration::from_secs(10), |state| state.counters().builds_started == 1));
-    stop(running, "TERM").code(143).says(": canceled\n");
+    stop(running, "TERM").exit_code(143).stderr_contains(": canceled\n");
     assert_eq!(sim.counters().cancels, 1);
 }
 
@@ -183,7 +190,7 @@ fn while_a_start_is_in_flight_that_comes_to_nothing() {
     assert!(sim.wait_for_requests("POST", "/builds", 1));
     until("the request", || sim.requests()[0].acted || !sim.requests()[0].body.is_empty());
     let done = stop(running, "TERM");
-    done.code(15).says("a build may have been started: no build was found that can only be this one");
+    done.exit_code(15).stderr_contains("a build may have been started: no build was found that can only be this one");
     assert_eq!(sim.counters().builds_started, 0);
 }
 
@@ -192,8 +199,8 @@ fn while_a_lost_answer_is_searched_for() {
     let sim = holding();
     sim.fault(Fault::cut(CutPoint::BeforeAnswer).acted().on("POST", "/builds"));
     let running = Call::to(&sim, "codemagic trigger --wait").spawn();
-    running.hear("searching for the build");
-    stop(running, "TERM").code(143).says("found by its label").says(": canceled");
+    running.wait_for_stderr("searching for the build");
+    stop(running, "TERM").exit_code(143).stderr_contains("found by its label").stderr_contains(": canceled");
     assert_eq!((sim.counters().builds_started, sim.counters().cancels), (1, 1));
 }
 
@@ -203,8 +210,8 @@ fn while_a_start_waits_for_its_next_try() {
     sim.fault(Fault::rate_limited(15).on("POST", "/builds").always());
     let running = Call::to(&sim, "codemagic trigger --wait -v").spawn();
     // The program has the answer, not only the simulator sent it.
-    running.hear(" 429 ");
-    stop(running, "TERM").code(143).says("ended by a signal before the build was started");
+    running.wait_for_stderr(" 429 ");
+    stop(running, "TERM").exit_code(143).stderr_contains("ended by a signal before the build was started");
     assert_eq!((sim.counters().builds_started, sim.counters().cancels), (0, 0));
 }
 
@@ -214,7 +221,7 @@ fn while_a_build_with_the_key_is_looked_for() {
     sim.fault(Fault::new(FaultKind::Hang { max_ms: 60_000 }).on("GET", "/teams").always());
     let running = Call::to(&sim, "codemagic trigger --wait --idempotency-key k1").spawn();
     assert!(sim.wait_for_requests("GET", "/teams", 1));
-    stop(running, "TERM").code(143).says("ended by a signal before the build was started");
+    stop(running, "TERM").exit_code(143).stderr_contains("ended by a signal before the build was started");
     assert_eq!(sim.counters().builds_started, 0);
 }
 
@@ -225,7 +232,7 @@ fn while_connecting() {
     let proxied = Call::to(&sim, "codemagic trigger --wait").env("HTTPS_PROXY", &silent.url("")).spawn();
     until("the proxy's request", || !silent.heads().is_empty());
     let done = stop(proxied, "TERM");
-    done.code(143).says("ended by a signal before the build was started");
+    done.exit_code(143).stderr_contains("ended by a signal before the build was started");
 
     let url = format!("http://127.0.0.1:{}", hole.port());
     let syn = format!(":{:04X} 02 ", hole.port());
@@ -237,7 +244,7 @@ fn while_connecting() {
     stuck.signal("TERM");
     // A connect cannot be interrupted; the process gives up before Jenkins does.
     let done = stuck.finish();
-    done.code(143).says(": ended by a signal before the build was started\n");
+    done.exit_code(143).stderr_contains(": ended by a signal before the build was started\n");
     assert!(since.elapsed() < Duration::from_secs(5), "{done}");
     assert_eq!(sim.counters().builds_started, 0);
     assert_eq!((&done.json()["outcome"], &done.document()["outcome"]), (&"interrupted".into(), &"interrupted".into()));
@@ -249,7 +256,7 @@ fn while_the_reason_is_fetched_the_end_stays_what_it_is() {
     sim.fault(Fault::new(FaultKind::Hang { max_ms: 60_000 }).path("/logs/").always());
     let running = Call::following(&sim, "").spawn();
     assert!(sim.wait_for_requests("GET", "/logs/", 1));
-    stop(running, "TERM").code(1).says("failed in step \"Build ipa\"");
+    stop(running, "TERM").exit_code(1).stderr_contains("failed in step \"Build ipa\"");
 }
 
 /// The build has ended, so there is nothing to cancel; what is there of the file is no file.
@@ -263,7 +270,9 @@ fn while_an_artifact_is_downloaded() {
     assert!(sim.wait_for(Duration::from_secs(20), |state| {
         state.requests().iter().any(|r| r.listener == Listener::Storage && r.status.is_some())
     }));
-    stop(running, "TERM").code(143).says("download: interrupted by a signal; partial files are removed");
+    stop(running, "TERM")
+        .exit_code(143)
+        .stderr_contains("download: interrupted by a signal; partial files are removed");
     assert!(!folder.join("Demo.ipa").exists());
     assert_eq!(sim.counters().cancels, 0);
 }
@@ -278,7 +287,7 @@ fn while_a_limit_cancels_the_build() {
         assert!(sim.wait_for(Duration::from_secs(10), |state| {
             state.requests().iter().any(|r| r.fault.is_some() && (r.done || r.fault.as_deref() == Some("hang")))
         }));
-        stop(running, "TERM").says("; canceled");
+        stop(running, "TERM").stderr_contains("; canceled");
         assert!(sim.counters().cancels >= 1);
     }
 }
@@ -288,12 +297,12 @@ fn while_a_limit_cancels_the_build() {
 fn signals_that_are_ignored_at_the_start_stay_ignored() {
     let sim = holding();
     let running = Call::following(&sim, "").shell("trap '' INT HUP; exec \"$@\"").spawn();
-    running.hear("status: building");
+    running.wait_for_stderr("status: building");
     running.signal("INT");
     running.signal("HUP");
     let looks = sim.requests().len();
     assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests().len() > looks + 5), "it goes on");
-    stop(running, "TERM").code(143).says(": canceled");
+    stop(running, "TERM").exit_code(143).stderr_contains(": canceled");
 }
 
 /// Where aborting a step does not reach its processes, this is the only sign; also in the middle of a long pause.
@@ -303,11 +312,11 @@ fn a_lost_parent_cancels_the_build() {
         let sim = holding();
         let call = Call::following(&sim, "").env("CIBRIDGE_POLL_INTERVAL", pause);
         let running = call.shell("\"$@\" & wait").spawn();
-        running.hear(line);
+        running.wait_for_stderr(line);
         signal(running.id(), "KILL");
         assert!(sim.wait_for(Duration::from_secs(15), |state| state.counters().cancels == 1));
         let done = running.finish();
-        done.says(": canceled");
+        done.stderr_contains(": canceled");
         assert_eq!(done.document()["exit_code"], 143);
     });
 }
@@ -329,14 +338,14 @@ fn a_wait_for_a_named_build_leaves_it_running_unless_told_otherwise() {
         let sim = holding();
         let id = started(&sim);
         let running = Call::to(&sim, "codemagic wait --poll-interval 20ms").args(flags).arg(&id).spawn();
-        running.hear("status: building");
+        running.wait_for_stderr("status: building");
         let done = stop(running, "TERM");
-        done.code(143).says(words);
+        done.exit_code(143).stderr_contains(words);
         assert_eq!((sim.counters().cancels, done.document()["still_running"] == true), (cancels, cancels == 0));
         let sim = holding();
         let id = started(&sim);
         let done = Call::to(&sim, "codemagic wait --poll-interval 20ms --timeout 300ms").args(flags).arg(&id).run();
-        done.code(6).says(if cancels == 0 { "; left running" } else { "; canceled" });
+        done.exit_code(6).stderr_contains(if cancels == 0 { "; left running" } else { "; canceled" });
         assert_eq!(sim.counters().cancels, cancels);
     }
 }
@@ -351,7 +360,7 @@ fn many_builds_are_canceled_side_by_side() {
     let running = ids.iter().fold(call, Call::arg).spawn();
     assert!(sim.wait_for(Duration::from_secs(20), |state| state.requests().len() > 60));
     let done = stop(running, "TERM");
-    done.code(143);
+    done.exit_code(143);
     assert_eq!(sim.builds().iter().filter(|build| build.cancels > 0).count(), 30);
     assert!(done.document()["builds"].as_array().unwrap().iter().all(|build| build["still_running"] == false));
 }

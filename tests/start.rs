@@ -25,7 +25,9 @@ fn built(sim: &Simulator) -> StartRequest {
 fn the_three_variables_of_a_jenkinsfile_are_enough() {
     let sim = simulator().start().unwrap();
     let done = Call::to(&sim, "codemagic trigger").run();
-    done.code(0).prints("BUILD\n").tells("Codemagic build started: https://codemagic.io/app/APP/build/BUILD\n");
+    done.exit_code(0)
+        .stdout_is("BUILD\n")
+        .stderr_is("Codemagic build started: https://codemagic.io/app/APP/build/BUILD\n");
     assert_eq!(done.stdout.trim(), sim.builds()[0].id);
     let request = &sim.requests()[0];
     assert_eq!(request.path, format!("/api/v3/apps/{}/builds", sim.app_id()));
@@ -41,7 +43,7 @@ fn the_three_variables_of_a_jenkinsfile_are_enough() {
 fn one_start_is_one_connection_and_one_request() {
     for sim in [simulator(), simulator().tls()].map(|builder| builder.start().unwrap()) {
         let ca = sim.ca_file().map(|path| path.to_str().unwrap().to_owned()).unwrap_or_default();
-        Call::to(&sim, "codemagic trigger").env("CIBRIDGE_CA_CERT", &ca).run().code(0);
+        Call::to(&sim, "codemagic trigger").env("CIBRIDGE_CA_CERT", &ca).run().exit_code(0);
         let counters = sim.counters();
         assert_eq!((counters.connections, counters.requests, counters.builds_started), (1, 1, 1));
     }
@@ -51,7 +53,7 @@ fn one_start_is_one_connection_and_one_request() {
 fn each_start_carries_a_label_of_its_own() {
     let sim = simulator().start().unwrap();
     for _ in 0..2 {
-        Call::to(&sim, "codemagic trigger --label nightly").run().code(0);
+        Call::to(&sim, "codemagic trigger --label nightly").run().exit_code(0);
     }
     let labels: Vec<_> = sim.builds().into_iter().map(|build| build.labels).collect();
     for labels in &labels {
@@ -66,7 +68,7 @@ fn each_start_carries_a_label_of_its_own() {
 fn the_result_document_of_a_start() {
     let sim = simulator().start().unwrap();
     let done = Call::to(&sim, "codemagic trigger --json --tag v1.2").run();
-    let document = done.code(0).json();
+    let document = done.exit_code(0).json();
     let build = &sim.builds()[0];
     let page = format!("https://codemagic.io/app/{}/build/{}", sim.app_id(), build.id);
     let expected = json!({
@@ -81,7 +83,7 @@ fn the_result_document_of_a_start() {
     });
     assert_eq!(document, expected);
     assert_eq!(done.document(), expected, "the file holds the same");
-    done.tells("Codemagic build started: https://codemagic.io/app/APP/build/BUILD\n");
+    done.stderr_is("Codemagic build started: https://codemagic.io/app/APP/build/BUILD\n");
 }
 
 #[test]
@@ -98,14 +100,14 @@ fn the_result_document_of_a_refusal() {
             "hint": "check the ID; the user of the key must be in the team that owns the app, with a role that allows this",
         },
     });
-    assert_eq!(done.code(10).json(), expected);
+    assert_eq!(done.exit_code(10).json(), expected);
     assert_eq!(done.document(), expected);
 }
 
 #[test]
 fn the_result_document_of_a_local_refusal() {
     let done = Call::new("codemagic trigger --json --app-id").arg("a b").run();
-    let document = done.code(2).json();
+    let document = done.exit_code(2).json();
     assert_eq!((&document["outcome"], &document["exit_code"]), (&json!("usage_error"), &json!(2)));
     assert_eq!(document["error"]["message"], "invalid app ID \"a b\"");
     assert_eq!(done.document(), document);
@@ -130,7 +132,7 @@ fn everything_that_a_start_can_carry() {
     let mut inputs = inputs;
     inputs["spaces"] = json!("two words");
     let sim = simulator().start().unwrap();
-    call(&sim, "").run().code(0);
+    call(&sim, "").run().exit_code(0);
     let mut body = body(&sim);
     assert!(body["labels"][2].as_str().unwrap().starts_with("cibridge-"));
     body["labels"].as_array_mut().unwrap().pop();
@@ -142,7 +144,7 @@ fn everything_that_a_start_can_carry() {
     assert_eq!(body, expected);
 
     let sim = simulator().start().unwrap();
-    call(&sim, "--api legacy").run().code(0).prints("BUILD\n");
+    call(&sim, "--api legacy").run().exit_code(0).stdout_is("BUILD\n");
     let mut body = self::body(&sim);
     assert_eq!(sim.requests()[0].path, "/builds");
     body["labels"].as_array_mut().unwrap().pop();
@@ -167,7 +169,7 @@ fn every_repeated_flag_has_a_variable_with_a_value_in_each_line() {
         .env("CIBRIDGE_INPUT", "flag:=true\ntext=true")
         .env("CIBRIDGE_INSTANCE_TYPE", "linux_x2")
         .run()
-        .code(0);
+        .exit_code(0);
     let request = built(&sim);
     let variables = json!({"A": "1", "B": "two words", "TOKEN": "from the environment"});
     assert_eq!(Value::Object(request.variables), variables);
@@ -220,35 +222,35 @@ fn an_empty_variable_is_as_good_as_none() {
         .env("SSL_CERT_FILE", "")
         .env("HTTPS_PROXY", "")
         .run()
-        .code(0);
+        .exit_code(0);
     Call::new("codemagic trigger --dry-run --app-id a --workflow w --branch b")
         .env("CODEMAGIC_API_URL", "")
         .env("CODEMAGIC_LEGACY_API_URL", " ")
         .run()
-        .code(0)
-        .says("nothing was sent");
+        .exit_code(0)
+        .stderr_contains("nothing was sent");
 }
 
 #[test]
 fn every_switch_has_a_variable() {
     let sim = simulator().start().unwrap();
     let done = Call::to(&sim, "codemagic trigger").env("CIBRIDGE_DRY_RUN", "true").env("CIBRIDGE_JSON", "1").run();
-    assert_eq!(done.code(0).json()["outcome"], "dry_run");
+    assert_eq!(done.exit_code(0).json()["outcome"], "dry_run");
     Call::to(&sim, "codemagic trigger")
         .env("CIBRIDGE_API", "legacy")
         .env("CIBRIDGE_VERBOSE", "true")
         .env("CIBRIDGE_WAIT", "false")
         .env("CIBRIDGE_JSON", "")
         .run()
-        .code(0)
-        .prints("BUILD\n")
-        .says("POST http://127.0.0.1:PORT/builds 200 in N ms");
+        .exit_code(0)
+        .stdout_is("BUILD\n")
+        .stderr_contains("POST http://127.0.0.1:PORT/builds 200 in N ms");
     Call::to(&sim, "codemagic trigger")
         .env("CIBRIDGE_REQUIRE_VERSION", "99.0.0")
         .run()
-        .code(2)
-        .says("is older than 99.0.0, which is needed");
-    Call::to(&sim, "codemagic trigger --require-version 0.0.1").run().code(0);
+        .exit_code(2)
+        .stderr_contains("is older than 99.0.0, which is needed");
+    Call::to(&sim, "codemagic trigger --require-version 0.0.1").run().exit_code(0);
 }
 
 /// A flag wins over the request file, and that over the environment.
@@ -267,7 +269,7 @@ fn sources_have_an_order() {
             .env("CODEMAGIC_BRANCH", "env-branch");
         let path = call.file("request.json", &file.to_string());
         let done = if with_file { call.args("--request").arg(path) } else { call }.run();
-        done.code(0).json()["request"].clone()
+        done.exit_code(0).json()["request"].clone()
     };
     let request = dry("", false);
     assert_eq!(request["url"], "https://codemagic.io/api/v3/apps/env-app/builds");
@@ -294,14 +296,14 @@ fn sources_have_an_order() {
 #[test]
 fn a_tag_that_was_asked_for_wins_over_a_branch_of_a_weaker_source() {
     let sim = simulator().start().unwrap();
-    Call::to(&sim, "codemagic trigger --tag v1").run().code(0);
+    Call::to(&sim, "codemagic trigger --tag v1").run().exit_code(0);
     assert_eq!((built(&sim).branch, built(&sim).tag.as_deref()), (None, Some("v1")));
     let sim = simulator().start().unwrap();
-    Call::to(&sim, "codemagic trigger").without("CODEMAGIC_BRANCH").env("CODEMAGIC_TAG", "v2").run().code(0);
+    Call::to(&sim, "codemagic trigger").without("CODEMAGIC_BRANCH").env("CODEMAGIC_TAG", "v2").run().exit_code(0);
     assert_eq!(built(&sim).tag.as_deref(), Some("v2"));
     let sim = simulator().start().unwrap();
     // Jenkins leaves an unset parameter as an empty variable.
-    Call::to(&sim, "codemagic trigger").env("CODEMAGIC_BRANCH", "").env("CODEMAGIC_TAG", "v3").run().code(0);
+    Call::to(&sim, "codemagic trigger").env("CODEMAGIC_BRANCH", "").env("CODEMAGIC_TAG", "v3").run().exit_code(0);
     assert_eq!(built(&sim).tag.as_deref(), Some("v3"));
 }
 
@@ -309,10 +311,10 @@ fn a_tag_that_was_asked_for_wins_over_a_branch_of_a_weaker_source() {
 fn the_request_comes_from_a_file_or_from_stdin() {
     let request = r#"{"app_id": "60a0b1c2d3e4f56789abcdef", "workflow_id": "android-release", "tag": "v9"}"#;
     let sim = simulator().start().unwrap();
-    Call::to(&sim, "codemagic trigger --request -").stdin(request).run().code(0);
+    Call::to(&sim, "codemagic trigger --request -").stdin(request).run().exit_code(0);
     let call = Call::to(&sim, "codemagic trigger");
     let path = call.file("request.json", request);
-    call.env("CIBRIDGE_REQUEST", path.to_str().unwrap()).run().code(0);
+    call.env("CIBRIDGE_REQUEST", path.to_str().unwrap()).run().exit_code(0);
     for build in sim.builds() {
         assert_eq!((build.request.workflow_id.as_str(), build.request.tag.as_deref()), ("android-release", Some("v9")));
     }
@@ -326,7 +328,7 @@ fn a_dry_run_shows_the_request_and_sends_nothing() {
         .env("TOKEN", "a secret \"value\"")
         .secret("a secret \"value\"")
         .run();
-    done.code(0).tells("nothing was sent (dry run); the request would be:\n").prints(
+    done.exit_code(0).stderr_is("nothing was sent (dry run); the request would be:\n").stdout_is(
         "POST http://127.0.0.1:PORT/api/v3/apps/APP/builds
 x-auth-token: ********
 content-type: application/json
@@ -347,7 +349,7 @@ content-type: application/json
     );
     // It needs no key, and no Codemagic.
     let done = Call::to(&sim, "codemagic trigger --dry-run --json --api legacy").without("CODEMAGIC_API_KEY").run();
-    let request = &done.code(0).json()["request"];
+    let request = &done.exit_code(0).json()["request"];
     assert_eq!(request["headers"], json!({"x-auth-token": "********", "content-type": "application/json"}));
     assert_eq!(request["url"], format!("{}/builds", sim.legacy_url()));
     assert_eq!(sim.counters().connections, 0);
@@ -360,33 +362,35 @@ fn the_key_may_come_from_a_file_of_its_owner() {
         let call = Call::to(&sim, "codemagic trigger").without("CODEMAGIC_API_KEY");
         let path = call.file("key", &format!("{}{ending}", sim.key()));
         mode(&path, 0o400);
-        call.args("--api-key-file").arg(path).run().code(0);
+        call.args("--api-key-file").arg(path).run().exit_code(0);
     }
     // The file that was named wins over the variable that is there anyway.
     let call = Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_KEY", "another-key");
     let path = call.file("key", &sim.key());
-    call.env("CODEMAGIC_API_KEY_FILE", path.to_str().unwrap()).run().code(0);
+    call.env("CODEMAGIC_API_KEY_FILE", path.to_str().unwrap()).run().exit_code(0);
     assert_eq!(sim.counters().builds_started, 4);
 }
 
 #[test]
 fn verbose_lines_show_each_request_without_its_query() {
     let sim = simulator().start().unwrap();
-    Call::to(&sim, "codemagic trigger -v").run().code(0).tells(
+    Call::to(&sim, "codemagic trigger -v").run().exit_code(0).stderr_is(
         "POST http://127.0.0.1:PORT/api/v3/apps/APP/builds 202 in N ms\n\
          Codemagic build started: https://codemagic.io/app/APP/build/BUILD\n",
     );
     let done = Call::to(&sim, "codemagic builds --branch secret-branch --verbose").run();
-    done.code(0).says("GET http://127.0.0.1:PORT/api/v3/teams/TEAM/builds 200 in N ms").hides("secret-branch");
+    done.exit_code(0)
+        .stderr_contains("GET http://127.0.0.1:PORT/api/v3/teams/TEAM/builds 200 in N ms")
+        .stderr_lacks("secret-branch");
 }
 
 #[test]
 fn a_base_address_may_end_with_a_slash() {
     let sim = simulator().start().unwrap();
     let base = format!("{}/", sim.v3_url());
-    Call::to(&sim, "codemagic trigger --api-url").arg(&base).run().code(0);
+    Call::to(&sim, "codemagic trigger --api-url").arg(&base).run().exit_code(0);
     let base = format!(" {} ", sim.legacy_url());
-    Call::to(&sim, "codemagic trigger --api legacy --legacy-api-url").arg(&base).run().code(0);
+    Call::to(&sim, "codemagic trigger --api legacy --legacy-api-url").arg(&base).run().exit_code(0);
     assert_eq!(sim.counters().builds_started, 2);
 }
 
@@ -395,7 +399,7 @@ fn names_with_odd_characters_stay_what_they_are() {
     let sim = simulator().start().unwrap();
     let branch = "feature/ünï %2F\"'$(x)`\\;&#+";
     let done = Call::to(&sim, "codemagic trigger --json --branch").arg(branch).args("--var").arg("A=l1\nl2\t$x").run();
-    assert_eq!(done.code(0).json()["build"]["branch"], branch);
+    assert_eq!(done.exit_code(0).json()["build"]["branch"], branch);
     assert_eq!(built(&sim).branch.as_deref(), Some(branch));
     assert_eq!(built(&sim).variables["A"], "l1\nl2\t$x");
 }
@@ -403,13 +407,13 @@ fn names_with_odd_characters_stay_what_they_are() {
 #[test]
 fn a_chunked_answer_and_a_closed_connection_are_answers_too() {
     let sim = simulator().config(|config| (config.chunked, config.keep_alive) = (true, false)).start().unwrap();
-    Call::to(&sim, "codemagic trigger").run().code(0).prints("BUILD\n");
+    Call::to(&sim, "codemagic trigger").run().exit_code(0).stdout_is("BUILD\n");
 }
 
 #[test]
 fn a_closed_stdout_and_stderr_do_not_keep_a_build_from_being_started() {
     let sim = simulator().start().unwrap();
-    Call::to(&sim, "codemagic trigger --json").shell("exec \"$@\" >&- 2>&-").run().code(0);
+    Call::to(&sim, "codemagic trigger --json").shell("exec \"$@\" >&- 2>&-").run().exit_code(0);
     assert_eq!(sim.counters().builds_started, 1);
 }
 
@@ -417,7 +421,10 @@ fn a_closed_stdout_and_stderr_do_not_keep_a_build_from_being_started() {
 fn an_answer_may_be_slow_as_long_as_it_comes() {
     let sim = simulator().start().unwrap();
     sim.fault(Fault::new(cibridge_simulator::FaultKind::Drip { bytes: 16, interval_ms: 5 }));
-    Call::to(&sim, "codemagic trigger --answer-timeout 10s --connect-timeout 5s").run().code(0).prints("BUILD\n");
+    Call::to(&sim, "codemagic trigger --answer-timeout 10s --connect-timeout 5s")
+        .run()
+        .exit_code(0)
+        .stdout_is("BUILD\n");
 }
 
 #[test]
@@ -429,7 +436,7 @@ fn help_and_version_go_to_stdout() {
         ("codemagic wait --help", "--fail-fast"),
     ] {
         let done = Call::new(arguments).run();
-        assert!(done.code(0).stdout.contains(part), "{done}");
+        assert!(done.exit_code(0).stdout.contains(part), "{done}");
         assert_eq!(done.stderr, "");
     }
 }

@@ -17,7 +17,7 @@ fn trusting(sim: &Simulator) -> Done {
 fn both_versions_of_tls_are_spoken() {
     for (tls12_only, version) in [(false, "TLSv1_3"), (true, "TLSv1_2")] {
         let sim = speaking(Leaf::Good, tls12_only);
-        trusting(&sim).code(0);
+        trusting(&sim).exit_code(0);
         assert_eq!(sim.connections()[0].tls.as_deref(), Some(version));
     }
 }
@@ -27,12 +27,12 @@ fn roots_come_from_a_flag_or_a_variable() {
     let sim = speaking(Leaf::Good, false);
     let ca = sim.ca_file().unwrap().to_str().unwrap();
     for name in ["CIBRIDGE_CA_CERT", "SSL_CERT_FILE"] {
-        Call::to(&sim, "codemagic trigger").env(name, ca).run().code(0);
+        Call::to(&sim, "codemagic trigger").env(name, ca).run().exit_code(0);
     }
     // One adds to the other.
     let other = speaking(Leaf::Good, false);
     let call = Call::to(&sim, "codemagic trigger").env("SSL_CERT_FILE", other.ca_file().unwrap().to_str().unwrap());
-    call.env("CIBRIDGE_CA_CERT", ca).run().code(0);
+    call.env("CIBRIDGE_CA_CERT", ca).run().exit_code(0);
     assert_eq!(sim.counters().builds_started, 3);
 }
 
@@ -52,12 +52,12 @@ fn each_fault_of_a_certificate_is_named() {
         (Leaf::WrongHost, "is for another host name (elsewhere.example.com)\nhint: check the host name of the URL\n"),
     ] {
         let sim = speaking(leaf, false);
-        trusting(&sim).code(14).tells(&format!("{start}{sentence}"));
+        trusting(&sim).exit_code(14).stderr_is(&format!("{start}{sentence}"));
         let counters = sim.counters();
         assert_eq!((counters.connections, counters.requests), (1, 0), "a certificate does not change by trying again");
     }
     let sim = speaking(Leaf::Good, false);
-    Call::to(&sim, "codemagic trigger").run().code(14).says("is signed by an unknown authority");
+    Call::to(&sim, "codemagic trigger").run().exit_code(14).stderr_contains("is signed by an unknown authority");
 }
 
 #[test]
@@ -68,13 +68,13 @@ fn a_file_of_roots_that_is_none_is_a_local_fault() {
     let shown = path.to_str().unwrap().to_owned();
     call.arg(path)
         .run()
-        .code(16)
-        .says(&format!("--ca-cert {shown}: the file holds no certificate\nhint: it must hold"));
+        .exit_code(16)
+        .stderr_contains(&format!("--ca-cert {shown}: the file holds no certificate\nhint: it must hold"));
     Call::to(&sim, "codemagic trigger")
         .env("SSL_CERT_FILE", "/no/such/file.pem")
         .run()
-        .code(16)
-        .says("SSL_CERT_FILE /no/such/file.pem: No such file or directory");
+        .exit_code(16)
+        .stderr_contains("SSL_CERT_FILE /no/such/file.pem: No such file or directory");
     assert_eq!(sim.counters().connections, 0);
 }
 
@@ -92,17 +92,15 @@ fn a_machine_without_roots_has_bundled_ones() {
         println!("skipped: this machine does not allow hiding its roots\n{done}");
         return;
     }
-    done.code(14)
-        .says("ok: certificates are checked with the bundled Mozilla roots (this machine has no bundle)\n")
-        .says("the certificate of 127.0.0.1 is signed by an unknown authority");
+    done.exit_code(14)
+        .stderr_contains("ok: certificates are checked with the bundled Mozilla roots (this machine has no bundle)\n")
+        .stderr_contains("the certificate of 127.0.0.1 is signed by an unknown authority");
     let good = speaking(Leaf::Good, false);
     let ca = good.ca_file().unwrap();
-    Call::to(&good, "codemagic check --ca-cert")
-        .arg(ca)
-        .shell(script)
-        .run()
-        .code(0)
-        .says(&format!("ok: certificates are checked with {} alone (this machine has no bundle)\n", ca.display()));
+    Call::to(&good, "codemagic check --ca-cert").arg(ca).shell(script).run().exit_code(0).stderr_contains(&format!(
+        "ok: certificates are checked with {} alone (this machine has no bundle)\n",
+        ca.display()
+    ));
 }
 
 #[test]
@@ -113,15 +111,15 @@ fn http_and_https_are_not_taken_for_each_other() {
         .env("CODEMAGIC_API_KEY", "key-0123456789")
         .env("CODEMAGIC_API_URL", &url)
         .run()
-        .code(14)
-        .tells(
+        .exit_code(14)
+        .stderr_is(
             "cibridge: error: starting a build of app a: 127.0.0.1 does not speak TLS on this port\n\
              hint: check whether the address must begin with http:// or have another port\n",
         );
     let secure = speaking(Leaf::Good, false);
     let url = secure.v3_url().replace("https://", "http://");
     let done = Call::to(&secure, "codemagic status 6a941a0014bf8ccd332f2844").env("CODEMAGIC_API_URL", &url).run();
-    done.code(14);
+    done.exit_code(14);
     assert_eq!(secure.counters().requests, 0, "{done}");
 }
 
@@ -129,6 +127,6 @@ fn http_and_https_are_not_taken_for_each_other() {
 fn a_whole_round_over_tls() {
     let sim = speaking(Leaf::Good, false);
     let done = Call::following(&sim, "--ca-cert").arg(sim.ca_file().unwrap()).run();
-    done.code(0);
+    done.exit_code(0);
     assert_eq!(sim.counters().tls_handshakes, 1, "one warm connection\n{done}");
 }

@@ -21,14 +21,14 @@ fn several() -> [ArtifactPlan; 4] {
 fn they_are_listed_without_being_fetched() {
     let (sim, id) = with(leaving(several()));
     let done = call(&sim, &id).args("--list").run();
-    done.code(0).tells("").prints(
+    done.exit_code(0).stderr_is("").stdout_is(
         "3000\tipa\tbuild/ios/Demo.ipa\n2000\tapk\tDemo.apk\n1000\tdsym\tDemo.app.dSYM.zip\n-\tglob_matched\tnotes.txt\n",
     );
     assert_eq!((sim.requests().len(), listed(&files(&done.call)).len()), (1, 0), "one request, no file");
     let some = call(&sim, &id).args("--list --type IPA --type apk --match *.ipa").run();
-    some.code(0).prints("3000\tipa\tbuild/ios/Demo.ipa\n");
+    some.exit_code(0).stdout_is("3000\tipa\tbuild/ios/Demo.ipa\n");
 
-    let document = call(&sim, &id).args("--list --json").run().code(0).json();
+    let document = call(&sim, &id).args("--list --json").run().exit_code(0).json();
     let sums: Vec<_> = sim.build(&id).unwrap().artifacts.into_iter().map(|artifact| artifact.md5).collect();
     assert_eq!(
         document["artifacts"][0],
@@ -51,12 +51,12 @@ fn names_and_types_choose() {
         ("--type apk --match D*", vec!["Demo.apk"]),
     ] {
         let done = call(&sim, &id).args(arguments).run();
-        done.code(0);
+        done.exit_code(0);
         holds(&done, &taken);
         assert_eq!(done.stdout.lines().count(), taken.len(), "{arguments}\n{done}");
     }
     let lines = call(&sim, &id).env("CIBRIDGE_ARTIFACTS", "*.apk\n*.txt\n").env("CIBRIDGE_JOBS", "1").run();
-    lines.code(0);
+    lines.exit_code(0);
     holds(&lines, &["Demo.apk", "notes.txt"]);
 }
 
@@ -66,28 +66,32 @@ fn choosing_nothing_is_an_error_that_lists_what_there_is() {
     for arguments in ["--match *.aab --type ipa", "--list --match *.aab --type ipa"] {
         let done = call(&sim, &id).args(arguments).run();
         is_missing(&done, 11);
-        done.tells(
+        done.stderr_is(
             "cibridge: error: no artifact of Codemagic build 1 matches '*.aab' or 'ipa'\n\
              hint: it has build/ios/Demo.ipa (ipa), Demo.apk (apk), Demo.app.dSYM.zip (dsym), \
              notes.txt (glob_matched); --allow-none (allowNone in a Jenkinsfile) accepts it\n",
         );
     }
     let done = call(&sim, &id).args("--match *.aab --allow-none").run();
-    done.code(0).prints("").tells("no matching artifact of Codemagic build 1\n");
+    done.exit_code(0).stdout_is("").stderr_is("no matching artifact of Codemagic build 1\n");
     assert_eq!(listed(&files(&done.call)).len(), 0);
 
     let (sim, id) = with(leaving([]));
     let done = call(&sim, &id).run();
     is_missing(&done, 11);
-    done.tells(
+    done.stderr_is(
         "cibridge: error: Codemagic build 1 has no artifacts\n\
          hint: does the workflow list them under `artifacts:`?; --allow-none (allowNone in a Jenkinsfile) accepts it\n",
     );
-    call(&sim, &id).args("--allow-none").run().code(0);
+    call(&sim, &id).args("--allow-none").run().exit_code(0);
 
     let many = (0..30).map(|n| ArtifactPlan::of(&format!("f{n}.bin"), "glob_matched", 1));
     let (sim, id) = with(leaving(many));
-    call(&sim, &id).args("--match x").run().code(11).says("f19.bin (glob_matched), 10 more; --allow-none");
+    call(&sim, &id)
+        .args("--match x")
+        .run()
+        .exit_code(11)
+        .stderr_contains("f19.bin (glob_matched), 10 more; --allow-none");
 }
 
 #[test]
@@ -96,22 +100,27 @@ fn a_build_that_goes_on_may_leave_more() {
     let id = started(&sim);
     let done = call(&sim, &id).run();
     is_missing(&done, 11);
-    done.says("Codemagic build 1 is still running; it may create more artifacts\n").says("has no artifacts");
+    done.stderr_contains("Codemagic build 1 is still running; it may create more artifacts\n")
+        .stderr_contains("has no artifacts");
 }
 
 #[test]
 fn a_build_is_named_by_its_id_or_its_page() {
     let (sim, id) = with(leaving(several()));
     let page = format!("https://codemagic.io/app/{}/build/{id}", sim.app_id());
-    Call::to(&sim, "codemagic artifacts --list --match *.apk").arg(&page).run().code(0).prints("2000\tapk\tDemo.apk\n");
+    Call::to(&sim, "codemagic artifacts --list --match *.apk")
+        .arg(&page)
+        .run()
+        .exit_code(0)
+        .stdout_is("2000\tapk\tDemo.apk\n");
     let unknown = Call::to(&sim, "codemagic artifacts --list 000000000000000000000000").run();
-    unknown.code(11).says("build BUILD: not found, or not visible with this API key");
-    Call::to(&sim, "codemagic artifacts --list ../etc").run().code(2).says("invalid build \"../etc\"");
+    unknown.exit_code(11).stderr_contains("build BUILD: not found, or not visible with this API key");
+    Call::to(&sim, "codemagic artifacts --list ../etc").run().exit_code(2).stderr_contains("invalid build \"../etc\"");
     Call::to(&sim, "codemagic artifacts --list")
         .arg(&id)
         .env("CODEMAGIC_API_KEY", "wrong-key-0123456789")
         .run()
-        .code(10);
+        .exit_code(10);
 }
 
 /// What cannot be written is told before anything is asked of the service.
@@ -121,11 +130,11 @@ fn a_folder_that_cannot_be_is_refused_first() {
     let call = Call::to(&sim, "codemagic artifacts").arg(&id);
     let taken = call.file("taken", "a file");
     let done = call.arg("--dir").arg(taken.join("below")).run();
-    done.code(16).says("cibridge: error: the folder ").says("/taken is not a folder");
+    done.exit_code(16).stderr_contains("cibridge: error: the folder ").stderr_contains("/taken is not a folder");
     assert_eq!(sim.requests().len(), 0);
     let deep = Call::to(&sim, "codemagic artifacts --type apk").arg(&id);
     let dir = deep.folder().join("a/b/c");
-    deep.arg("--dir").arg(&dir).run().code(0);
+    deep.arg("--dir").arg(&dir).run().exit_code(0);
 }
 
 /// As many as `--jobs` says, and no more; without it four.
@@ -147,7 +156,7 @@ fn so_many_are_fetched_at_once() {
     }
     let (sim, id) = with(leaving(several()));
     for wrong in ["0", "17", "many"] {
-        call(&sim, &id).args("--jobs").args(wrong).run().code(2).says("--jobs");
+        call(&sim, &id).args("--jobs").args(wrong).run().exit_code(2).stderr_contains("--jobs");
     }
 }
 
@@ -157,7 +166,7 @@ fn connections_stay_warm() {
     let files = (0..50).map(|n| ArtifactPlan::of(&format!("f{n}.bin"), "glob_matched", 1000));
     let (sim, id) = with(leaving(files));
     let done = call(&sim, &id).run();
-    done.code(0).says("50 artifacts, 50.0 kB in ");
+    done.exit_code(0).stderr_contains("50 artifacts, 50.0 kB in ");
     assert_eq!(listed(&super::files(&done.call)).len(), 50);
     let connections = sim.counters().connections;
     assert!(connections <= 9, "one for the looks, and two for each of the four: {connections}");

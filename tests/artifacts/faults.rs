@@ -62,8 +62,8 @@ fn lasts(cases: &[Lasting]) {
         sim.fault(fault.clone().always());
         let done = call(&sim, &id).run();
         is_missing(&done, *code);
-        done.says("cibridge: error: downloading Demo.ipa: ").says(words);
-        assert_eq!(done.told().matches("cibridge: error").count(), 1, "{done}");
+        done.stderr_contains("cibridge: error: downloading Demo.ipa: ").stderr_contains(words);
+        assert_eq!(done.stderr_text().matches("cibridge: error").count(), 1, "{done}");
         assert_eq!(sim.counters().faults, *struck, "{done}");
         assert_eq!(sim.counters().leaked_credentials, 0, "{done}");
     });
@@ -88,7 +88,7 @@ fn a_file_comes_by_a_short_lived_link_without_the_key() {
         assert_eq!(link, "//artifacts/");
         assert!(bucket.starts_with("/codemagic-build-artifacts/"), "{bucket}");
         assert_eq!(done.document()["artifacts"][0]["md5"], sim.build(&id).unwrap().artifacts[0].md5.clone().unwrap());
-        done.says("/files/Demo.ipa (300.0 kB)\ndownloaded 1 artifact, 300.0 kB in ");
+        done.stderr_contains("/files/Demo.ipa (300.0 kB)\ndownloaded 1 artifact, 300.0 kB in ");
     }
 }
 
@@ -217,7 +217,7 @@ fn a_wrong_size_shows_in_chunks_as_well() {
         sim.fault(storage(FaultKind::WrongSize { delta }).always());
         let done = call(&sim, &id).run();
         is_missing(&done, if delta > 0 { 13 } else { 14 });
-        done.says(words);
+        done.stderr_contains(words);
     }
 }
 
@@ -228,7 +228,7 @@ fn a_wrong_sum_is_no_file() {
     let done = call(&sim, &id).run();
     is_missing(&done, 13);
     let real = sim.build(&id).unwrap().artifacts[0].md5.clone().unwrap();
-    done.says(&format!(
+    done.stderr_contains(&format!(
         "downloading Demo.ipa: the MD5 sum is {real} instead of {}; gave up after 2 attempts",
         "0".repeat(32)
     ));
@@ -250,7 +250,7 @@ fn a_sum_counts_without_a_size_beside_it() {
     let (sim, id) = with(crate::support::simulator().plan(plan));
     let done = call(&sim, &id).run();
     is_missing(&done, 13);
-    done.says("the MD5 sum is ");
+    done.stderr_contains("the MD5 sum is ");
 }
 
 #[test]
@@ -260,13 +260,13 @@ fn sums_that_cannot_be_read_at_once_are_asked_for_again() {
     sim.fault(Fault::status(503).path(&format!("/builds/{id}")).nth(2));
     let done = call(&sim, &id).run();
     is_missing(&done, 13);
-    done.says("the MD5 sum is ");
+    done.stderr_contains("the MD5 sum is ");
 
     let (sim, id) = demo();
     sim.fault(Fault::status(403).on("GET", &format!("*/builds/{id}")).nth(2).always());
     let done = call(&sim, &id).run();
     is_whole(&sim, &id, &done);
-    done.says("; only the sizes are checked\n");
+    done.stderr_contains("; only the sizes are checked\n");
 }
 
 /// The rest comes by a range, from a fresh link, and only if it is still the same file.
@@ -277,7 +277,7 @@ fn what_is_cut_at_half_goes_on_there() {
     sim.fault(half(CutPoint::AnswerBody, CutHow::Close));
     let done = call(&sim, &id).run();
     is_whole(&sim, &id, &done);
-    done.says("127.0.0.1 closed the connection before the response was complete; retrying in ");
+    done.stderr_contains("127.0.0.1 closed the connection before the response was complete; retrying in ");
     let tries = stored(&sim);
     assert_eq!((tries.len(), looks(&sim), links(&sim).len()), (2, 2, 2));
     assert_ne!(links(&sim)[0], links(&sim)[1]);
@@ -388,7 +388,7 @@ fn an_empty_file_is_only_one_that_is_meant_to_be_empty() {
     sim.fault(empty().always());
     let done = call(&sim, &id).run();
     is_missing(&done, 13);
-    done.says("downloading Demo.ipa: the file is empty");
+    done.stderr_contains("downloading Demo.ipa: the file is empty");
 }
 
 /// Where the service states no size, the answer's length is what the bytes are held against.
@@ -411,12 +411,13 @@ fn five_gigabytes_are_not_believed_in() {
     let (sim, id) = with(leaving([file("Huge.ipa", 5_000_000_000)]));
     sim.fault(storage(FaultKind::Truncate { bytes: Some(1000) }).always());
     let done = call(&sim, &id).run();
-    if done.told().contains("the disk is full") {
+    if done.stderr_text().contains("the disk is full") {
         println!("skipped: there are no 5 GB free here");
         return;
     }
     is_missing(&done, 14);
-    done.says("downloading Huge.ipa: 127.0.0.1 closed the connection before ").says("; gave up after 5 attempts");
+    done.stderr_contains("downloading Huge.ipa: 127.0.0.1 closed the connection before ")
+        .stderr_contains("; gave up after 5 attempts");
     let ranges: Vec<_> = stored(&sim).iter().map(|r| r.header("range").map(str::to_owned)).collect();
     assert_eq!(ranges[4].as_deref(), Some("bytes=4000-"), "{ranges:?}");
 
@@ -424,7 +425,7 @@ fn five_gigabytes_are_not_believed_in() {
     let (sim, id) = with(leaving([small]));
     let done = call(&sim, &id).run();
     is_missing(&done, 13);
-    done.says("announced a file of 1000 bytes instead of 5000000000");
+    done.stderr_contains("announced a file of 1000 bytes instead of 5000000000");
 }
 
 #[test]
@@ -449,7 +450,7 @@ fn silence_has_its_limit() {
     sim.fault(storage(FaultKind::Hang { max_ms: 60_000 }));
     let done = call(&sim, &id).env("CIBRIDGE_ANSWER_TIMEOUT", "300ms").run();
     is_whole(&sim, &id, &done);
-    done.says("downloading Demo.ipa: 127.0.0.1 did not answer within the time limit; retrying in ");
+    done.stderr_contains("downloading Demo.ipa: 127.0.0.1 did not answer within the time limit; retrying in ");
 }
 
 #[test]
@@ -459,7 +460,7 @@ fn a_storage_that_cannot_be_reached_is_named() {
     sim.fault(Fault::redirect(302, &format!("http://127.0.0.1:{}/x", closed.port())).path("/artifacts/").always());
     let done = call(&sim, &id).run();
     is_missing(&done, 14);
-    done.says("127.0.0.1 refused the connection; gave up after 5 attempts");
+    done.stderr_contains("127.0.0.1 refused the connection; gave up after 5 attempts");
 
     let sim = leaving([file("Demo.ipa", 1000)])
         .tls_with(TlsOptions { leaf: Leaf::WrongHost, ..TlsOptions::default() })
@@ -467,7 +468,7 @@ fn a_storage_that_cannot_be_reached_is_named() {
         .unwrap();
     let done = call(&sim, &ended(&sim)).env("CIBRIDGE_CA_CERT", sim.ca_file().unwrap().to_str().unwrap()).run();
     is_missing(&done, 14);
-    done.says("the certificate of 127.0.0.1 is for another host name");
+    done.stderr_contains("the certificate of 127.0.0.1 is for another host name");
 }
 
 /// One bad file does not keep the others from coming home.
@@ -476,7 +477,8 @@ fn a_file_that_is_given_up_leaves_the_others_whole() {
     let (sim, id) = with(leaving([file("a.ipa", 1000), file("bad.ipa", 1000), file("z.ipa", 1000)]));
     sim.fault(Fault::status(403).path("bad.ipa").always());
     let done = call(&sim, &id).run();
-    done.code(10).says("downloading bad.ipa: 127.0.0.1 refused the request (HTTP 403); gave up after 3 attempts\n");
+    done.exit_code(10)
+        .stderr_contains("downloading bad.ipa: 127.0.0.1 refused the request (HTTP 403); gave up after 3 attempts\n");
     super::holds(&done, &["a.ipa", "z.ipa"]);
     let artifacts = done.document()["artifacts"].clone();
     let paths: Vec<_> = (0..3).map(|n| artifacts[n]["path"].is_string()).collect();

@@ -20,11 +20,11 @@ fn one_call_starts_follows_and_fetches() {
     let call = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.ipa");
     let xml = call.folder().join("reports/tests.xml");
     let done = call.arg("--junit").arg(&xml).run();
-    done.code(0).prints("BUILD\n");
+    done.exit_code(0).stdout_is("BUILD\n");
     assert_eq!(listed(&files(&done.call)), ["Demo.ipa"]);
-    done.says("Codemagic build 1 succeeded after 5m 00s\n")
-        .says("/files/Demo.ipa (300.0 kB)\n")
-        .says("(12 passed, 0 failed, 0 skipped)");
+    done.stderr_contains("Codemagic build 1 succeeded after 5m 00s\n")
+        .stderr_contains("/files/Demo.ipa (300.0 kB)\n")
+        .stderr_contains("(12 passed, 0 failed, 0 skipped)");
     let document = done.document();
     let real = sim.builds()[0].artifacts[0].clone();
     let bytes = fs::read(files(&done.call).join("Demo.ipa")).unwrap();
@@ -51,14 +51,23 @@ fn wishes_are_checked_before_the_start() {
     let sim = simulator().start().unwrap();
     for arguments in ["--artifacts *.ipa", "--junit tests.xml"] {
         let done = Call::to(&sim, "codemagic trigger").args(arguments).run();
-        done.code(2).says("--artifacts and --junit require --wait");
+        done.exit_code(2).stderr_contains("--artifacts and --junit require --wait");
     }
     let call = Call::to(&sim, "codemagic trigger --wait --artifacts *.ipa");
     let taken = call.file("taken", "");
-    call.arg("--artifacts-dir").arg(taken.join("x")).run().code(16).says("cibridge: error: the folder ");
+    call.arg("--artifacts-dir")
+        .arg(taken.join("x"))
+        .run()
+        .exit_code(16)
+        .stderr_contains("cibridge: error: the folder ");
     let call = Call::to(&sim, "codemagic trigger --wait");
     let folder = call.folder().to_owned();
-    call.arg("--junit").arg(folder).run().code(16).says("cibridge: error: JUnit file ").says("is a folder, not a file");
+    call.arg("--junit")
+        .arg(folder)
+        .run()
+        .exit_code(16)
+        .stderr_contains("cibridge: error: JUnit file ")
+        .stderr_contains("is a folder, not a file");
     assert_eq!(sim.requests().len(), 0);
 }
 
@@ -69,16 +78,16 @@ fn artifacts_that_are_late_are_waited_for() {
         |seconds| Plan { artifacts: vec![file("Demo.ipa", 1000)], artifacts_late_seconds: seconds, ..Plan::default() };
     let sim = simulator().plan(late(1.0)).start().unwrap();
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *").run();
-    done.code(0);
+    done.exit_code(0);
     assert_eq!(listed(&files(&done.call)), ["Demo.ipa"]);
 
     // It succeeded, and yet what was wished for is not there.
     let sim = leaving([file("Demo.ipa", 1000)]).start().unwrap();
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.aab").run();
-    done.code(11).says("no artifact of Codemagic build 1 matches '*.aab'\nhint: it has Demo.ipa (ipa); --allow-none (allowNone in a Jenkinsfile) accepts it\n");
+    done.exit_code(11).stderr_contains("no artifact of Codemagic build 1 matches '*.aab'\nhint: it has Demo.ipa (ipa); --allow-none (allowNone in a Jenkinsfile) accepts it\n");
     assert_eq!(done.document()["outcome"], "refused");
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.aab --allow-none").run();
-    done.code(0).says("matches '*.aab'\n");
+    done.exit_code(0).stderr_contains("matches '*.aab'\n");
 }
 
 /// A failed build's code is never hidden; what it left may say why.
@@ -88,12 +97,12 @@ fn a_failed_build_gives_what_is_there_and_keeps_its_code() {
         Plan { artifacts: vec![ArtifactPlan::text("why.log", "log", "why")], ..Plan::failing("Build ipa", "no\n") };
     let sim = simulator().plan(failing).start().unwrap();
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *").run();
-    done.code(1);
+    done.exit_code(1);
     assert_eq!(listed(&files(&done.call)), ["why.log"]);
 
     let sim = simulator().plan(Plan::failing("Build ipa", "no\n")).start().unwrap();
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.ipa").run();
-    done.code(1).says("no artifact of Codemagic build 1 matches '*.ipa'\n");
+    done.exit_code(1).stderr_contains("no artifact of Codemagic build 1 matches '*.ipa'\n");
 
     let sim = simulator()
         .plan(Plan { artifacts: vec![file("a.ipa", 10)], ..Plan::failing("Build ipa", "no\n") })
@@ -101,7 +110,7 @@ fn a_failed_build_gives_what_is_there_and_keeps_its_code() {
         .unwrap();
     sim.fault(Fault::status(403).path("/artifacts/").always());
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.ipa").run();
-    done.code(1).says("downloading a.ipa: 127.0.0.1 refused the request (HTTP 403)");
+    done.exit_code(1).stderr_contains("downloading a.ipa: 127.0.0.1 refused the request (HTTP 403)");
     assert_eq!(done.document()["outcome"], "failed");
     assert!(done.document()["error"]["message"].as_str().unwrap().contains("a.ipa"));
 }
@@ -112,7 +121,7 @@ fn a_good_build_whose_file_is_lost_ends_with_that_code() {
     let sim = leaving([file("Demo.ipa", 1000)]).start().unwrap();
     sim.fault(Fault::status(403).path("/artifacts/").always());
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts *.ipa").run();
-    done.code(10);
+    done.exit_code(10);
     assert_eq!(done.document()["outcome"], "refused");
     assert_eq!(done.document()["build"]["status"], "finished", "the build itself is told as it ended");
 }
@@ -121,7 +130,7 @@ fn a_good_build_whose_file_is_lost_ends_with_that_code() {
 fn a_canceled_build_leaves_nothing_to_fetch() {
     let sim = simulator().plan(Plan::ending("canceled")).start().unwrap();
     let done = home(Call::to(&sim, "codemagic trigger --wait"), "--artifacts * --junit t.xml").run();
-    done.code(4);
+    done.exit_code(4);
     assert!(!files(&done.call).exists());
 }
 
@@ -133,7 +142,7 @@ fn each_of_several_builds_gets_a_folder_of_its_own() {
     let call = ids.iter().fold(Call::to(&sim, "codemagic wait"), Call::arg);
     let xml = call.folder().join("tests.xml");
     let done = home(call, "--artifacts *").arg("--junit").arg(&xml).run();
-    done.code(0);
+    done.exit_code(0);
     let mut folders = ids.clone();
     folders.sort();
     assert_eq!(listed(&files(&done.call)), folders);

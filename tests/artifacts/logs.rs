@@ -55,9 +55,9 @@ fn fetched(url: &str, key: &str) -> String {
 fn all_logs_are_printed_in_their_order_with_a_head_for_each() {
     let (sim, id) = with(simulator().plan(steps()));
     let done = logs(&sim, &id, "").run();
-    done.code(0)
-        .tells("")
-        .prints("==> Fetch <==\nfetched\n==> Build ipa <==\nno profile\nexit 65\n==> Fetch <==\nagain\n");
+    done.exit_code(0)
+        .stderr_is("")
+        .stdout_is("==> Fetch <==\nfetched\n==> Build ipa <==\nno profile\nexit 65\n==> Fetch <==\nagain\n");
     assert_eq!(
         done.document()["logs"],
         json!([
@@ -79,22 +79,22 @@ fn a_step_is_named_by_its_name_or_its_id() {
         (&ids[3], "again\n"),
         ("Fetch", "==> Fetch <==\nfetched\n==> Fetch <==\nagain\n"),
     ] {
-        logs(&sim, &id, "--step").arg(wanted).run().code(0).tells("").prints(text);
+        logs(&sim, &id, "--step").arg(wanted).run().exit_code(0).stderr_is("").stdout_is(text);
     }
-    logs(&sim, &id, "--step").arg("Deploy").run().code(11).prints("").tells(
+    logs(&sim, &id, "--step").arg("Deploy").run().exit_code(11).stdout_is("").stderr_is(
         "cibridge: error: the build has no step \"Deploy\"\nhint: its steps: Fetch, Build ipa, Publishing, Fetch\n",
     );
-    logs(&sim, &id, "--step").arg("Publishing").run().code(11).says("step \"Publishing\" has no log");
+    logs(&sim, &id, "--step").arg("Publishing").run().exit_code(11).stderr_contains("step \"Publishing\" has no log");
 }
 
 #[test]
 fn only_the_failed_ones_are_taken_when_asked() {
     let (sim, id) = with(simulator().plan(steps()));
-    logs(&sim, &id, "--failed").run().code(0).prints("no profile\nexit 65\n");
+    logs(&sim, &id, "--failed").run().exit_code(0).stdout_is("no profile\nexit 65\n");
     let (sim, id) = with(simulator());
-    logs(&sim, &id, "--failed").run().code(0).prints("").tells("no step of this build failed\n");
+    logs(&sim, &id, "--failed").run().exit_code(0).stdout_is("").stderr_is("no step of this build failed\n");
     let done = logs(&sim, &id, "--failed --step").arg("Build ipa").run();
-    done.code(11).says("the build has no failed step \"Build ipa\"");
+    done.exit_code(11).stderr_contains("the build has no failed step \"Build ipa\"");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn one_file_for_each_step() {
     let odd = Plan { steps: vec![step("../../up: a \u{1b}[31mred*", "1\n"), step("CON", "2\n")], ..Plan::default() };
     let (sim, id) = with(simulator().plan(odd));
     let done = saving(&sim, &id).args("--json").run();
-    let document = done.code(0).json();
+    let document = done.exit_code(0).json();
     let names = listed(&files(&done.call));
     assert_eq!(names, ["01-up_-a-[31mred_.log", "02-_CON.log"]);
     for (n, name) in names.iter().enumerate() {
@@ -110,7 +110,10 @@ fn one_file_for_each_step() {
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", n + 1));
         assert_eq!((&document["logs"][n]["path"], &document["logs"][n]["bytes"]), (&json!(path), &json!(2)));
     }
-    logs(&sim, &id, "--json").run().code(2).says("--json needs stdout for the document, where the logs would go");
+    logs(&sim, &id, "--json")
+        .run()
+        .exit_code(2)
+        .stderr_contains("--json needs stdout for the document, where the logs would go");
 }
 
 /// Wherever the links are: on the step, on its parts, in the storage, behind a redirect, or nowhere.
@@ -121,7 +124,7 @@ fn logs_are_found_wherever_they_are() {
             let plan =
                 Plan { steps: vec![StepPlan { log_link: Some(link), ..step("A", "text\n") }], ..Plan::default() };
             let (sim, id) = with(simulator().plan(plan).config(|c| c.logs.host = host));
-            logs(&sim, &id, "").run().code(0).prints("text\n");
+            logs(&sim, &id, "").run().exit_code(0).stdout_is("text\n");
             assert_eq!(sim.counters().leaked_credentials, 0, "{host:?} {link:?}");
         }
     }
@@ -132,10 +135,10 @@ fn logs_are_found_wherever_they_are() {
 fn logs_are_text_and_raw_logs_are_bytes() {
     let text = "\u{1b}[31mred\u{1b}[0m\r\nprogress 1\rprogress 2\n\ttab ü \u{202e}\nno end";
     let (sim, id) = with(simulator().plan(Plan { steps: vec![step("A", text)], ..Plan::default() }));
-    logs(&sim, &id, "").run().code(0).prints("red\nprogress 1progress 2\n\ttab ü \nno end\n");
+    logs(&sim, &id, "").run().exit_code(0).stdout_is("red\nprogress 1progress 2\n\ttab ü \nno end\n");
     for (raw, saved) in [("", "red\nprogress 1progress 2\n\ttab ü \nno end"), ("--raw", text)] {
         let done = saving(&sim, &id).args(raw).run();
-        done.code(0);
+        done.exit_code(0);
         assert_eq!(fs::read_to_string(files(&done.call).join("01-A.log")).unwrap(), saved);
     }
 }
@@ -147,9 +150,9 @@ fn a_key_in_a_log_is_masked() {
     let text = format!("curl -H 'x-auth-token: {}'\n", sim.key());
     sim.plan(Plan { steps: vec![step("A", &text)], ..Plan::default() });
     let id = super::ended(&sim);
-    logs(&sim, &id, "").run().code(0).prints("curl -H 'x-auth-token: ********'\n");
+    logs(&sim, &id, "").run().exit_code(0).stdout_is("curl -H 'x-auth-token: ********'\n");
     let done = saving(&sim, &id).run();
-    done.code(0);
+    done.exit_code(0);
     assert_eq!(fs::read_to_string(files(&done.call).join("01-A.log")).unwrap(), "curl -H 'x-auth-token: ********'\n");
 }
 
@@ -178,7 +181,7 @@ fn a_large_log_takes_no_memory() {
     assert!((1..20_000).contains(&peak), "{peak} kB");
     running.signal("TERM");
     let done = running.finish();
-    done.code(143);
+    done.exit_code(143);
     assert_eq!(listed(&files(&done.call)), ["01-Large.log"], "nothing half-written\n{done}");
     assert_eq!(fs::metadata(files(&done.call).join("01-Large.log")).unwrap().len(), 30_000_008);
 }
@@ -203,7 +206,7 @@ fn what_breaks_goes_on_where_it_broke() {
                 sim.fault(fault.clone());
             }
             let done = logs(&sim, &id, "").run();
-            done.code(0);
+            done.exit_code(0);
             assert!(done.stdout == text, "{} of {} bytes for {faults:?}", done.stdout.len(), text.len());
         },
     );
@@ -228,7 +231,9 @@ fn what_breaks_for_good_is_an_error() {
                 sim.fault(fault.clone());
             }
             let done = saving(&sim, &id).run();
-            done.code(*code).says("cibridge: error: reading the log of step A: ").says(words);
+            done.exit_code(*code)
+                .stderr_contains("cibridge: error: reading the log of step A: ")
+                .stderr_contains(words);
             assert_eq!(listed(&files(&done.call)), [""; 0], "{done}");
         },
     );
@@ -244,7 +249,7 @@ fn a_signal_leaves_no_half_log() {
     running.signal("TERM");
     let done = running.finish();
     assert!(since.elapsed() < Duration::from_secs(3), "{:?}\n{done}", since.elapsed());
-    done.code(143);
+    done.exit_code(143);
     assert_eq!(listed(&files(&done.call)), [""; 0]);
 }
 
@@ -256,5 +261,6 @@ fn a_reader_that_has_enough_is_no_failure() {
     let path = std::env::var("PATH").unwrap_or_default();
     let script = "{ \"$@\"; echo \"code $?\" >&2; } | head -n 1";
     let done = logs(&sim, &id, "").env("PATH", &path).shell(script).run();
-    done.prints("0000000001 compiling module of the demonstration app, nothing to see here ....c\n").says("code 0\n");
+    done.stdout_is("0000000001 compiling module of the demonstration app, nothing to see here ....c\n")
+        .stderr_contains("code 0\n");
 }

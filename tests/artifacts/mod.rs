@@ -77,7 +77,7 @@ fn holds(done: &Done, names: &[&str]) {
 #[track_caller]
 fn is_whole(sim: &Simulator, id: &str, done: &Done) {
     let original = &sim.build(id).unwrap().artifacts[0];
-    done.code(0);
+    done.exit_code(0);
     holds(done, &[&original.name]);
     let path = files(&done.call).join(&original.name);
     assert_eq!(done.stdout, format!("{}\n", path.display()), "{done}");
@@ -91,7 +91,7 @@ fn is_whole(sim: &Simulator, id: &str, done: &Done) {
 /// Nothing came home: no file, nothing half-written, no path in the document.
 #[track_caller]
 fn is_missing(done: &Done, code: i32) {
-    done.code(code).prints("");
+    done.exit_code(code).stdout_is("");
     holds(done, &[]);
     let document = done.document();
     let artifacts = document["artifacts"].as_array().unwrap();

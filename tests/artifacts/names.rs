@@ -16,7 +16,7 @@ fn text(name: &str, text: &str) -> ArtifactPlan {
 fn saved(names: &[&str]) -> Vec<String> {
     let (sim, id) = with(leaving(names.iter().map(|name| text(name, name))));
     let done = call(&sim, &id).run();
-    done.code(0);
+    done.exit_code(0);
     assert_eq!(listed(done.call.folder()), ["files", "result.json"], "nothing beside the folder\n{done}");
     let document = done.document();
     for (artifact, name) in document["artifacts"].as_array().unwrap().iter().zip(names) {
@@ -99,7 +99,7 @@ fn equal_names_keep_their_own_sums_and_links() {
     // Only the old links, with the key.
     sim.fault(cibridge_simulator::Fault::status(403).path("//artifacts/.").always());
     let done = call(&sim, &id).run();
-    done.code(0);
+    done.exit_code(0);
     holds(&done, &["app-2.ipa", "app-3.ipa", "app.ipa"]);
     let sums: Vec<_> = sim.build(&id).unwrap().artifacts.into_iter().map(|a| json!(a.md5)).collect();
     let document = done.document();
@@ -119,7 +119,7 @@ fn a_file_that_is_there_is_replaced_and_others_stay() {
     fs::write(files(&call).join("mine.txt"), "mine").unwrap();
     std::os::unix::fs::symlink(call.folder().join("outside"), files(&call).join("link")).unwrap();
     let done = call.run();
-    done.code(0);
+    done.exit_code(0);
     holds(&done, &["app.txt", "link", "mine.txt"]);
     assert_eq!(fs::read_to_string(files(&done.call).join("app.txt")).unwrap(), "new");
 }
@@ -133,7 +133,7 @@ fn a_link_in_the_folder_is_not_followed() {
     let outside = call.file("outside", "precious");
     std::os::unix::fs::symlink(&outside, files(&call).join("app.txt")).unwrap();
     let done = call.run();
-    done.code(0);
+    done.exit_code(0);
     assert_eq!(fs::read_to_string(outside).unwrap(), "precious");
     assert!(fs::symlink_metadata(files(&done.call).join("app.txt")).unwrap().is_file());
 }

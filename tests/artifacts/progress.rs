@@ -21,7 +21,7 @@ fn a_console_gets_a_line_every_ten_seconds() {
     sim.fault(dripping(4000));
     let since = Instant::now();
     let running = call(&sim, &id).spawn();
-    running.hear("download: ");
+    running.wait_for_stderr("download: ");
     let heard = since.elapsed();
     assert!((Duration::from_secs(10)..Duration::from_secs(15)).contains(&heard), "{heard:?}");
     let done = running.finish();
@@ -47,7 +47,7 @@ fn terminal(columns: u16, kind: &str) -> String {
     let path = std::env::var("PATH").unwrap_or_default();
     let script = format!("script -qec \"stty cols {columns}; exec $*\" \"$SENT\" > /dev/null");
     let done = call.env("PATH", &path).env("TERM", kind).env("SENT", sent.to_str().unwrap()).shell(&script).run();
-    done.code(0);
+    done.exit_code(0);
     fs::read_to_string(sent).unwrap()
 }
 

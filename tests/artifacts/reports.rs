@@ -65,9 +65,9 @@ fn attribute<'a>(element: &'a Element, name: &str) -> Option<&'a str> {
 fn results_become_xml_that_a_parser_takes() {
     let (sim, id) = tested(TestPlan { passed: 3, failed: 2, skipped: 1, errored: 1, results: None });
     let done = junit(&sim, &id).run();
-    done.code(0)
-        .says("3 passed, 2 failed, 1 errored, 1 skipped)")
-        .prints(
+    done.exit_code(0)
+        .stderr_contains("3 passed, 2 failed, 1 errored, 1 skipped)")
+        .stdout_is(
             "failed: demo_test.dart: case 0 failed \"quoted\" <&>: Expected: <3>\nfailed: demo_test.dart: case 1 failed \"quoted\" <&>: Expected: <3>\n\
              errored: demo_test.dart: case 0 errored \"quoted\" <&>: Expected: <3>\n3 passed, 2 failed, 1 errored, 1 skipped\n",
         );
@@ -112,7 +112,7 @@ fn odd_names_and_texts_stay_well_formed() {
     ]}, "no report", null]);
     let (sim, id) = tested(TestPlan { results: Some(results), ..TestPlan::default() });
     let done = junit(&sim, &id).run();
-    done.code(0);
+    done.exit_code(0);
     let (elements, _) = parsed(&done.call.folder().join("tests.xml"));
     let case = elements.iter().find(|element| element.0 == "testcase").unwrap();
     assert_eq!(attribute(case, "time"), Some("1.250"));
@@ -134,7 +134,7 @@ fn a_secret_in_a_report_is_masked() {
     let call = Call::following(&sim, "--var-from-env DEPLOY_PASSWORD --junit").env("DEPLOY_PASSWORD", secret);
     let path = call.folder().join("tests.xml");
     let done = call.arg(&path).secret(secret).run();
-    done.code(0);
+    done.exit_code(0);
     let (elements, text) = parsed(&path);
     let case = elements.iter().find(|element| element.0 == "testcase").unwrap();
     assert_eq!(attribute(case, "name"), Some("logs in with ********"));
@@ -147,17 +147,20 @@ fn a_secret_in_a_report_is_masked() {
 fn no_results_are_no_file() {
     let (sim, id) = with(simulator().plan(Plan { steps: vec![StepPlan::of("A", "script", 1.0)], ..Plan::default() }));
     let done = junit(&sim, &id).run();
-    done.code(0).prints("").says("no test results: ").says("/tests.xml was not written\n");
+    done.exit_code(0)
+        .stdout_is("")
+        .stderr_contains("no test results: ")
+        .stderr_contains("/tests.xml was not written\n");
     assert_eq!(listed(done.call.folder()), ["result.json"]);
     assert_eq!(done.document()["tests"]["junit"], Value::Null);
 
     let call = junit(&sim, &id);
     call.file("tests.xml", "<testsuites/>");
     let done = call.run();
-    done.code(0).says("/tests.xml was not written, and the one of an earlier build was removed\n");
+    done.exit_code(0).stderr_contains("/tests.xml was not written, and the one of an earlier build was removed\n");
     assert_eq!(listed(done.call.folder()), ["result.json"]);
 
-    Call::to(&sim, "codemagic tests").arg(&id).run().code(0).prints("").tells("no test results\n");
+    Call::to(&sim, "codemagic tests").arg(&id).run().exit_code(0).stdout_is("").stderr_is("no test results\n");
 }
 
 #[test]
@@ -165,11 +168,11 @@ fn results_that_cannot_be_had_are_no_empty_report() {
     let (sim, id) = tested(TestPlan { passed: 1, ..TestPlan::default() });
     sim.fault(Fault::status(403).path(&format!("/builds/{id}")).always());
     let done = junit(&sim, &id).run();
-    done.code(10);
+    done.exit_code(10);
     assert_eq!(listed(done.call.folder()), ["result.json"]);
     let call = Call::to(&sim, "codemagic tests").arg(&id);
     let folder = call.folder().to_owned();
-    call.arg("--junit").arg(folder).run().code(16).says("is a folder, not a file");
+    call.arg("--junit").arg(folder).run().exit_code(16).stderr_contains("is a folder, not a file");
 }
 
 fn share(sim: &Simulator, id: &str, arguments: &str) -> Done {
@@ -188,7 +191,7 @@ fn a_public_link_is_printed_with_its_end() {
     let (sim, id) = demo();
     let before = SystemTime::now();
     let done = share(&sim, &id, "--match *.ipa --expires 7d");
-    done.code(0).tells("");
+    done.exit_code(0).stderr_is("");
     let (url, end, name) = line(&done);
     assert!(url.starts_with(&format!("{}/artifacts/.eJw", sim.legacy_url())), "{url}");
     let week = Duration::from_secs(7 * 24 * 3600);
@@ -200,7 +203,7 @@ fn a_public_link_is_printed_with_its_end() {
     let asked = posts[0].json()["expiresAt"].as_u64().unwrap();
     assert_eq!(end.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs(), asked);
 
-    let document = Call::to(&sim, "codemagic share --match *.ipa --json").arg(&id).run().code(0).json();
+    let document = Call::to(&sim, "codemagic share --match *.ipa --json").arg(&id).run().exit_code(0).json();
     assert_eq!((&document["links"][0]["name"], &document["exit_code"]), (&json!("Demo.ipa"), &json!(0)));
     assert!(document["links"][0]["expires_at"].is_string() && document["links"][0]["url"].is_string());
 }
@@ -210,14 +213,14 @@ fn a_public_link_is_printed_with_its_end() {
 fn another_end_than_the_asked_one_is_told() {
     let (sim, id) = with(leaving([file("Demo.ipa", 1000)]).config(|c| c.links.longest_public_seconds = Some(3600.0)));
     let done = share(&sim, &id, "--match *.ipa --expires 7d");
-    done.code(0).says("Demo.ipa: the service set the expiry to ");
+    done.exit_code(0).stderr_contains("Demo.ipa: the service set the expiry to ");
     let (_, end, _) = line(&done);
     assert!(end < SystemTime::now() + Duration::from_secs(4000));
 
     let (sim, id) = demo();
     sim.fault(Fault::patch(json!({"expiresAt": null})).path("/public-url").always());
     let done = share(&sim, &id, "--match *.ipa");
-    done.code(0).says("Demo.ipa: the service set the expiry to an unspecified time, not to ");
+    done.exit_code(0).stderr_contains("Demo.ipa: the service set the expiry to an unspecified time, not to ");
     assert!(done.stdout.ends_with("\t-\tDemo.ipa\n"), "{done}");
 }
 
@@ -226,7 +229,7 @@ fn an_end_that_is_past_or_absurd_is_refused_before_a_request() {
     let (sim, id) = demo();
     for expires in ["0", "0s", "20000y", "18446744073709551615"] {
         let done = share(&sim, &id, &format!("--match *.ipa --expires {expires}"));
-        done.code(2).says("cibridge: error: --expires").prints("");
+        done.exit_code(2).stderr_contains("cibridge: error: --expires").stdout_is("");
     }
     assert_eq!(sim.requests().len(), 0);
     // The service's own refusal, in its own words.
@@ -235,22 +238,22 @@ fn an_end_that_is_past_or_absurd_is_refused_before_a_request() {
             .path("/public-url"),
     );
     let done = share(&sim, &id, "--match *.ipa --expires 1s");
-    done.code(12)
-        .says("creating a public link to artifact Demo.ipa: ")
-        .says("expiresAt must be in the future")
-        .prints("");
+    done.exit_code(12)
+        .stderr_contains("creating a public link to artifact Demo.ipa: ")
+        .stderr_contains("expiresAt must be in the future")
+        .stdout_is("");
 }
 
 #[test]
 fn what_everybody_may_open_is_named() {
     let (sim, id) = demo();
-    share(&sim, &id, "").code(2).says("missing --match");
+    share(&sim, &id, "").exit_code(2).stderr_contains("missing --match");
     share(&sim, &id, "--match *.apk")
-        .code(11)
-        .says("no artifact of Codemagic build 1 matches '*.apk'\nhint: it has Demo.ipa (ipa)");
+        .exit_code(11)
+        .stderr_contains("no artifact of Codemagic build 1 matches '*.apk'\nhint: it has Demo.ipa (ipa)");
     sim.fault(Fault::patch(json!({"build": {"artefacts": null}})).path(&format!("/builds/{id}")).always());
     let done = share(&sim, &id, "--match *.ipa");
-    done.code(11).says("artifact Demo.ipa: the legacy API does not list it");
+    done.exit_code(11).stderr_contains("artifact Demo.ipa: the legacy API does not list it");
     assert_eq!(sim.requests_to("POST", "/public-url").len(), 0);
 }
 
@@ -261,42 +264,46 @@ fn apps_and_workflows_are_listed_with_their_ids() {
     let workflows = [App::new("60a0b1c2d3e4f56789abcdef").workflows, vec![unnamed]].concat();
     let sim = simulator().apps(vec![App { workflows, ..App::new("60a0b1c2d3e4f56789abcdef") }, other]).start().unwrap();
     let apps = Call::to(&sim, "codemagic apps").run();
-    apps.code(0).tells("").prints("APP\tdemo-app\nBUILD\tOther app\n");
-    let document = Call::to(&sim, "codemagic apps --json").run().code(0).json();
+    apps.exit_code(0).stderr_is("").stdout_is("APP\tdemo-app\nBUILD\tOther app\n");
+    let document = Call::to(&sim, "codemagic apps --json").run().exit_code(0).json();
     assert_eq!(document["apps"][0], json!({"id": sim.app_id(), "name": "demo-app"}));
 
     let listed = "ios-release\tiOS release\nandroid-release\tAndroid release\nnightly\t-\n";
-    Call::to(&sim, "codemagic workflows").arg(sim.app_id()).run().code(0).tells("").prints(listed);
-    Call::to(&sim, "codemagic workflows").run().code(0).prints(listed);
-    let document = Call::to(&sim, "codemagic workflows --json").run().code(0).json();
+    Call::to(&sim, "codemagic workflows").arg(sim.app_id()).run().exit_code(0).stderr_is("").stdout_is(listed);
+    Call::to(&sim, "codemagic workflows").run().exit_code(0).stdout_is(listed);
+    let document = Call::to(&sim, "codemagic workflows --json").run().exit_code(0).json();
     assert_eq!(document["workflows"][2], json!({"id": "nightly", "name": null}));
-    Call::to(&sim, "codemagic workflows").without("CODEMAGIC_APP_ID").run().code(2).says("missing app ID");
+    Call::to(&sim, "codemagic workflows")
+        .without("CODEMAGIC_APP_ID")
+        .run()
+        .exit_code(2)
+        .stderr_contains("missing app ID");
     Call::to(&sim, "codemagic workflows 000000000000000000000000")
         .run()
-        .code(10)
-        .says("app BUILD: access denied for this API key");
+        .exit_code(10)
+        .stderr_contains("app BUILD: access denied for this API key");
 }
 
 #[test]
 fn caches_are_listed_and_cleared_one_or_all() {
     let sim = simulator().start().unwrap();
     let done = Call::to(&sim, "codemagic caches").run();
-    done.code(0).tells("");
+    done.exit_code(0).stderr_is("");
     let rows: Vec<Vec<&str>> = done.stdout.lines().map(|line| line.split('\t').collect()).collect();
     assert!(rows.len() > 1 && rows.iter().all(|row| row.len() == 4), "{done}");
     let id = rows[0][0].to_owned();
-    let document = Call::to(&sim, "codemagic caches --json").run().code(0).json();
+    let document = Call::to(&sim, "codemagic caches --json").run().exit_code(0).json();
     assert_eq!(document["caches"][0]["id"], id.as_str());
     assert!(document["caches"][0]["size"].is_u64() && document["caches"][0]["workflow_id"].is_string());
 
     let app = sim.app_id();
     let one = Call::to(&sim, "codemagic caches").arg(&app).arg("--clear").arg(&id).run();
-    one.code(0).prints("").tells("Codemagic removes cache BUILD; it may take a while\n");
+    one.exit_code(0).stdout_is("").stderr_is("Codemagic removes cache BUILD; it may take a while\n");
     assert_eq!(sim.requests_to("DELETE", &format!("/apps/{app}/caches/{id}")).len(), 1);
     let all = Call::to(&sim, "codemagic caches").arg(&app).arg("--clear").run();
-    all.code(0).prints("").tells("Codemagic removes all caches of app APP; it may take a while\n");
+    all.exit_code(0).stdout_is("").stderr_is("Codemagic removes all caches of app APP; it may take a while\n");
     let deleted = sim.requests_to("DELETE", "/caches");
     assert_eq!(deleted.last().unwrap().path, format!("/apps/{app}/caches"));
     let gone = Call::to(&sim, "codemagic caches --clear 00000000000000000000000f").run();
-    gone.code(11).says("cache BUILD: not found");
+    gone.exit_code(11).stderr_contains("cache BUILD: not found");
 }

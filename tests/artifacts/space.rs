@@ -43,7 +43,7 @@ fn a_disk_that_is_too_small_is_refused_before_a_byte_comes() {
     }
     let (sim, id) = with(leaving([file("a.ipa", 600_000), file("b.ipa", 600_000)]));
     let done = fetch(&sim, &id, "");
-    done.code(16).prints("").says(
+    done.exit_code(16).stdout_is("").stderr_contains(
         "the disk is full: 1200000 bytes are needed, 1048576 are free, 151424 are missing\n\
          hint: free some space, or choose a folder on another disk\n",
     );
@@ -51,7 +51,9 @@ fn a_disk_that_is_too_small_is_refused_before_a_byte_comes() {
 
     let (sim, id) = with(leaving([file("Huge.ipa", 5_000_000_000)]));
     let done = fetch(&sim, &id, "");
-    done.code(16).prints("").says("5000000000 bytes are needed, 1048576 are free, 4998951424 are missing");
+    done.exit_code(16)
+        .stdout_is("")
+        .stderr_contains("5000000000 bytes are needed, 1048576 are free, 4998951424 are missing");
     assert_eq!(stored(&sim).len(), 0);
 }
 
@@ -64,11 +66,11 @@ fn a_disk_that_gets_full_leaves_nothing_half_written() {
     let sizeless = |name, size| ArtifactPlan { no_size: true, ..file(name, size) };
     let (sim, id) = with(leaving([sizeless("Demo.ipa", 3_000_000)]));
     let done = fetch(&sim, &id, "500000");
-    done.code(16)
-        .prints("")
-        .says("the disk is full: ")
-        .says(" more bytes were needed for Demo.ipa\nhint: free some space");
-    let told = done.told();
+    done.exit_code(16)
+        .stdout_is("")
+        .stderr_contains("the disk is full: ")
+        .stderr_contains(" more bytes were needed for Demo.ipa\nhint: free some space");
+    let told = done.stderr_text();
     let missing = told.split("the disk is full: ").nth(1).unwrap().split(' ').next().unwrap();
     let missing: u64 = missing.parse().unwrap();
     assert!((3_000_000 - 548_576..=3_000_000 - 400_000).contains(&missing), "{missing} of 3000000\n{done}");
@@ -84,7 +86,7 @@ fn the_other_files_are_not_tried_on_a_full_disk() {
     let files = (0..6).map(|n| ArtifactPlan { no_size: true, ..file(&format!("f{n}.ipa"), 400_000) });
     let (sim, id) = with(leaving(files));
     let done = fetch(&sim, &id, "");
-    done.code(16).says("the disk is full");
+    done.exit_code(16).stderr_contains("the disk is full");
     assert_eq!(stored(&sim).len(), 3, "two that fit, and the one that does not\n{done}");
     let left: Vec<_> = done.stdout.lines().filter(|line| line.contains("/files/.")).collect();
     assert!(left.is_empty(), "half-written: {left:?}");

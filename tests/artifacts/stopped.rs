@@ -21,14 +21,14 @@ fn a_signal_leaves_nothing_half_written_and_what_is_complete() {
         let (sim, id) = with(leaving([file("small.ipa", 1000), file("slow.ipa", 300_000)]));
         sim.fault(Fault::new(FaultKind::Drip { bytes: 1000, interval_ms: 50 }).path("slow.ipa").always());
         let running = call(&sim, &id).spawn();
-        running.hear("/small.ipa (1.0 kB)");
+        running.wait_for_stderr("/small.ipa (1.0 kB)");
         until("a half-written file", || listed(&folder(&running)).len() == 2);
         let since = Instant::now();
         running.signal(name);
         let done = running.finish();
         assert!(since.elapsed() < Duration::from_secs(3), "{:?}\n{done}", since.elapsed());
-        done.code(if name == "INT" { 130 } else { 143 });
-        done.says("cibridge: error: download: interrupted by a signal; partial files are removed\n");
+        done.exit_code(if name == "INT" { 130 } else { 143 });
+        done.stderr_contains("cibridge: error: download: interrupted by a signal; partial files are removed\n");
         holds(&done, &["small.ipa"]);
         let document = done.document();
         assert!(document["artifacts"][0]["path"].is_string() && document["artifacts"][1]["path"].is_null(), "{done}");
@@ -45,7 +45,7 @@ fn a_signal_while_the_rest_is_connected_for_leaves_nothing() {
         Fault::redirect(302, &format!("http://127.0.0.1:{}/x", hole.port())).path("//artifacts/.").nth(2).always(),
     );
     let running = call(&sim, &id).spawn();
-    running.hear(", resuming at 150.0 kB");
+    running.wait_for_stderr(", resuming at 150.0 kB");
     assert!(sim.wait_for_requests("GET", "//artifacts/.", 2));
     assert_eq!(listed(&folder(&running)).len(), 1, "the half");
     let since = Instant::now();
@@ -58,7 +58,7 @@ fn a_signal_while_the_rest_is_connected_for_leaves_nothing() {
 /// The process gave up before it could write its document.
 #[track_caller]
 fn is_missing_without_document(done: &crate::support::Done) {
-    done.code(143).prints("");
+    done.exit_code(143).stdout_is("");
     assert_eq!(listed(&files(&done.call)), [""; 0], "{done}");
 }
 
@@ -67,7 +67,7 @@ fn a_signal_in_a_pause_between_tries_ends_it() {
     let (sim, id) = demo();
     sim.fault(Fault::new(FaultKind::RateLimited { reset_seconds: 0, retry_after: Some(20) }).path("//artifacts/."));
     let running = call(&sim, &id).spawn();
-    running.hear("; retrying in ");
+    running.wait_for_stderr("; retrying in ");
     let since = Instant::now();
     running.signal("TERM");
     let done = running.finish();

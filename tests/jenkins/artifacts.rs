@@ -42,27 +42,27 @@ fn they_are_listed_and_chosen_by_name_or_path() {
         Call::new(&sim, &arguments).run()
     };
     assert_eq!(
-        list(&[]).ends(0).stdout,
+        list(&[]).exit_code(0).stdout,
         "-\t-\tout/a b/app.bin\n-\t-\tout/ü.txt\n-\t-\tout/sub/ü.txt\n-\t-\tout/wrong.dat\n"
     );
-    assert_eq!(list(&["*.txt"]).ends(0).stdout, "-\t-\tout/ü.txt\n-\t-\tout/sub/ü.txt\n");
-    assert_eq!(list(&["out/*.txt", "*.bin"]).ends(0).stdout, "-\t-\tout/a b/app.bin\n-\t-\tout/ü.txt\n");
-    assert_eq!(list(&["out/**/*.{bin,dat}"]).ends(0).stdout, "-\t-\tout/a b/app.bin\n-\t-\tout/wrong.dat\n");
-    list(&["*.zip"]).ends(11).says("matches '*.zip'").says("it has out/a b/app.bin, ");
+    assert_eq!(list(&["*.txt"]).exit_code(0).stdout, "-\t-\tout/ü.txt\n-\t-\tout/sub/ü.txt\n");
+    assert_eq!(list(&["out/*.txt", "*.bin"]).exit_code(0).stdout, "-\t-\tout/a b/app.bin\n-\t-\tout/ü.txt\n");
+    assert_eq!(list(&["out/**/*.{bin,dat}"]).exit_code(0).stdout, "-\t-\tout/a b/app.bin\n-\t-\tout/wrong.dat\n");
+    list(&["*.zip"]).exit_code(11).stderr_contains("matches '*.zip'").stderr_contains("it has out/a b/app.bin, ");
     Call::new(&sim, &["artifacts", "pipe#1", "--match", "*.zip", "--allow-none"])
         .run()
-        .ends(0)
-        .says("no matching artifact of Jenkins build pipe#1");
+        .exit_code(0)
+        .stderr_contains("no matching artifact of Jenkins build pipe#1");
     let by_variable =
         Call::new(&sim, &["artifacts", "pipe#lastBuild", "--list"]).env("CIBRIDGE_ARTIFACTS", "*.bin\n*.dat");
-    assert_eq!(by_variable.run().ends(0).stdout, "-\t-\tout/a b/app.bin\n-\t-\tout/wrong.dat\n");
+    assert_eq!(by_variable.run().exit_code(0).stdout, "-\t-\tout/a b/app.bin\n-\t-\tout/wrong.dat\n");
     let none = planned(JenkinsPlan::default());
     ended(&none);
     Call::new(&none, &["artifacts", "pipe#1"])
         .run()
-        .ends(11)
-        .says("has no artifacts")
-        .says("does the job archive them");
+        .exit_code(11)
+        .stderr_contains("has no artifacts")
+        .stderr_contains("does the job archive them");
 }
 
 #[test]
@@ -72,7 +72,10 @@ fn files_arrive_whole_under_names_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("made/for it");
     let fetch = |more: &[&str]| Call::new(&sim, &[&["artifacts", "pipe#1", "--dir"], more].concat());
-    let run = fetch(&[dir.to_str().unwrap(), "--match", "*.{bin,txt}"]).run().ends(0).says("3 artifacts, 300.0 kB");
+    let run = fetch(&[dir.to_str().unwrap(), "--match", "*.{bin,txt}"])
+        .run()
+        .exit_code(0)
+        .stderr_contains("3 artifacts, 300.0 kB");
     assert_eq!(names(&dir), ["app.bin", "ü-2.txt", "ü.txt"]);
     assert_eq!(fs::metadata(dir.join("app.bin")).unwrap().len(), SIZE);
     assert_eq!(fs::read_to_string(dir.join("ü-2.txt")).unwrap(), "another");
@@ -93,8 +96,8 @@ fn a_fingerprint_is_no_reason_to_refuse_a_file() {
     let folder = tempfile::tempdir().unwrap();
     Call::new(&sim, &["artifacts", "pipe#1", "--dir", folder.path().to_str().unwrap(), "--match", "*.dat"])
         .run()
-        .ends(0)
-        .says("wrong.dat");
+        .exit_code(0)
+        .stderr_contains("wrong.dat");
     assert_eq!(names(folder.path()), ["wrong.dat"]);
 }
 
@@ -106,7 +109,7 @@ fn a_broken_download_goes_on_where_it_broke() {
     ended(&sim);
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
-    Call::new(&sim, &["artifacts", "pipe#1", "--dir", dir, "--match", "*.bin"]).run().ends(0);
+    Call::new(&sim, &["artifacts", "pipe#1", "--dir", dir, "--match", "*.bin"]).run().exit_code(0);
     let requests: Vec<_> = sim.requests().into_iter().filter(|request| request.path.ends_with("app.bin")).collect();
     assert_eq!(requests.len(), 2);
     assert!(header(&requests[1], "range").is_some_and(|range| range.starts_with("bytes=")), "{:?}", requests[1]);
@@ -123,7 +126,7 @@ fn credentials_stay_at_their_origin() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
     let call = Call::new(&sim, &["artifacts", "pipe#1", "--dir", dir, "--match", "*.{bin,txt}", "--verbose"]);
-    call.arg("--header").arg("X-Access: secret-of-the-proxy").run().ends(0);
+    call.arg("--header").arg("X-Access: secret-of-the-proxy").run().exit_code(0);
     assert_eq!(names(folder.path()).len(), 3);
     let requests = sim.requests();
     let (there, here): (Vec<_>, Vec<_>) = requests.iter().partition(|request| request.listener == Listener::Storage);
@@ -148,8 +151,8 @@ fn a_path_that_leads_elsewhere_is_refused() {
     let inner = folder.path().join("inner");
     Call::new(&sim, &["artifacts", "pipe#1", "--dir", inner.to_str().unwrap()])
         .run()
-        .ends(12)
-        .says("its path leads elsewhere");
+        .exit_code(12)
+        .stderr_contains("its path leads elsewhere");
     assert!(!folder.path().join("x").exists());
 }
 
@@ -164,10 +167,10 @@ fn a_folder_that_cannot_be_written_is_told_before_anything_is_asked() {
         &["trigger", "pipe", "--wait", "--artifacts", "*", "--artifacts-dir", dir],
         &["wait", "pipe#1", "--artifacts", "*", "--artifacts-dir", dir],
     ] {
-        Call::new(&sim, arguments).run().ends(16).says("the folder ");
+        Call::new(&sim, arguments).run().exit_code(16).stderr_contains("the folder ");
     }
     assert!(sim.requests().is_empty());
-    Call::new(&sim, &["trigger", "pipe", "--artifacts", "*"]).run().ends(2).says("require --wait");
+    Call::new(&sim, &["trigger", "pipe", "--artifacts", "*"]).run().exit_code(2).stderr_contains("require --wait");
     assert!(sim.requests().is_empty());
 }
 
@@ -179,19 +182,26 @@ fn home(sim: &Simulator, globs: &str, dir: &Path) -> Call {
 fn they_come_home_at_the_end_of_a_build() {
     let folder = tempfile::tempdir().unwrap();
     let sim = planned(plan());
-    let run = home(&sim, "*.bin\nout/*.txt", folder.path()).run().ends(0).says("2 artifacts");
+    let run = home(&sim, "*.bin\nout/*.txt", folder.path()).run().exit_code(0).stderr_contains("2 artifacts");
     assert_eq!(names(folder.path()), ["app.bin", "ü.txt"]);
     assert!(run.document["artifacts"][0]["path"].is_string());
-    home(&sim, "*.zip", folder.path()).run().ends(11).says("matches '*.zip'");
-    home(&sim, "*.zip", folder.path()).env("CIBRIDGE_ALLOW_NONE", "1").run().ends(0).says("matches '*.zip'");
+    home(&sim, "*.zip", folder.path()).run().exit_code(11).stderr_contains("matches '*.zip'");
+    home(&sim, "*.zip", folder.path())
+        .env("CIBRIDGE_ALLOW_NONE", "1")
+        .run()
+        .exit_code(0)
+        .stderr_contains("matches '*.zip'");
     // Of a failed build comes what is there, and its own code is not hidden.
     let failing = planned(plan().result("FAILURE"));
-    let run = home(&failing, "*.dat", folder.path()).run().ends(1);
+    let run = home(&failing, "*.dat", folder.path()).run().exit_code(1);
     assert_eq!(run.document["outcome"], "failed");
-    home(&failing, "*.zip", folder.path()).run().ends(1).says("no artifact of Jenkins build pipe#2 matches '*.zip'");
+    home(&failing, "*.zip", folder.path())
+        .run()
+        .exit_code(1)
+        .stderr_contains("no artifact of Jenkins build pipe#2 matches '*.zip'");
     // Nobody wants those of an aborted one.
     let aborted = planned(plan().result("ABORTED"));
-    home(&aborted, "*.bin", folder.path()).run().ends(4);
+    home(&aborted, "*.bin", folder.path()).run().exit_code(4);
     assert_eq!(names(folder.path()), ["app.bin", "wrong.dat", "ü.txt"]);
 }
 
@@ -204,7 +214,7 @@ fn several_builds_get_a_folder_each() {
     Call::new(&sim, &["wait", "pipe#1", "pipe#2", "--artifacts", "*.bin", "--artifacts-dir"])
         .arg(folder.path())
         .run()
-        .ends(0);
+        .exit_code(0);
     assert_eq!(names(folder.path()), ["pipe-1", "pipe-2"]);
     assert_eq!(names(&folder.path().join("pipe-2")), ["app.bin"]);
 }
@@ -216,6 +226,6 @@ fn an_empty_file_is_a_file() {
     let sim = planned(JenkinsPlan::default().artifact(JenkinsArtifact::text("empty.txt", "")));
     ended(&sim);
     let call = Call::new(&sim, &["artifacts", "pipe#1", "--dir"]).arg(folder.path());
-    call.run().ends(0).says("1 artifact, 0 bytes in ");
+    call.run().exit_code(0).stderr_contains("1 artifact, 0 bytes in ");
     assert_eq!(fs::metadata(folder.path().join("empty.txt")).unwrap().len(), 0);
 }

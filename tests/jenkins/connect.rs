@@ -25,17 +25,17 @@ fn a_client_certificate_is_shown_to_who_wants_one() {
     let sim = over_tls(true);
     let ca = sim.ca_file().unwrap();
     let start = || Call::new(&sim, &["trigger", "plain", "--ca-cert"]).arg(ca);
-    start().run().ends(14).says("certificate");
+    start().run().exit_code(14).stderr_contains("certificate");
     // In TLS 1.3 the refusal comes after the request was sent, but nobody has read it.
-    start().arg("--no-validate").run().ends(14).says("127.0.0.1 requires a client certificate");
+    start().arg("--no-validate").run().exit_code(14).stderr_contains("127.0.0.1 requires a client certificate");
     assert!(sim.requests().is_empty());
     let folder = tempfile::tempdir().unwrap();
     let pem = sim.client_pem().unwrap();
     let both = private(&folder, "both.pem", pem);
-    start().arg("--client-cert").arg(&both).run().ends(0);
+    start().arg("--client-cert").arg(&both).run().exit_code(0);
     let at = pem.find("-----BEGIN PRIVATE KEY").unwrap();
     let (certificate, key) = (private(&folder, "cert.pem", &pem[..at]), private(&folder, "key.pem", &pem[at..]));
-    start().arg("--client-cert").arg(&certificate).arg("--client-key").arg(&key).run().ends(0);
+    start().arg("--client-cert").arg(&certificate).arg("--client-key").arg(&key).run().exit_code(0);
     assert_eq!(sim.jenkins_runs().len() + sim.jenkins_runs()[0].joined as usize, 2);
     let wrong = |arguments: &[&PathBuf]| {
         let call = start().arg("--client-cert").arg(arguments[0]);
@@ -44,34 +44,37 @@ fn a_client_certificate_is_shown_to_who_wants_one() {
             .map_or_else(|| start().arg("--client-cert").arg(arguments[0]), |key| call.arg("--client-key").arg(key))
             .run()
     };
-    wrong(&[&certificate]).ends(16).says("cert.pem: the file holds no private key");
-    wrong(&[&key]).ends(16).says("key.pem: the file holds no certificate");
-    wrong(&[&certificate, &certificate]).ends(16).says("the file holds no private key");
-    wrong(&[&folder.path().join("none.pem")]).ends(16).says("--client-cert ").says("No such file");
+    wrong(&[&certificate]).exit_code(16).stderr_contains("cert.pem: the file holds no private key");
+    wrong(&[&key]).exit_code(16).stderr_contains("key.pem: the file holds no certificate");
+    wrong(&[&certificate, &certificate]).exit_code(16).stderr_contains("the file holds no private key");
+    wrong(&[&folder.path().join("none.pem")])
+        .exit_code(16)
+        .stderr_contains("--client-cert ")
+        .stderr_contains("No such file");
     // One that another authority made.
     let stranger = private(&folder, "stranger.pem", over_tls(true).client_pem().unwrap());
-    wrong(&[&stranger]).ends(14).says("certificate");
-    let alone = start().arg("--client-key").arg(&key).run().ends(2);
+    wrong(&[&stranger]).exit_code(14).stderr_contains("certificate");
+    let alone = start().arg("--client-key").arg(&key).run().exit_code(2);
     assert!(alone.stderr.contains("--client-cert"), "{alone}");
 }
 
 #[test]
 fn a_whole_round_over_tls_takes_one_connection_and_a_new_one_for_the_start() {
     let sim = over_tls(false);
-    Call::new(&sim, &["trigger", "plain", "--wait", "--ca-cert"]).arg(sim.ca_file().unwrap()).run().ends(0);
+    Call::new(&sim, &["trigger", "plain", "--wait", "--ca-cert"]).arg(sim.ca_file().unwrap()).run().exit_code(0);
     // The connection of the requests before may be closed by now, and a start must not be lost.
     assert_eq!(sim.counters().tls_handshakes, 2);
-    Call::new(&sim, &["trigger", "plain"]).run().ends(14).says("is signed by an unknown authority");
+    Call::new(&sim, &["trigger", "plain"]).run().exit_code(14).stderr_contains("is signed by an unknown authority");
 }
 
 #[test]
 fn a_bearer_token_takes_the_place_of_user_and_token() {
     let sim = simulator();
     let bearer = || Call::anonymous(&sim, &["trigger", "plain", "--wait"]);
-    bearer().env("CIBRIDGE_BEARER_TOKEN", JENKINS_TOKEN).run().ends(0);
+    bearer().env("CIBRIDGE_BEARER_TOKEN", JENKINS_TOKEN).run().exit_code(0);
     let folder = tempfile::tempdir().unwrap();
     let file = private(&folder, "bearer", &format!("{JENKINS_TOKEN}\n"));
-    bearer().arg("--bearer-token-file").arg(&file).run().ends(0);
+    bearer().arg("--bearer-token-file").arg(&file).run().exit_code(0);
     let header = |name: &str| {
         let requests = sim.requests();
         let values =
@@ -83,21 +86,21 @@ fn a_bearer_token_takes_the_place_of_user_and_token() {
     Call::new(&sim, &["check"])
         .env("CIBRIDGE_BEARER_TOKEN", "x")
         .run()
-        .ends(2)
-        .says("only one of API token, bearer token and --header Authorization can be used");
+        .exit_code(2)
+        .stderr_contains("only one of API token, bearer token and --header Authorization can be used");
     bearer()
         .env("CIBRIDGE_BEARER_TOKEN", "no-such-token")
         .run()
-        .ends(10)
-        .says("Jenkins does not accept bearer tokens itself");
+        .exit_code(10)
+        .stderr_contains("Jenkins does not accept bearer tokens itself");
     fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
     bearer()
         .arg("--bearer-token-file")
         .arg(&file)
         .run()
-        .ends(16)
-        .says("permissions 0640 are too open")
-        .says("chmod 600");
+        .exit_code(16)
+        .stderr_contains("permissions 0640 are too open")
+        .stderr_contains("chmod 600");
 }
 
 #[test]
@@ -106,17 +109,18 @@ fn headers_for_an_access_proxy_go_along_and_are_not_told() {
     guarded.proxy_header = Some(("CF-Access-Client-Secret".into(), "s3cr3t-of-the-proxy".into()));
     let sim = built(guarded).start().unwrap();
     let start = || Call::new(&sim, &["trigger", "plain", "--wait", "--verbose"]);
-    start().run().ends(10).says("does not identify itself as Jenkins (HTTP 403, page \"Forbidden\")");
+    start().run().exit_code(10).stderr_contains("does not identify itself as Jenkins (HTTP 403, page \"Forbidden\")");
     let header = "CF-Access-Client-Secret: s3cr3t-of-the-proxy";
     for run in [
         start().arg("--header").arg(header).run(),
         start().env("CIBRIDGE_HEADER", &format!("CF-Access-Client-Id: me\n{header}")).run(),
     ] {
-        let run = run.ends(0);
+        let run = run.exit_code(0);
         assert!(!run.stderr.contains("s3cr3t"), "{run}");
     }
     for wrong in ["s3cr3t", "a b: s3cr3t", "x: s3cr3t\u{e4}"] {
-        let run = start().arg("--header").arg(wrong).run().ends(2).says("--header: expected NAME:VALUE");
+        let run =
+            start().arg("--header").arg(wrong).run().exit_code(2).stderr_contains("--header: expected NAME:VALUE");
         assert!(!run.stderr.contains("s3cr3t"), "{run}");
     }
 }
@@ -128,17 +132,20 @@ fn two_proofs_in_one_header_are_refused() {
     let basic = "Authorization: Basic s3cr3t";
     let both = Call::new(&sim, &["check", "--header", basic])
         .run()
-        .ends(2)
-        .says("only one of API token, bearer token and --header Authorization can be used");
+        .exit_code(2)
+        .stderr_contains("only one of API token, bearer token and --header Authorization can be used");
     assert!(!both.stderr.contains("s3cr3t"), "{both}");
     let bearer = Call::anonymous(&sim, &["check", "--header", basic]).env("CIBRIDGE_BEARER_TOKEN", "x-token");
-    bearer.run().ends(2).says("only one of API token, bearer token and --header Authorization can be used");
+    bearer
+        .run()
+        .exit_code(2)
+        .stderr_contains("only one of API token, bearer token and --header Authorization can be used");
     assert!(sim.requests().is_empty());
     let alone = format!("authorization: Bearer {JENKINS_TOKEN}");
     Call::anonymous(&sim, &["check", "plain", "--header", &alone])
         .run()
-        .ends(0)
-        .says("the credentials are valid: user dev");
+        .exit_code(0)
+        .stderr_contains("the credentials are valid: user dev");
 }
 
 #[test]
@@ -146,7 +153,7 @@ fn a_password_gets_one_crumb_for_the_whole_call_and_another_when_its_session_end
     let plan = || JenkinsPlan::steps([JenkinsStep::hold()]);
     let sim = planned(plan());
     let start = Call::new(&sim, &["trigger", "pipe", "--wait", "--timeout", "300ms"]);
-    start.env("JENKINS_API_TOKEN", JENKINS_PASSWORD).run().ends(6).says("does not look like one");
+    start.env("JENKINS_API_TOKEN", JENKINS_PASSWORD).run().exit_code(6).stderr_contains("does not look like one");
     assert_eq!(sim.jenkins_runs()[0].stops, 1);
     assert_eq!(sim.requests_to("GET", "/crumbIssuer/api/json").len(), 1);
     let sim = planned(plan());
@@ -155,7 +162,7 @@ fn a_password_gets_one_crumb_for_the_whole_call_and_another_when_its_session_end
     crate::support::until("the second hold", || sim.jenkins_runs().get(1).is_some_and(|run| run.state == "held"));
     sim.restart_jenkins(Restart::default());
     stop.terminate();
-    stop.wait().ends(143).says("stopped");
+    stop.wait().exit_code(143).stderr_contains("stopped");
     assert_eq!(sim.jenkins_runs()[1].stops, 1);
     assert_eq!(sim.requests_to("GET", "/crumbIssuer/api/json").len(), 2);
 }
@@ -163,7 +170,7 @@ fn a_password_gets_one_crumb_for_the_whole_call_and_another_when_its_session_end
 #[test]
 fn a_token_gets_no_crumb_and_keeps_no_session() {
     let sim = simulator();
-    Call::new(&sim, &["trigger", "plain", "--wait"]).run().ends(0);
+    Call::new(&sim, &["trigger", "plain", "--wait"]).run().exit_code(0);
     assert!(sim.requests_to("GET", "/jenkins/crumbIssuer/api/json").is_empty());
     let cookies = |name: &String| name.eq_ignore_ascii_case("cookie");
     assert!(sim.requests().iter().all(|request| !request.headers.iter().any(|(name, _)| cookies(name))));
@@ -172,11 +179,24 @@ fn a_token_gets_no_crumb_and_keeps_no_session() {
 #[test]
 fn half_of_the_credentials_is_told_and_a_token_comes_from_a_file_too() {
     let sim = simulator();
-    Call::new(&sim, &["check"]).without("JENKINS_API_TOKEN").run().ends(2).says("missing API token of user dev");
-    Call::new(&sim, &["check"]).without("JENKINS_USER_ID").run().ends(2).says("missing user of the API token");
+    Call::new(&sim, &["check"])
+        .without("JENKINS_API_TOKEN")
+        .run()
+        .exit_code(2)
+        .stderr_contains("missing API token of user dev");
+    Call::new(&sim, &["check"])
+        .without("JENKINS_USER_ID")
+        .run()
+        .exit_code(2)
+        .stderr_contains("missing user of the API token");
     let folder = tempfile::tempdir().unwrap();
     let file = private(&folder, "token", JENKINS_TOKEN);
-    Call::new(&sim, &["check", "--token-file"]).arg(&file).without("JENKINS_API_TOKEN").run().ends(0).says("user dev");
+    Call::new(&sim, &["check", "--token-file"])
+        .arg(&file)
+        .without("JENKINS_API_TOKEN")
+        .run()
+        .exit_code(0)
+        .stderr_contains("user dev");
 }
 
 #[test]
@@ -185,14 +205,14 @@ fn the_controller_is_the_one_that_was_named() {
     let root = sim.jenkins_url().to_owned();
     // Inside a build, JENKINS_URL is the build's own controller.
     let own = || Call::new(&sim, &["trigger", "plain"]).without("CIBRIDGE_JENKINS_URL").env("JENKINS_URL", &root);
-    own().run().ends(0).says("(JENKINS_URL: inside a build, its own controller)");
+    own().run().exit_code(0).stderr_contains("(JENKINS_URL: inside a build, its own controller)");
     // A base with a folder in it, as CloudBees' teams have.
     let team = format!("{root}/job/folder");
-    Call::new(&sim, &["trigger", "with space/100%"]).env("CIBRIDGE_JENKINS_URL", &team).run().ends(0);
+    Call::new(&sim, &["trigger", "with space/100%"]).env("CIBRIDGE_JENKINS_URL", &team).run().exit_code(0);
     assert_eq!(sim.jenkins_runs().last().unwrap().job, "folder/with space/100%");
     Call::new(&sim, &["check"])
         .env("CIBRIDGE_JENKINS_URL", "http://ci.example/")
         .run()
-        .ends(2)
-        .says("is plain http, which shows the credentials");
+        .exit_code(2)
+        .stderr_contains("is plain http, which shows the credentials");
 }

@@ -26,15 +26,15 @@ fn a_burst_and_a_broken_line_arrive_as_they_are_stored() {
         let mut config = JenkinsConfig::with_jobs([JenkinsJob::pipeline("pipe")]).plan(bursting());
         config.log = log;
         let sim = built(config).start().unwrap();
-        let started = Call::new(&sim, &["trigger", "pipe", "--wait", "--console"]).run().ends(0);
+        let started = Call::new(&sim, &["trigger", "pipe", "--wait", "--console"]).run().exit_code(0);
         assert_eq!(started.stderr.matches("noise\n").count(), 25_000);
         let id = sim.start_jenkins_build("pipe");
         sim.move_jenkins_run(id, JenkinsMove::Start);
-        let live = Call::new(&sim, &["console", "pipe#2", "--follow"]).run().ends(0);
-        let whole = Call::new(&sim, &["console", "pipe#2"]).run().ends(0);
+        let live = Call::new(&sim, &["console", "pipe#2", "--follow"]).run().exit_code(0);
+        let whole = Call::new(&sim, &["console", "pipe#2"]).run().exit_code(0);
         assert!(live.stdout == whole.stdout, "{} and {} bytes", live.stdout.len(), whole.stdout.len());
         assert!(whole.stdout.contains("partial-END\n") && whole.stdout == sim.jenkins_console("pipe", 2));
-        let stages = Call::new(&sim, &["console", "pipe#2", "--follow", "--stages"]).run().ends(0);
+        let stages = Call::new(&sim, &["console", "pipe#2", "--follow", "--stages"]).run().exit_code(0);
         assert_eq!(stages.stdout, "stage: Build\n");
     }
 }
@@ -47,7 +47,7 @@ fn a_later_call_begins_where_an_earlier_one_ended() {
         JenkinsStep::text("three\n"),
     ]));
     let id = under_way(&sim);
-    let first = Call::new(&sim, &["console", "pipe#1"]).run().ends(0).says("still running; --from ");
+    let first = Call::new(&sim, &["console", "pipe#1"]).run().exit_code(0).stderr_contains("still running; --from ");
     let from = first.stderr.split("--from ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
     let child = Call::new(&sim, &["console", "pipe#1", "--follow", "--from", &from]).spawn();
     let looks = || sim.requests_to("GET", "/job/pipe/1/logText/progressiveHtml").len();
@@ -55,15 +55,19 @@ fn a_later_call_begins_where_an_earlier_one_ended() {
     until("a look", || looks() > before + 1);
     // Whoever looks on does not own the build, and can come back.
     child.terminate();
-    let cut = child.wait().ends(143).says("left running").says(&format!("--from {from} shows what comes after this"));
+    let cut = child
+        .wait()
+        .exit_code(143)
+        .stderr_contains("left running")
+        .stderr_contains(&format!("--from {from} shows what comes after this"));
     assert_eq!((cut.stdout.as_str(), sim.jenkins_runs()[0].stops), ("", 0));
     sim.move_jenkins_run(id, JenkinsMove::Release);
     sim.move_jenkins_run(id, JenkinsMove::End);
     for follow in [&["--follow"][..], &[]] {
-        let rest = Call::new(&sim, &[&["console", "pipe#1", "--from", &from], follow].concat()).run().ends(0);
+        let rest = Call::new(&sim, &[&["console", "pipe#1", "--from", &from], follow].concat()).run().exit_code(0);
         assert_eq!(first.stdout.clone() + &rest.stdout, sim.jenkins_console("pipe", 1));
         // Beyond the end there is nothing, though Jenkins gives the whole log again.
-        let none = Call::new(&sim, &[&["console", "pipe#1", "--from", "999999"], follow].concat()).run().ends(0);
+        let none = Call::new(&sim, &[&["console", "pipe#1", "--from", "999999"], follow].concat()).run().exit_code(0);
         assert_eq!(none.stdout, "");
     }
 }
@@ -72,7 +76,7 @@ fn a_later_call_begins_where_an_earlier_one_ended() {
 fn the_log_ends_after_the_build_does() {
     let plan = JenkinsPlan { post_seconds: 3.0, log_late_seconds: 3.0, ..bursting() };
     let sim = planned(plan);
-    let run = Call::new(&sim, &["trigger", "pipe", "--wait", "--console"]).run().ends(0);
+    let run = Call::new(&sim, &["trigger", "pipe", "--wait", "--console"]).run().exit_code(0);
     let log = sim.jenkins_console("pipe", 1);
     let tail: Vec<_> = log.lines().rev().take(3).collect();
     assert!(tail.iter().all(|line| run.stderr.contains(*line)), "{tail:?}\n{run}");
@@ -111,7 +115,7 @@ fn a_finished_log_of_any_size_takes_no_memory() {
 fn a_broken_connection_repeats_no_line() {
     let ends = |sim: &Simulator| {
         ended(sim);
-        let run = Call::new(sim, &["console", "pipe#1"]).run().ends(0);
+        let run = Call::new(sim, &["console", "pipe#1"]).run().exit_code(0);
         assert!(run.stdout == sim.jenkins_console("pipe", 1), "{} bytes", run.stdout.len());
     };
     for bytes in [0, 1000, 300_000] {
@@ -126,7 +130,7 @@ fn a_broken_connection_repeats_no_line() {
     let sim = built(config).fault(super::fault(&cut)).start().unwrap();
     let id = sim.start_jenkins_build("pipe");
     sim.move_jenkins_run(id, JenkinsMove::Start);
-    let live = Call::new(&sim, &["console", "pipe#1", "--follow"]).run().ends(0);
+    let live = Call::new(&sim, &["console", "pipe#1", "--follow"]).run().exit_code(0);
     assert!(live.stdout == sim.jenkins_console("pipe", 1), "{} bytes", live.stdout.len());
     assert!(sim.requests().iter().any(|request| request.fault.is_some()), "nothing was cut");
 }
@@ -136,10 +140,10 @@ fn a_broken_connection_repeats_no_line() {
 fn control_characters_do_not_pass() {
     let text = "\u{1b}[31mred\u{1b}[0m \u{1b}]0;title\u{7}and\u{8} ü\n";
     let sim = planned(JenkinsPlan::steps([JenkinsStep::text(text)]).bare());
-    let shown = Call::new(&sim, &["trigger", "pipe", "--wait", "--console"]).run().ends(0);
+    let shown = Call::new(&sim, &["trigger", "pipe", "--wait", "--console"]).run().exit_code(0);
     assert!(shown.stderr.contains("red and ü\n"), "{shown}");
     for follow in [&[][..], &["--follow"]] {
-        let run = Call::new(&sim, &[&["console", "pipe#1"], follow].concat()).run().ends(0);
+        let run = Call::new(&sim, &[&["console", "pipe#1"], follow].concat()).run().exit_code(0);
         assert_eq!(run.stdout, "red and ü\n");
     }
 }
@@ -148,11 +152,12 @@ fn control_characters_do_not_pass() {
 fn the_document_goes_alone_to_stdout() {
     let sim = planned(bursting().result("FAILURE"));
     ended(&sim);
-    let document = Call::new(&sim, &["console", "pipe#lastFailedBuild", "--follow", "--json"]).run().ends(1).json();
+    let document =
+        Call::new(&sim, &["console", "pipe#lastFailedBuild", "--follow", "--json"]).run().exit_code(1).json();
     assert_eq!((&document["outcome"], &document["build"]["id"]), (&json!("failed"), &json!("pipe#1")));
-    assert_eq!(Call::new(&sim, &["console", "pipe#1", "--json"]).run().ends(0).json()["outcome"], "success");
-    Call::new(&sim, &["console", "pipe#2"]).run().ends(11);
-    Call::new(&sim, &["console", "pipe"]).run().ends(2).says("not a build");
+    assert_eq!(Call::new(&sim, &["console", "pipe#1", "--json"]).run().exit_code(0).json()["outcome"], "success");
+    Call::new(&sim, &["console", "pipe#2"]).run().exit_code(11);
+    Call::new(&sim, &["console", "pipe"]).run().exit_code(2).stderr_contains("not a build");
 }
 
 #[test]
@@ -167,6 +172,6 @@ fn a_log_goes_on_after_a_restart() {
     let before = looks();
     until("a look after it", || looks() > before);
     sim.move_jenkins_run(id, JenkinsMove::Release);
-    let run = child.wait().ends(0).says("the controller was restarted while waiting");
+    let run = child.wait().exit_code(0).stderr_contains("the controller was restarted while waiting");
     assert_eq!(run.stdout, sim.jenkins_console("pipe", 1));
 }

@@ -16,7 +16,7 @@ fn every_result_has_its_code() {
         ("NOT_BUILT", 5, "skipped"),
     ] {
         let sim = planned(JenkinsPlan::ending(result));
-        let run = Call::new(&sim, &["trigger", "pipe", "--wait", "--json"]).run().ends(code);
+        let run = Call::new(&sim, &["trigger", "pipe", "--wait", "--json"]).run().exit_code(code);
         let document = run.json();
         assert_eq!((&document["outcome"], &document["build"]["status"]), (&outcome.into(), &result.into()));
         assert_eq!(document["build"]["id"], "pipe#1");
@@ -27,7 +27,7 @@ fn every_result_has_its_code() {
 fn a_restart_is_survived_in_the_queue_and_in_the_build() {
     let sim =
         planned(JenkinsPlan::steps([JenkinsStep::text("one\n"), JenkinsStep::hold(), JenkinsStep::text("two\n")]));
-    let started = Call::new(&sim, &["trigger", "pipe", "--delay", "5s"]).run().ends(0);
+    let started = Call::new(&sim, &["trigger", "pipe", "--delay", "5s"]).run().exit_code(0);
     let item = started.stdout.trim().to_owned();
     sim.restart_jenkins(Restart::default());
     let child = Call::new(&sim, &["wait", &item, "--job", "pipe", "--console"]).spawn();
@@ -39,10 +39,14 @@ fn a_restart_is_survived_in_the_queue_and_in_the_build() {
         sim.requests().iter().rev().take(2).all(|request| request.status == Some(200))
     });
     sim.move_jenkins_run(id, JenkinsMove::Release);
-    let run = child.wait().ends(0).says("one\n").says("two\n");
-    run.says("is starting or restarting (HTTP 503)").says("the controller was restarted while waiting");
-    Call::new(&sim, &["wait", &item, "--job", "pipe"]).run().ends(0).says("found its build by the item's id");
-    Call::new(&sim, &["wait", &item]).run().ends(11).says("name its job with --job");
+    let run = child.wait().exit_code(0).stderr_contains("one\n").stderr_contains("two\n");
+    run.stderr_contains("is starting or restarting (HTTP 503)")
+        .stderr_contains("the controller was restarted while waiting");
+    Call::new(&sim, &["wait", &item, "--job", "pipe"])
+        .run()
+        .exit_code(0)
+        .stderr_contains("found its build by the item's id");
+    Call::new(&sim, &["wait", &item]).run().exit_code(11).stderr_contains("name its job with --job");
 }
 
 /// A controller that was killed counts its queue items from the beginning, so an older build may have the same id.
@@ -56,10 +60,13 @@ fn an_item_that_a_restart_lost_is_not_taken_for_an_older_build() {
     let looks = || sim.requests_to("GET", "/queue/item/2/").len();
     until("two looks", || looks() > 1);
     sim.restart_jenkins(Restart { lose_queue: true, ..Restart::default() });
-    let run = child.wait().ends(11).says("was lost when the controller was restarted");
+    let run = child.wait().exit_code(11).stderr_contains("was lost when the controller was restarted");
     assert_eq!(run.document["build"]["number"], json!(null));
     // Whoever knows the item only gets the newest build that has its id.
-    Call::new(&sim, &["wait", "queue/item/2", "--job", "pipe"]).run().ends(0).says("Jenkins build pipe#1");
+    Call::new(&sim, &["wait", "queue/item/2", "--job", "pipe"])
+        .run()
+        .exit_code(0)
+        .stderr_contains("Jenkins build pipe#1");
 }
 
 /// A full disk or a folder that is gone must not leave a build alone.
@@ -75,7 +82,7 @@ fn a_result_file_that_cannot_be_written_any_more_ends_no_wait() {
         Call::new(&sim, &["trigger", "pipe", "--wait"]).env("CIBRIDGE_RESULT_FILE", result.to_str().unwrap()).spawn();
     assert!(sim.wait_for_requests("POST", "/job/pipe/build", 1));
     std::fs::remove_dir_all(&inner).unwrap();
-    child.wait().ends(16).says("the result file ").says("Jenkins build pipe#1 succeeded");
+    child.wait().exit_code(16).stderr_contains("the result file ").stderr_contains("Jenkins build pipe#1 succeeded");
 }
 
 #[test]
@@ -91,7 +98,7 @@ fn a_signal_cancels_the_item_or_stops_the_build() {
         until("a look", || looks() > before + 2);
         child.terminate();
         let done = if hold_queue { "canceled in the queue" } else { "stopped" };
-        child.wait().ends(143).says("ended by SIGTERM").says(done);
+        child.wait().exit_code(143).stderr_contains("ended by SIGTERM").stderr_contains(done);
         let run = sim.jenkins_runs()[0].clone();
         assert_eq!((run.state == "cancelled", run.stops), (hold_queue, u32::from(!hold_queue)));
     }
@@ -102,16 +109,16 @@ fn a_limit_that_passes_stops_the_build() {
     let sim = planned(JenkinsPlan::steps([JenkinsStep::hold()]));
     Call::new(&sim, &["trigger", "pipe", "--wait", "--timeout", "300ms"])
         .run()
-        .ends(6)
-        .says("did not finish within 300ms");
+        .exit_code(6)
+        .stderr_contains("did not finish within 300ms");
     // On a busy machine it is still in the queue.
     let run = sim.jenkins_runs()[0].clone();
     assert!(run.stops == 1 || run.state == "cancelled", "{}", run.state);
     let sim = planned(JenkinsPlan::steps([JenkinsStep::hold()]));
     Call::new(&sim, &["trigger", "pipe", "--wait", "--timeout", "300ms", "--no-cancel"])
         .run()
-        .ends(6)
-        .says("left running");
+        .exit_code(6)
+        .stderr_contains("left running");
     assert_eq!(sim.jenkins_runs()[0].stops, 0);
 }
 
@@ -126,9 +133,9 @@ fn one_look_tells_when_the_next_is_worth_while_and_a_signal_leaves_the_build_alo
         built(JenkinsConfig::with_jobs([JenkinsJob::multibranch("repo", &["feature/x"])]).plan(plan)).start().unwrap();
     let look = |named: &[&str]| {
         let call = Call::new(&sim, &[&["wait", "--once", "--json"], named].concat());
-        call.without("CIBRIDGE_POLL_INTERVAL").run().ends(0).json()
+        call.without("CIBRIDGE_POLL_INTERVAL").run().exit_code(0).json()
     };
-    let started = Call::new(&sim, &["trigger", "repo", "--branch", "feature/x", "--delay", "5s"]).run().ends(0);
+    let started = Call::new(&sim, &["trigger", "repo", "--branch", "feature/x", "--delay", "5s"]).run().exit_code(0);
     let item = started.stdout.trim().to_owned();
     let queued = look(&[&item]);
     assert_eq!((&queued["outcome"], &queued["next_poll_seconds"]), (&"running".into(), &30.into()));
@@ -149,6 +156,6 @@ fn one_look_tells_when_the_next_is_worth_while_and_a_signal_leaves_the_build_alo
     let child = Call::new(&sim, &["wait", "--once", "repo/feature%2Fx#1"]).spawn();
     until("a look that hangs", || sim.requests().len() > before);
     child.terminate();
-    child.wait().ends(143).says("left running");
+    child.wait().exit_code(143).stderr_contains("left running");
     assert_eq!(sim.jenkins_runs()[0].stops, 0);
 }

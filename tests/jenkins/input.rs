@@ -27,9 +27,9 @@ fn a_question_is_met_as_the_call_says() {
         let sim = planned(asking(ask()));
         Call::new(&sim, &["trigger", "pipe", "--wait", "--on-input", what])
             .run()
-            .ends(code)
-            .says("the build asks \"deploy?\" (input Ask)")
-            .says(part);
+            .exit_code(code)
+            .stderr_contains("the build asks \"deploy?\" (input Ask)")
+            .stderr_contains(part);
         let run = sim.jenkins_runs()[0].clone();
         assert_eq!((run.answers.len(), run.stops), (usize::from(what != "fail"), u32::from(what == "fail")));
         if what == "proceed" {
@@ -44,24 +44,37 @@ fn a_waiting_call_tells_how_to_answer_and_goes_on_when_somebody_did() {
     let sim = planned(asking(ask().submitter("dev")));
     let child = Call::new(&sim, &["trigger", "pipe", "--wait"]).spawn();
     until("the question", || sim.jenkins_runs().first().is_some_and(|run| run.state == "input"));
-    assert_eq!(Call::new(&sim, &["input", "pipe#1"]).run().ends(0).stdout, "Ask: deploy? [WHY=default, FORCE=false]\n");
-    let listed = Call::new(&sim, &["input", "pipe#lastBuild", "--json"]).run().ends(0).json();
+    assert_eq!(
+        Call::new(&sim, &["input", "pipe#1"]).run().exit_code(0).stdout,
+        "Ask: deploy? [WHY=default, FORCE=false]\n"
+    );
+    let listed = Call::new(&sim, &["input", "pipe#lastBuild", "--json"]).run().exit_code(0).json();
     let parameters = json!([{"name": "WHY", "default": "default"}, {"name": "FORCE", "default": false}]);
     let inputs = json!([{"id": "Ask", "message": "deploy?", "submitter": "dev", "parameters": parameters}]);
     assert_eq!(listed["inputs"], inputs);
-    Call::new(&sim, &["input", "pipe#1", "--proceed", "--param", "WY=x"]).run().ends(12).says("did you mean WHY?");
-    Call::new(&sim, &["input", "pipe#1", "Other", "--proceed"]).run().ends(11).says("has no pending input Other");
-    Call::new(&sim, &["input", "pipe#1", "--proceed", "--abort"]).run().ends(2);
+    Call::new(&sim, &["input", "pipe#1", "--proceed", "--param", "WY=x"])
+        .run()
+        .exit_code(12)
+        .stderr_contains("did you mean WHY?");
+    Call::new(&sim, &["input", "pipe#1", "Other", "--proceed"])
+        .run()
+        .exit_code(11)
+        .stderr_contains("has no pending input Other");
+    Call::new(&sim, &["input", "pipe#1", "--proceed", "--abort"]).run().exit_code(2);
     let answer = Call::new(&sim, &["input", "pipe#1", "Ask", "--proceed", "--param", "WHY=be cause ü=1"]);
     answer
         .env("CIBRIDGE_PARAM", "ignored, as the flag wins")
         .run()
-        .ends(0)
-        .says("answered input Ask of Jenkins build pipe#1: proceed");
-    child.wait().ends(0).says("to be answered by dev").says("`cibridge jenkins input pipe#1 Ask --proceed`");
+        .exit_code(0)
+        .stderr_contains("answered input Ask of Jenkins build pipe#1: proceed");
+    child
+        .wait()
+        .exit_code(0)
+        .stderr_contains("to be answered by dev")
+        .stderr_contains("`cibridge jenkins input pipe#1 Ask --proceed`");
     assert_eq!(sim.jenkins_runs()[0].answers[0].parameters, json!({"WHY": "be cause ü=1", "FORCE": false}));
-    Call::new(&sim, &["input", "pipe#1", "--abort"]).run().ends(11).says("has no pending input");
-    Call::new(&sim, &["input", "pipe#1"]).run().ends(0).says("build pipe#1 has no pending input");
+    Call::new(&sim, &["input", "pipe#1", "--abort"]).run().exit_code(11).stderr_contains("has no pending input");
+    Call::new(&sim, &["input", "pipe#1"]).run().exit_code(0).stderr_contains("build pipe#1 has no pending input");
 }
 
 #[test]
@@ -69,9 +82,13 @@ fn who_may_not_answer_is_told_why() {
     let sim = planned(asking(ask().submitter("boss")));
     under_way(&sim);
     let proceed = || Call::new(&sim, &["input", "pipe#1", "--proceed"]);
-    proceed().run().ends(12).says("You need to be boss to submit this. (HTTP 400)");
-    proceed().user("viewer", JENKINS_VIEWER_TOKEN).run().ends(10).says("user viewer lacks the permission Job/Build");
-    proceed().user("admin", JENKINS_ADMIN_TOKEN).run().ends(0);
+    proceed().run().exit_code(12).stderr_contains("You need to be boss to submit this. (HTTP 400)");
+    proceed()
+        .user("viewer", JENKINS_VIEWER_TOKEN)
+        .run()
+        .exit_code(10)
+        .stderr_contains("user viewer lacks the permission Job/Build");
+    proceed().user("admin", JENKINS_ADMIN_TOKEN).run().exit_code(0);
     assert_eq!(sim.jenkins_runs()[0].answers[0].user, "admin");
 }
 
@@ -82,12 +99,12 @@ fn a_wait_that_may_not_answer_waits_for_somebody_who_may() {
     let child = Call::new(&sim, &["trigger", "pipe", "--wait", "--on-input", "proceed"]).spawn();
     let refused = || sim.requests_to("POST", "/job/pipe/1/input/").len();
     until("the refusal", || refused() == 1);
-    Call::new(&sim, &["input", "pipe#1", "--proceed"]).user("admin", JENKINS_ADMIN_TOKEN).run().ends(0);
+    Call::new(&sim, &["input", "pipe#1", "--proceed"]).user("admin", JENKINS_ADMIN_TOKEN).run().exit_code(0);
     child
         .wait()
-        .ends(0)
-        .says("could not be answered: You need to be boss to submit this.")
-        .says("waiting for somebody");
+        .exit_code(0)
+        .stderr_contains("could not be answered: You need to be boss to submit this.")
+        .stderr_contains("waiting for somebody");
     assert_eq!(refused(), 2, "it was not tried again and again");
 }
 
@@ -97,10 +114,10 @@ fn an_abort_needs_no_values() {
     let id = under_way(&sim);
     Call::new(&sim, &["input", "pipe#1", "--abort"])
         .run()
-        .ends(0)
-        .says("answered input Ask of Jenkins build pipe#1: abort");
+        .exit_code(0)
+        .stderr_contains("answered input Ask of Jenkins build pipe#1: abort");
     sim.move_jenkins_run(id, JenkinsMove::End);
-    Call::new(&sim, &["wait", "pipe#1"]).run().ends(4);
+    Call::new(&sim, &["wait", "pipe#1"]).run().exit_code(4);
 }
 
 #[test]
@@ -109,7 +126,7 @@ fn without_the_stage_view_plugin_values_are_sent_as_they_are_given() {
     config.wfapi = false;
     let sim = built(config).start().unwrap();
     under_way(&sim);
-    Call::new(&sim, &["input", "pipe#1", "--proceed", "--param", "WHY=x"]).run().ends(0);
+    Call::new(&sim, &["input", "pipe#1", "--proceed", "--param", "WHY=x"]).run().exit_code(0);
     assert_eq!(sim.jenkins_runs()[0].answers[0].parameters["WHY"], "x");
 }
 
@@ -117,8 +134,8 @@ fn without_the_stage_view_plugin_values_are_sent_as_they_are_given() {
 fn an_id_that_jenkins_made_works_too() {
     let sim = planned(asking(JenkinsInput { id: None, ..JenkinsInput::new("", "go on, or not?") }));
     under_way(&sim);
-    let listed = Call::new(&sim, &["input", "pipe#1"]).run().ends(0).stdout;
+    let listed = Call::new(&sim, &["input", "pipe#1"]).run().exit_code(0).stdout;
     let (id, message) = listed.trim().split_once(": ").unwrap();
     assert_eq!((id.len(), message), (32, "go on, or not?"));
-    Call::new(&sim, &["input", "pipe#1", id, "--proceed"]).run().ends(0);
+    Call::new(&sim, &["input", "pipe#1", id, "--proceed"]).run().exit_code(0);
 }

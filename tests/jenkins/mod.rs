@@ -217,13 +217,13 @@ impl Run {
     }
 
     #[track_caller]
-    fn ends(self, code: i32) -> Self {
+    fn exit_code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self}");
         self
     }
 
     #[track_caller]
-    fn says(self, part: &str) -> Self {
+    fn stderr_contains(self, part: &str) -> Self {
         assert!(self.stderr.contains(part), "{part:?} is missing in:\n{self}");
         self
     }

@@ -165,7 +165,7 @@ fn waiting(sim: &Simulator) {
 }
 
 fn built_before(sim: &Simulator) {
-    Call::new(sim, &["trigger", "plain", "--wait"]).run().ends(0);
+    Call::new(sim, &["trigger", "plain", "--wait"]).run().exit_code(0);
 }
 
 fn forgotten(sim: &Simulator) {

@@ -36,7 +36,7 @@ fn a_build_is_stopped_as_gently_as_it_goes() {
     together(&rungs, |(manner, code, part, counts)| {
         let sim = planned(holding(manner.clone()));
         under_way(&sim);
-        let run = waiting(&sim).run().ends(*code).says(part);
+        let run = waiting(&sim).run().exit_code(*code).stderr_contains(part);
         assert_eq!(told(&sim), *counts, "{run}");
         assert_eq!(run.stderr.contains("does not end; sending term"), counts.1 > 0, "{run}");
     });
@@ -44,7 +44,7 @@ fn a_build_is_stopped_as_gently_as_it_goes() {
     let config = JenkinsConfig::with_jobs([JenkinsJob::freestyle("pipe")]).plan(holding(JenkinsStop::stubborn()));
     let sim = built(config).start().unwrap();
     under_way(&sim);
-    waiting(&sim).run().ends(6);
+    waiting(&sim).run().exit_code(6);
     assert_eq!(told(&sim), (1, 0, 0));
 }
 
@@ -52,8 +52,8 @@ fn a_build_is_stopped_as_gently_as_it_goes() {
 fn one_that_ended_is_no_error() {
     let sim = planned(JenkinsPlan::default());
     ended(&sim);
-    stop(&sim, &["pipe#1"]).run().ends(0).says("had already ended (SUCCESS)");
-    stop(&sim, &["pipe#lastBuild"]).run().ends(0).says("had already ended (SUCCESS)");
+    stop(&sim, &["pipe#1"]).run().exit_code(0).stderr_contains("had already ended (SUCCESS)");
+    stop(&sim, &["pipe#lastBuild"]).run().exit_code(0).stderr_contains("had already ended (SUCCESS)");
     assert_eq!(told(&sim), (0, 0, 0));
 }
 
@@ -62,22 +62,22 @@ fn a_queue_item_is_canceled_and_one_that_left_is_stopped() {
     let sim = planned(JenkinsPlan { hold_queue: true, ..JenkinsPlan::default() });
     let id = sim.start_jenkins_build("pipe");
     let item = format!("queue/item/{id}");
-    stop(&sim, &[&item]).run().ends(0).says("canceled in the queue");
+    stop(&sim, &[&item]).run().exit_code(0).stderr_contains("canceled in the queue");
     assert_eq!(sim.jenkins_runs()[0].state, "cancelled");
-    stop(&sim, &[&item]).run().ends(0);
-    stop(&sim, &["queue/item/999"]).run().ends(11).says("not known to Jenkins");
+    stop(&sim, &[&item]).run().exit_code(0);
+    stop(&sim, &["queue/item/999"]).run().exit_code(11).stderr_contains("not known to Jenkins");
     let sim = planned(holding(JenkinsStop::default()));
     let id = under_way(&sim);
     let page = format!("{}/queue/item/{id}/", sim.jenkins_url());
-    stop(&sim, &[&page]).run().ends(0).says("stopped (ABORTED)");
+    stop(&sim, &[&page]).run().exit_code(0).stderr_contains("stopped (ABORTED)");
     assert_eq!(told(&sim), (1, 0, 0));
     // Jenkins has forgotten the item, but the build still has its id.
     let sim = planned(holding(JenkinsStop::default()));
     let id = under_way(&sim);
     sim.forget_jenkins_item(id);
     let item = format!("queue/item/{id}");
-    stop(&sim, &[&item]).run().ends(11).says("name its job with --job");
-    stop(&sim, &[&item, "--job", "pipe"]).run().ends(0).says("stopped (ABORTED)");
+    stop(&sim, &[&item]).run().exit_code(11).stderr_contains("name its job with --job");
+    stop(&sim, &[&item, "--job", "pipe"]).run().exit_code(0).stderr_contains("stopped (ABORTED)");
 }
 
 /// Between the queue and its build an item is neither; a build is about to come of it.
@@ -88,7 +88,7 @@ fn a_build_that_is_just_being_made_is_waited_for() {
     while sim.jenkins_run(id).unwrap().state != "left" {
         assert!(sim.move_jenkins_run(id, JenkinsMove::Next));
     }
-    stop(&sim, &[&format!("queue/item/{id}")]).run().ends(0).says("stopped (ABORTED)");
+    stop(&sim, &[&format!("queue/item/{id}")]).run().exit_code(0).stderr_contains("stopped (ABORTED)");
     assert_eq!(told(&sim), (1, 0, 0));
 }
 
@@ -98,13 +98,13 @@ fn a_stop_that_was_not_heard_is_sent_again() {
     let deaf = || holding(JenkinsStop { lost: 2, ..JenkinsStop::default() });
     let sim = planned(deaf());
     under_way(&sim);
-    stop(&sim, &["pipe#1"]).run().ends(0).says("pipe#1: stopped (ABORTED)");
+    stop(&sim, &["pipe#1"]).run().exit_code(0).stderr_contains("pipe#1: stopped (ABORTED)");
     assert_eq!(told(&sim), (3, 0, 0));
     let sim = planned(deaf());
     let child = Call::new(&sim, &["trigger", "pipe", "--wait"]).spawn();
     until("the hold", || sim.jenkins_runs().first().is_some_and(|run| run.state == "held"));
     child.terminate();
-    child.wait().ends(143).says(": stopped");
+    child.wait().exit_code(143).stderr_contains(": stopped");
     assert_eq!(told(&sim), (3, 0, 0));
     // There is no time to try for ever.
     let sim = planned(holding(JenkinsStop { lost: 99, ..JenkinsStop::default() }));
@@ -113,8 +113,8 @@ fn a_stop_that_was_not_heard_is_sent_again() {
     child.terminate();
     child
         .wait()
-        .ends(143)
-        .says("could not be canceled and may still be running (it did not react to the stop request)");
+        .exit_code(143)
+        .stderr_contains("could not be canceled and may still be running (it did not react to the stop request)");
 }
 
 #[test]
@@ -124,18 +124,18 @@ fn who_may_not_stop_is_told_so() {
     stop(&sim, &["pipe#1"])
         .user("viewer", JENKINS_VIEWER_TOKEN)
         .run()
-        .ends(10)
-        .says("user viewer lacks the permission Job/Cancel");
+        .exit_code(10)
+        .stderr_contains("user viewer lacks the permission Job/Cancel");
     let sim = planned(JenkinsPlan { hold_queue: true, uncancellable: true, ..JenkinsPlan::default() });
     let id = sim.start_jenkins_build("pipe");
-    stop(&sim, &[&format!("queue/item/{id}")]).run().ends(10).says("may not cancel it (HTTP 422)");
+    stop(&sim, &[&format!("queue/item/{id}")]).run().exit_code(10).stderr_contains("may not cancel it (HTTP 422)");
 }
 
 #[test]
 fn one_wrong_name_does_not_keep_the_others_running() {
     let sim = planned(holding(JenkinsStop::default()));
     under_way(&sim);
-    let run = stop(&sim, &["pipe#7", "pipe#1"]).run().ends(11).says("pipe#1: stopped");
+    let run = stop(&sim, &["pipe#7", "pipe#1"]).run().exit_code(11).stderr_contains("pipe#1: stopped");
     assert_eq!(told(&sim), (1, 0, 0));
     let codes: Vec<_> = run.document["builds"].as_array().unwrap().iter().map(|one| one["exit_code"].clone()).collect();
     assert_eq!(codes, [11, 0]);

@@ -29,12 +29,14 @@ fn a_token_is_made_checked_and_the_old_one_revoked() {
     let folder = tempfile::tempdir().unwrap();
     let (file, uuid) = (folder.path().join("token"), folder.path().join("token.uuid"));
     let out = file.to_str().unwrap();
-    let made =
-        Call::new(&sim, &["token", "create", "first", "--out", out]).run().ends(0).says("created the token \"first\"");
+    let made = Call::new(&sim, &["token", "create", "first", "--out", out])
+        .run()
+        .exit_code(0)
+        .stderr_contains("created the token \"first\"");
     let first = fs::read_to_string(&file).unwrap();
     assert_eq!((mode(&file), mode(&uuid), first.len(), made.stdout.as_str()), (0o600, 0o600, 35, ""));
     assert_eq!(made.document["token"]["uuid"], fs::read_to_string(&uuid).unwrap().trim());
-    let rotated = by(&sim, &["token", "rotate", "second", "--out", out, "--json"], &file).run().ends(0);
+    let rotated = by(&sim, &["token", "rotate", "second", "--out", out, "--json"], &file).run().exit_code(0);
     let second = fs::read_to_string(&file).unwrap();
     assert!(first != second && mode(&file) == 0o600);
     assert_eq!(rotated.json()["token"]["name"], "second");
@@ -43,28 +45,33 @@ fn a_token_is_made_checked_and_the_old_one_revoked() {
             assert!(!format!("{run}{}", run.document).contains(secret.trim()), "{run}");
         }
     }
-    by(&sim, &["check"], &file).run().ends(0).says("the API token is valid");
-    Call::new(&sim, &["check"]).env("JENKINS_API_TOKEN", first.trim()).run().ends(10);
+    by(&sim, &["check"], &file).run().exit_code(0).stderr_contains("the API token is valid");
+    Call::new(&sim, &["check"]).env("JENKINS_API_TOKEN", first.trim()).run().exit_code(10);
     assert_eq!(names(&sim)[before..], ["second"]);
     // What is beside the file is what the next call revokes.
     let own = fs::read_to_string(&uuid).unwrap();
-    Call::new(&sim, &["token", "revoke", own.trim()]).run().ends(0);
-    by(&sim, &["check"], &file).run().ends(10);
+    Call::new(&sim, &["token", "revoke", own.trim()]).run().exit_code(0);
+    by(&sim, &["check"], &file).run().exit_code(10);
     assert_eq!(names(&sim).len(), before);
 }
 
 #[test]
 fn a_password_will_do_for_the_first_token_and_stdout_for_the_secret() {
     let sim = simulator();
-    let made = Call::new(&sim, &["token", "create", "first"]).env("JENKINS_API_TOKEN", JENKINS_PASSWORD).run().ends(0);
+    let made =
+        Call::new(&sim, &["token", "create", "first"]).env("JENKINS_API_TOKEN", JENKINS_PASSWORD).run().exit_code(0);
     let secret = made.stdout.trim();
     assert!(secret.len() == 34 && secret.starts_with("11") && !made.stderr.contains(secret), "{made}");
-    Call::new(&sim, &["check"]).env("JENKINS_API_TOKEN", secret).run().ends(0);
-    Call::anonymous(&sim, &["token", "create", "x"]).run().ends(2).says("a token belongs to a user");
-    let mixed = Call::new(&sim, &["token", "create", "x", "--json"]).run().ends(2).says("pass --out FILE");
+    Call::new(&sim, &["check"]).env("JENKINS_API_TOKEN", secret).run().exit_code(0);
+    Call::anonymous(&sim, &["token", "create", "x"]).run().exit_code(2).stderr_contains("a token belongs to a user");
+    let mixed =
+        Call::new(&sim, &["token", "create", "x", "--json"]).run().exit_code(2).stderr_contains("pass --out FILE");
     assert_eq!(mixed.json()["exit_code"], 2);
-    Call::new(&sim, &["token", "rotate", "x"]).run().ends(2).says("missing uuid of the token to replace");
-    Call::new(&sim, &["token", "revoke", " "]).run().ends(2).says("missing token uuid");
+    Call::new(&sim, &["token", "rotate", "x"])
+        .run()
+        .exit_code(2)
+        .stderr_contains("missing uuid of the token to replace");
+    Call::new(&sim, &["token", "revoke", " "]).run().exit_code(2).stderr_contains("missing token uuid");
 }
 
 #[test]
@@ -72,12 +79,12 @@ fn an_end_is_asked_for_where_jenkins_knows_ends() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("token");
     let create = |sim: &Simulator| {
-        Call::new(sim, &["token", "create", "short", "--expires", "30d", "--out"]).arg(&out).run().ends(0)
+        Call::new(sim, &["token", "create", "short", "--expires", "30d", "--out"]).arg(&out).run().exit_code(0)
     };
-    create(&simulator()).says("this Jenkins does not support token expiry, which needs 2.548 or later");
+    create(&simulator()).stderr_contains("this Jenkins does not support token expiry, which needs 2.548 or later");
     let mut newer = config();
     newer.token_expiry = true;
-    let made = create(&built(newer).start().unwrap()).says(", valid until ");
+    let made = create(&built(newer).start().unwrap()).stderr_contains(", valid until ");
     assert!(made.document["token"]["expires"].is_string(), "{}", made.document);
 }
 
@@ -90,15 +97,18 @@ fn a_token_that_nobody_gets_does_not_stay() {
     let refused = json!({"kind": "status", "status": 401, "path": "/whoAmI", "nth": 2, "listener": "jenkins"});
     let sim = built(config()).fault(fault(&refused)).start().unwrap();
     let before = names(&sim);
-    Call::new(&sim, &["token", "create", "first", "--out", out]).run().ends(0);
+    Call::new(&sim, &["token", "create", "first", "--out", out]).run().exit_code(0);
     let first = fs::read_to_string(&file).unwrap();
-    by(&sim, &["token", "rotate", "second", "--out", out], &file).run().ends(10).says("revoked the new token again");
+    by(&sim, &["token", "rotate", "second", "--out", out], &file)
+        .run()
+        .exit_code(10)
+        .stderr_contains("revoked the new token again");
     assert_eq!(fs::read_to_string(&file).unwrap(), first);
     assert_eq!(names(&sim).len(), before.len() + 1);
-    by(&sim, &["check"], &file).run().ends(0);
+    by(&sim, &["check"], &file).run().exit_code(0);
     // A place where no file can be is told before a token is made.
     for wrong in [folder.path().to_str().unwrap(), "/no/such/folder/token"] {
-        Call::new(&sim, &["token", "create", "third", "--out", wrong]).run().ends(16).says(wrong);
+        Call::new(&sim, &["token", "create", "third", "--out", wrong]).run().exit_code(16).stderr_contains(wrong);
     }
     assert!(!names(&sim).contains(&"third".to_owned()));
 }
@@ -110,8 +120,8 @@ fn a_lost_answer_makes_no_second_token() {
     let before = names(&sim).len();
     Call::new(&sim, &["token", "create", "once"])
         .run()
-        .ends(15)
-        .says("it may have been created")
-        .says("revoke it there");
+        .exit_code(15)
+        .stderr_contains("it may have been created")
+        .stderr_contains("revoke it there");
     assert_eq!(names(&sim).len(), before + 1);
 }

@@ -20,10 +20,10 @@ fn an_answer_about_another_build_is_no_answer() {
     let (build, other) = (finished(&sim), finished(&sim));
     sim.fault(Fault::replace(&build, other.as_bytes()).on("GET", "/api/v3/builds/"));
     let done = Call::to(&sim, "codemagic status --json").arg(&build).run();
-    done.code(0);
+    done.exit_code(0);
     assert_eq!(done.json()["build"]["id"], build.as_str());
     sim.fault(Fault::replace(&build, other.as_bytes()).on("GET", "/api/v3/builds/").always());
-    Call::to(&sim, "codemagic status").arg(&build).run().code(13);
+    Call::to(&sim, "codemagic status").arg(&build).run().exit_code(13);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_gateway_that_gave_up_is_an_outage_and_no_refusal() {
     for status in [408, 425, 499, 510, 599] {
         let sim = simulator().start().unwrap();
         sim.fault(Fault::status(status).on("GET", "/api/*/workflows").always());
-        Call::to(&sim, "codemagic workflows").run().code(13);
+        Call::to(&sim, "codemagic workflows").run().exit_code(13);
     }
 }
 
@@ -62,11 +62,11 @@ fn a_crumb_that_cannot_be_fetched_is_waited_for_and_else_reported() {
     };
     let sim = jenkins();
     sim.fault(Fault::status(503).on("GET", "/crumbIssuer/*").times(2));
-    call(&sim).run().code(0);
+    call(&sim).run().exit_code(0);
     assert_eq!(sim.jenkins_runs().len(), 1);
     let sim = jenkins();
     sim.fault(Fault::status(503).on("GET", "/crumbIssuer/*").always());
-    call(&sim).run().code(13).says("crumb issuer");
+    call(&sim).run().exit_code(13).stderr_contains("crumb issuer");
     assert_eq!(sim.jenkins_runs().len(), 0);
 }
 
@@ -78,14 +78,14 @@ fn a_single_poll_that_saw_nothing_says_so() {
     sim.fault(Fault::status(503).on("GET", "/api/v3/builds/").always());
     let call = || Call::to(&sim, "codemagic wait --once --poll-interval 20ms").arg(&build);
     let done = call().run();
-    done.code(0).says("its state cannot be read: ").hides("status: queued");
+    done.exit_code(0).stderr_contains("its state cannot be read: ").stderr_lacks("status: queued");
     assert_eq!((&done.document()["build"]["status"], &done.document()["outcome"]), (&json!(null), &json!("running")));
     assert!(done.document()["summary"].as_str().unwrap().contains("its state cannot be read"), "{done}");
     // An id that does not exist is not polled for ever.
     let sim = simulator().start().unwrap();
     let missing = || Call::to(&sim, "codemagic wait 6a941a0014bf8ccd332f2844 --once --poll-interval 20ms");
-    missing().run().code(0);
-    missing().env("CIBRIDGE_WAITING_SINCE", "1700000000000").run().code(11);
+    missing().run().exit_code(0);
+    missing().env("CIBRIDGE_WAITING_SINCE", "1700000000000").run().exit_code(11);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn an_answer_that_is_not_text_shows_no_secret_either() {
     let leak = [b"{\"leak\":\"", sim.key().as_bytes(), b" \xff\xfe\",\""].concat();
     sim.fault(Fault::replace("{\"", &leak).on("GET", "/api/v3/user/teams"));
     let done = Call::to(&sim, "codemagic api GET /user/teams").run();
-    done.code(0);
+    done.exit_code(0);
     assert!(done.stdout.contains("leak"), "{done}");
 }
 
@@ -102,7 +102,7 @@ fn an_answer_that_is_not_text_shows_no_secret_either() {
 fn a_proxy_that_requires_credentials_is_no_refusal_of_the_service() {
     let sim = simulator().start().unwrap();
     sim.fault(Fault::status(407).on("GET", "/api/v3/user/teams").always());
-    Call::to(&sim, "codemagic builds").run().code(14).says("a proxy requires credentials");
+    Call::to(&sim, "codemagic builds").run().exit_code(14).stderr_contains("a proxy requires credentials");
 }
 
 fn jenkins(jobs: impl IntoIterator<Item = JenkinsJob>) -> Simulator {
@@ -140,7 +140,7 @@ fn a_redirect_to_the_same_path_is_no_success() {
     sim.fault(Fault::redirect(302, "https://127.0.0.1:1/job/pipe/1/kill").on("POST", "/job/pipe/1/kill").always());
     sim.fault(Fault::redirect(302, "https://127.0.0.1:1/job/pipe/1/stop").on("POST", "/job/pipe/1/stop").always());
     let done = to_jenkins(&sim, "jenkins stop pipe#1 --stop-wait 100ms").run();
-    done.code(14);
+    done.exit_code(14);
     assert_eq!(sim.jenkins_run(item).unwrap().stops, 0);
 }
 
@@ -151,7 +151,7 @@ fn a_single_poll_does_not_stay_as_long_as_a_rate_limit_lasts() {
     let build = started(&sim);
     sim.fault(Fault::status(429).set("Retry-After", "3600").on("GET", "/api/v3/builds/").always());
     let done = Call::to(&sim, "codemagic wait --once").arg(&build).run();
-    assert_eq!(done.code(0).document()["next_poll_seconds"], 3600, "{done}");
+    assert_eq!(done.exit_code(0).document()["next_poll_seconds"], 3600, "{done}");
 }
 
 #[test]
@@ -168,5 +168,5 @@ fn a_team_whose_id_is_none_is_left_out() {
 fn a_token_that_is_none_is_not_given_to_anybody() {
     let sim = jenkins([]);
     sim.fault(Fault::patch(json!({"data": {"tokenValue": ""}})).on("POST", "/generateNewToken"));
-    to_jenkins(&sim, "jenkins token create t1").run().code(15).prints("").says("look for \"t1\"");
+    to_jenkins(&sim, "jenkins token create t1").run().exit_code(15).stdout_is("").stderr_contains("look for \"t1\"");
 }

@@ -244,7 +244,7 @@ impl Running {
 
     /// Waits for a line on stderr that contains this.
     #[track_caller]
-    pub(crate) fn hear(&self, part: &str) {
+    pub(crate) fn wait_for_stderr(&self, part: &str) {
         let heard = self.stderr.wait(Duration::from_secs(20), |text| text.contains(part));
         let heard = heard.unwrap_or_else(|| "nothing in time".to_owned());
         assert!(heard.contains(part), "no line with {part:?}:\n{heard}");
@@ -359,41 +359,41 @@ impl Done {
 
     /// The exit code is this one.
     #[track_caller]
-    pub(crate) fn code(&self, code: i32) -> &Self {
+    pub(crate) fn exit_code(&self, code: i32) -> &Self {
         assert_eq!(self.exit(), code, "exit code\n{self}");
         self
     }
 
     /// Stderr, normalised, contains this.
     #[track_caller]
-    pub(crate) fn says(&self, part: &str) -> &Self {
-        assert!(self.told().contains(part), "nothing about {part:?}\n{self}");
+    pub(crate) fn stderr_contains(&self, part: &str) -> &Self {
+        assert!(self.stderr_text().contains(part), "nothing about {part:?}\n{self}");
         self
     }
 
     /// Stderr, normalised, does not contain this.
     #[track_caller]
-    pub(crate) fn hides(&self, part: &str) -> &Self {
-        assert!(!self.told().contains(part), "{part:?} is told\n{self}");
+    pub(crate) fn stderr_lacks(&self, part: &str) -> &Self {
+        assert!(!self.stderr_text().contains(part), "{part:?} is told\n{self}");
         self
     }
 
     /// Stderr is exactly this, once normalised.
     #[track_caller]
-    pub(crate) fn tells(&self, text: &str) -> &Self {
-        assert_eq!(self.told(), text, "stderr\n{self}");
+    pub(crate) fn stderr_is(&self, text: &str) -> &Self {
+        assert_eq!(self.stderr_text(), text, "stderr\n{self}");
         self
     }
 
     /// Stdout is exactly this, once normalised.
     #[track_caller]
-    pub(crate) fn prints(&self, text: &str) -> &Self {
+    pub(crate) fn stdout_is(&self, text: &str) -> &Self {
         assert_eq!(normal(&self.stdout), text, "stdout\n{self}");
         self
     }
 
     /// Stderr with ids, ports and times replaced by words.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn stderr_text(&self) -> String {
         normal(&self.stderr)
     }
 
