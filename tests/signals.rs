@@ -80,7 +80,7 @@ fn several_builds_are_all_canceled() {
 #[test]
 fn a_second_signal_changes_nothing() {
     let sim = holding();
-    sim.fault(Fault::slow(Duration::from_secs(1)).path("/cancel"));
+    sim.fault(Fault::slow(Duration::from_millis(300)).path("/cancel"));
     let running = Call::following(&sim, "").spawn();
     running.wait_for_stderr("status: building");
     running.signal("TERM");
