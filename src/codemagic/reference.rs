@@ -50,6 +50,9 @@ impl fmt::Display for AppId {
     }
 }
 
+/// The longest id of a build that is taken from an answer; real ones have 24 characters.
+const LONGEST_ID: usize = 128;
+
 /// The id of a build, e.g. `6a941a0014bf8ccd332f2844`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BuildId(String);
@@ -58,7 +61,7 @@ impl BuildId {
     /// An id that can be one path segment; `None` for anything else.
     pub fn new(text: &str) -> Option<Self> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        (!text.is_empty() && text.chars().all(is_plain)).then(|| Self(text.to_owned()))
+        ((1..=LONGEST_ID).contains(&text.len()) && text.chars().all(is_plain)).then(|| Self(text.to_owned()))
     }
 
     /// The id as the service writes it.

@@ -17,6 +17,9 @@ use crate::secret::{Redactor, Secret};
 /// Addresses that are tried for a controller that is not where it was said to be.
 const MOST_CANDIDATES: usize = 4;
 
+/// The longest user name that is believed: it is sent back in a header.
+const LONGEST_NAME: usize = 256;
+
 /// What makes a POST without an API token acceptable. The crumb is worth nothing without its session.
 #[derive(Debug, Clone)]
 struct Crumb {
@@ -125,7 +128,9 @@ impl Client {
         }
         let seen = wire::decode::<wire::WhoAmI>(&response.body).filter(|_| response.status == 200);
         // Any other JSON is an answer of something else.
-        let seen = seen.filter(|seen| !seen.name.is_empty()).ok_or_else(|| self.refusal(subject, &response))?;
+        let seen = seen
+            .filter(|seen| (1..=LONGEST_NAME).contains(&seen.name.len()))
+            .ok_or_else(|| self.refusal(subject, &response))?;
         Ok(WhoAmI { name: seen.name, anonymous: seen.anonymous })
     }
 

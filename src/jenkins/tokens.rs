@@ -51,7 +51,9 @@ impl Client {
         let Some(answer) = answer.filter(|answer| !answer.status.is_empty() || answer.data.token_uuid.is_some()) else {
             return Err(self.refusal(&subject, &response));
         };
-        let is_secret = |value: &String| value.len() >= 16 && value.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_secret = |value: &String| {
+            (16..=128).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
         let value = answer.data.token_value;
         if value.as_ref().is_some_and(|value| !is_secret(value)) {
             return Err(lost(Error::new(ExitCode::Unavailable, subject, "the answer holds no token")));
