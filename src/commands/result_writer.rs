@@ -38,9 +38,10 @@ impl LastResort {
         // Nothing is left of it once the main thread ends the call itself.
         let Some(LastDocument { mut writer, json }) = self.take() else { return };
         let mut stuck = Error::message(code, "ended by a signal while connecting; no build was started or canceled");
-        for document in writer.documents.iter_mut().filter(|document| document.exit_code.is_none()) {
+        let open = |document: &&mut Document| document.exit_code.is_none() || document.still_running;
+        for document in writer.documents.iter_mut().filter(open) {
             let Some(build) = &document.build else { continue };
-            let reason = "ended by a signal, and no connection to cancel it in time; it may still be running";
+            let reason = "ended by a signal, and could not be canceled in time; it may still be running";
             stuck = Error::new(code, &build.title, reason).with_hint(format!("see {}", build.url));
             document.fail(&stuck);
             document.still_running = true;

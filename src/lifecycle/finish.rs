@@ -21,8 +21,8 @@ use crate::sanitize::{one_line, sanitize};
 /// and the document still have to be written.
 const SHUTDOWN: Duration = Duration::from_millis(3800);
 
-/// The limit for each request of it: one that hangs leaves time for another.
-const SHUTDOWN_REQUEST: Duration = Duration::from_millis(1800);
+/// The limit for each request of it: one that hangs leaves time for a pause and another.
+const SHUTDOWN_REQUEST: Duration = Duration::from_millis(1700);
 
 /// The pause between two attempts of it.
 const SHUTDOWN_PAUSE: Duration = Duration::from_millis(200);
@@ -160,12 +160,22 @@ struct Shutdown<P> {
 fn cancel_quickly<P: Provider>(provider: &P, build: &P::Build, deadline: Timestamp, clock: &dyn Clock) -> CancelResult {
     let mut refusals = 0;
     loop {
-        let RequestError { error, retryable, .. } = match provider.cancel(build, CancelMode::Quick) {
+        let since = clock.now();
+        let left = deadline.since(since).max(SHUTDOWN_PAUSE);
+        let attempt = if left < SHUTDOWN_REQUEST {
+            // A request that outlasts the deadline would take the time for the last line.
+            provider.shutdown_provider(left).cancel(build, CancelMode::Quick)
+        } else {
+            provider.cancel(build, CancelMode::Quick)
+        };
+        let RequestError { error, retryable, .. } = match attempt {
             Ok(canceled) => return canceled.into(),
             Err(failed) => failed,
         };
         refusals += u32::from(!retryable);
-        if refusals >= SHUTDOWN_REFUSALS || clock.now() + SHUTDOWN_PAUSE >= deadline {
+        // Another attempt, of several requests perhaps, takes about as long as this one.
+        let now = clock.now();
+        if refusals >= SHUTDOWN_REFUSALS || now + SHUTDOWN_PAUSE + now.since(since) > deadline {
             return CancelResult::Failed(error);
         }
         clock::wait(SHUTDOWN_PAUSE);
