@@ -180,7 +180,7 @@ fn file_options(sim: &Simulator, build: &str) -> [(&'static str, Call); 2] {
 fn a_path_that_cannot_be_written_is_refused_before_the_start() {
     let sim = simulator().start().unwrap();
     for option in ["--result-file", "--wait --junit"] {
-        for (name, why) in [("x".repeat(300), "File name too long"), ("folder/".to_owned(), "is a folder")] {
+        for (name, why) in [("x".repeat(300), "name too long"), ("folder/".to_owned(), "is a folder")] {
             let call = Call::to(&sim, "codemagic trigger").args(option);
             let path = format!("{}/{name}", call.folder().display());
             let done = call.arg(&path).run();
