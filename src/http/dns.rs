@@ -189,7 +189,8 @@ fn look_up(host: &str, limit: Duration, is_interrupted: fn() -> bool) -> FamilyA
 /// Asks for the addresses of both families in threads. They may outlive the caller: a query of the C library cannot be
 /// stopped.
 fn ask(name: &str, sender: &mpsc::Sender<(AddrFamily, FamilyAnswer)>) {
-    for family in [AddrFamily::Inet6, AddrFamily::Inet] {
+    // IPv4 first: a slow server that answers one query after the other gives the address that is nearly always there.
+    for family in [AddrFamily::Inet, AddrFamily::Inet6] {
         let (sender, name) = (sender.clone(), name.to_owned());
         std::thread::spawn(move || drop(sender.send((family, look_up_family(&name, family)))));
     }
