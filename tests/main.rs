@@ -11,6 +11,7 @@ mod follow;
 mod house;
 mod jenkins;
 mod matrix;
+mod names;
 mod once;
 mod output;
 mod proxy;
