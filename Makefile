@@ -24,7 +24,7 @@ SIM := $(OUT)/$(TARGET)/release/cibridge-simulator
 # The tests wait more than they compute, so more of them run than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help build simulator test matrix fuzz test-rust test-library pages test-debug lint bench demo install dist test-dist \
+.PHONY: help play build simulator test matrix fuzz test-rust test-library pages test-debug lint bench demo install dist test-dist \
   test-targets test-reproducible release-check \
   check-macos dist-packages dist-tools clean target tools-rust tools-library
 
@@ -67,6 +67,9 @@ lint: tools-rust ## Check format and lints
 
 demo: build simulator ## Start a build on the simulator, watch it, download its artifacts
 	@CIBRIDGE=$(BIN) SIMULATOR=$(SIM) sh tests/demo.sh
+
+play: build simulator ## A shell in which `cibridge` talks to the simulator
+	@CIBRIDGE=$(BIN) SIMULATOR=$(SIM) sh tests/play.sh
 
 bench: build simulator ## Compare with the `sh` + `curl` block
 	@CIBRIDGE=$(BIN) SIMULATOR=$(SIM) sh tests/bench.sh

@@ -1,32 +1,30 @@
 #!/bin/sh
-# `make demo`: starts the Codemagic simulator on loopback, and on it a build that is followed to its end.
+# `make demo`: starts a build on the simulator, waits for it and downloads its artifacts.
 # CIBRIDGE and SIMULATOR name the two programs.
 set -eu
-work=$(mktemp -d)
-"$SIMULATOR" --tls --speed 30 --ready-file "$work/ready.json" > "$work/simulator.log" 2>&1 &
-simulator=$!
-trap 'kill "$simulator" 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
-while [ ! -s "$work/ready.json" ]; do
-  kill -0 "$simulator" 2>/dev/null || { cat "$work/simulator.log" >&2; exit 1; }
-done
-ready() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$work/ready.json"; }
-
-export CODEMAGIC_API_URL CODEMAGIC_LEGACY_API_URL SSL_CERT_FILE CODEMAGIC_API_KEY
-CODEMAGIC_API_URL=$(ready v3)
-CODEMAGIC_LEGACY_API_URL=$(ready legacy)
-SSL_CERT_FILE=$(ready ca_file)
-CODEMAGIC_API_KEY=$(ready key)
-export CODEMAGIC_APP_ID CODEMAGIC_WORKFLOW=ios-release CODEMAGIC_BRANCH=main
-CODEMAGIC_APP_ID=$(ready app_id)
-
-run() { echo "\$ cibridge $*"; "$CIBRIDGE" "$@"; echo; }
-echo "The simulator plays Codemagic at $CODEMAGIC_API_URL, thirty times as fast as real."
+. "$(dirname "$0")/simulated.sh"
 echo
+
+# Prints a command as it can be copied, and runs it.
+run() {
+  printf '$ cibridge'
+  for argument in "$@"; do
+    case $argument in
+      *[!A-Za-z0-9_./=-]*) printf " '%s'" "$(printf %s "$argument" | sed "s/'/'\\\\''/g")" ;;
+      *) printf ' %s' "$argument" ;;
+    esac
+  done
+  echo
+  "$CIBRIDGE" "$@"
+  echo
+}
 run codemagic check
 run codemagic trigger --dry-run --var GREETING='hello "you"'
 run codemagic trigger --wait --poll-interval 1s --artifacts '*.ipa' --artifacts-dir "$work/dist" --result-file "$work/result.json"
 echo "The result file:"
 cat "$work/result.json"
 echo
-echo "The files that it fetched:"
+echo "The files that it downloaded:"
 ls -l "$work/dist"
+echo
+echo "To go on: make play"
