@@ -84,7 +84,7 @@ fn color(wanted: cli::ColorArg) -> ColorChoice {
 fn give_up(console: &Console, last_resort: &LastResort) -> impl FnOnce(ExitCode) + Send + 'static {
     let (console, last_resort) = (console.clone(), last_resort.clone());
     move |code| {
-        last_resort.conclude(code, &console);
+        last_resort.report(code, &console);
         process::exit(i32::from(console.finish(code).number()))
     }
 }

@@ -46,7 +46,7 @@ Map ofFailFast(String id, String outcome) {
 }
 
 /** Ends the step: shows what is to be seen, and returns the result or makes the stage unstable or failed by it. */
-Map conclude(Map invocation, Map result) {
+Map endStep(Map invocation, Map result) {
     describe(invocation, result)
     List lines = linesToShow(invocation, result)
     for (int n = 0; n < lines.size(); n++) {

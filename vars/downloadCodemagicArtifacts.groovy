@@ -8,7 +8,7 @@ Map call(Map arguments = [:], Object build) {
         environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('downloadCodemagicArtifacts', build)],
     ]
     cibridgeArguments.check(invocation)
-    return cibridgeResult.conclude(invocation, cibridgeRun(invocation))
+    return cibridgeResult.endStep(invocation, cibridgeRun(invocation))
 }
 
 @NonCPS

@@ -8,7 +8,7 @@ List call(Map arguments = [:], Object build) {
         environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('shareCodemagicArtifacts', build)],
     ]
     cibridgeArguments.check(invocation)
-    return cibridgeResult.links(cibridgeResult.conclude(invocation, cibridgeRun.onAgent(invocation)))
+    return cibridgeResult.links(cibridgeResult.endStep(invocation, cibridgeRun.onAgent(invocation)))
 }
 
 @NonCPS

@@ -8,7 +8,7 @@ Map call(Map arguments = [:], Object build) {
         environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('stopJenkins', build)],
     ]
     cibridgeArguments.check(invocation)
-    return cibridgeResult.conclude(invocation, cibridgeRun.onAgent(invocation))
+    return cibridgeResult.endStep(invocation, cibridgeRun.onAgent(invocation))
 }
 
 @NonCPS

@@ -9,7 +9,7 @@ Map call(Map arguments = [:]) {
         return runAll(arguments)
     }
     Map invocation = invocation(withBranch(arguments))
-    return cibridgeResult.conclude(invocation, runOne(invocation, null))
+    return cibridgeResult.endStep(invocation, runOne(invocation, null))
 }
 
 /** One start, for the helpers. */

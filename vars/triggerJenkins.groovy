@@ -11,7 +11,7 @@ Map call(Map arguments = [:]) {
     // What stands in the request file is taken from there and not from a variable that happens to be set.
     invocation.environment = ['CIBRIDGE_IDEMPOTENCY_KEY=', 'CIBRIDGE_WAIT_FOR_START=' + waitForStart]
     Map result = env.NODE_NAME ? cibridgeRun(invocation) : cibridgeWait.start(invocation, wait ? 'end' : waitForStart ? 'start' : null)
-    return cibridgeResult.conclude(invocation, result)
+    return cibridgeResult.endStep(invocation, result)
 }
 
 @NonCPS

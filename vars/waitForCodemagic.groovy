@@ -13,7 +13,7 @@ Map call(Map arguments = [:], Object build) {
     if (env.NODE_NAME && callback) {
         error('waitForCodemagic: callback waits without an agent. Put the step outside of node { }, or in a stage with agent none.')
     }
-    return cibridgeResult.conclude(invocation, env.NODE_NAME ? cibridgeRun(invocation) : cibridgeWait.forBuild(invocation, build.toString(), callback))
+    return cibridgeResult.endStep(invocation, env.NODE_NAME ? cibridgeRun(invocation) : cibridgeWait.forBuild(invocation, build.toString(), callback))
 }
 
 @NonCPS

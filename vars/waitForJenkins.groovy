@@ -8,7 +8,7 @@ Map call(Map arguments = [:], Object build) {
         environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('waitForJenkins', build), 'CIBRIDGE_CANCEL=' + !cibridgeArguments.leavesRunning(arguments)],
     ]
     cibridgeArguments.check(invocation)
-    return cibridgeResult.conclude(invocation, env.NODE_NAME ? cibridgeRun(invocation) : cibridgeWait.forBuild(invocation, build.toString(), false))
+    return cibridgeResult.endStep(invocation, env.NODE_NAME ? cibridgeRun(invocation) : cibridgeWait.forBuild(invocation, build.toString(), false))
 }
 
 @NonCPS

@@ -60,8 +60,8 @@ pub fn run(
         }
     });
     match result {
-        Ok(result) => session.conclude(result.map_err(Error::from)),
-        Err(bug) => session.conclude_after(&bug),
+        Ok(result) => session.finish(result.map_err(Error::from)),
+        Err(bug) => session.finish_after(&bug),
     }
 }
 

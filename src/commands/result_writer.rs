@@ -34,7 +34,7 @@ struct LastDocument {
 
 impl LastResort {
     /// Ends the call in the place of the main thread: reports, writes and prints that it ended by `code`.
-    pub fn conclude(&self, code: ExitCode, console: &Console) {
+    pub fn report(&self, code: ExitCode, console: &Console) {
         // Nothing is left of it once the main thread ends the call itself.
         let Some(LastDocument { mut writer, json }) = self.take() else { return };
         let mut stuck = Error::message(code, "ended by a signal while connecting; no build was started or canceled");
@@ -207,15 +207,15 @@ mod tests {
         writer.documents = vec![Document { build: Some(build), ..Document::new("codemagic") }];
         writer.write_partial(&console);
         assert_eq!(read()["outcome"], "running");
-        last_resort.conclude(ExitCode::Terminated, &console);
+        last_resort.report(ExitCode::Terminated, &console);
         let document = read();
         assert_eq!((&document["exit_code"], &document["still_running"]), (&143.into(), &true.into()));
         assert!(document["error"]["message"].as_str().unwrap().starts_with("Codemagic build 7: "));
         std::fs::remove_file(&path).unwrap();
-        last_resort.conclude(ExitCode::Terminated, &console);
+        last_resort.report(ExitCode::Terminated, &console);
         writer.arm(false);
         writer.disarm();
-        last_resort.conclude(ExitCode::Terminated, &console);
+        last_resort.report(ExitCode::Terminated, &console);
         assert!(!path.exists());
     }
 }

@@ -39,18 +39,18 @@ impl Session {
     }
 
     /// Ends the call: reports an error, completes the document, writes and prints it, and gives the exit code.
-    pub fn conclude(&mut self, result: Result<ExitCode, Error>) -> ExitCode {
+    pub fn finish(&mut self, result: Result<ExitCode, Error>) -> ExitCode {
         match result {
             Ok(code) => self.publish(code),
             Err(error) => {
                 self.runtime.console.error(&error);
-                self.conclude_after(&error)
+                self.finish_after(&error)
             }
         }
     }
 
     /// Ends a call whose error was reported already.
-    pub fn conclude_after(&mut self, error: &Error) -> ExitCode {
+    pub fn finish_after(&mut self, error: &Error) -> ExitCode {
         self.writer.fail(error);
         self.publish(error.code())
     }
