@@ -73,7 +73,8 @@ fn several_builds_are_all_canceled() {
     let running = ids.iter().fold(Call::to(&sim, "codemagic wait --cancel --poll-interval 20ms"), Call::arg).spawn();
     running.wait_for_stderr("[3] status: building");
     stop(running, "TERM").exit_code(143);
-    assert!(sim.builds().iter().all(|build| build.cancels == 1));
+    // A cancel whose answer the signal cut off is sent again; the service takes the second one for what it is (208).
+    assert!(sim.builds().iter().all(|build| build.cancels >= 1));
 }
 
 /// Jenkins sends SIGTERM more than once.
