@@ -80,9 +80,9 @@ install: build ## Install into $(DESTDIR)$(PREFIX)/bin
 dist: tools-rust ## Build and pack the release in target/packages: all targets, or TARGET=…
 	rm -rf target/packages
 	@for target in $(DIST_TARGETS); do \
-	  $(MAKE) -s target TARGET=$$target && LIMIT=$(LIMIT) sh packaging/dist.sh $$target target/packages || exit 1; \
+	  $(MAKE) -s target TARGET=$$target && LIMIT=$(LIMIT) sh .ci/release/dist.sh $$target target/packages || exit 1; \
 	done
-	sh packaging/index.sh target/packages
+	sh .ci/release/index.sh target/packages
 
 test-dist: ## Test what `make dist` made: install into empty roots, run under qemu-user and wine
 	sh tests/dist/run.sh target/packages $(DIST_TARGETS)
@@ -97,7 +97,7 @@ test-reproducible: ## Build the packages of TARGET in two folders and compare th
 	sh tests/dist/reproducible.sh $(TARGET)
 
 release-check: ## Check that TAG=vX.Y.Z, versions, changelog and the files in target/packages belong together
-	sh packaging/release-check.sh "$(TAG)" target/packages $(RELEASED)
+	sh .ci/release/release-check.sh "$(TAG)" target/packages $(RELEASED)
 
 check-macos: ## Check that the code compiles for macOS, as far as that can be seen elsewhere
 	@# The C parts of ring need the SDK of macOS; nothing is linked, so they may stay empty.

@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use crate::document::{Document, Several};
 
 /// The file, relative to the root of the repository.
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/result.schema.json");
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/result.schema.json");
 
 /// Either form of the result document.
 #[derive(JsonSchema)]
@@ -30,5 +30,5 @@ fn the_schema_in_the_repository_is_that_of_the_types() {
         std::fs::write(FILE, &schema).unwrap();
     }
     let known = std::fs::read_to_string(FILE).unwrap_or_default();
-    assert!(known == schema, "CIBRIDGE_UPDATE_SCHEMA=1 cargo test the_schema updates result.schema.json");
+    assert!(known == schema, "CIBRIDGE_UPDATE_SCHEMA=1 cargo test the_schema updates src/result.schema.json");
 }

@@ -1,6 +1,6 @@
 //! Writes what the packages contain beside the binary: man pages and completions, made from the command line's own
 //! definition. It is a test, so that nothing of it is in the binary and every run of the tests shows that it works.
-//! `packaging/dist.sh` names a folder in `CIBRIDGE_PACKAGE_FILES` and keeps the result.
+//! `.ci/release/dist.sh` names a folder in `CIBRIDGE_PACKAGE_FILES` and keeps the result.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};

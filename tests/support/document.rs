@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/result.schema.json"))).unwrap()
+    serde_json::from_str(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/result.schema.json"))).unwrap()
 });
 
 /// Panics unless `document` is as the schema says.

@@ -1,10 +1,10 @@
 #!/bin/sh
 # `make dist`: builds the release of one target and packs it: archive, debug symbols, SBOM, and for Linux .deb and .rpm.
-#   packaging/dist.sh TARGET FOLDER
+#   .ci/release/dist.sh TARGET FOLDER
 # The same commit gives the same bytes in every folder: paths are mapped, times are those of the commit, entries sorted.
 set -eu
 target=$1
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 root=$PWD
 mkdir -p "$2"
 out=$(cd "$2" && pwd)
@@ -80,7 +80,7 @@ fi
 CIBRIDGE_PACKAGE_FILES=$stage/files $cargo test -q --locked -p cibridge --bin cibridge package_files >/dev/null
 cp LICENSE CHANGELOG.md README.md "$stage/files/"
 mkdir "$stage/files/schemas"
-cp ./*.schema.json "$stage/files/schemas/"
+cp src/*.schema.json "$stage/files/schemas/"
 find "$stage" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 
 rm -f "$out/$name".*

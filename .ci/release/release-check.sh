@@ -1,8 +1,8 @@
 #!/bin/sh
 # `make release-check TAG=vX.Y.Z`: what must hold before a tag becomes a release. Reports everything that does not.
-#   packaging/release-check.sh TAG FOLDER TARGET…
+#   .ci/release/release-check.sh TAG FOLDER TARGET…
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 tag=$1
 packages=$2
 shift 2

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Completes a folder that packaging/dist.sh filled: the install script with the sums of the archives, the folders for the
+# Completes a folder that .ci/release/dist.sh filled: the install script with the sums of the archives, the folders for the
 # container image, the notes of the release from the changelog, and SHA256SUMS.
-#   packaging/index.sh FOLDER
+#   .ci/release/index.sh FOLDER
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 out=$1
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 repository=$(sed -n 's/^repository = "\(.*\)"/\1/p' Cargo.toml)
@@ -11,7 +11,7 @@ repository=$(sed -n 's/^repository = "\(.*\)"/\1/p' Cargo.toml)
 sums=$(cd "$out" && find . -name '*.tar.gz' -printf '%P\n' | LC_ALL=C sort | xargs -r sha256sum --)
 awk -v version="$version" -v repository="$repository" -v sums="$sums" '
   { gsub("@VERSION@", version); gsub("@REPOSITORY@", repository); if ($0 == "@SUMS@") $0 = sums; print }
-' packaging/install.sh > "$out/cibridge-install.sh"
+' .ci/release/install.sh > "$out/cibridge-install.sh"
 
 for pair in amd64:x86_64-unknown-linux-musl arm64:aarch64-unknown-linux-musl; do
   name=cibridge-$version-${pair#*:}
