@@ -22,7 +22,7 @@
             'wait', 'waitForStart', 'propagate', 'callback', 'console', 'description', 'expectCommit', 'failOnStepFailure', 'onInput', 'logLines',
         ]],
         [title: 'How long', arguments: ['timeout', 'queueTimeout', 'runTimeout', 'noCancel', 'pollInterval', 'stopWait']],
-        [title: 'Files', arguments: ['artifacts', 'artifactsDir', 'type', 'junit', 'allowNone', 'jobs', 'list', 'expires']],
+        [title: 'Files', arguments: ['artifacts', 'artifactsDir', 'type', 'junit', 'allowNone', 'jobs', 'list', 'expires', 'qr', 'qrDir']],
         [title: 'Several builds', arguments: ['builds', 'concurrency', 'failFast']],
         [title: 'Credential, program and connection', arguments: [
             'credentialsId', 'agentLabel', 'binary', 'apiUrl', 'legacyApiUrl', 'caCert', 'clientCert', 'clientKey', 'connectTimeout', 'answerTimeout',
@@ -99,6 +99,8 @@
         jobs: 'How many files to download at once. Default: 4.',
         list: 'true lists the artifacts instead of downloading them. Default: false.',
         expires: 'How long the links work, as in \'14d\'. Default: \'7d\'.',
+        qr: 'true shows each link as a QR code in the log, for the camera of a phone. Default: false.',
+        qrDir: 'On an agent: folder for the QR code of each link as a PNG image. Default: none.',
 
         builds: 'List of maps of the arguments above, one for each build. Arguments beside builds hold for all of them, and maps such as variables are joined. An idempotencyKey beside builds gets -1, -2 and so on. Default: none, it is one build.',
         concurrency: 'How many builds at a time. Default: 5.',
@@ -162,8 +164,8 @@
         shareCodemagicArtifacts: [
             summary: 'Makes links to artifacts of a build on Codemagic that everybody can open until they expire, prints and returns them.',
             first: 'The first argument is the ID of the build, as triggerCodemagic returns it, the address of its page, its number, latest or latest-success.',
-            examples: ["def links = shareCodemagicArtifacts build.id, artifacts: '*.ipa'", "shareCodemagicArtifacts build.id, artifacts: ['*.ipa', '*.apk'], expires: '14d'"],
-            returnsInstead: 'A list of maps with name, type, url and expires, the time when the link ends.',
+            examples: ["def links = shareCodemagicArtifacts build.id, artifacts: '*.ipa'", "shareCodemagicArtifacts build.id, artifacts: ['*.ipa', '*.apk'], expires: '14d', qrDir: 'qr'"],
+            returnsInstead: 'A list of maps with name, type, url and expires, the time when the link ends; with qrDir also qrPath, the path of the image.',
         ],
         triggerJenkins: [
             summary: 'Starts a job on another Jenkins controller; with wait: true the stage ends as that build ends.',

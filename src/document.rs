@@ -247,6 +247,9 @@ pub struct Link {
     pub url: String,
     /// When it expires (RFC 3339), as the service set it.
     pub expires_at: Option<String>,
+    /// The image of its QR code, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qr_path: Option<String>,
 }
 
 /// A step's log that was printed or saved.

@@ -19,6 +19,7 @@ mod readme;
 mod refusals;
 mod repository;
 mod secrets;
+mod share;
 mod signals;
 mod start;
 mod support;

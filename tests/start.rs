@@ -40,6 +40,16 @@ fn the_three_variables_of_a_jenkinsfile_are_enough() {
 }
 
 #[test]
+fn a_branch_with_the_name_of_a_remote_is_built_with_a_hint() {
+    let sim = simulator().start().unwrap();
+    Call::to(&sim, "codemagic trigger --branch origin/main").run().exit_code(0).stderr_is(
+        "branch origin/main is built; if branch main of the remote origin is meant, pass --branch main (in a Jenkinsfile: branch)\n\
+         Codemagic build started: https://codemagic.io/app/APP/build/BUILD\n",
+    );
+    assert_eq!(built(&sim).branch.as_deref(), Some("origin/main"));
+}
+
+#[test]
 fn one_start_is_one_connection_and_one_request() {
     for sim in [simulator(), simulator().tls()].map(|builder| builder.start().unwrap()) {
         let ca = sim.ca_file().map(|path| path.to_str().unwrap().to_owned()).unwrap_or_default();

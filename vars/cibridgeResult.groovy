@@ -74,7 +74,7 @@ void describe(Map invocation, Map result) {
 List links(Map result) {
     List links = []
     for (Object link in (result.result.links ?: [])) {
-        links << [name: link.name, type: link.type, url: link.url, expires: link.expires_at]
+        links << [name: link.name, type: link.type, url: link.url, expires: link.expires_at] + (link.qr_path ? [qrPath: link.qr_path] : [:])
     }
     return links
 }

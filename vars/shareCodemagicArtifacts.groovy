@@ -16,5 +16,7 @@ Map schema() {
     return cibridgeArguments.codemagicBuild() + [
         artifacts: [type: 'list', variable: 'CIBRIDGE_ARTIFACTS'],
         expires  : [type: 'text', variable: 'CIBRIDGE_EXPIRES'],
+        qr       : [type: 'boolean', variable: 'CIBRIDGE_QR'],
+        qrDir    : [type: 'text', variable: 'CIBRIDGE_QR_DIR'],
     ] + cibridgeArguments.anyAgent() + cibridgeArguments.codemagicConnection()
 }

@@ -95,7 +95,7 @@ pub enum CodemagicVerb {
     /// Create links to artifacts that anyone may open until they expire
     #[command(after_help = "Examples:
   cibridge codemagic share 5fabc6414c483700143f4f92 --match '*.ipa'
-  cibridge codemagic share latest-success --workflow ios-release --match '*.apk' --expires 12h")]
+  cibridge codemagic share latest-success --workflow ios-release --match '*.apk' --expires 12h --qr")]
     Share(ShareArgs),
     /// List the apps that the API key can see
     #[command(after_help = "Examples:
@@ -416,6 +416,14 @@ pub struct ShareArgs {
     /// How long the links are valid
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_EXPIRES", default_value = "7d", value_parser = duration)]
     pub expires: Duration,
+
+    /// Show each link as a QR code on stderr, for the camera of a phone
+    #[arg(long, env = "CIBRIDGE_QR")]
+    pub qr: bool,
+
+    /// Write the QR code of each link as a PNG image into this folder
+    #[arg(long, value_name = "DIR", env = "CIBRIDGE_QR_DIR")]
+    pub qr_dir: Option<PathBuf>,
 
     /// Where names are searched.
     #[command(flatten)]

@@ -4,7 +4,7 @@ use crate::cli::ArtifactsArgs;
 use crate::document::Outcome;
 use crate::error::ExitCode;
 use crate::files;
-use crate::lifecycle::collect::{download, matches, no_match};
+use crate::lifecycle::collect::{ALLOW_NONE, download, matches, no_match};
 use crate::lifecycle::{Provider, RemoteArtifact};
 use crate::model::Phase;
 use crate::output::{Cell, Table};
@@ -43,7 +43,7 @@ pub fn run<P: Provider>(
             session.console().line(&format!("no matching artifact of {title}"));
             Ok(())
         } else {
-            Err(no_match::<P>(&title, &artifacts, &[&args.globs, &args.types]))
+            Err(no_match::<P>(&title, &artifacts, &[&args.globs, &args.types], ALLOW_NONE))
         }
     } else if args.list {
         // Without its checksum an artifact is still worth listing.

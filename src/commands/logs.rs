@@ -100,8 +100,10 @@ fn choose<'a>(steps: &'a [StepLog], args: &LogsArgs) -> Result<Vec<(usize, &'a S
     found.into_iter().find(|found: &Vec<_>| !found.is_empty()).ok_or_else(|| {
         let kind = if args.failed { "failed step" } else { "step" };
         let names: Vec<&str> = all.iter().map(|(_, step)| step.name.as_str()).collect();
-        Error::message(ExitCode::NotFound, format!("the build has no {kind} {wanted:?}"))
-            .with_hint(format!("its {kind}s: {}", names.join(", ")))
+        let error = Error::message(ExitCode::NotFound, format!("the build has no {kind} {wanted:?}"));
+        let hint =
+            if names.is_empty() { "it has none".to_owned() } else { format!("its {kind}s: {}", names.join(", ")) };
+        error.with_hint(hint)
     })
 }
 

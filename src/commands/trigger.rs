@@ -32,6 +32,12 @@ pub fn codemagic(
         cli::ApiArg::Legacy => Api::Legacy,
     };
     let request = codemagic_draft(args, session)?.complete(api)?;
+    // GIT_BRANCH of Jenkins is like this; but a branch may really have such a name.
+    if let Some(name) = request.head.branch().and_then(|name| name.strip_prefix("origin/")) {
+        let hint =
+            format!("if branch {name} of the remote origin is meant, pass --branch {name} (in a Jenkinsfile: branch)");
+        session.console().line(&format!("branch origin/{name} is built; {hint}"));
+    }
     let mut options = WaitOptions {
         started: true,
         cancel: true,

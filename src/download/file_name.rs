@@ -33,7 +33,7 @@ pub fn file_name(name: &str) -> String {
 ///
 /// Names are equal if some file system takes them for the same: upper and lower case (macOS, Windows) and the Unicode
 /// forms of a letter (macOS) do not count. Takes time linear in the number of names.
-pub(super) fn distinct_file_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub fn distinct_file_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let names: Vec<String> = names.map(file_name).collect();
     // No number may produce a name that another file has by itself.
     let own: HashSet<String> = names.iter().map(|name| folded(name)).collect();

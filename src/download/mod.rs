@@ -14,7 +14,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-pub use file_name::file_name;
+pub use file_name::{distinct_file_names, file_name};
 
 use crate::clock::{Clock, Interrupt, Timestamp};
 use crate::error::{Error, ExitCode, RequestError};

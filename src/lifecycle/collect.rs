@@ -77,11 +77,14 @@ pub fn matches(artifact: &RemoteArtifact, globs: &[String], types: &[String]) ->
     has_name && has_type
 }
 
-/// The error of choosing nothing of the build, with what there is.
-pub fn no_match<P: Provider>(title: &str, artifacts: &[RemoteArtifact], wanted: &[&[String]]) -> Error {
+/// How a verb that downloads accepts that there is nothing to download; the end of a hint.
+pub const ALLOW_NONE: &str = "; --allow-none (allowNone in a Jenkinsfile) accepts it";
+
+/// The error of choosing nothing of the build, with what there is; `remedy` is what the verb has beside that.
+pub fn no_match<P: Provider>(title: &str, artifacts: &[RemoteArtifact], wanted: &[&[String]], remedy: &str) -> Error {
     if artifacts.is_empty() {
         return Error::message(ExitCode::NotFound, format!("{title} has no artifacts"))
-            .with_hint(format!("{}; --allow-none (allowNone in a Jenkinsfile) accepts it", P::ARTIFACTS_HINT));
+            .with_hint(format!("{}{remedy}", P::ARTIFACTS_HINT));
     }
     let shown = |artifact: &RemoteArtifact| match artifact.artifact.kind.as_str() {
         "" => artifact.artifact.name.clone(),
@@ -92,7 +95,7 @@ pub fn no_match<P: Provider>(title: &str, artifacts: &[RemoteArtifact], wanted: 
         listed.push(format!("{} more", artifacts.len() - NAMED));
     }
     Error::message(ExitCode::NotFound, format!("no artifact of {title} matches {}", quoted(&wanted.concat())))
-        .with_hint(format!("it has {}; --allow-none (allowNone in a Jenkinsfile) accepts it", listed.join(", ")))
+        .with_hint(format!("it has {}{remedy}", listed.join(", ")))
 }
 
 fn quoted(globs: &[String]) -> String {
@@ -242,7 +245,7 @@ fn collect_artifacts<P: Provider>(
             }
             continue;
         } else {
-            Err(no_match::<P>(&known.title, &artifacts, &[&options.globs]))
+            Err(no_match::<P>(&known.title, &artifacts, &[&options.globs], ALLOW_NONE))
         };
         document.artifacts = artifacts.into_iter().map(|artifact| artifact.artifact).collect();
         return result;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::json::to_json;
 use super::progress::{ERASE_LINE, bar, columns, fit};
+use super::qr_code::QrCode;
 use super::table::Table;
 use super::{events, style};
 use crate::error::{Error, ExitCode};
@@ -146,6 +147,18 @@ impl Console {
             } else {
                 self.data(&line);
             }
+        }
+    }
+
+    /// A QR code for people; a terminal that is too narrow for it gets its width instead.
+    pub fn qr_code(&self, what: &str, code: &QrCode) {
+        let lines = code.lines();
+        let width = lines[0].chars().count();
+        if is_live() && width > columns() {
+            return self.line(&format!("{what}: the QR code needs {width} columns; --qr-dir saves it as an image"));
+        }
+        for line in lines.iter().filter(|_| !self.is_quiet()) {
+            self.write_styled(line, style::QR_CODE, "");
         }
     }
 

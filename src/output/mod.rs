@@ -12,6 +12,7 @@ pub mod junit;
 pub mod lines;
 mod log;
 mod progress;
+mod qr_code;
 #[cfg(test)]
 mod random_tests;
 mod result_file;
@@ -23,5 +24,6 @@ pub use console::{Console, Settings};
 pub use format::{format_duration, format_size, format_time};
 pub use html_text::{HtmlText, LineEnds};
 pub use log::{LogPrinter, LogTarget, LogText};
+pub use qr_code::QrCode;
 pub use result_file::ResultFile;
 pub use table::{Cell, Table};

@@ -1,12 +1,16 @@
 //! The colors of words. They only add to what the words say.
 
-use anstyle::{AnsiColor, Style};
+use anstyle::{AnsiColor, Color, Style};
 
 /// `cibridge: error:`
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
 
 /// `hint:`
 pub(super) const HINT: Style = AnsiColor::Cyan.on_default();
+
+/// A QR code: dark on light, whatever the colors of the terminal are.
+pub(super) const QR_CODE: Style =
+    Style::new().fg_color(Some(Color::Ansi(AnsiColor::Black))).bg_color(Some(Color::Ansi(AnsiColor::BrightWhite)));
 
 /// The headings of a table.
 pub(super) const HEADING: Style = Style::new().bold();

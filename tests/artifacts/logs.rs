@@ -94,7 +94,7 @@ fn only_the_failed_ones_are_taken_when_asked() {
     let (sim, id) = with(simulator());
     logs(&sim, &id, "--failed").run().exit_code(0).stdout_is("").stderr_is("no step of this build failed\n");
     let done = logs(&sim, &id, "--failed --step").arg("Build ipa").run();
-    done.exit_code(11).stderr_contains("the build has no failed step \"Build ipa\"");
+    done.exit_code(11).stderr_contains("the build has no failed step \"Build ipa\"\nhint: it has none");
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! `codemagic share`: links to artifacts that anyone may open until they expire.
 
+use std::fs;
 use std::time::{Duration, SystemTime};
 
 use crate::cli::{CodemagicConnectionArgs, ShareArgs};
 use crate::commands::session::Session;
 use crate::commands::waiting::documents;
 use crate::document::{Link, Outcome};
+use crate::download;
 use crate::error::{Error, ExitCode};
+use crate::files;
 use crate::lifecycle::Provider as _;
 use crate::lifecycle::collect::{matches, no_match};
 use crate::model::Phase;
-use crate::output::{Cell, Table, format_time};
+use crate::output::{Cell, QrCode, Table, format_time};
 
 /// A difference between the expiry that was asked for and the one given that needs no word.
 const SLACK: Duration = Duration::from_secs(60);
@@ -29,6 +32,7 @@ pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut
         .with_hint("write it like 12h, 7d or 1y")
         .into());
     }
+    args.qr_dir.as_deref().map_or(Ok(()), files::check_folder)?;
     let client = super::connect(connection, session)?;
     let mut build = client.build(&reference)?;
     session.runtime.with_retries(|| client.resolve(&mut build))?;
@@ -38,14 +42,17 @@ pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut
     session.writer.documents[0].still_running = !matches!(seen.phase, Phase::Ended(_));
     session.writer.documents[0].build = Some(seen.build);
     if !artifacts.iter().any(|artifact| matches(artifact, &args.globs, &[])) {
-        return Err(no_match::<crate::codemagic::Client>(&title, &artifacts, &[&args.globs]).into());
+        return Err(no_match::<crate::codemagic::Client>(&title, &artifacts, &[&args.globs], "").into());
     }
     session.with_retries(|| client.add_sums(&build, &mut artifacts))?;
     session.writer.documents[0].artifacts = artifacts.iter().map(|artifact| artifact.artifact.clone()).collect();
+    artifacts.retain(|artifact| matches(artifact, &args.globs, &[]));
+    let images: Vec<String> = artifacts.iter().map(|artifact| format!("{}.png", artifact.artifact.name)).collect();
+    let images = download::distinct_file_names(images.iter().map(String::as_str));
     let asked = session.runtime.clock.wall() + args.expires;
     let (mut links, mut failed) = (Vec::new(), None);
     let mut table = Table::new("links", &["url", "expires", "name"]);
-    for artifact in artifacts.iter().filter(|artifact| matches(artifact, &args.globs, &[])) {
+    for (artifact, image) in artifacts.iter().zip(images) {
         let (name, kind) = (&artifact.artifact.name, &artifact.artifact.kind);
         let link = match session.with_retries(|| client.create_public_link(artifact, asked)) {
             Ok(link) => link,
@@ -62,7 +69,14 @@ pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut
             session.console().line(&format!("{name}: the service set the expiry to {given}, not to {asked}"));
         }
         table.row(vec![Cell::text(&link.url), Cell::optional(expires_at.as_deref()), Cell::text(name)]);
-        links.push(Link { name: name.clone(), kind: kind.clone(), url: link.url, expires_at });
+        let qr_path = match qr_code(&link.url, name, &image, args, session) {
+            Ok(path) => path,
+            Err(error) => {
+                failed.get_or_insert(error);
+                None
+            }
+        };
+        links.push(Link { name: name.clone(), kind: kind.clone(), url: link.url, expires_at, qr_path });
     }
     if !session.is_json() {
         session.console().table(&table);
@@ -74,6 +88,28 @@ pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut
     }
     document.end(Outcome::Success, ExitCode::Success);
     Ok(session.writer.worst())
+}
+
+/// Shows and saves the QR code of a link, as far as that is asked for. Gives the path of its image.
+fn qr_code(url: &str, name: &str, image: &str, args: &ShareArgs, session: &Session) -> Result<Option<String>, Error> {
+    if !args.qr && args.qr_dir.is_none() {
+        return Ok(None);
+    }
+    let Some(code) = QrCode::new(url) else {
+        session.console().line(&format!("{name}: the link is too long for a QR code"));
+        return Ok(None);
+    };
+    if args.qr {
+        session.console().line(&format!("{name}:"));
+        session.console().qr_code(name, &code);
+    }
+    let Some(dir) = &args.qr_dir else { return Ok(None) };
+    let path = dir.join(image);
+    let saved = fs::create_dir_all(dir).and_then(|()| files::replace_file(&path, &code.png()));
+    let path = path.display().to_string();
+    saved.map_err(|error| Error::new(ExitCode::Local, format!("QR code {path}"), error.to_string()))?;
+    session.console().line(&format!("saved {path}"));
+    Ok(Some(path))
 }
 
 fn distance(one: SystemTime, other: SystemTime) -> Duration {

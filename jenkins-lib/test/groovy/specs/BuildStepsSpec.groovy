@@ -133,15 +133,17 @@ class BuildStepsSpec extends LibrarySpecification {
     def 'sharing returns the links and prints them'() {
         given:
         Map link = [name: 'app.ipa', type: 'ipa', url: 'https://api.codemagic.io/artifacts/x/app.ipa']
-        answering(outcome: 'success', links: [link + [expires_at: '2026-12-04T12:00:00Z']])
+        answering(outcome: 'success', links: [link + [expires_at: '2026-12-04T12:00:00Z', qr_path: 'qr/app.ipa.png']])
 
         when:
-        step("shareCodemagicArtifacts('$BUILD.id', artifacts: ['*.ipa', '*.apk'], expires: '14d')")
+        step("shareCodemagicArtifacts('$BUILD.id', artifacts: ['*.ipa', '*.apk'], expires: '14d', qr: true, qrDir: 'qr')")
 
         then:
-        jenkins.returned == [link + [expires: '2026-12-04T12:00:00Z']]
+        jenkins.returned == [link + [expires: '2026-12-04T12:00:00Z', qrPath: 'qr/app.ipa.png']]
         jenkins.console.contains('app.ipa: https://api.codemagic.io/artifacts/x/app.ipa (until 2026-12-04T12:00:00Z)')
-        binary.environment.subMap('CIBRIDGE_ARTIFACTS', 'CIBRIDGE_EXPIRES') == [CIBRIDGE_ARTIFACTS: '*.ipa\n*.apk', CIBRIDGE_EXPIRES: '14d']
+        binary.environment.subMap('CIBRIDGE_ARTIFACTS', 'CIBRIDGE_EXPIRES', 'CIBRIDGE_QR', 'CIBRIDGE_QR_DIR') == [
+            CIBRIDGE_ARTIFACTS: '*.ipa\n*.apk', CIBRIDGE_EXPIRES: '14d', CIBRIDGE_QR: 'true', CIBRIDGE_QR_DIR: 'qr',
+        ]
     }
 
     @Unroll
