@@ -24,7 +24,7 @@ SIM := $(OUT)/$(TARGET)/release/cibridge-simulator
 # The tests wait more than they compute, so more of them run than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help play build simulator test matrix fuzz test-rust test-library pages test-debug lint bench demo install dist test-dist \
+.PHONY: help play pictures build simulator test matrix fuzz test-rust test-library pages test-debug lint bench demo install dist test-dist \
   test-targets test-reproducible release-check \
   check-macos dist-packages dist-tools clean target tools-rust tools-library
 
@@ -70,6 +70,11 @@ demo: build simulator ## Start a build on the simulator, watch it, download its 
 
 play: build simulator ## A shell in which `cibridge` talks to the simulator
 	@CIBRIDGE=$(BIN) SIMULATOR=$(SIM) sh tests/play.sh
+
+pictures: build simulator ## Make the pictures of jenkins-lib/images; those of Jenkins where JENKINS_URL names one (jenkins-lib/images/jenkins.py)
+	python3 -m pip install -q -r jenkins-lib/images/requirements.txt
+	CIBRIDGE=$(BIN) SIMULATOR=$(SIM) python3 jenkins-lib/images/casts.py
+	@[ -z "$(JENKINS_URL)" ] || SIMULATOR=$(SIM) python3 jenkins-lib/images/jenkins.py
 
 bench: build simulator ## Compare with the `sh` + `curl` block
 	@CIBRIDGE=$(BIN) SIMULATOR=$(SIM) sh tests/bench.sh
