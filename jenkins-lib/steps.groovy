@@ -3,7 +3,8 @@
 // (`schema()` in vars/). `make pages` writes the files anew.
 //
 // Jenkins' default formatter shows the help pages as they are, "Safe HTML" joins all lines: so there is no markup, no
-// column, no character that HTML gives a meaning, and no line of code that needs the next one.
+// column, no character that HTML gives a meaning, and no line of code that needs the next one; every paragraph is a
+// whole sentence.
 
 [
     // The parts of a page, in order, and their arguments. A page shows those that its step has; `of` names the steps that have the part.

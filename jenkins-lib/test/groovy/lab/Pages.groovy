@@ -80,16 +80,24 @@ class Pages {
         words.groups.findAll { shows(it, step) }.collectEntries { [(it.title): it.arguments.findAll { name -> schemas[step].containsKey(name) }] }.findAll { it.value }
     }
 
+    /**
+     * Jenkins' help page. The default formatter shows the text as it is. Safe HTML joins all of it into one paragraph, so
+     * that what a paragraph is about stands in brackets, and a heading between rules: an eye finds both there, too.
+     */
     private String help(String step) {
         Map page = words.steps[step]
-        List<String> parts = ["$step: $page.summary", *page.examples.withIndex().collect { text, n -> "${n ? 'Or' : 'Example'}: $text" }, page.first, *page.details].findAll()
+        List<String> parts = ["$step: $page.summary", *page.examples.collect { "[example] $it" }, page.first, *page.details].findAll()
         groups(step).each { title, names ->
-            parts << title.toUpperCase()
-            parts.addAll(names.collect { "- $it: ${textOf(step, it)}" })
+            parts << heading(title)
+            parts.addAll(names.collect { "[$it] ${textOf(step, it)}" })
         }
-        parts << 'WHAT IT RETURNS'
-        parts.addAll(page.returnsInstead ? [page.returnsInstead] : ['A map of plain values, which can be kept, printed and read after a restart.', *words.returns.collect { name, text -> "- $name: $text" }, page.returns])
+        parts << heading('What it returns')
+        parts.addAll(page.returnsInstead ? [page.returnsInstead] : ['A map of plain values, which can be kept, printed and read after a restart.', *words.returns.collect { name, text -> "[$name] $text" }, page.returns])
         parts.findAll().join('\n\n') + '\n'
+    }
+
+    static String heading(String title) {
+        "===== ${title.toUpperCase()} ====="
     }
 
     private String handbook() {

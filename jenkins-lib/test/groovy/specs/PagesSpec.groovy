@@ -33,18 +33,19 @@ class PagesSpec extends Specification {
         given:
         String page = new File(RulesSpec.VARS, "${step}.txt").getText('UTF-8')
         List<String> paragraphs = page.trim().split('\n\n') as List
+        String returns = Pages.heading('What it returns')
 
         expect: 'no markup, no column, one paragraph on one line, and nothing beyond ASCII, which a controller may read in another encoding'
         !page.find(/[<>&\t]|[^\x00-\x7f]|  /)
         paragraphs.every { !it.contains('\n') && it.length() < 420 }
         paragraphs[0].startsWith("$step: ")
-        paragraphs[1].startsWith('Example: ')
+        paragraphs[1].startsWith('[example] ')
 
         and: 'what happens without an argument'
-        paragraphs.takeWhile { it != 'WHAT IT RETURNS' }.findAll { it.startsWith('- ') && !(it =~ /Default: |There is no default/) } == []
+        paragraphs.takeWhile { it != returns }.findAll { it =~ /^\[(?!example)/ && !(it =~ /Default: |There is no default/) } == []
 
         and: 'what comes back'
-        step == 'shareCodemagicArtifacts' || page.split('WHAT IT RETURNS')[1].findAll(/(?m)^- (\w+): /) { it[1] } == LibrarySpecification.RETURNED
+        step == 'shareCodemagicArtifacts' || page.split(returns)[1].findAll(/(?m)^\[(\w+)\] /) { it[1] } == LibrarySpecification.RETURNED
 
         where:
         step << RulesSpec.STEPS
