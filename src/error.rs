@@ -115,6 +115,12 @@ impl Error {
         self
     }
 
+    /// Sets the hint, or none.
+    pub fn with_optional_hint(mut self, hint: Option<impl Into<String>>) -> Self {
+        self.0.hint = hint.map(Into::into);
+        self
+    }
+
     /// Replaces the reason.
     pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.0.reason = reason.into();

@@ -1,12 +1,6 @@
-//! cibridge starts, follows and collects builds of another CI system.
+//! cibridge starts builds of another CI system, waits for them and collects their results.
 //!
-//! A call goes through the rooms from top to bottom, and each uses only what stands below it:
-//! `commands` (one file for each verb) wires `follow` (the watch loop) and `download` to the clients `codemagic` and
-//! `jenkins`, which speak through `http`; `report` turns events and results into text; `cli`, `retry`, `clock`,
-//! `secret`, `json`, `model` and `error` are plain data and pure functions.
-//!
-//! Invariants: only `http` names ureq; only `main` ends the process; only `report` and `main` print; only `clock`
-//! sleeps; wire types never leave their client; the two clients do not know each other.
+//! `src/README.md` shows the modules, the way of one call through them and what holds for all of them.
 
 mod cli;
 mod clock;
@@ -39,7 +33,7 @@ use std::sync::Arc;
 use clock::{Interrupt, SystemClock};
 use commands::LastResort;
 use error::ExitCode;
-use output::{ColorChoice, Console, Settings};
+use output::{Console, Settings};
 
 fn main() -> process::ExitCode {
     signals::forbid_core_dumps();
@@ -64,19 +58,11 @@ fn run(console: &Console, interrupt: &Interrupt) -> ExitCode {
         }
         Err(usage) => return commands::refuse(usage, console),
     };
-    console.configure(Settings { color: color(cli.output.color), quiet: cli.output.quiet });
+    console.configure(Settings { color: cli.output.color, quiet: cli.output.quiet });
     let last_resort = LastResort::default();
     signals::watch(interrupt, give_up(console, &last_resort));
     let clock = Arc::new(SystemClock::new(interrupt.clone()));
     commands::run(*cli, console.clone(), clock, interrupt.clone(), last_resort)
-}
-
-fn color(wanted: cli::ColorArg) -> ColorChoice {
-    match wanted {
-        cli::ColorArg::Auto => ColorChoice::Auto,
-        cli::ColorArg::Always => ColorChoice::Always,
-        cli::ColorArg::Never => ColorChoice::Never,
-    }
 }
 
 /// Ends a process that was asked to end and is stuck: a name resolution or a connect cannot be interrupted.

@@ -3,19 +3,19 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use super::shared::{ApiArgs, ArtifactsArgs, CollectArgs, TestsArgs, WaitArgs, WatchArgs};
-use super::values::{Input, Pair, duration, idempotency_key, variable, variable_name};
+use super::values::{Input, Pair, duration, variable, variable_name};
+use crate::codemagic::{Api, AppId};
+use crate::lifecycle::IdempotencyKey;
 
 /// The verbs of `cibridge codemagic`, and how to reach it.
 #[derive(Debug, Args)]
 pub struct CodemagicArgs {
-    /// How to reach Codemagic.
     #[command(flatten)]
     pub connection: CodemagicConnectionArgs,
 
-    /// What to do.
     #[command(subcommand)]
     pub verb: CodemagicVerb,
 }
@@ -124,15 +124,6 @@ pub enum CodemagicVerb {
     Check(CheckArgs),
 }
 
-/// Which API starts the build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ApiArg {
-    /// The current API
-    V3,
-    /// The old one, for accounts where v3 is not available
-    Legacy,
-}
-
 /// Arguments of `codemagic trigger`.
 #[derive(Debug, Args)]
 pub struct TriggerArgs {
@@ -190,15 +181,15 @@ pub struct TriggerArgs {
 
     /// The API that starts the build
     #[arg(long, value_enum, env = "CIBRIDGE_API", default_value = "v3")]
-    pub api: ApiArg,
+    pub api: Api,
 
     /// Wait until the build is finished, and exit with a code for its result
     #[arg(long, env = "CIBRIDGE_WAIT")]
     pub wait: bool,
 
     /// Adopt the build that already carries this key, if there is one, instead of starting another
-    #[arg(long, value_name = "KEY", env = "CIBRIDGE_IDEMPOTENCY_KEY", value_parser = idempotency_key)]
-    pub idempotency_key: Option<String>,
+    #[arg(long, value_name = "KEY", env = "CIBRIDGE_IDEMPOTENCY_KEY")]
+    pub idempotency_key: Option<IdempotencyKey>,
 
     /// Print the request with secrets redacted, and send nothing
     #[arg(long, env = "CIBRIDGE_DRY_RUN")]
@@ -208,15 +199,12 @@ pub struct TriggerArgs {
     #[arg(long, env = "CIBRIDGE_NO_CANCEL")]
     pub no_cancel: bool,
 
-    /// How to watch.
     #[command(flatten)]
     pub watch: WatchArgs,
 
-    /// What else decides about the result.
     #[command(flatten)]
     pub expect: ExpectArgs,
 
-    /// What to download.
     #[command(flatten)]
     pub collect: CollectArgs,
 }
@@ -248,77 +236,13 @@ pub struct ExpectArgs {
     pub fail_on_step_failure: bool,
 }
 
-/// Which builds `latest`, `latest-success` and a number are searched among.
+/// Which builds are listed, or searched for `latest`, `latest-success` or a build number.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Where `latest`, `latest-success` or a build number is searched")]
-pub struct ScopeArgs {
-    /// The app
-    #[arg(long, value_name = "ID", env = "CODEMAGIC_APP_ID")]
-    pub app_id: Option<String>,
-
-    /// The workflow
-    #[arg(long, alias = "workflow-id", value_name = "ID", env = "CODEMAGIC_WORKFLOW")]
-    pub workflow: Option<String>,
-
-    /// The branch
-    #[arg(long, value_name = "NAME", env = "CODEMAGIC_BRANCH")]
-    pub branch: Option<String>,
-
-    /// The tag
-    #[arg(long, value_name = "NAME", env = "CODEMAGIC_TAG")]
-    pub tag: Option<String>,
-
-    /// A label; repeat it for builds that have several
-    #[arg(long = "label", value_name = "LABEL", env = "CIBRIDGE_FILTER_LABEL")]
-    pub labels: Vec<String>,
-}
-
-/// Arguments of `codemagic wait`.
-#[derive(Debug, Args)]
-pub struct CodemagicWaitArgs {
-    /// The builds: ids, addresses of their pages, numbers, `latest` or `latest-success`
-    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD", required = true)]
-    pub builds: Vec<String>,
-
-    /// Where names are searched.
-    #[command(flatten)]
-    pub scope: ScopeArgs,
-
-    /// How to wait.
-    #[command(flatten)]
-    pub wait: WaitArgs,
-
-    /// How to watch.
-    #[command(flatten)]
-    pub watch: WatchArgs,
-
-    /// What else decides about the result.
-    #[command(flatten)]
-    pub expect: ExpectArgs,
-
-    /// What to download.
-    #[command(flatten)]
-    pub collect: CollectArgs,
-}
-
-/// Arguments of `codemagic status` and `codemagic cancel`.
-#[derive(Debug, Args)]
-pub struct BuildsOfApp {
-    /// The builds: ids, addresses of their pages, numbers, `latest` or `latest-success`
-    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD", required = true)]
-    pub builds: Vec<String>,
-
-    /// Where names are searched.
-    #[command(flatten)]
-    pub scope: ScopeArgs,
-}
-
-/// Arguments of `codemagic builds`.
-#[derive(Debug, Args)]
-pub struct BuildsArgs {
-    /// Only builds of this app
-    #[arg(long, value_name = "ID", env = "CODEMAGIC_APP_ID")]
-    pub app_id: Option<String>,
+#[command(next_help_heading = "Filters")]
+pub struct FilterArgs {
+    /// Only builds of this app; needed for a build number, `latest` and `latest-success`
+    #[arg(long, value_name = "ID", env = "CODEMAGIC_APP_ID", value_parser = AppId::parse)]
+    pub app_id: Option<AppId>,
 
     /// Only builds of this workflow
     #[arg(long, alias = "workflow-id", value_name = "ID", env = "CODEMAGIC_WORKFLOW")]
@@ -335,9 +259,46 @@ pub struct BuildsArgs {
     /// Only builds with this label; repeat it for builds that have several
     #[arg(long = "label", value_name = "LABEL", env = "CIBRIDGE_FILTER_LABEL")]
     pub labels: Vec<String>,
+}
+
+/// Arguments of `codemagic wait`.
+#[derive(Debug, Args)]
+pub struct CodemagicWaitArgs {
+    #[command(flatten)]
+    pub builds: BuildsOfApp,
+
+    #[command(flatten)]
+    pub wait: WaitArgs,
+
+    #[command(flatten)]
+    pub watch: WatchArgs,
+
+    #[command(flatten)]
+    pub expect: ExpectArgs,
+
+    #[command(flatten)]
+    pub collect: CollectArgs,
+}
+
+/// Arguments of `codemagic status` and `codemagic cancel`.
+#[derive(Debug, Args)]
+pub struct BuildsOfApp {
+    /// The builds: ids, addresses of their pages, numbers, `latest` or `latest-success`
+    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD", required = true)]
+    pub builds: Vec<String>,
+
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// Arguments of `codemagic builds`.
+#[derive(Debug, Args)]
+pub struct BuildsArgs {
+    #[command(flatten)]
+    pub filter: FilterArgs,
 
     /// Only builds in this state
-    #[arg(long, value_name = "STATE", env = "CIBRIDGE_STATUS",
+    #[arg(long, value_name = "STATE", env = "CIBRIDGE_STATUS", help_heading = "Filters",
           value_parser = ["queued", "building", "finished", "failed", "canceled", "timeout", "skipped"])]
     pub status: Option<String>,
 
@@ -349,25 +310,21 @@ pub struct BuildsArgs {
 /// Arguments of `codemagic artifacts`.
 #[derive(Debug, Args)]
 pub struct CodemagicArtifactsArgs {
-    /// Which, and where to.
     #[command(flatten)]
     pub artifacts: ArtifactsArgs,
 
-    /// Where names are searched.
     #[command(flatten)]
-    pub scope: ScopeArgs,
+    pub filter: FilterArgs,
 }
 
 /// Arguments of `codemagic tests`.
 #[derive(Debug, Args)]
 pub struct CodemagicTestsArgs {
-    /// Which build, and where to.
     #[command(flatten)]
     pub tests: TestsArgs,
 
-    /// Where names are searched.
     #[command(flatten)]
-    pub scope: ScopeArgs,
+    pub filter: FilterArgs,
 }
 
 /// Arguments of `codemagic logs`.
@@ -397,9 +354,8 @@ pub struct LogsArgs {
     #[arg(long, env = "CIBRIDGE_RAW")]
     pub raw: bool,
 
-    /// Where names are searched.
     #[command(flatten)]
-    pub scope: ScopeArgs,
+    pub filter: FilterArgs,
 }
 
 /// Arguments of `codemagic share`.
@@ -425,25 +381,23 @@ pub struct ShareArgs {
     #[arg(long, value_name = "DIR", env = "CIBRIDGE_QR_DIR")]
     pub qr_dir: Option<PathBuf>,
 
-    /// Where names are searched.
     #[command(flatten)]
-    pub scope: ScopeArgs,
+    pub filter: FilterArgs,
 }
 
 /// Arguments of `codemagic workflows`.
 #[derive(Debug, Args)]
 pub struct AppArgs {
     /// The app: its id, or the address of its page
-    #[arg(value_name = "APP", env = "CODEMAGIC_APP_ID")]
-    pub app_id: Option<String>,
+    #[arg(value_name = "APP", env = "CODEMAGIC_APP_ID", value_parser = AppId::parse)]
+    pub app_id: AppId,
 }
 
 /// Arguments of `codemagic caches`.
 #[derive(Debug, Args)]
 pub struct CachesArgs {
-    /// The app: its id, or the address of its page
-    #[arg(value_name = "APP", env = "CODEMAGIC_APP_ID")]
-    pub app_id: Option<String>,
+    #[command(flatten)]
+    pub app: AppArgs,
 
     /// Remove the app's caches, or only the one with this id
     #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "all")]
@@ -457,7 +411,6 @@ pub struct CachesArgs {
 /// Arguments of `codemagic api`.
 #[derive(Debug, Args)]
 pub struct CodemagicApiArgs {
-    /// The request.
     #[command(flatten)]
     pub request: ApiArgs,
 
@@ -470,8 +423,8 @@ pub struct CodemagicApiArgs {
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// The app that must be visible
-    #[arg(long, value_name = "ID", env = "CODEMAGIC_APP_ID")]
-    pub app_id: Option<String>,
+    #[arg(long, value_name = "ID", env = "CODEMAGIC_APP_ID", value_parser = AppId::parse)]
+    pub app_id: Option<AppId>,
 
     /// The workflow that the app must have
     #[arg(long, alias = "workflow-id", value_name = "ID", env = "CODEMAGIC_WORKFLOW")]

@@ -3,19 +3,19 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use super::shared::{ApiArgs, ArtifactsArgs, CollectArgs, TestsArgs, WaitArgs, WatchArgs};
-use super::values::{Header, Pair, duration, idempotency_key};
+use super::values::{Header, Pair, duration};
+use crate::jenkins::OnInput;
+use crate::lifecycle::IdempotencyKey;
 
 /// The verbs of `cibridge jenkins`, and how to reach the controller.
 #[derive(Debug, Args)]
 pub struct JenkinsArgs {
-    /// How to reach the controller.
     #[command(flatten)]
     pub connection: JenkinsConnectionArgs,
 
-    /// What to do.
     #[command(subcommand)]
     pub verb: JenkinsVerb,
 }
@@ -138,19 +138,6 @@ pub enum JenkinsVerb {
     Check(JenkinsCheckArgs),
 }
 
-/// What to do when a build waits for input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OnInput {
-    /// Report it, and keep waiting
-    Wait,
-    /// Stop the build, and exit with code 1
-    Fail,
-    /// Proceed, with the default values
-    Proceed,
-    /// Abort
-    Abort,
-}
-
 /// What a wait does when the build asks a person.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Waiting")]
@@ -205,8 +192,8 @@ pub struct JenkinsTriggerArgs {
     pub marker: Option<String>,
 
     /// Reuse the build whose marker parameter already has this value instead of starting a new one
-    #[arg(long, value_name = "KEY", env = "CIBRIDGE_IDEMPOTENCY_KEY", value_parser = idempotency_key)]
-    pub idempotency_key: Option<String>,
+    #[arg(long, value_name = "KEY", env = "CIBRIDGE_IDEMPOTENCY_KEY")]
+    pub idempotency_key: Option<IdempotencyKey>,
 
     /// How long the build waits in the queue at least; the job's quiet period otherwise
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_DELAY", value_parser = duration)]
@@ -236,15 +223,12 @@ pub struct JenkinsTriggerArgs {
     #[arg(long, env = "CIBRIDGE_NO_CANCEL")]
     pub no_cancel: bool,
 
-    /// What to do on input.
     #[command(flatten)]
     pub input: OnInputArgs,
 
-    /// How to watch.
     #[command(flatten)]
     pub watch: WatchArgs,
 
-    /// What to download.
     #[command(flatten)]
     pub collect: CollectArgs,
 }
@@ -268,23 +252,18 @@ pub struct BuildsArgs {
 /// Arguments of `jenkins wait`.
 #[derive(Debug, Args)]
 pub struct JenkinsWaitArgs {
-    /// Which builds.
     #[command(flatten)]
     pub builds: BuildsArgs,
 
-    /// How to wait.
     #[command(flatten)]
     pub wait: WaitArgs,
 
-    /// What to do on input.
     #[command(flatten)]
     pub input: OnInputArgs,
 
-    /// How to watch.
     #[command(flatten)]
     pub watch: WatchArgs,
 
-    /// What to download.
     #[command(flatten)]
     pub collect: CollectArgs,
 }
@@ -292,7 +271,6 @@ pub struct JenkinsWaitArgs {
 /// Arguments of `jenkins stop`.
 #[derive(Debug, Args)]
 pub struct StopArgs {
-    /// Which builds.
     #[command(flatten)]
     pub builds: BuildsArgs,
 
@@ -320,11 +298,9 @@ pub struct ConsoleArgs {
     #[arg(long, env = "CIBRIDGE_STAGES")]
     pub stages: bool,
 
-    /// What to do on input.
     #[command(flatten)]
     pub input: OnInputArgs,
 
-    /// How to watch.
     #[command(flatten)]
     pub watch: WatchArgs,
 }
@@ -376,7 +352,6 @@ pub struct JobsArgs {
 /// Arguments of `jenkins builds`.
 #[derive(Debug, Args)]
 pub struct JobBuildsArgs {
-    /// Which job.
     #[command(flatten)]
     pub job: JobArgs,
 
@@ -388,13 +363,8 @@ pub struct JobBuildsArgs {
 /// Arguments of `jenkins config`.
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
-    /// The job: its full name like folder/sub/job, or the address of its page
-    #[arg(value_name = "JOB", env = "CIBRIDGE_JOB")]
-    pub job: String,
-
-    /// The branch of a multibranch job
-    #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH")]
-    pub branch: Option<String>,
+    #[command(flatten)]
+    pub job: JobArgs,
 
     /// Replace the configuration with this file, or with stdin for `-`
     #[arg(long, value_name = "FILE")]
@@ -404,7 +374,6 @@ pub struct ConfigArgs {
 /// Arguments of `jenkins token`.
 #[derive(Debug, Args)]
 pub struct TokenArgs {
-    /// What to do.
     #[command(subcommand)]
     pub verb: TokenVerb,
 }
@@ -448,7 +417,6 @@ pub struct CreateArgs {
 /// Arguments of `jenkins token rotate`.
 #[derive(Debug, Args)]
 pub struct RotateArgs {
-    /// The new token.
     #[command(flatten)]
     pub new: CreateArgs,
 

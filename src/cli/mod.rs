@@ -25,15 +25,15 @@ use clap::{
 };
 
 pub use codemagic::{
-    ApiArg, AppArgs, BuildsArgs, CachesArgs, CheckArgs, CodemagicApiArgs, CodemagicArgs, CodemagicConnectionArgs,
-    CodemagicVerb, CodemagicWaitArgs, GivenByFlag, LogsArgs, ScopeArgs, ShareArgs, TriggerArgs,
+    AppArgs, BuildsArgs, BuildsOfApp, CachesArgs, CheckArgs, CodemagicApiArgs, CodemagicArgs, CodemagicConnectionArgs,
+    CodemagicVerb, CodemagicWaitArgs, FilterArgs, GivenByFlag, LogsArgs, ShareArgs, TriggerArgs,
 };
 pub use jenkins::{
     BuildsArgs as JenkinsBuildsArgs, ConfigArgs, ConsoleArgs, CreateArgs, InputArgs, JenkinsArgs, JenkinsCheckArgs,
-    JenkinsConnectionArgs, JenkinsTriggerArgs, JenkinsVerb, JenkinsWaitArgs, JobArgs, JobBuildsArgs, JobsArgs, OnInput,
+    JenkinsConnectionArgs, JenkinsTriggerArgs, JenkinsVerb, JenkinsWaitArgs, JobArgs, JobBuildsArgs, JobsArgs,
     RevokeArgs, RotateArgs, TokenVerb,
 };
-pub use shared::{ApiArgs, ArtifactsArgs, CollectArgs, ColorArg, HttpArgs, OutputArgs, TestsArgs, WaitArgs, WatchArgs};
+pub use shared::{ApiArgs, ArtifactsArgs, CollectArgs, HttpArgs, OutputArgs, TestsArgs, WaitArgs, WatchArgs};
 pub use values::{Pair, environment};
 
 use crate::error::Error;
@@ -50,15 +50,12 @@ const EXIT_CODES: &str = "Exit codes: 0 success or accepted, 1 failed, 2 usage, 
     after_help = "The API key of Codemagic is read from CODEMAGIC_API_KEY, the token of Jenkins from JENKINS_API_TOKEN."
 )]
 pub struct Cli {
-    /// How to report.
     #[command(flatten)]
     pub output: OutputArgs,
 
-    /// How to connect.
     #[command(flatten)]
     pub http: HttpArgs,
 
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -355,7 +352,7 @@ mod tests {
             ("cibridge codemagic wait", "missing BUILD..."),
             ("cibridge codemagic share b", "missing --match"),
             ("cibridge codemagic wait a b", r#"builds: ["a", "b"]"#),
-            ("cibridge codemagic workflows", "app_id: None"),
+            ("cibridge codemagic workflows", "missing APP\nhint: pass it, or set CODEMAGIC_APP_ID"),
             ("cibridge codemagic apps -v", "json: false, result_file: None, quiet: false, verbose: true"),
             ("cibridge -v codemagic apps", "json: false, result_file: None, quiet: false, verbose: true"),
             ("cibridge codemagic --json apps", "json: true"),

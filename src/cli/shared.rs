@@ -3,21 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use anstream::ColorChoice;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
-use super::values::duration;
-
-/// When to use colors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum ColorArg {
-    /// On a terminal, unless NO_COLOR is set
-    #[default]
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
+use super::values::{color, duration};
 
 /// How a call reports; every verb has these.
 #[derive(Debug, Clone, Default, Args)]
@@ -40,9 +30,10 @@ pub struct OutputArgs {
     #[arg(long, short, global = true, env = "CIBRIDGE_VERBOSE")]
     pub verbose: bool,
 
-    /// When to use colors
-    #[arg(long, global = true, value_enum, value_name = "WHEN", env = "CIBRIDGE_COLOR", default_value = "auto")]
-    pub color: ColorArg,
+    /// When to use colors; `auto` is on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", env = "CIBRIDGE_COLOR", default_value = "auto",
+          value_parser = PossibleValuesParser::new(["auto", "always", "never"]).map(|word| color(&word)))]
+    pub color: ColorChoice,
 
     /// Fail if this cibridge is older than X.Y.Z
     #[arg(long, global = true, value_name = "X.Y.Z", env = "CIBRIDGE_REQUIRE_VERSION")]
@@ -153,7 +144,6 @@ pub struct CollectArgs {
     #[arg(long, value_name = "FILE", env = "CIBRIDGE_JUNIT")]
     pub junit: Option<PathBuf>,
 
-    /// How to download.
     #[command(flatten)]
     pub download: DownloadArgs,
 }
@@ -181,7 +171,6 @@ pub struct ArtifactsArgs {
     #[arg(long, env = "CIBRIDGE_LIST")]
     pub list: bool,
 
-    /// How to download.
     #[command(flatten)]
     pub download: DownloadArgs,
 }

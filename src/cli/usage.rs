@@ -66,10 +66,7 @@ pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsStr
         ErrorKind::InvalidUtf8 => not_unicode(verb)
             .unwrap_or_else(|| Error::usage("the command line", "an argument is not valid UTF-8").with_hint(help)),
         ErrorKind::ValueValidation => match std::error::Error::source(error).map(|own| own.downcast_ref::<Error>()) {
-            Some(Some(own)) => {
-                let error = Error::usage(subject, own.reason());
-                own.hint().map_or(error.clone(), |hint| error.with_hint(hint))
-            }
+            Some(Some(own)) => Error::usage(subject, own.reason()).with_optional_hint(own.hint()),
             Some(None) => {
                 let range = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
                 if range.contains("boolean") {
@@ -95,8 +92,8 @@ pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsStr
                 .iter()
                 .find(|(words, state)| words.contains(&value.as_str()) && valid.iter().any(|own| own == state));
             let near = brought.map(|(_, state)| *state).or_else(|| nearest(&value, valid.iter().map(String::as_str)));
-            let error = Error::usage(subject, format!("`{value}` is not one of {}", valid.join(", ")));
-            near.map_or(error.clone(), |near| error.with_hint(format!("did you mean `{near}`?")))
+            Error::usage(subject, format!("`{value}` is not one of {}", valid.join(", ")))
+                .with_optional_hint(near.map(|near| format!("did you mean `{near}`?")))
         }
         ErrorKind::UnknownArgument => {
             let unknown = argument.unwrap_or_default();
@@ -137,10 +134,12 @@ pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsStr
                 Some(ContextValue::Strings(all)) => all.first().cloned().unwrap_or_default(),
                 _ => argument.unwrap_or_default(),
             };
+            let variable = verb.get_arguments().find(|own| own.to_string() == missing).and_then(Arg::get_env);
+            let hint = variable.map(|name| format!("pass it, or set {}", name.to_string_lossy()));
             let missing =
                 if missing.starts_with("--") { missing.split(' ').next().unwrap_or_default() } else { &missing };
             let missing = missing.replace(['<', '>'], "");
-            Error::usage("", format!("missing {missing}")).with_hint(help)
+            Error::usage("", format!("missing {missing}")).with_hint(hint.unwrap_or(help))
         }
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             Error::usage("", "missing command").with_hint(format!("`{} --help` lists the commands", names.join(" ")))

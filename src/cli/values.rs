@@ -5,6 +5,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use anstream::ColorChoice;
 use serde_json::Value;
 
 use crate::error::{Error, ExitCode};
@@ -131,13 +132,13 @@ impl FromStr for Header {
     }
 }
 
-/// An idempotency key: what a label of Codemagic or a parameter of Jenkins can carry.
-pub(super) fn idempotency_key(text: &str) -> Result<String, Error> {
-    if text.trim().is_empty() || text.len() > 200 || text.contains(char::is_control) {
-        return Err(wrong("an idempotency key has 1 to 200 bytes and no control characters")
-            .with_hint("in a Jenkinsfile env.BUILD_TAG is a good one"));
+/// The choice of colors that one of its three words means.
+pub(super) fn color(word: &str) -> ColorChoice {
+    match word {
+        "always" => ColorChoice::Always,
+        "never" => ColorChoice::Never,
+        _ => ColorChoice::Auto,
     }
-    Ok(text.to_owned())
 }
 
 /// A wrong value; [`super::parse`] adds the argument's name.
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn a_header_is_ascii_and_never_repeated() {
         assert_eq!("X-A: b c".parse::<Header>().unwrap().name, "x-a");
-        for text in ["s3cr3t", "a b:s3cr3t", "a:s3cr3t\nb", ":s3cr3t"] {
+        for text in ["s3cr3t", "a b:s3cr3t", "a:s3cr3t\nb", ":s3cr3t", "a:s3cr3t\u{e4}"] {
             let error = text.parse::<Header>();
             assert!(error.is_err_and(|error| !error.to_string().contains("s3cr3t")), "{text}");
         }

@@ -14,6 +14,7 @@ use super::known::Owner;
 use super::reference::{AppId, BuildId, Filter};
 use super::request::TriggerRequest;
 use super::wire;
+use crate::document::Named;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::lifecycle::Mark;
 use crate::model::{BuildSnapshot, Phase};
@@ -59,15 +60,15 @@ enum LegacySearch {
 impl Client {
     /// The names of the teams that the key's user belongs to.
     pub fn team_names(&self) -> Result<Vec<String>, RequestError> {
-        Ok(self.teams()?.iter().map(|(id, name)| name.as_ref().unwrap_or(id).clone()).collect())
+        Ok(self.teams()?.iter().map(|team| team.name.as_ref().unwrap_or(&team.id).clone()).collect())
     }
 
-    /// The teams that v3 lists for the key: id and name.
-    pub(super) fn teams(&self) -> Result<&[(String, Option<String>)], RequestError> {
+    /// The teams that v3 lists for the key.
+    pub(super) fn teams(&self) -> Result<&[Named], RequestError> {
         if let Some(teams) = self.account.teams.get() {
             return Ok(teams);
         }
-        let mut teams = self.list_teams()?;
+        let mut teams = self.named(&About::new("listing the teams of the API key", "list of teams"), "/user/teams")?;
         teams.truncate(MOST_TEAMS);
         Ok(self.account.teams.get_or_init(|| teams))
     }
@@ -79,7 +80,7 @@ impl Client {
         }
         let team = optional(self.find_personal_team())?.flatten();
         let team =
-            team.filter(|team| self.account.teams.get().is_none_or(|teams| teams.iter().all(|(id, _)| id != team)));
+            team.filter(|team| self.account.teams.get().is_none_or(|teams| teams.iter().all(|own| own.id != *team)));
         Ok(self.account.personal_team.get_or_init(|| team).as_deref())
     }
 
@@ -102,7 +103,7 @@ impl Client {
         }
         let mut found: Vec<BuildSnapshot> = Vec::new();
         let personal = self.teams().and_then(|_| self.personal_team())?;
-        for team in self.teams()?.iter().map(|(id, _)| id.as_str()).chain(personal) {
+        for team in self.teams()?.iter().map(|team| team.id.as_str()).chain(personal) {
             for build in optional(self.team_builds(team, filter, limit, enough))?.unwrap_or_default() {
                 if !found.iter().any(|known| known.build.id == build.build.id) {
                     found.push(build);
@@ -154,7 +155,7 @@ impl Client {
             None => {}
         }
         let (mut is_any_unreadable, mut is_personal_silent) = (false, false);
-        let listed = self.teams()?.iter().map(|(team, _)| Some((team.as_str(), false)));
+        let listed = self.teams()?.iter().map(|team| Some((team.id.as_str(), false)));
         for team in listed.chain([None]) {
             // The personal team comes last: an app of a listed one is found without asking for it.
             let (team, is_personal) = match team {

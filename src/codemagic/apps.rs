@@ -2,49 +2,26 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
-
 use super::client::{Client, below, segment};
 use super::errors::{About, failed};
 use super::reference::AppId;
 use super::request::TriggerRequest;
-use super::wire::{self, Named};
+use super::wire;
+use crate::document::{Cache, Named};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Method, Request};
 
 /// The most workflows that an error lists.
 const MOST_LISTED: usize = 20;
 
-/// A workflow of an app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Workflow {
-    /// The id: its key in `codemagic.yaml`, or that of the Workflow Editor.
-    pub id: String,
-    /// The display name.
-    pub name: Option<String>,
-}
-
-/// A cache of an app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Cache {
-    /// The id.
-    pub id: String,
-    /// The workflow that filled it.
-    pub workflow_id: Option<String>,
-    /// Bytes.
-    pub size: Option<u64>,
-    /// When a build used it, in the service's own form.
-    pub last_used: Option<String>,
-}
-
 impl Client {
     /// The ids and names of the apps that the key's user or a team of theirs has.
-    pub fn apps(&self) -> Result<Vec<(String, Option<String>)>, RequestError> {
+    pub fn apps(&self) -> Result<Vec<Named>, RequestError> {
         let (mut found, mut known) = (Vec::new(), HashSet::new());
-        self.each_app(&mut |id, name| {
+        self.each_app(&mut |app| {
             // A team's app may be in the user's list as well.
-            if known.insert(id.clone()) {
-                found.push((id, name));
+            if known.insert(app.id.clone()) {
+                found.push(app);
             }
             true
         })?;
@@ -54,9 +31,9 @@ impl Client {
     /// The name of an app, or `None` if neither the user nor a team has it.
     pub fn app_name(&self, app_id: &AppId) -> Result<Option<String>, RequestError> {
         let mut found = None;
-        self.each_app(&mut |id, name| {
-            if id == app_id.as_str() {
-                found = Some(name.unwrap_or(id));
+        self.each_app(&mut |app| {
+            if app.id == app_id.as_str() {
+                found = Some(app.name.unwrap_or(app.id));
             }
             found.is_none()
         })?;
@@ -64,26 +41,19 @@ impl Client {
     }
 
     /// Hands the apps to `take` until it gives false.
-    fn each_app(&self, take: &mut dyn FnMut(String, Option<String>) -> bool) -> Result<(), RequestError> {
+    fn each_app(&self, take: &mut dyn FnMut(Named) -> bool) -> Result<(), RequestError> {
         let about = About::new("listing apps", "list of apps");
-        let mut goes_on = true;
-        let mut take = |app: Named| {
-            if let Some(id) = app.id.0 {
-                goes_on = take(id, app.name.0);
-            }
-            goes_on
-        };
         let mut paths = vec!["/user/apps".to_owned()];
-        for (team, _) in self.teams()? {
-            paths.push(format!("/teams/{}/apps", segment("team ID", team).map_err(RequestError::permanent)?));
+        for team in self.teams()? {
+            paths.push(format!("/teams/{}/apps", segment("team ID", &team.id).map_err(RequestError::permanent)?));
         }
         for path in paths {
-            let mut ended = false;
-            self.pages(&about, &path, |app: &Named| app.id.text(), &mut |app, _| {
-                ended = !take(app);
-                !ended
+            let mut is_open = true;
+            self.pages(&about, &path, |app: &wire::Named| app.id.text(), &mut |app: wire::Named, _| {
+                is_open = app.named().is_none_or(&mut *take);
+                is_open
             })?;
-            if ended {
+            if !is_open {
                 break;
             }
         }
@@ -91,11 +61,9 @@ impl Client {
     }
 
     /// An app's known workflows. One that never ran may be missing (HelgeSverre/codemagic-skill, `api.md`).
-    pub fn workflows(&self, app_id: &AppId) -> Result<Vec<Workflow>, RequestError> {
+    pub fn workflows(&self, app_id: &AppId) -> Result<Vec<Named>, RequestError> {
         let about = About::new("listing workflows", format!("app {app_id}"));
-        let path = format!("/apps/{}/workflows", segment("app ID", app_id.as_str()).map_err(RequestError::permanent)?);
-        let found = self.named(&about, &path)?;
-        Ok(found.into_iter().map(|(id, name)| Workflow { id, name }).collect())
+        self.named(&about, &format!("/apps/{}/workflows", app_id.segment()))
     }
 
     /// The request with its workflow's id, where what was given can only be a display name. Any other request is given
@@ -132,8 +100,7 @@ impl Client {
     /// The caches of an app.
     pub fn caches(&self, app_id: &AppId) -> Result<Vec<Cache>, RequestError> {
         let about = About::new("listing caches", format!("app {app_id}"));
-        let address = segment("app ID", app_id.as_str())
-            .and_then(|app_id| below(&self.endpoints.legacy, &format!("/apps/{app_id}/caches")));
+        let address = below(&self.endpoints.legacy, &format!("/apps/{}/caches", app_id.segment()));
         let (response, answer) = self.get::<wire::CacheList>(&about, address)?;
         if !answer.caches.given {
             return Err(failed(&about, &response));
@@ -149,20 +116,18 @@ impl Client {
     pub fn clear_caches(&self, app_id: &AppId, cache: Option<&str>) -> Result<(), RequestError> {
         let thing = cache.map_or_else(|| format!("app {app_id}"), |cache| format!("cache {cache}"));
         let about = About::new(format!("clearing caches of app {app_id}"), thing);
-        let path = segment("app ID", app_id.as_str()).and_then(|app_id| {
-            Ok(match cache {
-                Some(cache) => format!("/apps/{app_id}/caches/{}", segment("cache ID", cache)?),
-                None => format!("/apps/{app_id}/caches"),
-            })
-        });
-        let address = path.and_then(|path| below(&self.endpoints.legacy, &path)).map_err(RequestError::permanent)?;
+        let mut path = format!("/apps/{}/caches", app_id.segment());
+        if let Some(cache) = cache {
+            path = format!("{path}/{}", segment("cache ID", cache).map_err(RequestError::permanent)?);
+        }
+        let address = below(&self.endpoints.legacy, &path).map_err(RequestError::permanent)?;
         let response = self.exchange(&about, &Request::new(Method::Delete, address))?;
         if response.is_success() && !response.is_html() { Ok(()) } else { Err(failed(&about, &response)) }
     }
 }
 
 /// The error for a workflow that is not among the known ones.
-pub fn unknown_workflow(wanted: &str, known: &[Workflow]) -> Error {
+pub fn unknown_workflow(wanted: &str, known: &[Named]) -> Error {
     let error =
         Error::new(ExitCode::NotFound, format!("workflow {wanted:?}"), "not among the known workflows of this app");
     error.with_hint(suggestion(wanted, known).unwrap_or_else(|| {
@@ -171,7 +136,7 @@ pub fn unknown_workflow(wanted: &str, known: &[Workflow]) -> Error {
 }
 
 /// What may have been meant instead of an unknown workflow; `None` if the app has no known one.
-pub(super) fn suggestion(wanted: &str, known: &[Workflow]) -> Option<String> {
+pub(super) fn suggestion(wanted: &str, known: &[Named]) -> Option<String> {
     if known.is_empty() {
         return None;
     }
@@ -185,7 +150,7 @@ pub(super) fn suggestion(wanted: &str, known: &[Workflow]) -> Option<String> {
             }
         }
     }
-    let shown = |workflow: &Workflow| match &workflow.name {
+    let shown = |workflow: &Named| match &workflow.name {
         Some(name) if *name != workflow.id => format!("{} ({name})", workflow.id),
         _ => workflow.id.clone(),
     };
@@ -204,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_workflow_is_suggested_only_where_it_is_near() {
-        let workflow = |id: &str, name: Option<&str>| Workflow { id: id.to_owned(), name: name.map(str::to_owned) };
+        let workflow = |id: &str, name: Option<&str>| Named { id: id.to_owned(), name: name.map(str::to_owned) };
         let known = [workflow("ios-release", Some("iOS release")), workflow("android", None), workflow("x", Some("x"))];
         let list = "known workflows: ios-release (iOS release), android, x";
         for (wanted, expected) in [

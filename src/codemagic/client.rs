@@ -12,6 +12,7 @@ use super::reference::{AppId, BuildId, Filter};
 use super::request::{Api, TriggerRequest};
 use super::wire;
 use crate::clock::Clock;
+use crate::document::Named;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::retry;
 use crate::http::{Body, Http, Method, RateLimit, Request, Response, Segment, Url, query};
@@ -100,9 +101,7 @@ impl Client {
 
     fn start_request<T: AsRef<str>>(&self, request: &TriggerRequest, labels: &[T]) -> Result<Request, Error> {
         let post = match request.api {
-            Api::V3 => {
-                post(&self.endpoints.v3, &format!("/apps/{}/builds", segment("app ID", request.app_id.as_str())?))?
-            }
+            Api::V3 => post(&self.endpoints.v3, &format!("/apps/{}/builds", request.app_id.segment()))?,
             Api::Legacy => post(&self.endpoints.legacy, "/builds")?,
         };
         Ok(post.json(&request.body(labels)))
@@ -245,12 +244,6 @@ impl Client {
         }
     }
 
-    /// The teams of the key's user: id and name.
-    pub(super) fn list_teams(&self) -> Result<Vec<(String, Option<String>)>, RequestError> {
-        let about = About::new("listing the teams of the API key", "list of teams");
-        self.named(&about, "/user/teams")
-    }
-
     /// The id of the user's personal team, which v3 does not list; `None` where the legacy API does not say.
     pub(super) fn find_personal_team(&self) -> Result<Option<String>, RequestError> {
         let about = About::new("reading the user of the API key", "the legacy API");
@@ -267,18 +260,14 @@ impl Client {
         if own && response.status != 401 { Ok(()) } else { Err(failed(&about, &response)) }
     }
 
-    /// How this machine reaches Codemagic: proxy and roots, one line each.
-    pub fn network_info(&self) -> Vec<Result<String, Error>> {
-        let proxy = |api: &str, url: &Url| match Http::proxy_for(url) {
-            Ok(Some(proxy)) => Ok(format!("{api} ({}): through the proxy {proxy}", url.host())),
-            Ok(None) => Ok(format!("{api} ({}): connected directly, without a proxy", url.host())),
-            Err(fault) => Err(fault.into_error("proxy")),
-        };
-        let mut lines = vec![proxy("v3 API", &self.endpoints.v3), proxy("legacy API", &self.endpoints.legacy)];
-        if self.endpoints.v3.is_https() {
-            lines.push(self.http.roots().map(|source| format!("certificates are checked with {source}")));
-        }
-        lines
+    /// The base addresses of the two APIs.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// Which root certificates are in use, in words. Fails with code 16.
+    pub fn roots(&self) -> Result<String, Error> {
+        self.http.roots()
     }
 
     /// The legacy API's document of a build: why it failed, where its logs are, its tests, and the sums of its artifacts.
@@ -301,10 +290,10 @@ impl Client {
     }
 
     /// The ids and names of a list of v3.
-    pub(super) fn named(&self, about: &About, path: &str) -> Result<Vec<(String, Option<String>)>, RequestError> {
-        let mut found: Vec<(String, Option<String>)> = Vec::new();
+    pub(super) fn named(&self, about: &About, path: &str) -> Result<Vec<Named>, RequestError> {
+        let mut found = Vec::new();
         self.pages(about, path, |entry: &wire::Named| entry.id.text(), &mut |entry: wire::Named, _| {
-            found.extend(entry.id.0.filter(|id| is_id(id)).map(|id| (id, entry.name.0)));
+            found.extend(entry.named().filter(|entry| is_id(&entry.id)));
             true
         })?;
         Ok(found)

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::reference::{AppId, BuildId};
 use crate::clock::Timestamp;
+use crate::document::Named;
 use crate::lifecycle::{Mark, RemoteArtifact};
 
 /// Pauses before each search for a build whose start was not answered. The list shows a new build late.
@@ -26,7 +27,7 @@ const LAST_SEARCH: &[usize] = &[SEARCH_PAUSES.len() - 1];
 /// What was found out about the account behind the key.
 #[derive(Default)]
 pub(super) struct Account {
-    pub(super) teams: OnceLock<Vec<(String, Option<String>)>>,
+    pub(super) teams: OnceLock<Vec<Named>>,
     pub(super) personal_team: OnceLock<Option<String>>,
     pub(super) owners: Mutex<HashMap<AppId, Owner>>,
     /// Teams that do not own an app.
@@ -38,10 +39,11 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// The searches by a mark so far, and the numbers of those that read the legacy list, from 0. It weighs megabytes, so it is read when a new build should be
-    /// in it, not each time: for a key before the start, right after it and twice more if the build is not listed yet;
-    /// for a start whose answer was lost in the last search; and once by a process that is asked to end. A search that
-    /// failed does not count.
+    /// The searches by a mark so far, and the numbers of those that read the legacy list, from 0.
+    ///
+    /// The list weighs megabytes, so it is read when a new build should be in it, not each time: for a key before the
+    /// start, right after it and twice more if the build is not listed yet; for a start whose answer was lost in the last
+    /// search; and once by a process that is asked to end. A search that failed does not count.
     pub(super) fn legacy_turns(&self, by: Mark, is_last: bool) -> (&AtomicUsize, &'static [usize]) {
         match by {
             _ if is_last => (&self.last_searches, &[0]),

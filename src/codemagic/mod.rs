@@ -20,7 +20,7 @@ mod request;
 mod test_results;
 mod wire;
 
-pub use apps::{Cache, unknown_workflow};
+pub use apps::unknown_workflow;
 pub use client::{Client, Endpoints};
 pub use key::{ApiKey, KEY_VARIABLES};
 pub use logs::{LogFormat, StepLog};

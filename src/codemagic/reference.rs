@@ -38,6 +38,11 @@ impl AppId {
         &self.0
     }
 
+    /// The id as one segment of a path.
+    pub(super) fn segment(&self) -> impl fmt::Display {
+        Segment::new(&self.0).expect("it was checked when the id was parsed")
+    }
+
     /// The address of the app's page.
     pub fn page(&self) -> String {
         format!("https://codemagic.io/app/{}", self.0)

@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::reference::BuildId;
+use crate::document;
 use crate::error::ExitCode;
 use crate::lenient::{Field, List, Object, TextOr, Texts};
 use crate::model::{self, BuildSnapshot, Phase};
@@ -48,6 +49,13 @@ impl<T> Page<T> {
 pub(super) struct Named {
     pub(super) id: Field<String>,
     pub(super) name: Field<String>,
+}
+
+impl Named {
+    /// The same as the program knows it; `None` without an id.
+    pub(super) fn named(self) -> Option<document::Named> {
+        Some(document::Named { id: self.id.0?, name: self.name.0 })
+    }
 }
 
 /// What both starts answer: v3 `{"data": {"id": …}}`, the legacy API `{"buildId": …}`.

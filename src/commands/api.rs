@@ -2,11 +2,11 @@
 
 use crate::cli::{ApiArgs, CodemagicApiArgs, CodemagicConnectionArgs, JenkinsConnectionArgs};
 use crate::document::ApiResponse;
-use crate::error::{Error, ExitCode, RequestError};
+use crate::error::{Error, RequestError};
 use crate::files;
 use crate::http::{Body, Method, Response};
 
-use super::session::Session;
+use super::session::{CommandResult, Session};
 use super::{codemagic, jenkins};
 
 /// A request that was given.
@@ -17,7 +17,7 @@ struct ApiRequest<'a> {
 }
 
 impl<'a> ApiRequest<'a> {
-    fn new(args: &'a ApiArgs) -> anyhow::Result<Self> {
+    fn new(args: &'a ApiArgs) -> Result<Self, Error> {
         let method = Method::parse(&args.method).ok_or_else(|| {
             Error::usage(format!("method {:?}", args.method), "not supported")
                 .with_hint("use GET, POST, PUT, PATCH or DELETE")
@@ -25,8 +25,7 @@ impl<'a> ApiRequest<'a> {
         // The credentials belong to one service; an address could name another one.
         if !args.path.starts_with('/') || args.path.starts_with("//") {
             return Err(Error::usage(format!("path {:?}", args.path), "must begin with a single /")
-                .with_hint("leave out the service's address: /user/teams")
-                .into());
+                .with_hint("leave out the service's address: /user/teams"));
         }
         let body = match &args.input {
             Some(path) => Some(Body::bytes(&args.content_type, files::read_bytes(path, "input")?)),
@@ -40,15 +39,15 @@ pub fn codemagic(
     args: &CodemagicApiArgs,
     connection: &CodemagicConnectionArgs,
     session: &mut Session,
-) -> anyhow::Result<ExitCode> {
+) -> CommandResult {
     let request = ApiRequest::new(&args.request)?;
     let client = codemagic::connect(connection, session)?;
     send(&request, session, || client.api(request.method, request.path, request.body.clone(), args.legacy))
 }
 
-pub fn jenkins(args: &ApiArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> anyhow::Result<ExitCode> {
+pub fn jenkins(args: &ApiArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
     let request = ApiRequest::new(args)?;
-    let (provider, _) = jenkins::connect_to_optional_job(None, None, connection, session)?;
+    let provider = jenkins::connect_to_controller(connection, session)?;
     send(&request, session, || provider.client().api(request.method, request.path, request.body.clone()))
 }
 
@@ -57,7 +56,7 @@ fn send(
     request: &ApiRequest,
     session: &mut Session,
     mut once: impl FnMut() -> Result<Response, RequestError>,
-) -> anyhow::Result<ExitCode> {
+) -> CommandResult {
     let response = match request.method {
         Method::Get => session.with_retries(once)?,
         // What changes something must not be done twice.

@@ -1,19 +1,17 @@
 //! `artifacts`: downloads or lists what a build left.
 
 use crate::cli::ArtifactsArgs;
-use crate::document::Outcome;
-use crate::error::ExitCode;
+use crate::error::Error;
 use crate::files;
 use crate::lifecycle::collect::{ALLOW_NONE, download, matches, no_match};
 use crate::lifecycle::{Provider, RemoteArtifact};
-use crate::model::Phase;
 use crate::output::{Cell, Table};
 
-use super::session::Session;
-use super::waiting::documents;
+use super::session::{CommandResult, Session};
+use super::waiting::find_build;
 
 /// Checks that this machine can do it, before anything remote happens.
-pub fn check(args: &ArtifactsArgs) -> anyhow::Result<()> {
+pub fn check(args: &ArtifactsArgs) -> Result<(), Error> {
     if !args.list {
         files::check_folder(&args.dir)?;
     }
@@ -25,18 +23,14 @@ pub fn run<P: Provider>(
     reference: &P::Reference,
     args: &ArtifactsArgs,
     session: &mut Session,
-) -> anyhow::Result<ExitCode> {
-    let mut build = provider.build(reference)?;
-    session.runtime.with_retries(|| provider.resolve(&mut build))?;
-    session.writer.documents = documents(provider, std::slice::from_ref(&build));
+) -> CommandResult {
+    let build = find_build(provider, reference, session)?;
     let (seen, mut artifacts) = session.with_retries(|| provider.artifacts(&build))?;
     let title = seen.build.title.clone();
-    let still_running = !matches!(seen.phase, Phase::Ended(_));
-    session.writer.documents[0].still_running = still_running;
-    if still_running {
+    session.note_build(seen);
+    if session.writer.documents[0].still_running {
         session.console().line(&format!("{title} is still running; it may create more artifacts"));
     }
-    session.writer.documents[0].build = Some(seen.build);
     let is_chosen = |artifact: &RemoteArtifact| matches(artifact, &args.globs, &args.types);
     let result = if !artifacts.iter().any(is_chosen) {
         if args.download.allow_none {
@@ -58,11 +52,8 @@ pub fn run<P: Provider>(
         artifacts.iter().filter_map(|artifact| artifact.artifact.path.as_ref()).for_each(|path| session.data(path));
         result
     };
-    let document = &mut session.writer.documents[0];
-    document.artifacts = artifacts.into_iter().map(|artifact| artifact.artifact).collect();
-    result?;
-    document.end(Outcome::Success, ExitCode::Success);
-    Ok(session.writer.worst())
+    session.writer.documents[0].artifacts = artifacts.into_iter().map(|artifact| artifact.artifact).collect();
+    result.map(|()| session.succeed_with_build())
 }
 
 fn list<'a>(artifacts: impl Iterator<Item = &'a RemoteArtifact>, session: &Session) {
@@ -70,7 +61,5 @@ fn list<'a>(artifacts: impl Iterator<Item = &'a RemoteArtifact>, session: &Sessi
     for RemoteArtifact { artifact, .. } in artifacts {
         table.row(vec![Cell::size(artifact.size), Cell::text(&artifact.kind), Cell::text(&artifact.name)]);
     }
-    if !session.is_json() {
-        session.console().table(&table);
-    }
+    session.table(&table);
 }

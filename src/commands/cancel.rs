@@ -7,8 +7,8 @@ use crate::error::{Error, ExitCode};
 use crate::lifecycle::Provider;
 use crate::lifecycle::finish::{CancelResult, PATIENCE, cancel_all};
 
-use super::session::Session;
-use super::waiting::documents;
+use super::session::{CommandResult, Session};
+use super::waiting::find_builds;
 
 /// Cancels the builds. `patience` is how long each may take to end after each request.
 pub fn run<P: Provider>(
@@ -16,13 +16,8 @@ pub fn run<P: Provider>(
     references: &[P::Reference],
     patience: Option<Duration>,
     session: &mut Session,
-) -> anyhow::Result<ExitCode> {
-    let mut builds = references.iter().map(|reference| provider.build(reference)).collect::<Result<Vec<_>, Error>>()?;
-    for build in &mut builds {
-        session.runtime.with_retries(|| provider.resolve(build))?;
-    }
-    session.writer.several = builds.len() > 1;
-    session.writer.documents = documents(provider, &builds);
+) -> CommandResult {
+    let builds = find_builds(provider, references, session)?;
     let Session { runtime, writer, .. } = session;
     let results = cancel_all(provider, &builds.iter().collect::<Vec<_>>(), patience.unwrap_or(PATIENCE), runtime);
     for (document, result) in writer.documents.iter_mut().zip(results) {
@@ -31,8 +26,7 @@ pub fn run<P: Provider>(
             let is_known = error.code() != ExitCode::NotFound;
             let failed = match error.hint() {
                 _ if !is_known => error.clone(),
-                Some(hint) => Error::new(error.code(), title, result.to_string()).with_hint(hint),
-                None => Error::new(error.code(), title, result.to_string()),
+                hint => Error::new(error.code(), title, result.to_string()).with_optional_hint(hint),
             };
             runtime.console.error(&failed);
             document.fail(&failed);

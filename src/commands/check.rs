@@ -1,13 +1,13 @@
 //! `check`: what works and what does not, one line each, with what to do about it.
 
 use crate::cli::{CheckArgs, CodemagicConnectionArgs, JenkinsCheckArgs, JenkinsConnectionArgs};
-use crate::codemagic::{AppId, Client, Filter, unknown_workflow};
+use crate::codemagic::{AppId, Client, Endpoints, Filter, unknown_workflow};
 use crate::document::{Check, CheckState};
 use crate::error::{Error, ExitCode};
-use crate::http::Http;
+use crate::http::{Http, Url};
 use crate::jenkins::{Identity, JobRef, NO_BEARER};
 
-use super::session::Session;
+use super::session::{CommandResult, Session};
 use super::{codemagic, jenkins};
 
 /// The checks of a call so far. Each is reported as soon as it is done.
@@ -61,16 +61,14 @@ impl<'a> Checks<'a> {
     }
 }
 
-pub fn codemagic(
-    args: &CheckArgs,
-    connection: &CodemagicConnectionArgs,
-    session: &mut Session,
-) -> anyhow::Result<ExitCode> {
-    let app_id = args.app_id.as_deref().map(AppId::parse).transpose()?;
+pub fn codemagic(args: &CheckArgs, connection: &CodemagicConnectionArgs, session: &mut Session) -> CommandResult {
     let (client, source) = codemagic::connect_with_source(connection, session)?;
     let mut checks = Checks::new(session);
-    for line in client.network_info() {
-        checks.note("network", line);
+    let Endpoints { v3, legacy } = client.endpoints();
+    checks.note("network", route(&format!("v3 API ({})", v3.host()), v3));
+    checks.note("network", route(&format!("legacy API ({})", legacy.host()), legacy));
+    if v3.is_https() {
+        checks.note("network", client.roots().map(|source| format!("certificates are checked with {source}")));
     }
     let teams = checks.session.with_retries(|| client.team_names());
     let is_valid = teams.is_ok();
@@ -86,12 +84,12 @@ pub fn codemagic(
         "legacy_api",
         legacy.map(|()| "the legacy API answers (it cancels builds and holds the logs)".to_owned()),
     );
-    match app_id.filter(|_| is_valid) {
+    match args.app_id.as_ref().filter(|_| is_valid) {
         Some(app_id) => {
-            let found = find_app(&client, &app_id, checks.session);
+            let found = find_app(&client, app_id, checks.session);
             checks.note("app", found);
             if let Some(workflow) = &args.workflow {
-                let found = find_workflow(&client, &app_id, workflow, checks.session);
+                let found = find_workflow(&client, app_id, workflow, checks.session);
                 checks.note("workflow", found);
             }
         }
@@ -99,6 +97,14 @@ pub fn codemagic(
         None => {}
     }
     Ok(checks.finish())
+}
+
+/// How `target` is reached at `url`.
+fn route(target: &str, url: &Url) -> Result<String, Error> {
+    Ok(match Http::proxy_for(url).map_err(|fault| fault.into_error("proxy"))? {
+        Some(proxy) => format!("{target}: through the proxy {proxy}"),
+        None => format!("{target}: connected directly, without a proxy"),
+    })
 }
 
 fn find_app(client: &Client, app_id: &AppId, session: &Session) -> Result<String, Error> {
@@ -125,24 +131,12 @@ fn find_workflow(client: &Client, app_id: &AppId, workflow: &str, session: &Sess
     Err(unknown_workflow(workflow, &known))
 }
 
-pub fn jenkins(
-    args: &JenkinsCheckArgs,
-    connection: &JenkinsConnectionArgs,
-    session: &mut Session,
-) -> anyhow::Result<ExitCode> {
+pub fn jenkins(args: &JenkinsCheckArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
     let (provider, job) =
         jenkins::connect_to_optional_job(args.job.as_deref(), args.branch.as_deref(), connection, session)?;
     let client = provider.client();
     let mut checks = Checks::new(session);
-    let host = client.root().host();
-    checks.note(
-        "network",
-        match Http::proxy_for(client.root()) {
-            Ok(Some(proxy)) => Ok(format!("{host}: through the proxy {proxy}")),
-            Ok(None) => Ok(format!("{host}: connected directly, without a proxy")),
-            Err(fault) => Err(fault.into_error("proxy")),
-        },
-    );
+    checks.note("network", route(client.root().host(), client.root()));
     let who = checks.session.with_retries(|| client.who_am_i());
     let is_valid = who.is_ok();
     match client.version() {
@@ -192,11 +186,8 @@ pub fn jenkins(
 }
 
 fn check_job(client: &crate::jenkins::Client, job: &JobRef, checks: &mut Checks) {
-    let known = match checks.session.with_retries(|| client.job(job)) {
+    let known = match jenkins::read_job(client, job, checks.session, || client.job(job)) {
         Ok(known) => known,
-        Err(error) if error.code() == ExitCode::NotFound => {
-            return checks.note("job", Err(client.suggest_jobs(job, error)));
-        }
         Err(error) => return checks.note("job", Err(error)),
     };
     let names: Vec<_> = known.definitions.iter().map(|definition| definition.name.as_str()).collect();

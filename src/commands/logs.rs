@@ -6,45 +6,36 @@ use std::path::Path;
 
 use crate::cli::{CodemagicConnectionArgs, ConsoleArgs, JenkinsConnectionArgs, LogsArgs};
 use crate::codemagic::{BuildId, Client, LogFormat, StepLog};
-use crate::document::{Outcome, StepLogEntry};
+use crate::document::StepLogEntry;
 use crate::download;
 use crate::error::{Error, ExitCode};
 use crate::files;
-use crate::lifecycle::Provider;
-use crate::model::Phase;
+use crate::lifecycle::Provider as _;
 use crate::output::{Console, LogPrinter, LogTarget, LogText, format_size};
 
-use super::session::Session;
-use super::waiting::{LogOptions, WaitOptions, documents, wait_for};
+use super::session::{CommandResult, Session};
+use super::waiting::{LogOptions, WaitOptions, find_build, wait_for};
 use super::{codemagic, jenkins};
 
-pub fn codemagic(
-    args: &LogsArgs,
-    connection: &CodemagicConnectionArgs,
-    session: &mut Session,
-) -> anyhow::Result<ExitCode> {
-    let reference = codemagic::reference(&args.build, &args.scope)?;
+pub fn codemagic(args: &LogsArgs, connection: &CodemagicConnectionArgs, session: &mut Session) -> CommandResult {
+    let reference = codemagic::reference(&args.build, &args.filter)?;
     if session.is_json() && args.dir.is_none() && !args.follow {
         return Err(Error::message(ExitCode::Usage, "--json needs stdout for the document, where the logs would go")
-            .with_hint("pass --dir for the logs, or --result-file for the document")
-            .into());
+            .with_hint("pass --dir for the logs, or --result-file for the document"));
     }
     if let Some(dir) = &args.dir {
         files::check_folder(dir)?;
     }
     let provider = codemagic::connect(connection, session)?;
-    let mut build = provider.build(&reference)?;
-    session.runtime.with_retries(|| provider.resolve(&mut build))?;
-    session.writer.documents = documents(&provider, std::slice::from_ref(&build));
+    let mut build = find_build(&provider, &reference, session)?;
     if args.follow {
         let log = LogOptions { target: target(session), stages_only: false };
         let options = WaitOptions { log: Some(log), log_lines: usize::MAX, ..WaitOptions::default() };
         return Ok(wait_for(&provider, vec![build], &options, session));
     }
-    let seen = session.runtime.with_retries(|| provider.poll(&mut build))?;
-    session.writer.documents[0].still_running = !matches!(seen.phase, Phase::Ended(_));
+    let seen = session.with_retries(|| provider.poll(&mut build))?;
     let id = BuildId::new(&seen.build.id);
-    session.writer.documents[0].build = Some(seen.build);
+    session.note_build(seen);
     let id = id.ok_or_else(|| Error::message(ExitCode::NotFound, "the build has no ID"))?;
     let steps = session.with_retries(|| provider.step_logs(&id))?;
     let chosen = choose(&steps, args)?;
@@ -64,7 +55,7 @@ pub fn codemagic(
         match bytes {
             Some(entry) => logs.push(entry),
             None if args.step.is_some() => {
-                return Err(Error::message(ExitCode::NotFound, format!("step {:?} has no log", step.name)).into());
+                return Err(Error::message(ExitCode::NotFound, format!("step {:?} has no log", step.name)));
             }
             None => {}
         }
@@ -76,10 +67,8 @@ pub fn codemagic(
     if chosen.is_empty() {
         session.console().line("no step of this build failed");
     }
-    let document = &mut session.writer.documents[0];
-    document.details.logs = Some(logs);
-    document.end(Outcome::Success, ExitCode::Success);
-    Ok(session.writer.worst())
+    session.writer.documents[0].details.logs = Some(logs);
+    Ok(session.succeed_with_build())
 }
 
 /// With `--json` stdout is for the document alone.
@@ -198,17 +187,11 @@ fn write_piece(file: &mut impl Write, piece: &[u8], ends: bool) -> io::Result<()
     if ends { file.write_all(b"\n") } else { Ok(()) }
 }
 
-pub fn jenkins(
-    args: &ConsoleArgs,
-    connection: &JenkinsConnectionArgs,
-    session: &mut Session,
-) -> anyhow::Result<ExitCode> {
+pub fn jenkins(args: &ConsoleArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
     let (provider, reference) = jenkins::connect_to_build(&args.build, connection, session)?;
-    let provider = provider.with_on_input(jenkins::on_input(args.input.on_input));
-    let mut build = provider.build(&reference)?;
-    session.runtime.with_retries(|| provider.resolve(&mut build))?;
+    let provider = provider.with_on_input(args.input.on_input);
+    let mut build = find_build(&provider, &reference, session)?;
     build.set_log_offset(args.from);
-    session.writer.documents = documents(&provider, std::slice::from_ref(&build));
     let target = target(session);
     if args.follow {
         let log = LogOptions { target, stages_only: args.stages };
@@ -216,9 +199,8 @@ pub fn jenkins(
         session.limit(options.limits.total, std::time::Duration::ZERO);
         return Ok(wait_for(&provider, vec![build], &options, session));
     }
-    let seen = session.runtime.with_retries(|| provider.poll(&mut build))?;
-    session.writer.documents[0].still_running = !matches!(seen.phase, Phase::Ended(_));
-    session.writer.documents[0].build = Some(seen.build);
+    let seen = session.with_retries(|| provider.poll(&mut build))?;
+    session.note_build(seen);
     let known = build.build_ref().cloned().ok_or_else(|| {
         Error::message(ExitCode::NotFound, format!("{reference} has no build yet"))
             .with_hint("`cibridge jenkins wait --console` waits for it")
@@ -241,6 +223,5 @@ pub fn jenkins(
             .line(&format!("the build is still running; --from {} shows what comes after this", position.offset));
     }
     printer.end();
-    session.writer.documents[0].end(Outcome::Success, ExitCode::Success);
-    Ok(session.writer.worst())
+    Ok(session.succeed_with_build())
 }

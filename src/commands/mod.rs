@@ -5,12 +5,14 @@
 
 mod api;
 mod artifacts;
+mod builds;
 mod cancel;
 mod check;
 mod codemagic;
 mod jenkins;
 mod log_sink;
 mod logs;
+mod request_file;
 mod result_writer;
 mod session;
 mod status;
@@ -23,13 +25,13 @@ use std::sync::Arc;
 
 use crate::cli::{Cli, CodemagicArgs, CodemagicVerb, Command, JenkinsArgs, JenkinsVerb, TokenVerb, UsageError};
 use crate::clock::{Clock, Interrupt};
-use crate::error::{Error, ExitCode};
+use crate::error::ExitCode;
 use crate::lifecycle::Runtime;
 use crate::output::Console;
 use crate::panics;
 pub use result_writer::LastResort;
 use result_writer::ResultWriter;
-use session::Session;
+use session::{CommandResult, Session};
 
 /// Runs the verb that the command line names, and gives the exit code.
 ///
@@ -60,7 +62,7 @@ pub fn run(
         }
     });
     match result {
-        Ok(result) => session.finish(result.map_err(Error::from)),
+        Ok(result) => session.finish(result),
         Err(bug) => session.finish_after(&bug),
     }
 }
@@ -83,28 +85,28 @@ pub fn refuse(usage: UsageError, console: &Console) -> ExitCode {
     error.code()
 }
 
-fn codemagic_verb(args: &CodemagicArgs, session: &mut Session) -> anyhow::Result<ExitCode> {
+fn codemagic_verb(args: &CodemagicArgs, session: &mut Session) -> CommandResult {
     let connection = &args.connection;
     match &args.verb {
         CodemagicVerb::Trigger(args) => trigger::codemagic(args, connection, session),
         CodemagicVerb::Wait(args) => wait::codemagic(args, connection, session),
         CodemagicVerb::Status(args) => {
-            let builds = codemagic::references(&args.builds, &args.scope)?;
+            let builds = codemagic::references(args)?;
             status::run(&codemagic::connect(connection, session)?, &builds, session)
         }
         CodemagicVerb::Cancel(args) => {
-            let builds = codemagic::references(&args.builds, &args.scope)?;
+            let builds = codemagic::references(args)?;
             cancel::run(&codemagic::connect(connection, session)?, &builds, None, session)
         }
-        CodemagicVerb::Builds(args) => codemagic::builds::run(args, connection, session),
+        CodemagicVerb::Builds(args) => builds::codemagic(args, connection, session),
         CodemagicVerb::Artifacts(args) => {
-            let build = codemagic::reference(&args.artifacts.build, &args.scope)?;
+            let build = codemagic::reference(&args.artifacts.build, &args.filter)?;
             artifacts::check(&args.artifacts)?;
             artifacts::run(&codemagic::connect(connection, session)?, &build, &args.artifacts, session)
         }
         CodemagicVerb::Logs(args) => logs::codemagic(args, connection, session),
         CodemagicVerb::Tests(args) => {
-            let build = codemagic::reference(&args.tests.build, &args.scope)?;
+            let build = codemagic::reference(&args.tests.build, &args.filter)?;
             tests::check(&args.tests)?;
             tests::run(&codemagic::connect(connection, session)?, &build, &args.tests, session)
         }
@@ -117,7 +119,7 @@ fn codemagic_verb(args: &CodemagicArgs, session: &mut Session) -> anyhow::Result
     }
 }
 
-fn jenkins_verb(args: &JenkinsArgs, session: &mut Session) -> anyhow::Result<ExitCode> {
+fn jenkins_verb(args: &JenkinsArgs, session: &mut Session) -> CommandResult {
     let connection = &args.connection;
     match &args.verb {
         JenkinsVerb::Trigger(args) => trigger::jenkins(args, connection, session),
@@ -134,7 +136,7 @@ fn jenkins_verb(args: &JenkinsArgs, session: &mut Session) -> anyhow::Result<Exi
         JenkinsVerb::Input(args) => jenkins::input::run(args, connection, session),
         JenkinsVerb::Params(args) => jenkins::params::run(args, connection, session),
         JenkinsVerb::Jobs(args) => jenkins::lists::jobs(args, connection, session),
-        JenkinsVerb::Builds(args) => jenkins::lists::builds(args, connection, session),
+        JenkinsVerb::Builds(args) => builds::jenkins(args, connection, session),
         JenkinsVerb::Queue => jenkins::lists::queue(connection, session),
         JenkinsVerb::Artifacts(args) => {
             artifacts::check(args)?;

@@ -4,12 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::{HttpArgs, OutputArgs};
+use crate::document::Outcome;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Credential, Http, HttpOptions, RequestLogger};
 use crate::lifecycle::Runtime;
-use crate::output::Console;
+use crate::model::{BuildSnapshot, Phase};
+use crate::output::{Console, Table};
 
 use super::result_writer::ResultWriter;
+
+/// How a verb ends: with the code of the call, or with the error that ended it.
+pub type CommandResult = Result<ExitCode, Error>;
 
 /// What a call has.
 pub struct Session {
@@ -92,6 +97,26 @@ impl Session {
         if !self.output.json {
             self.runtime.console.data(text);
         }
+    }
+
+    /// Rows of data on stdout, unless that is for the JSON document.
+    pub fn table(&self, table: &Table) {
+        if !self.output.json {
+            self.runtime.console.table(table);
+        }
+    }
+
+    /// Notes in the document of the only build what it is now.
+    pub fn note_build(&mut self, seen: BuildSnapshot) {
+        let document = &mut self.writer.documents[0];
+        document.still_running = !matches!(seen.phase, Phase::Ended(_));
+        document.build = Some(seen.build);
+    }
+
+    /// Ends the document of the only build, which was found and read as asked.
+    pub fn succeed_with_build(&mut self) -> ExitCode {
+        self.writer.documents[0].end(Outcome::Success, ExitCode::Success);
+        self.writer.worst()
     }
 
     /// Sends a request again while its error is retryable; see [`Runtime::with_retries`].

@@ -6,10 +6,10 @@ use crate::lifecycle::Provider;
 use crate::model::Phase;
 use crate::output::{Cell, Table};
 
-use super::session::Session;
+use super::session::{CommandResult, Session};
 use super::waiting::documents;
 
-pub fn run<P: Provider>(provider: &P, references: &[P::Reference], session: &mut Session) -> anyhow::Result<ExitCode> {
+pub fn run<P: Provider>(provider: &P, references: &[P::Reference], session: &mut Session) -> CommandResult {
     let mut builds = references.iter().map(|reference| provider.build(reference)).collect::<Result<Vec<_>, Error>>()?;
     session.writer.several = builds.len() > 1;
     session.writer.documents = documents(provider, &builds);
@@ -39,8 +39,6 @@ pub fn run<P: Provider>(provider: &P, references: &[P::Reference], session: &mut
         document.build = Some(seen.build);
         document.artifacts = seen.artifacts;
     }
-    if !session.is_json() {
-        session.console().table(&table);
-    }
+    session.table(&table);
     Ok(session.writer.worst())
 }

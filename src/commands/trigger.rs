@@ -5,33 +5,26 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::cli::{self, CodemagicConnectionArgs, JenkinsConnectionArgs, JenkinsTriggerArgs, Pair, TriggerArgs};
-use crate::codemagic::{Api, EnvironmentDraft, TriggerDraft};
+use crate::cli::{
+    self, CodemagicConnectionArgs, JenkinsConnectionArgs, JenkinsTriggerArgs, JobArgs, Pair, TriggerArgs,
+};
+use crate::codemagic::{EnvironmentDraft, TriggerDraft};
 use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode};
 use crate::files;
 use crate::jenkins::{Identity, Job, JobRef, ParameterValue, StartOptions, StartRequest};
-use crate::lifecycle::Provider;
 use crate::lifecycle::finish::finish_interrupted;
-use crate::lifecycle::first_call;
 use crate::lifecycle::start::{StartedBuild, start_once};
+use crate::lifecycle::{IdempotencyKey, Provider, first_call};
 use crate::secret::Secret;
 
-use super::session::Session;
+use super::session::{CommandResult, Session};
 use super::waiting::{WaitOptions, collect_options, wait_for};
-use super::{codemagic, jenkins};
+use super::{codemagic, jenkins, request_file};
 
-pub fn codemagic(
-    args: &TriggerArgs,
-    connection: &CodemagicConnectionArgs,
-    session: &mut Session,
-) -> anyhow::Result<ExitCode> {
+pub fn codemagic(args: &TriggerArgs, connection: &CodemagicConnectionArgs, session: &mut Session) -> CommandResult {
     session.limit(args.watch.timeout, std::time::Duration::ZERO);
-    let api = match args.api {
-        cli::ApiArg::V3 => Api::V3,
-        cli::ApiArg::Legacy => Api::Legacy,
-    };
-    let request = codemagic_draft(args, session)?.complete(api)?;
+    let request = codemagic_draft(args, session)?.complete(args.api)?;
     // GIT_BRANCH of Jenkins is like this; but a branch may really have such a name.
     if let Some(name) = request.head.branch().and_then(|name| name.strip_prefix("origin/")) {
         let hint =
@@ -63,7 +56,7 @@ pub fn codemagic(
 }
 
 /// What the sources say about the build: flags over `--request` over variables.
-fn codemagic_draft(args: &TriggerArgs, session: &Session) -> anyhow::Result<TriggerDraft> {
+fn codemagic_draft(args: &TriggerArgs, session: &Session) -> Result<TriggerDraft, Error> {
     let by_flag = args.given_by_flag;
     let given = |value: &Option<String>, is_wanted: bool| value.clone().filter(|_| is_wanted);
     let text = |pairs: &[Pair]| -> Map<String, Value> {
@@ -73,8 +66,7 @@ fn codemagic_draft(args: &TriggerArgs, session: &Session) -> anyhow::Result<Trig
     for name in &args.var_from_env {
         let Some(value) = cli::environment(name)? else {
             return Err(Error::usage(format!("--var-from-env {name}"), "the environment variable is not set")
-                .with_hint("export it first, or bind it with withCredentials")
-                .into());
+                .with_hint("export it first, or bind it with withCredentials"));
         };
         session.console().add_secret(&Secret::new(value.clone()));
         variables.insert(name.clone(), json!(value));
@@ -101,10 +93,11 @@ fn codemagic_draft(args: &TriggerArgs, session: &Session) -> anyhow::Result<Trig
         tag: given(&args.tag, !by_flag.tag),
         ..TriggerDraft::default()
     };
-    let file = match &args.request {
-        Some(path) => TriggerDraft::from_json(&files::read_text(path, "request")?, &path.display().to_string())?,
-        None => TriggerDraft::default(),
-    };
+    let file = request_file::read(
+        args.request.as_deref(),
+        "app_id, workflow_id, branch or tag, labels, instance_type, inputs, idempotency_key and \
+         environment with variables, groups and software_versions",
+    )?;
     Ok(flags.or(file).or(environment))
 }
 
@@ -127,13 +120,12 @@ fn dry_run(method: &str, url: &str, body: &Value, session: &mut Session) -> Exit
 }
 
 /// Nothing can be collected of a build that nobody waits for.
-fn check_collect(options: &WaitOptions, waits: bool, system: &str) -> anyhow::Result<()> {
+fn check_collect(options: &WaitOptions, waits: bool, system: &str) -> Result<(), Error> {
     if !waits && !options.collect.is_empty() {
         return Err(Error::message(ExitCode::Usage, "--artifacts and --junit require --wait")
-            .with_hint(format!("add --wait, or use `cibridge {system} artifacts` and `tests` later"))
-            .into());
+            .with_hint(format!("add --wait, or use `cibridge {system} artifacts` and `tests` later")));
     }
-    options.collect.check()
+    Ok(options.collect.check()?)
 }
 
 /// What comes after a start: the document, and the wait that was asked for.
@@ -169,16 +161,12 @@ fn continue_with<P: Provider>(
     writer.worst()
 }
 
-pub fn jenkins(
-    args: &JenkinsTriggerArgs,
-    connection: &JenkinsConnectionArgs,
-    session: &mut Session,
-) -> anyhow::Result<ExitCode> {
+pub fn jenkins(args: &JenkinsTriggerArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
     session.limit(args.watch.timeout, std::time::Duration::ZERO);
-    let file = match &args.request {
-        Some(path) => JenkinsRequest::from_json(&files::read_text(path, "request")?, &path.display().to_string())?,
-        None => JenkinsRequest::default(),
-    };
+    let file: JenkinsRequest = request_file::read(
+        args.request.as_deref(),
+        "job, branch, parameters, files, cause and idempotency_key; parameters and files are objects",
+    )?;
     let values = jenkins_values(args, &file)?;
     let mut options = WaitOptions {
         started: true,
@@ -191,12 +179,11 @@ pub fn jenkins(
     check_collect(&options, args.wait, "jenkins")?;
     let Some(job) = args.job.as_ref().or(file.job.as_ref()) else {
         return Err(Error::message(ExitCode::Usage, "missing job")
-            .with_hint("name it, or set CIBRIDGE_JOB (in a Jenkinsfile: job)")
-            .into());
+            .with_hint("name it, or set CIBRIDGE_JOB (in a Jenkinsfile: job)"));
     };
-    let branch = args.branch.as_ref().or(file.branch.as_ref());
-    let (provider, job) = jenkins::connect_to_job(job, branch.map(String::as_str), connection, session)?;
-    let provider = provider.with_on_input(jenkins::on_input(args.input.on_input));
+    let job = JobArgs { job: job.clone(), branch: args.branch.clone().or(file.branch) };
+    let (provider, job) = jenkins::connect_to_job(&job, connection, session)?;
+    let provider = provider.with_on_input(args.input.on_input);
     let client = provider.client();
     let job_token = jenkins::secret_of(args.job_token_file.as_deref(), "JENKINS_JOB_TOKEN", "job token")?;
     let job_token = job_token.map(Secret::new);
@@ -241,8 +228,7 @@ pub fn jenkins(
         )
         .with_hint(
             "give a parameter another value, e.g. one named CIBRIDGE_ID on the job, or leave out --fail-if-coalesced",
-        )
-        .into());
+        ));
     }
     let word = match (started.coalesced, started.adopted) {
         (true, _) => " (Jenkins merged the request into this identical queued item)",
@@ -301,19 +287,7 @@ struct JenkinsRequest {
     files: Map<String, Value>,
     cause: Option<String>,
     #[serde(alias = "idempotencyKey")]
-    idempotency_key: Option<String>,
-}
-
-impl JenkinsRequest {
-    fn from_json(text: &str, source: &str) -> Result<Self, Error> {
-        // A list would be read as a struct, field by field. What the parser quotes may be a secret.
-        let read = if text.trim_start().starts_with('{') { serde_json::from_str(text).ok() } else { None };
-        read.ok_or_else(|| {
-            Error::usage(format!("request {source}"), "not a JSON object of the known keys").with_hint(
-                "the keys are job, branch, parameters, files, cause and idempotency_key; parameters and files are objects",
-            )
-        })
-    }
+    idempotency_key: Option<IdempotencyKey>,
 }
 
 /// The parameters: flags over `--param-json` over `--params-from` over `--request`.
@@ -402,17 +376,6 @@ mod tests {
         assert_eq!(values, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
         for text in [r#"{"A": ["s3cret"]}"#, r#"["s3cret"]"#, "s3cret", r#"{"A": "s3cret""#] {
             let error = object(text, "--param-json").unwrap_err();
-            assert!(!error.to_string().contains("s3cret"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_request_file_has_known_keys_and_is_never_quoted() {
-        let request =
-            JenkinsRequest::from_json(r#"{"job": "a", "parameters": {"N": 7}, "branch": null}"#, "-").unwrap();
-        assert_eq!((request.job.as_deref(), request.branch), (Some("a"), None));
-        for text in [r#"{"s3cret": 1}"#, r#"["s3cret"]"#, r#"{"job": ["s3cret"]}"#] {
-            let error = JenkinsRequest::from_json(text, "-").unwrap_err();
             assert!(!error.to_string().contains("s3cret"), "{error}");
         }
     }

@@ -4,19 +4,18 @@ use std::io::IsTerminal as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::cli::{CodemagicConnectionArgs, CodemagicWaitArgs, JenkinsConnectionArgs, JenkinsWaitArgs, WaitArgs};
-use crate::error::{Error, ExitCode};
 use crate::lifecycle::Provider;
 
-use super::session::Session;
-use super::waiting::{WaitOptions, collect_options, documents, wait_for};
+use super::session::{CommandResult, Session};
+use super::waiting::{WaitOptions, collect_options, find_builds, wait_for};
 use super::{codemagic, jenkins};
 
 pub fn codemagic(
     args: &CodemagicWaitArgs,
     connection: &CodemagicConnectionArgs,
     session: &mut Session,
-) -> anyhow::Result<ExitCode> {
-    let references = codemagic::references(&args.builds, &args.scope)?;
+) -> CommandResult {
+    let references = codemagic::references(&args.builds)?;
     let mut options = WaitOptions {
         fail_on_step_failure: args.expect.fail_on_step_failure,
         collect: collect_options(&args.collect, args.watch.poll_interval),
@@ -28,18 +27,14 @@ pub fn codemagic(
     run(&provider, &references, &args.wait, options, session)
 }
 
-pub fn jenkins(
-    args: &JenkinsWaitArgs,
-    connection: &JenkinsConnectionArgs,
-    session: &mut Session,
-) -> anyhow::Result<ExitCode> {
+pub fn jenkins(args: &JenkinsWaitArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
     let options = WaitOptions {
         collect: collect_options(&args.collect, args.watch.poll_interval),
         ..WaitOptions::new(&args.watch)
     };
     options.collect.check()?;
     let (provider, references) = jenkins::connect_to_builds(&args.builds, connection, session)?;
-    let provider = provider.with_on_input(jenkins::on_input(args.input.on_input));
+    let provider = provider.with_on_input(args.input.on_input);
     run(&provider, &references, &args.wait, options, session)
 }
 
@@ -49,18 +44,13 @@ fn run<P: Provider>(
     args: &WaitArgs,
     mut options: WaitOptions,
     session: &mut Session,
-) -> anyhow::Result<ExitCode> {
+) -> CommandResult {
     options.cancel = args.cancel;
     let limits = &mut options.limits;
     (limits.once, limits.fail_fast) = (args.once, args.fail_fast);
     limits.waited = args.waiting_since.map(|since| waited(since, session.runtime.clock.wall())).unwrap_or_default();
     session.limit(limits.total, limits.waited);
-    let mut builds = references.iter().map(|reference| provider.build(reference)).collect::<Result<Vec<_>, Error>>()?;
-    for build in &mut builds {
-        session.runtime.with_retries(|| provider.resolve(build))?;
-    }
-    session.writer.several = builds.len() > 1;
-    session.writer.documents = documents(provider, &builds);
+    let builds = find_builds(provider, references, session)?;
     session.writer.write_partial(&session.runtime.console);
     if !args.once && std::io::stderr().is_terminal() {
         let what = if args.cancel { "cancels the build" } else { "leaves the build running; --cancel changes that" };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cli::{CollectArgs, WatchArgs};
 use crate::document::Document;
-use crate::error::ExitCode;
+use crate::error::{Error, ExitCode};
 use crate::lifecycle::collect::{CollectOptions, collect};
 use crate::lifecycle::finish::{FinishOptions, PATIENCE, cancel_all, finish, note_before_cancel};
 use crate::lifecycle::{Limits, LogSink, Provider, Runtime, Watch, watch_all};
@@ -163,6 +163,30 @@ fn short_name(build: &Build) -> String {
         Some(number) if !build.id.contains('#') => number.to_string(),
         _ => build.id.clone(),
     }
+}
+
+/// The builds that the command line names, found where they are named as the latest, with their documents in the session.
+pub fn find_builds<P: Provider>(
+    provider: &P,
+    references: &[P::Reference],
+    session: &mut Session,
+) -> Result<Vec<P::Build>, Error> {
+    let mut builds = references.iter().map(|reference| provider.build(reference)).collect::<Result<Vec<_>, _>>()?;
+    for build in &mut builds {
+        session.with_retries(|| provider.resolve(build))?;
+    }
+    session.writer.several = builds.len() > 1;
+    session.writer.documents = documents(provider, &builds);
+    Ok(builds)
+}
+
+/// The one build that the command line names; see [`find_builds`].
+pub fn find_build<P: Provider>(
+    provider: &P,
+    reference: &P::Reference,
+    session: &mut Session,
+) -> Result<P::Build, Error> {
+    find_builds(provider, std::slice::from_ref(reference), session).map(|mut builds| builds.remove(0))
 }
 
 /// A document for each build, filled in as far as the build is known. One that is named as the latest is not, until it was

@@ -88,11 +88,7 @@ impl Fault {
             FaultKind::Local => ExitCode::Local,
             _ => ExitCode::NoConnection,
         };
-        let error = Error::new(code, subject, self.why);
-        match self.hint {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        }
+        Error::new(code, subject, self.why).with_optional_hint(self.hint)
     }
 
     /// Whether another attempt may end differently: the network can come back, a certificate or a name will not change.

@@ -4,6 +4,7 @@ use super::client::{Client, tree};
 use super::parameters::{ParameterDefinition, ParameterValue, did_you_mean, validate};
 use super::reference::JobRef;
 use super::wire;
+use crate::document;
 use crate::error::{Error, ExitCode, RequestError};
 
 /// How many of a job's builds a list holds at most. Jenkins gives no more in `builds` (`hudson.model.Job#getNewBuilds`).
@@ -26,21 +27,6 @@ pub struct Job {
     pub children: Option<Vec<String>>,
     /// Its parameters, in order.
     pub definitions: Vec<ParameterDefinition>,
-}
-
-/// An entry of a list of jobs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobEntry {
-    /// The job.
-    pub job: JobRef,
-    /// Whether it is a folder or multibranch project, which holds others.
-    pub is_folder: bool,
-    /// How its last build ended, in Jenkins' words (`SUCCESS`, `FAILURE`, …, `DISABLED`, `NOT_BUILT`); empty for a folder.
-    pub status: String,
-    /// The number of its last build.
-    pub last_build: Option<u64>,
-    /// When that was started, in milliseconds since 1970 on the controller's clock.
-    pub last_started: Option<u64>,
 }
 
 impl Job {
@@ -142,7 +128,7 @@ impl Client {
     }
 
     /// The jobs and folders in a folder, or at the root.
-    pub fn jobs(&self, folder: Option<&JobRef>) -> Result<Vec<JobEntry>, RequestError> {
+    pub fn jobs(&self, folder: Option<&JobRef>) -> Result<Vec<document::Job>, RequestError> {
         let fields = "jobs[_class,name,color,buildable,lastBuild[number,timestamp],jobs[name]]";
         Ok(self.children(folder, fields)?.into_iter().filter_map(|job| entry(folder, &job)).collect())
     }
@@ -226,7 +212,8 @@ fn is_item(wire: &wire::Job) -> bool {
     !wire.class.is_empty() || !wire.name.is_empty() || wire.jobs.is_some()
 }
 
-fn entry(folder: Option<&JobRef>, wire: &wire::Job) -> Option<JobEntry> {
+/// A job in a list, with the state of its last build: empty for a folder.
+fn entry(folder: Option<&JobRef>, wire: &wire::Job) -> Option<document::Job> {
     if wire.name.is_empty() {
         return None;
     }
@@ -245,8 +232,8 @@ fn entry(folder: Option<&JobRef>, wire: &wire::Job) -> Option<JobEntry> {
         _ => "NOT_BUILT",
     };
     let last = wire.last_build.as_ref();
-    Some(JobEntry {
-        job: JobRef::from_full_name(&full_name).ok()?,
+    Some(document::Job {
+        job: JobRef::from_full_name(&full_name).ok()?.to_string(),
         is_folder,
         status: status.to_owned(),
         last_build: last.and_then(|build| build.number),
@@ -296,7 +283,7 @@ mod tests {
     #[test]
     fn a_list_names_each_job_by_its_full_name_and_last_result() {
         let folder = JobRef::from_full_name("team").unwrap();
-        let entries: Vec<JobEntry> = [
+        let entries: Vec<document::Job> = [
             r#"{"name":"app","color":"red_anime","lastBuild":{"number":7,"timestamp":1500}}"#,
             r#"{"name":"lib","color":"blue"}"#,
             r#"{"name":"sub","jobs":[]}"#,
@@ -305,16 +292,14 @@ mod tests {
         .iter()
         .filter_map(|text| entry(Some(&folder), &wire::decode(text.as_bytes()).unwrap()))
         .collect();
-        let shown: Vec<_> = entries
-            .iter()
-            .map(|one| (one.job.to_string(), one.status.as_str(), one.is_folder, one.last_build))
-            .collect();
+        let shown: Vec<_> =
+            entries.iter().map(|one| (one.job.as_str(), one.status.as_str(), one.is_folder, one.last_build)).collect();
         assert_eq!(
             shown,
             [
-                ("team/app".to_owned(), "running", false, Some(7)),
-                ("team/lib".to_owned(), "SUCCESS", false, None),
-                ("team/sub".to_owned(), "", true, None)
+                ("team/app", "running", false, Some(7)),
+                ("team/lib", "SUCCESS", false, None),
+                ("team/sub", "", true, None)
             ]
         );
     }

@@ -56,7 +56,7 @@ const LOST_IN_RESTART: &str = "lost in a restart";
 const GONE: &str = "gone";
 
 /// What to do when a build asks a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum OnInput {
     /// Report it, and keep waiting.
     #[default]

@@ -15,7 +15,7 @@ use super::wire;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::retry;
 use crate::http::{Body, Multipart, Response};
-use crate::lifecycle::StartError;
+use crate::lifecycle::{IdempotencyKey, StartError};
 use crate::secret::Secret;
 
 /// How many of the newest builds are searched for one whose start was not answered. Jenkins lists no more.
@@ -45,7 +45,7 @@ pub struct StartOptions {
     /// The marker's value; a random one otherwise.
     pub marker: Option<String>,
     /// The value that makes the call repeatable.
-    pub idempotency_key: Option<String>,
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 /// A start that can be sent.
@@ -112,7 +112,8 @@ impl StartRequest {
             ));
         }
         let has_key = idempotency_key.is_some();
-        let value = idempotency_key.or(marker).unwrap_or_else(|| format!("cibridge-{:016x}", fastrand::u64(..)));
+        let key = idempotency_key.map(|key| key.as_str().to_owned());
+        let value = key.or(marker).unwrap_or_else(|| format!("cibridge-{:016x}", fastrand::u64(..)));
         let marker = name.map(|name| (name, value));
         values.extend(marker.clone().map(|(name, value)| (name, ParameterValue::Text(value))));
         if let Some(known) = known {

@@ -7,12 +7,14 @@ pub mod collect;
 #[cfg(test)]
 pub mod fake;
 pub mod finish;
+mod idempotency_key;
 mod provider;
 mod runtime;
 pub mod schedule;
 pub mod start;
 mod watch;
 
+pub use idempotency_key::IdempotencyKey;
 pub use provider::{
     ArtifactLinks, CancelMode, Canceled, LogSink, LogState, Mark, Provider, RemoteArtifact, Search, StartError,
     StartTrace, Started, TestReport,

@@ -19,7 +19,6 @@ mod result_file;
 mod style;
 mod table;
 
-pub use anstream::ColorChoice;
 pub use console::{Console, Settings};
 pub use format::{format_duration, format_size, format_time};
 pub use html_text::{HtmlText, LineEnds};

@@ -3,17 +3,15 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use crate::cli::{CachesArgs, CodemagicConnectionArgs};
-use crate::codemagic;
-use crate::commands::session::Session;
-use crate::document;
+use crate::commands::session::{CommandResult, Session};
 use crate::error::{Error, ExitCode};
 use crate::output::{Cell, Table};
 
 /// What `--clear` without an id means.
 const ALL: &str = "all";
 
-pub fn run(args: &CachesArgs, connection: &CodemagicConnectionArgs, session: &mut Session) -> anyhow::Result<ExitCode> {
-    let app_id = super::app_id(args.app_id.as_deref())?;
+pub fn run(args: &CachesArgs, connection: &CodemagicConnectionArgs, session: &mut Session) -> CommandResult {
+    let app_id = &args.app.app_id;
     let client = super::connect(connection, session)?;
     if let Some(cache) = &args.clear {
         let cache = Some(cache.as_str()).filter(|cache| *cache != ALL);
@@ -21,11 +19,11 @@ pub fn run(args: &CachesArgs, connection: &CodemagicConnectionArgs, session: &mu
         if cache.is_none() && !args.yes {
             confirm(&which, session)?;
         }
-        session.with_retries(|| client.clear_caches(&app_id, cache))?;
+        session.with_retries(|| client.clear_caches(app_id, cache))?;
         session.console().line(&format!("Codemagic removes {which}; it may take a while"));
         return Ok(session.writer.succeed());
     }
-    let caches = session.with_retries(|| client.caches(&app_id))?;
+    let caches = session.with_retries(|| client.caches(app_id))?;
     let mut table = Table::new("caches", &["id", "size", "last used", "workflow"]);
     for cache in &caches {
         table.row(vec![
@@ -35,14 +33,8 @@ pub fn run(args: &CachesArgs, connection: &CodemagicConnectionArgs, session: &mu
             Cell::optional(cache.workflow_id.as_deref()),
         ]);
     }
-    if !session.is_json() {
-        session.console().table(&table);
-    }
-    let caches = caches.into_iter().map(|cache| {
-        let codemagic::Cache { id, workflow_id, size, last_used } = cache;
-        document::Cache { id, workflow_id, size, last_used }
-    });
-    session.writer.call.details.caches = Some(caches.collect());
+    session.table(&table);
+    session.writer.call.details.caches = Some(caches);
     Ok(session.writer.succeed())
 }
 

@@ -1,16 +1,15 @@
 //! What only Codemagic has, and how its verbs connect.
 
 pub mod apps;
-pub mod builds;
 pub mod caches;
 pub mod share;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::{self, CodemagicConnectionArgs, ScopeArgs};
-use crate::codemagic::{ApiKey, AppId, BuildRef, Client, Endpoints, Filter, KEY_VARIABLES};
-use crate::error::{Error, ExitCode};
+use crate::cli::{self, BuildsOfApp, CodemagicConnectionArgs, FilterArgs};
+use crate::codemagic::{ApiKey, BuildRef, Client, Endpoints, Filter, KEY_VARIABLES};
+use crate::error::Error;
 use crate::files;
 use crate::http::{Credential, Url};
 
@@ -20,47 +19,34 @@ use super::session::Session;
 const KEEP_IDLE: Duration = Duration::from_secs(60);
 
 /// The builds that the command line names.
-pub fn references(builds: &[String], scope: &ScopeArgs) -> Result<Vec<BuildRef>, Error> {
-    let scope = filter(scope)?;
-    builds.iter().map(|text| BuildRef::parse(text, &scope)).collect()
+pub fn references(args: &BuildsOfApp) -> Result<Vec<BuildRef>, Error> {
+    args.builds.iter().map(|build| reference(build, &args.filter)).collect()
 }
 
 /// The one build that the command line names.
-pub fn reference(build: &str, scope: &ScopeArgs) -> Result<BuildRef, Error> {
-    BuildRef::parse(build, &filter(scope)?)
+pub fn reference(build: &str, args: &FilterArgs) -> Result<BuildRef, Error> {
+    BuildRef::parse(build, &filter(args))
 }
 
-/// Which builds are meant by a number or by `latest`.
-fn filter(scope: &ScopeArgs) -> Result<Filter, Error> {
-    Ok(Filter {
-        app_id: scope.app_id.as_deref().map(AppId::parse).transpose()?,
-        workflow_id: scope.workflow.clone(),
-        branch: scope.branch.clone(),
-        tag: scope.tag.clone(),
-        labels: scope.labels.clone(),
+/// Which builds are listed, or meant by a number or by `latest`; in any state.
+pub fn filter(args: &FilterArgs) -> Filter {
+    Filter {
+        app_id: args.app_id.clone(),
+        workflow_id: args.workflow.clone(),
+        branch: args.branch.clone(),
+        tag: args.tag.clone(),
+        labels: args.labels.clone(),
         status: None,
-    })
-}
-
-/// The app that a verb is about.
-pub fn app_id(argument: Option<&str>) -> Result<AppId, Error> {
-    let text = argument.ok_or_else(|| {
-        Error::message(ExitCode::Usage, "missing app ID")
-            .with_hint("name the app after the verb, or set CODEMAGIC_APP_ID")
-    })?;
-    AppId::parse(text)
+    }
 }
 
 /// A client with the user's key. Nothing is sent yet.
-pub fn connect(connection: &CodemagicConnectionArgs, session: &Session) -> anyhow::Result<Client> {
+pub fn connect(connection: &CodemagicConnectionArgs, session: &Session) -> Result<Client, Error> {
     Ok(connect_with_source(connection, session)?.0)
 }
 
 /// The same, and where the key comes from.
-pub fn connect_with_source(
-    connection: &CodemagicConnectionArgs,
-    session: &Session,
-) -> anyhow::Result<(Client, String)> {
+pub fn connect_with_source(connection: &CodemagicConnectionArgs, session: &Session) -> Result<(Client, String), Error> {
     let endpoints = endpoints(connection)?;
     let (key, source) = api_key(connection)?;
     session.console().add_secret(key.secret());
@@ -68,7 +54,7 @@ pub fn connect_with_source(
 }
 
 /// A client that sends nothing: it shows what would be sent.
-pub fn without_key(connection: &CodemagicConnectionArgs, session: &Session) -> anyhow::Result<Client> {
+pub fn without_key(connection: &CodemagicConnectionArgs, session: &Session) -> Result<Client, Error> {
     Ok(client(endpoints(connection)?, None, session))
 }
 
@@ -95,18 +81,16 @@ fn endpoints(connection: &CodemagicConnectionArgs) -> Result<Endpoints, Error> {
 }
 
 /// The key, and where it comes from: the file that was named, else the first variable that is set.
-fn api_key(connection: &CodemagicConnectionArgs) -> anyhow::Result<(ApiKey, String)> {
+fn api_key(connection: &CodemagicConnectionArgs) -> Result<(ApiKey, String), Error> {
     if let Some(path) = &connection.api_key_file {
         let source = if path.as_os_str() == "-" { "stdin".to_owned() } else { format!("file {}", path.display()) };
-        return Ok((
-            ApiKey::parse(&files::read_secret(path, &format!("API key file {}", path.display()))?, &source)?,
-            source,
-        ));
+        let text = files::read_secret(path, &format!("API key file {}", path.display()))?;
+        return Ok((ApiKey::parse(&text, &source)?, source));
     }
     for variable in KEY_VARIABLES {
         if let Some(text) = cli::environment(variable)? {
             return Ok((ApiKey::parse(&text, variable)?, variable.to_owned()));
         }
     }
-    Err(ApiKey::missing().into())
+    Err(ApiKey::missing())
 }

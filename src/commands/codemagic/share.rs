@@ -4,15 +4,14 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use crate::cli::{CodemagicConnectionArgs, ShareArgs};
-use crate::commands::session::Session;
-use crate::commands::waiting::documents;
-use crate::document::{Link, Outcome};
+use crate::commands::session::{CommandResult, Session};
+use crate::commands::waiting::find_build;
+use crate::document::Link;
 use crate::download;
 use crate::error::{Error, ExitCode};
 use crate::files;
 use crate::lifecycle::Provider as _;
 use crate::lifecycle::collect::{matches, no_match};
-use crate::model::Phase;
 use crate::output::{Cell, QrCode, Table, format_time};
 
 /// A difference between the expiry that was asked for and the one given that needs no word.
@@ -21,28 +20,24 @@ const SLACK: Duration = Duration::from_secs(60);
 /// A time stamp with a year of five digits cannot be written; nobody wants a link for a century.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut Session) -> anyhow::Result<ExitCode> {
-    let reference = super::reference(&args.build, &args.scope)?;
+pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut Session) -> CommandResult {
+    let reference = super::reference(&args.build, &args.filter)?;
     if args.expires.is_zero() || args.expires > LONGEST {
         let given = humantime::format_duration(args.expires);
         return Err(Error::usage(
             format!("--expires {given}"),
             "the expiry must be in the future, and in this century",
         )
-        .with_hint("write it like 12h, 7d or 1y")
-        .into());
+        .with_hint("write it like 12h, 7d or 1y"));
     }
     args.qr_dir.as_deref().map_or(Ok(()), files::check_folder)?;
     let client = super::connect(connection, session)?;
-    let mut build = client.build(&reference)?;
-    session.runtime.with_retries(|| client.resolve(&mut build))?;
-    session.writer.documents = documents(&client, std::slice::from_ref(&build));
+    let build = find_build(&client, &reference, session)?;
     let (seen, mut artifacts) = session.with_retries(|| client.artifacts(&build))?;
     let title = seen.build.title.clone();
-    session.writer.documents[0].still_running = !matches!(seen.phase, Phase::Ended(_));
-    session.writer.documents[0].build = Some(seen.build);
+    session.note_build(seen);
     if !artifacts.iter().any(|artifact| matches(artifact, &args.globs, &[])) {
-        return Err(no_match::<crate::codemagic::Client>(&title, &artifacts, &[&args.globs], "").into());
+        return Err(no_match::<crate::codemagic::Client>(&title, &artifacts, &[&args.globs], ""));
     }
     session.with_retries(|| client.add_sums(&build, &mut artifacts))?;
     session.writer.documents[0].artifacts = artifacts.iter().map(|artifact| artifact.artifact.clone()).collect();
@@ -78,16 +73,9 @@ pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut
         };
         links.push(Link { name: name.clone(), kind: kind.clone(), url: link.url, expires_at, qr_path });
     }
-    if !session.is_json() {
-        session.console().table(&table);
-    }
-    let document = &mut session.writer.documents[0];
-    document.details.links = Some(links);
-    if let Some(error) = failed {
-        return Err(error.into());
-    }
-    document.end(Outcome::Success, ExitCode::Success);
-    Ok(session.writer.worst())
+    session.table(&table);
+    session.writer.documents[0].details.links = Some(links);
+    failed.map_or_else(|| Ok(session.succeed_with_build()), Err)
 }
 
 /// Shows and saves the QR code of a link, as far as that is asked for. Gives the path of its image.

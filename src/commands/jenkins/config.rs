@@ -1,29 +1,25 @@
 //! `jenkins config`: a job's `config.xml`, read or replaced.
 
 use crate::cli::{ConfigArgs, JenkinsConnectionArgs};
-use crate::commands::session::Session;
-use crate::error::ExitCode;
+use crate::commands::session::{CommandResult, Session};
 use crate::files;
 use crate::jenkins::JobConfig;
 
-pub fn run(args: &ConfigArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> anyhow::Result<ExitCode> {
+pub fn run(args: &ConfigArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
     let config = match &args.set {
         Some(path) => {
             Some(JobConfig::new(files::read_bytes(path, "configuration")?, &format!("file {}", path.display()))?)
         }
         None => None,
     };
-    let (provider, job) = super::connect_to_job(&args.job, args.branch.as_deref(), connection, session)?;
+    let (provider, job) = super::connect_to_job(&args.job, connection, session)?;
     let client = provider.client();
     if let Some(config) = config {
         client.set_config(&job, &config)?;
         session.console().line(&format!("replaced the configuration of job {job}"));
         return Ok(session.writer.succeed());
     }
-    let xml = session.with_retries(|| client.config(&job)).map_err(|error| match error.code() {
-        ExitCode::NotFound => client.suggest_jobs(&job, error),
-        _ => error,
-    })?;
+    let xml = super::read_job(client, &job, session, || client.config(&job))?;
     if session.is_json() {
         session.writer.call.details.config = Some(String::from_utf8_lossy(&xml).into_owned());
     } else {

@@ -3,16 +3,16 @@
 use serde_json::Value;
 
 use crate::cli::{InputArgs, JenkinsConnectionArgs};
-use crate::commands::session::Session;
+use crate::commands::session::{CommandResult, Session};
 use crate::document::{Input, InputParameter};
 use crate::error::{Error, ExitCode};
 use crate::jenkins::{Answer, BuildName, BuildRef, Client, InputValues, Question};
 use crate::lifecycle::Provider as _;
 
-pub fn run(args: &InputArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> anyhow::Result<ExitCode> {
+pub fn run(args: &InputArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
     let (provider, reference) = super::connect_to_build(&args.build, connection, session)?;
     let mut build = provider.build(&reference)?;
-    session.runtime.with_retries(|| provider.resolve(&mut build))?;
+    session.with_retries(|| provider.resolve(&mut build))?;
     let client = provider.client();
     let found = build.build_ref().cloned().ok_or_else(|| {
         Error::message(ExitCode::NotFound, format!("{reference} has no build yet"))
@@ -39,7 +39,7 @@ pub fn run(args: &InputArgs, connection: &JenkinsConnectionArgs, session: &mut S
     Ok(session.writer.succeed())
 }
 
-fn list(client: &Client, build: &BuildRef, questions: &[Question], session: &mut Session) -> anyhow::Result<ExitCode> {
+fn list(client: &Client, build: &BuildRef, questions: &[Question], session: &mut Session) -> CommandResult {
     let mut listed = Vec::new();
     for question in questions {
         let parameters = session.with_retries(|| client.input_parameters(build, question))?.unwrap_or_default();

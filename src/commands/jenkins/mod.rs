@@ -10,11 +10,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::{self, JenkinsBuildsArgs, JenkinsConnectionArgs};
-use crate::error::Error;
+use crate::cli::{self, JenkinsBuildsArgs, JenkinsConnectionArgs, JobArgs};
+use crate::error::{Error, ExitCode, RequestError};
 use crate::files;
 use crate::http::{Credential, Http};
-use crate::jenkins::{Given, JenkinsProvider, JobRef, OnInput, Settings, Target};
+use crate::jenkins::{Client, Given, JenkinsProvider, JobRef, Settings, Target};
 
 use super::session::Session;
 
@@ -26,7 +26,7 @@ pub fn connect_to_builds(
     args: &JenkinsBuildsArgs,
     connection: &JenkinsConnectionArgs,
     session: &Session,
-) -> anyhow::Result<(JenkinsProvider, Vec<Target>)> {
+) -> Result<(JenkinsProvider, Vec<Target>), Error> {
     let mut targets = args.builds.iter().map(|text| Target::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let job = args.job.as_deref().map(Target::parse).transpose()?;
     let has_job = job.is_some();
@@ -36,12 +36,12 @@ pub fn connect_to_builds(
     Ok((provider.with_item_job(job.map(|job| on_branch(job, args.branch.as_deref()))), targets))
 }
 
-/// A provider, and the one build that the command line names.
+/// A provider, and the one thing that the command line names: mostly a build.
 pub fn connect_to_build(
     build: &str,
     connection: &JenkinsConnectionArgs,
     session: &Session,
-) -> anyhow::Result<(JenkinsProvider, Target)> {
+) -> Result<(JenkinsProvider, Target), Error> {
     let mut targets = [Target::parse(build)?];
     let provider = connect(&mut targets, connection, session)?;
     let [target] = targets;
@@ -50,15 +50,12 @@ pub fn connect_to_build(
 
 /// A provider, and the job that the command line names.
 pub fn connect_to_job(
-    job: &str,
-    branch: Option<&str>,
+    args: &JobArgs,
     connection: &JenkinsConnectionArgs,
     session: &Session,
-) -> anyhow::Result<(JenkinsProvider, JobRef)> {
-    let mut targets = [Target::parse(job)?];
-    let provider = connect(&mut targets, connection, session)?;
-    let [target] = targets;
-    Ok((provider, on_branch(target.into_job()?, branch)))
+) -> Result<(JenkinsProvider, JobRef), Error> {
+    let (provider, target) = connect_to_build(&args.job, connection, session)?;
+    Ok((provider, on_branch(target.into_job()?, args.branch.as_deref())))
 }
 
 /// A provider, and a job that may be named.
@@ -67,15 +64,30 @@ pub fn connect_to_optional_job(
     branch: Option<&str>,
     connection: &JenkinsConnectionArgs,
     session: &Session,
-) -> anyhow::Result<(JenkinsProvider, Option<JobRef>)> {
-    match job {
-        Some(job) if !matches!(Target::parse(job)?, Target::Controller(_)) => {
-            let (provider, job) = connect_to_job(job, branch, connection, session)?;
-            Ok((provider, Some(job)))
-        }
-        Some(root) => Ok((connect(&mut [Target::parse(root)?], connection, session)?, None)),
-        None => Ok((connect(&mut [], connection, session)?, None)),
-    }
+) -> Result<(JenkinsProvider, Option<JobRef>), Error> {
+    let Some(job) = job else { return Ok((connect_to_controller(connection, session)?, None)) };
+    Ok(match connect_to_build(job, connection, session)? {
+        (provider, Target::Controller(_)) => (provider, None),
+        (provider, target) => (provider, Some(on_branch(target.into_job()?, branch))),
+    })
+}
+
+/// A provider of the controller that the settings name.
+pub fn connect_to_controller(connection: &JenkinsConnectionArgs, session: &Session) -> Result<JenkinsProvider, Error> {
+    connect(&mut [], connection, session)
+}
+
+/// Reads something of a job. The error about a job that is not there names those that are.
+pub fn read_job<T>(
+    client: &Client,
+    job: &JobRef,
+    session: &Session,
+    request: impl FnMut() -> Result<T, RequestError>,
+) -> Result<T, Error> {
+    session.with_retries(request).map_err(|error| match error.code() {
+        ExitCode::NotFound => client.suggest_jobs(job, error),
+        _ => error,
+    })
 }
 
 fn on_branch(job: JobRef, branch: Option<&str>) -> JobRef {
@@ -90,7 +102,7 @@ fn connect(
     targets: &mut [Target],
     connection: &JenkinsConnectionArgs,
     session: &Session,
-) -> anyhow::Result<JenkinsProvider> {
+) -> Result<JenkinsProvider, Error> {
     let settings = Settings {
         url: connection.url.clone(),
         jenkins_url: cli::environment("JENKINS_URL")?,
@@ -98,11 +110,7 @@ fn connect(
             user: connection.user.clone(),
             api_token: secret_of(connection.token_file.as_deref(), "JENKINS_API_TOKEN", "API token")?,
             bearer_token: secret_of(connection.bearer_token_file.as_deref(), "CIBRIDGE_BEARER_TOKEN", "bearer token")?,
-            headers: connection
-                .headers
-                .iter()
-                .map(|header| format!("{}: {}", header.name, header.value.expose()))
-                .collect(),
+            headers: connection.headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect(),
         },
     };
     let controller = settings.controller(targets)?;
@@ -125,15 +133,5 @@ pub fn secret_of(file: Option<&Path>, variable: &str, what: &str) -> Result<Opti
     match file {
         Some(path) => files::read_secret(path, &format!("{what} file {}", path.display())).map(Some),
         None => cli::environment(variable),
-    }
-}
-
-/// What to do when a build asks a person.
-pub fn on_input(argument: cli::OnInput) -> OnInput {
-    match argument {
-        cli::OnInput::Wait => OnInput::Wait,
-        cli::OnInput::Fail => OnInput::Fail,
-        cli::OnInput::Proceed => OnInput::Proceed,
-        cli::OnInput::Abort => OnInput::Abort,
     }
 }

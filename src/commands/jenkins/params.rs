@@ -1,19 +1,15 @@
 //! `jenkins params`: what a job can be given.
 
 use crate::cli::{JenkinsConnectionArgs, JobArgs};
-use crate::commands::session::Session;
+use crate::commands::session::{CommandResult, Session};
 use crate::document::Parameter;
-use crate::error::ExitCode;
 use crate::jenkins::{ParameterDefinition, ParameterKind};
 use crate::output::{Cell, Table};
 
-pub fn run(args: &JobArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> anyhow::Result<ExitCode> {
-    let (provider, job) = super::connect_to_job(&args.job, args.branch.as_deref(), connection, session)?;
+pub fn run(args: &JobArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
+    let (provider, job) = super::connect_to_job(args, connection, session)?;
     let client = provider.client();
-    let known = session.with_retries(|| client.job(&job)).map_err(|error| match error.code() {
-        ExitCode::NotFound => client.suggest_jobs(&job, error),
-        _ => error,
-    })?;
+    let known = super::read_job(client, &job, session, || client.job(&job))?;
     if known.children.is_some() {
         known.check_buildable(&format!("job {job}"))?;
     }
@@ -40,8 +36,8 @@ pub fn run(args: &JobArgs, connection: &JenkinsConnectionArgs, session: &mut Ses
     if known.definitions.is_empty() {
         let why = if known.is_new_pipeline() { " yet: its first run reads them from the Jenkinsfile" } else { "" };
         session.console().line(&format!("job {job} has no parameters{why}"));
-    } else if !session.is_json() {
-        session.console().table(&table);
+    } else {
+        session.table(&table);
     }
     session.writer.call.details.parameters = Some(listed);
     Ok(session.writer.succeed())

@@ -3,29 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::{CreateArgs, JenkinsConnectionArgs, RevokeArgs, RotateArgs};
-use crate::commands::session::Session;
+use crate::commands::session::{CommandResult, Session};
 use crate::document::ApiToken;
 use crate::error::{Error, ExitCode};
 use crate::files;
 use crate::jenkins::{Client, Credentials, Identity, JenkinsProvider, Token};
 use crate::output::format_time;
 
-pub fn create(
-    args: &CreateArgs,
-    connection: &JenkinsConnectionArgs,
-    session: &mut Session,
-) -> anyhow::Result<ExitCode> {
+pub fn create(args: &CreateArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
     let provider = signed_in(args, connection, session)?;
     let token = create_token(provider.client(), args, session)?;
     deliver(&token, args, session).map_err(|error| discard(provider.client(), &token, session, error))?;
     Ok(session.writer.succeed())
 }
 
-pub fn rotate(
-    args: &RotateArgs,
-    connection: &JenkinsConnectionArgs,
-    session: &mut Session,
-) -> anyhow::Result<ExitCode> {
+pub fn rotate(args: &RotateArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
     let old = old_uuid(args)?;
     let provider = signed_in(&args.new, connection, session)?;
     let client = provider.client();
@@ -55,30 +47,25 @@ pub fn rotate(
     Ok(session.writer.succeed())
 }
 
-pub fn revoke(
-    args: &RevokeArgs,
-    connection: &JenkinsConnectionArgs,
-    session: &mut Session,
-) -> anyhow::Result<ExitCode> {
+pub fn revoke(args: &RevokeArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
     if args.uuid.trim().is_empty() {
-        return Err(Error::message(ExitCode::Usage, "missing token uuid").into());
+        return Err(Error::message(ExitCode::Usage, "missing token uuid"));
     }
-    let (provider, _) = super::connect_to_optional_job(None, None, connection, session)?;
+    let provider = super::connect_to_controller(connection, session)?;
     session.with_retries(|| provider.client().revoke_token(&args.uuid))?;
     session.console().line(&format!("revoked the token {} (Jenkins does not report whether there was one)", args.uuid));
     Ok(session.writer.succeed())
 }
 
 /// The uuid of the token that is to be replaced.
-fn old_uuid(args: &RotateArgs) -> anyhow::Result<String> {
+fn old_uuid(args: &RotateArgs) -> Result<String, Error> {
     match (&args.old_uuid, &args.new.out) {
         (Some(uuid), _) => Ok(uuid.clone()),
         (None, Some(out)) => {
             Ok(files::read_secret(&uuid_path(out), &format!("file {}", uuid_path(out).display()))?.trim().to_owned())
         }
         (None, None) => Err(Error::message(ExitCode::Usage, "missing uuid of the token to replace")
-            .with_hint("pass --out FILE, beside which `create` left FILE.uuid, or --old-uuid")
-            .into()),
+            .with_hint("pass --out FILE, beside which `create` left FILE.uuid, or --old-uuid")),
     }
 }
 
@@ -86,21 +73,19 @@ fn signed_in(
     args: &CreateArgs,
     connection: &JenkinsConnectionArgs,
     session: &Session,
-) -> anyhow::Result<JenkinsProvider> {
+) -> Result<JenkinsProvider, Error> {
     if session.is_json() && args.out.is_none() {
         return Err(Error::message(ExitCode::Usage, "--json needs stdout for the document, where the token would go")
-            .with_hint("pass --out FILE")
-            .into());
+            .with_hint("pass --out FILE"));
     }
     if let Some(out) = &args.out {
         files::check_private(out, &format!("file {}", out.display()))?;
         files::check_private(&uuid_path(out), &format!("file {}", uuid_path(out).display()))?;
     }
-    let (provider, _) = super::connect_to_optional_job(None, None, connection, session)?;
+    let provider = super::connect_to_controller(connection, session)?;
     if *provider.client().identity() == Identity::Anonymous {
         return Err(Error::message(ExitCode::Usage, "missing credentials: a token belongs to a user")
-            .with_hint("set JENKINS_USER_ID and JENKINS_API_TOKEN; a password will do for the first token")
-            .into());
+            .with_hint("set JENKINS_USER_ID and JENKINS_API_TOKEN; a password will do for the first token"));
     }
     Ok(provider)
 }
