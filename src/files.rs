@@ -20,6 +20,9 @@ const LINKS: usize = 40;
 /// The longest secret that is read from a file: more is another file than was meant.
 const LONGEST_SECRET: u64 = 64 * 1024;
 
+/// What editors on Windows write before a text in UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The file that a path means, and how it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Target {
@@ -171,14 +174,14 @@ pub fn read_secret(path: &Path, what: &str) -> Result<String, Error> {
         return Err(Error::usage(what, "is too large to be a secret"));
     }
     let text = String::from_utf8(bytes).map_err(|_| Error::usage(what, "is not valid UTF-8"))?;
-    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+    let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     if text.is_empty() {
         return Err(Error::usage(what, "is empty"));
     }
     Ok(text.to_owned())
 }
 
-/// What a path means, links followed.
 /// Reads a file, or stdin for `-`. Fails with code 16.
 pub fn read_bytes(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
@@ -193,10 +196,12 @@ pub fn read_bytes(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
 
 /// Reads a text from a file, or from stdin for `-`. Fails with code 16, and with code 2 for what is not UTF-8.
 pub fn read_text(path: &Path, what: &str) -> Result<String, Error> {
-    String::from_utf8(read_bytes(path, what)?)
-        .map_err(|_| Error::usage(format!("{what} {}", path.display()), "not valid UTF-8"))
+    let text = String::from_utf8(read_bytes(path, what)?)
+        .map_err(|_| Error::usage(format!("{what} {}", path.display()), "not valid UTF-8"))?;
+    Ok(text.strip_prefix(BYTE_ORDER_MARK).map(str::to_owned).unwrap_or(text))
 }
 
+/// What a path means, links followed.
 fn target(path: &Path) -> io::Result<Target> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
@@ -427,7 +432,9 @@ mod tests {
     fn a_secret_is_read_from_a_private_file_or_a_pipe() {
         let folder = scratch();
         let file = folder.path().join("key");
-        for (text, read) in [("key\n", "key"), ("key\r\n", "key"), ("key", "key"), ("a\nb\n\n", "a\nb\n")] {
+        for (text, read) in
+            [("key\n", "key"), ("key\r\n", "key"), ("key", "key"), ("a\nb\n\n", "a\nb\n"), ("\u{feff}key\r\n", "key")]
+        {
             write_private(&file, "the key file", text.as_bytes()).unwrap();
             assert_eq!(read_secret(&file, "the key file").unwrap(), read);
         }
@@ -443,7 +450,8 @@ mod tests {
             fs::write(&fifo, "key\n").unwrap();
             assert_eq!(reader.join().unwrap(), "key");
         });
-        write_private(&file, "the key file", b"\n").unwrap();
+        write_private(&file, "the key file", "\u{feff}\n".as_bytes()).unwrap();
+        assert_eq!(read_text(&file, "request").unwrap(), "\n");
         assert_eq!(read_secret(&file, "the key file").unwrap_err().code(), ExitCode::Usage);
     }
 }

@@ -61,20 +61,18 @@ fn jenkins_can_load_the_repository_as_a_library() {
     assert!(!groovy, "a Groovy class in src/");
 }
 
+/// Every number of three parts in the code of the library is the version of the binary that it needs.
 #[test]
 fn the_library_requires_the_version_of_the_binary() {
-    let mut required = Vec::new();
-    for path in files("vars", &["groovy"]) {
-        let text = fs::read_to_string(&path).unwrap();
-        // A constant with VERSION in its name, or a variable set to a literal.
-        for line in text.lines().filter(|line| line.contains("VERSION") && !line.trim_start().starts_with("//")) {
-            for separator in ["=", "= '", "='", ": '", "= \"", "return '"] {
-                required.extend(versions_after(line, separator).into_iter().map(str::to_owned));
-            }
-        }
-    }
-    assert!(!required.is_empty(), "no file in vars/ names the version that the library requires");
-    assert!(required.iter().all(|version| version == VERSION), "vars/ requires {required:?}, Cargo.toml has {VERSION}");
+    let code: String = files("vars", &["groovy"]).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    assert_eq!(versions_after(&code, "return '"), [VERSION], "the version that vars/cibridgeRun.groovy requires");
+}
+
+/// A step that finds no binary says where it is.
+#[test]
+fn the_library_names_the_releases_of_the_repository() {
+    let named = concat!("'", env!("CARGO_PKG_REPOSITORY"), "/releases'");
+    assert!(read("vars/cibridgeResult.groovy").contains(named), "vars/cibridgeResult.groovy: no {named}");
 }
 
 #[test]

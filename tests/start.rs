@@ -259,7 +259,8 @@ fn every_switch_has_a_variable() {
         .env("CIBRIDGE_REQUIRE_VERSION", "99.0.0")
         .run()
         .exit_code(2)
-        .stderr_contains("is older than 99.0.0, which is needed");
+        .stderr_contains("is older than 99.0.0, which is needed")
+        .stderr_contains("/releases/tag/v99.0.0 (sums: ");
     Call::to(&sim, "codemagic trigger --require-version 0.0.1").run().exit_code(0);
 }
 

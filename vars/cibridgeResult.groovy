@@ -182,7 +182,10 @@ String missing(String binary, boolean unix, int code, Map document, String node)
         return "cibridge was killed (code ${code}). ${build.title} may still be running: ${build.url}"
     }
     if (document == null && (unix ? [127] : [9009, 3, 1]).contains(code)) {
-        return "'${binary}' was not found on ${node} (code ${code}). Install cibridge there, " +
+        String version = cibridgeRun.requiredVersion()
+        String releases = 'https://github.com/cibridge/cibridge/releases'
+        return "'${binary}' was not found on ${node} (code ${code}). Install cibridge ${version} there " +
+            "from ${releases}/tag/v${version} (sums: ${releases}/download/v${version}/SHA256SUMS), " +
             'or give its path with the argument binary or the environment variable CIBRIDGE_BIN.'
     }
     if (document == null && unix && code == 126) {

@@ -132,13 +132,19 @@ Map runBinary(Map invocation, List credentials, Map seen) {
     }
 }
 
+/** The oldest binary that this library works with; an older one refuses the call by CIBRIDGE_REQUIRE_VERSION. */
+@NonCPS
+String requiredVersion() {
+    return '0.1.0'
+}
+
 /** The environment of the binary, as withEnv takes it. */
 @NonCPS
 List environment(Map invocation, List credentials, String folder, String binary) {
     List entries = [
         'CIBRIDGE_BIN=' + binary,
         'CIBRIDGE_COMMAND=' + invocation.command,
-        'CIBRIDGE_REQUIRE_VERSION=0.1.0',
+        'CIBRIDGE_REQUIRE_VERSION=' + requiredVersion(),
         'CIBRIDGE_REQUEST=' + (invocation.request ? folder + '/request.json' : ''),
         'CIBRIDGE_RESULT_FILE=' + folder + '/result.json',
     ]

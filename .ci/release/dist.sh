@@ -62,13 +62,15 @@ flags="'--remap-path-prefix=$root=/cibridge', '--remap-path-prefix=$home=/cargo'
 export "CFLAGS_$(echo "$target" | tr - _)=-ffile-prefix-map=$root=/cibridge -ffile-prefix-map=$home=/cargo -ffile-prefix-map=$built=/target"
 $cargo build --locked --profile dist --target "$target" -p cibridge --config "target.$target.rustflags=[$flags]"
 
-# The symbols are kept apart; a debugger finds them by the link in the binary.
+# The symbols are kept apart; a debugger finds them by the link in the binary. They are in no archive, and their sections
+# are compressed instead (Windows has none for that): ubi and mise would take an archive for the program.
 stage=$root/target/stage
 rm -rf "$stage"
 mkdir -p "$stage/files"
 binary=cibridge$exe
 cp "$built/$target/dist/$binary" "$stage/files/$binary"
-"${prefix}objcopy" --only-keep-debug "$stage/files/$binary" "$stage/$name.debug"
+# shellcheck disable=SC2086
+"${prefix}objcopy" --only-keep-debug ${linux:+--compress-debug-sections=zlib} "$stage/files/$binary" "$stage/$name.debug"
 "${prefix}strip" --strip-all "$stage/files/$binary"
 (cd "$stage" && "${prefix}objcopy" --add-gnu-debuglink="$name.debug" "files/$binary")
 size=$(wc -c < "$stage/files/$binary")
@@ -93,7 +95,8 @@ else
   mv "$stage/files" "$stage/$name"
   (cd "$stage" && find "$name" -type f | sort | zip -9 -q -X -@ "$out/$name.zip")
 fi
-gzip -9n < "$stage/$name.debug" > "$out/$name.debug.gz"
+chmod 644 "$stage/$name.debug"
+cp "$stage/$name.debug" "$out/"
 
 # The components of the binary. The tool writes beside each manifest, and names components by their folder.
 $cargo cyclonedx -q --format json --spec-version 1.5 --no-build-deps --target "$target" --override-filename "$name.cdx"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Completes a folder that .ci/release/dist.sh filled: the install script with the sums of the archives, the folders for the
+# Completes a folder that .ci/release/dist.sh filled: the install script with the sums of the archives, the folder of the
 # container image, the notes of the release from the changelog, and SHA256SUMS.
 #   .ci/release/index.sh FOLDER
 set -eu
@@ -20,6 +20,8 @@ for pair in amd64:x86_64-unknown-linux-musl arm64:aarch64-unknown-linux-musl; do
     gzip -dc "$out/$name.tar.gz" | tar -xf - -C "$out/image/${pair%%:*}" --strip-components=1 "$name/cibridge"
   fi
 done
+
+if [ -d "$out/image" ]; then cp .ci/release/Containerfile "$out/image/"; fi
 
 awk -v heading="## $version" 'index($0, heading) == 1 { on = 1; next } /^## / { on = 0 } on' CHANGELOG.md > "$out/notes.md"
 

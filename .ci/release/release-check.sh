@@ -30,8 +30,8 @@ if [ -d "$packages" ]; then
   (cd "$packages" && sha256sum --quiet --check SHA256SUMS) || report "SHA256SUMS: does not belong to the files"
   for target; do
     case $target in
-      *-linux-*) files='tar.gz deb rpm debug.gz cdx.json' ;;
-      *) files='zip debug.gz cdx.json' ;;
+      *-linux-*) files='tar.gz deb rpm debug cdx.json' ;;
+      *) files='zip debug cdx.json' ;;
     esac
     for file in $files; do
       name=cibridge-$version-$target.$file

@@ -162,9 +162,17 @@ pub fn require_version(wanted: &str) -> Result<(), Error> {
             ExitCode::Usage,
             format!("this cibridge {own} is older than {wanted}, which is needed"),
         )
-        .with_hint("install the newer cibridge on this machine"));
+        .with_hint(install(wanted)));
     }
     Ok(())
+}
+
+/// Where a version is, and the sums to compare a download with.
+fn install(version: &str) -> String {
+    let releases = concat!(env!("CARGO_PKG_REPOSITORY"), "/releases");
+    format!(
+        "install cibridge {version} on this machine from {releases}/tag/v{version} (sums: {releases}/download/v{version}/SHA256SUMS)"
+    )
 }
 
 #[cfg(test)]

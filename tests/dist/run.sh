@@ -57,8 +57,15 @@ has() {
   done
 }
 
+# one_archive NAME: ubi and mise take the first archive whose name has the platform, so there may be no second one.
+one_archive() {
+  archives=$(cd "$packages" && find . -name "$1.*" | grep -cE '\.(gz|xz|bz2|zst|zip|7z|exe|tgz)$')
+  [ "$archives" -eq 1 ] || fail "$1: $archives archives with this name, expected one"
+}
+
 linux() {
   name=cibridge-$version-$1
+  one_archive "$name"
   runner=
   deb=amd64
   rpm=x86_64
@@ -79,8 +86,7 @@ linux() {
     ! grep -qF -- "$place/" "$binary" || fail "$name: the binary names $place"
   done
   ! readelf -lW "$binary" | grep -q INTERP || fail "$name: not static"
-  gzip -dc "$packages/$name.debug.gz" > "$work/$name/$name.debug"
-  readelf -SW "$work/$name/$name.debug" | grep -q debug_line || fail "$name: no symbols in the debug file"
+  readelf -SW "$packages/$name.debug" | grep -q debug_line || fail "$name: no symbols in the debug file"
   # Word splitting is meant: no runner is no word.
   # shellcheck disable=SC2086
   starts "$name.tar.gz" $runner "$binary"
@@ -145,6 +151,7 @@ install_script() {
 
 windows() {
   name=cibridge-$version-$1
+  one_archive "$name"
   need unzip unzip
   need x86_64-w64-mingw32-objdump binutils-mingw-w64-x86-64
   unzip -q "$packages/$name.zip" -d "$work"

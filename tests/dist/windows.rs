@@ -34,10 +34,14 @@ fn on_a_console(program: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs the library's script in `cmd`, as Jenkins does, with the binary in a folder with spaces in its name.
+/// Runs the library's script in `cmd` as a `bat` step does, in a workspace with spaces in its name, with the binary in a
+/// folder whose name has every character that `cmd` knows.
+///
+/// The two files and what they hold are those of the durable-task plugin (`WindowsBatchScript.java`). What the step
+/// prints is in `Ended::stderr`.
 fn run_in_cmd(sim: &Simulator, before: &str, arguments: &str, variables: &[(&str, &str)]) -> Ended {
-    let folder = tempfile::tempdir().unwrap();
-    let tools = folder.path().join("Program Files (x86) & more");
+    let folder = tempfile::Builder::new().prefix("work space (x86) ").tempdir().unwrap();
+    let tools = folder.path().join("Program Files (x86) & 100% more!");
     fs::create_dir(&tools).unwrap();
     let exe = tools.join("cibridge.exe");
     fs::copy(binary(), &exe).unwrap();
@@ -48,15 +52,26 @@ fn run_in_cmd(sim: &Simulator, before: &str, arguments: &str, variables: &[(&str
             fs::copy(&file, tools.join(file.file_name().unwrap())).unwrap();
         }
     }
-    let script = folder.path().join("script.bat");
-    fs::write(&script, format!("{before}{}\r\n", library_script())).unwrap();
-    let mut command = on_a_console("cmd", &["/c", &path(&script)]);
+    let file = |name: &str| folder.path().join(name);
+    let (wrap, main, log, result) =
+        (file("jenkins-wrap.bat"), file("jenkins-main.bat"), file("jenkins-log.txt"), file("jenkins-result.txt"));
+    fs::write(&main, format!("{before}{}", library_script())).unwrap();
+    let (main, printed, code) = (path(&main), path(&log), path(&result));
+    let text = format!("@echo off \r\ncall \"{main}\" > \"{printed}\" 2>&1\r\necho %ERRORLEVEL% > \"{code}\"\r\n");
+    fs::write(&wrap, text).unwrap();
+    let mut command = on_a_console("cmd", &["/c", &path(&wrap)]);
     command.envs(environment(sim));
     command.env("CIBRIDGE_BIN", path(&exe)).env("CIBRIDGE_COMMAND", arguments);
     command.env("CIBRIDGE_POLL_INTERVAL", "100ms");
     command.env("CIBRIDGE_RESULT_FILE", path(&folder.path().join("result.json")));
     command.envs(variables.iter().copied());
-    Ended::of(&command.output().unwrap(), folder)
+    let output = command.output().unwrap();
+    let console = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (printed, code) = (fs::read(&log).expect(&console), fs::read_to_string(&result).expect(&console));
+    let mut ended = Ended::of(&output, folder);
+    ended.stderr = String::from_utf8_lossy(&printed).into_owned();
+    ended.code = code.trim().parse().ok();
+    ended
 }
 
 #[test]
@@ -83,9 +98,10 @@ fn the_code_page_of_the_console_changes_nothing() {
     for page in ["437", "65001"] {
         let sim = simulator().start().unwrap();
         let before = format!("@chcp {page}\r\n");
-        let ended = run_in_cmd(&sim, &before, "codemagic trigger", &[("CODEMAGIC_BRANCH", "größe-日本")]);
-        ended.exit_code(0);
-        assert!(ended.stdout.contains(&format!("code page: {page}")), "{}", ended.stdout);
+        let variables = [("CODEMAGIC_BRANCH", ""), ("BRANCH_NAME", "größe-日本")];
+        let ended = run_in_cmd(&sim, &before, "codemagic trigger", &variables);
+        // The library reads the log as UTF-8, whatever the console shows.
+        ended.exit_code(0).stderr_contains(&format!("code page: {page}")).stderr_contains("Building branch größe-日本");
         assert_eq!(ended.document["build"]["branch"], "größe-日本", "code page {page}");
         assert_eq!(sim.builds()[0].request.branch.as_deref(), Some("größe-日本"), "code page {page}");
     }
@@ -97,8 +113,9 @@ fn files_with_crlf_are_read() {
     let sim = simulator().start().unwrap();
     let call = Call::new(&sim, &["codemagic", "trigger"]);
     let (key, request) = (call.file("key"), call.file("request.json"));
-    fs::write(&key, format!("{}\r\n", sim.key())).unwrap();
-    fs::write(&request, "{\r\n  \"branch\": \"release\"\r\n}\r\n").unwrap();
+    // As editors on Windows write them, with a byte order mark.
+    fs::write(&key, format!("\u{feff}{}\r\n", sim.key())).unwrap();
+    fs::write(&request, "\u{feff}{\r\n  \"branch\": \"release\"\r\n}\r\n").unwrap();
     let call = call.env("CODEMAGIC_API_KEY", "").env("CODEMAGIC_API_KEY_FILE", &path(&key));
     call.env("CODEMAGIC_BRANCH", "").env("CIBRIDGE_REQUEST", &path(&request)).run().exit_code(0);
     assert_eq!(sim.builds()[0].request.branch.as_deref(), Some("release"));
@@ -126,7 +143,85 @@ fn an_artifact_with_a_reserved_name_becomes_an_ordinary_file() {
     }
 }
 
-/// Another process keeps a file open that it does not share: the build is known all the same.
+#[test]
+#[ignore = "for the Windows binary: make test-dist"]
+fn every_path_may_have_spaces_and_special_characters() {
+    let plan = Plan { artifacts: vec![ArtifactPlan::of("Demo.ipa", "ipa", 1000)], ..Plan::default() };
+    let sim = simulator().tls().plan(plan).start().unwrap();
+    let folder = tempfile::Builder::new().prefix("a & b (c) 100% !x! ^ größe ").tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    fs::copy(sim.ca_file().unwrap(), file("the ca.pem")).unwrap();
+    fs::write(file("the key"), sim.key()).unwrap();
+    fs::write(file("the request.json"), r#"{"branch": "release"}"#).unwrap();
+    let variables = [
+        ("CODEMAGIC_API_KEY", String::new()),
+        ("CODEMAGIC_API_KEY_FILE", path(&file("the key"))),
+        ("CODEMAGIC_BRANCH", String::new()),
+        ("CIBRIDGE_REQUEST", path(&file("the request.json"))),
+        ("CIBRIDGE_CA_CERT", path(&file("the ca.pem"))),
+        ("CIBRIDGE_ARTIFACTS", "*.ipa".to_owned()),
+        ("CIBRIDGE_ARTIFACTS_DIR", path(&file("new folder"))),
+        ("CIBRIDGE_RESULT_FILE", path(&file("the result.json"))),
+    ];
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let ended = run_in_cmd(&sim, "", "codemagic trigger --wait", &variables);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let document: serde_json::Value = serde_json::from_slice(&fs::read(file("the result.json")).unwrap()).unwrap();
+    assert_eq!(document["build"]["branch"], "release");
+    assert_eq!(fs::read(file("new folder").join("Demo.ipa")).unwrap().len(), 1000);
+}
+
+/// The store of Windows is what counts there, as for a browser: `--ca-cert` is not needed for a company's authority.
+#[test]
+#[ignore = "for the Windows binary: make test-dist"]
+fn an_authority_in_the_certificate_store_is_trusted() {
+    let sim = simulator().tls().start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let result = folder.path().join("result.json");
+    let call = |verb: &[&str]| {
+        helper(verb[0], &[&verb[1..], &[&path(&binary()), "codemagic", "trigger"]].concat(), &sim, &result)
+    };
+    let output = call(&["trust", &path(sim.ca_file().unwrap())]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    // The helper has taken it out of the store again.
+    let output = call(&["run", "nothing"]);
+    assert_eq!(output.status.code(), Some(14), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(sim.counters().builds_started, 1);
+}
+
+/// A device has no content to compare and cannot be replaced.
+#[test]
+#[ignore = "for the Windows binary: make test-dist"]
+fn a_result_file_that_is_a_device_takes_the_document() {
+    let sim = simulator().start().unwrap();
+    let ended = Call::new(&sim, &["codemagic", "trigger"]).env("CIBRIDGE_RESULT_FILE", "NUL").run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(sim.counters().builds_started, 1);
+}
+
+/// Another process keeps a file open that it does not share: the download fails, the file stays, the build is known.
+#[test]
+#[ignore = "for the Windows binary: make test-dist"]
+fn an_artifact_whose_file_is_open_elsewhere_is_a_local_fault() {
+    let plan = Plan { artifacts: vec![ArtifactPlan::of("Demo.ipa", "ipa", 1000)], ..Plan::default() };
+    let sim = simulator().plan(plan).start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (held, result) = (folder.path().join("Demo.ipa"), folder.path().join("result.json"));
+    fs::write(&held, "held").unwrap();
+    let (held_path, dir) = (path(&held), path(folder.path()));
+    let arguments = ["codemagic", "trigger", "--wait", "--artifacts", "*.ipa", "--artifacts-dir", &dir];
+    let output = helper("hold", &[&[held_path.as_str(), &path(&binary())], &arguments[..]].concat(), &sim, &result);
+    let console = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(16), "{console}");
+    assert!(console.contains("Demo.ipa"), "{console}");
+    assert_eq!(fs::read(&held).unwrap(), b"held");
+    let document: serde_json::Value = serde_json::from_slice(&fs::read(result).unwrap()).unwrap();
+    assert_eq!(document["build"]["status"], "finished", "{document}");
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+/// Another process keeps a file open that it does not share: no build is started whose result could not be written.
 #[test]
 #[ignore = "for the Windows binary: make test-dist"]
 fn a_result_file_that_is_open_elsewhere_is_a_local_fault_before_the_start() {
