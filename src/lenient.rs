@@ -2,21 +2,26 @@
 //!
 //! Published schemas and real answers disagree in both directions, so a value that is missing, null or of another type
 //! is absent, and an odd entry of a list hides no other. Shapes are declared as structs with `serde` derive and
-//! `#[serde(default)]`, whose fields are [`Field`], [`Object`], [`List`] and [`Texts`]. Nothing is buffered but what a
-//! struct names: memory does not grow with the parts of an answer that nobody reads. Pure; must know no provider.
+//! `#[serde(default)]`, whose fields are [`Field`], [`Object`], [`List`] and [`Texts`]. Nothing is copied but what a struct
+//! names: memory does not grow with the parts of an answer that nobody reads. Pure; must know no provider.
+//!
+//! An object is split into the JSON texts of the fields that its struct names, a list into those of its entries; each of
+//! them is then read by the type in its place (see [`Json`]).
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::value::CowStrDeserializer;
 use serde::de::{
-    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
+use serde_json::value::RawValue;
 
 /// The most entries of one list that are kept. Services give a hundred for each page that is asked for.
 const MOST_ENTRIES: usize = 10_000;
+
+/// Objects and lists within each other, at most.
+const DEEPEST: usize = 200;
 
 /// An answer of more bytes is not copied.
 const LARGE: usize = 1024 * 1024;
@@ -29,7 +34,7 @@ const LONGEST_TEXT: usize = 256 * 1024;
 /// A byte order mark, bytes that are not UTF-8 and escapes of lone surrogates (`\udce9`: half a character, as a cut
 /// message or a file name on the service's side produces them) do not make an answer unreadable.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    serde_json::from_slice::<Object<T>>(&lossy(bytes)).ok()?.0
+    object(whole(&lossy(bytes))?)
 }
 
 /// The same for bytes that nobody else reads as text. A large answer is not copied: what is no character is replaced in
@@ -39,6 +44,29 @@ pub fn parse_in_place<T: DeserializeOwned>(bytes: &mut [u8]) -> Option<T> {
         replace_invalid(bytes);
     }
     parse(bytes)
+}
+
+/// Reads a JSON list into structs of lenient fields, see [`parse`]; `None` if the bytes are not one JSON list.
+pub fn parse_list<T: DeserializeOwned>(bytes: &[u8]) -> Option<Vec<T>> {
+    Some(entries(whole(&lossy(bytes))?, '{')?.into_iter().filter_map(object).collect())
+}
+
+/// An answer as text, unless it is nested deeper than the stack allows.
+fn whole(json: &[u8]) -> Option<&str> {
+    let mut depth = 0_usize;
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' if depth == DEEPEST => return None,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                while bytes.next().is_some_and(|byte| *byte != b'"' && (*byte != b'\\' || bytes.next().is_some())) {}
+            }
+            _ => {}
+        }
+    }
+    std::str::from_utf8(json).ok().map(str::trim_ascii)
 }
 
 /// The bytes as UTF-8 in which every `\u` escape means a character, without a byte order mark.
@@ -142,12 +170,6 @@ impl<T> Default for List<T> {
     }
 }
 
-impl<T> List<T> {
-    fn mistyped() -> Self {
-        Self { mistyped: true, ..Self::default() }
-    }
-}
-
 impl Field<String> {
     /// The text, borrowed.
     pub fn text(&self) -> Option<&str> {
@@ -156,255 +178,81 @@ impl Field<String> {
 }
 
 /// What a [`Field`] can hold.
-pub trait Scalar: Sized {
-    /// From a text.
-    fn from_text(_: &str) -> Option<Self> {
-        None
-    }
-    /// From a whole number that is not negative.
-    fn from_number(_: u64) -> Option<Self> {
-        None
-    }
-    /// From any other number.
-    fn from_float(_: f64) -> Option<Self> {
-        None
-    }
-    /// From `true` or `false`.
-    fn from_flag(_: bool) -> Option<Self> {
-        None
-    }
+pub trait Scalar: DeserializeOwned {
+    /// Cuts what is longer than anybody reads.
+    fn shorten(&mut self) {}
 }
 
 impl Scalar for String {
-    fn from_text(text: &str) -> Option<Self> {
-        Some(text[..text.floor_char_boundary(LONGEST_TEXT)].to_owned())
+    fn shorten(&mut self) {
+        self.truncate(self.floor_char_boundary(LONGEST_TEXT));
     }
 }
 
-impl Scalar for u64 {
-    fn from_number(number: u64) -> Option<Self> {
-        Some(number)
-    }
+impl Scalar for u64 {}
+impl Scalar for f64 {}
+impl Scalar for bool {}
+
+fn scalar<T: Scalar>(json: &str) -> Option<T> {
+    let mut value: T = serde_json::from_str(json).ok()?;
+    value.shorten();
+    Some(value)
 }
 
-impl Scalar for f64 {
-    fn from_number(number: u64) -> Option<Self> {
-        Some(number as Self)
-    }
-    fn from_float(number: f64) -> Option<Self> {
-        Some(number)
-    }
+fn object<'de, T: Deserialize<'de>>(json: &'de str) -> Option<T> {
+    if json.starts_with('{') { T::deserialize(Json(json)).ok() } else { None }
 }
-
-impl Scalar for bool {
-    fn from_flag(flag: bool) -> Option<Self> {
-        Some(flag)
-    }
-}
-
-struct FieldVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Scalar> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FieldVisitor(PhantomData)).map(Self)
+        <&str>::deserialize(deserializer).map(|json| Self(scalar(json)))
     }
 }
-
-impl<'de, T: Scalar> Visitor<'de> for FieldVisitor<T> {
-    type Value = Option<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(T::from_text(text))
-    }
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(T::from_number(number))
-    }
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(T::from_float(number as f64))
-    }
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(T::from_float(number))
-    }
-    fn visit_bool<E: Error>(self, flag: bool) -> Result<Self::Value, E> {
-        Ok(T::from_flag(flag))
-    }
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-        skip_list(list).map(|()| None)
-    }
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
-        skip_object(object).map(|()| None)
-    }
-}
-
-/// Writes the methods of a visitor that takes no number or boolean, and perhaps no text.
-macro_rules! no_scalar {
-    () => {
-        fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
-            Ok(Self::Value::default())
-        }
-        no_scalar!(but text);
-    };
-    (but text) => {
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("any value")
-        }
-        fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
-            Ok(Self::Value::default())
-        }
-        fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-            Ok(Self::Value::default())
-        }
-        fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-            Ok(Self::Value::default())
-        }
-        fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-            Ok(Self::Value::default())
-        }
-        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-            Ok(Self::Value::default())
-        }
-    };
-}
-
-struct ObjectVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ObjectVisitor(PhantomData))
+        <&str>::deserialize(deserializer).map(|json| Self(object(json)))
     }
 }
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
-    type Value = Object<T>;
-
-    no_scalar!();
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-        skip_list(list).map(|()| Object(None))
-    }
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
-        T::deserialize(FirstOfEach(object)).map(|object| Object(Some(object)))
-    }
-}
-
-struct TextOrVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextOrVisitor(PhantomData))
+        let json = <&str>::deserialize(deserializer)?;
+        Ok(scalar(json).map(Self::Text).or_else(|| object(json).map(Self::Object)).unwrap_or_default())
     }
 }
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T> {
-    type Value = TextOr<T>;
-
-    no_scalar!(but text);
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(String::from_text(text).map_or(TextOr::Absent, TextOr::Text))
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-        skip_list(list).map(|()| TextOr::Absent)
-    }
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
-        T::deserialize(FirstOfEach(object)).map(TextOr::Object)
-    }
-}
-
-struct ListVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ListVisitor(PhantomData))
+        let json = <&str>::deserialize(deserializer)?;
+        let Some(entries) = entries(json, '{') else { return Ok(Self { mistyped: json != NULL, ..Self::default() }) };
+        Ok(Self { entries: entries.into_iter().filter_map(object).collect(), given: true, mistyped: false })
     }
 }
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
-    type Value = List<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-    fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(List::mistyped())
-    }
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(List::mistyped())
-    }
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(List::mistyped())
-    }
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(List::mistyped())
-    }
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(List::mistyped())
-    }
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(List::default())
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut entries = Vec::new();
-        while entries.len() < MOST_ENTRIES {
-            let Some(Object(entry)) = list.next_element()? else {
-                return Ok(List { entries, given: true, mistyped: false });
-            };
-            entries.extend(entry);
-        }
-        skip_list(list).map(|()| List { entries, given: true, mistyped: false })
-    }
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
-        skip_object(object).map(|()| List::mistyped())
-    }
-}
-
-struct TextsVisitor;
 
 impl<'de> Deserialize<'de> for Texts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextsVisitor)
+        let texts = entries(<&str>::deserialize(deserializer)?, '"').unwrap_or_default();
+        Ok(Self(texts.into_iter().filter_map(scalar).collect()))
     }
 }
 
-impl<'de> Visitor<'de> for TextsVisitor {
-    type Value = Texts;
+/// The text of a field that is missing.
+const NULL: &str = "null";
 
-    no_scalar!();
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut texts = Vec::new();
-        while texts.len() < MOST_ENTRIES {
-            let Some(Field(text)) = list.next_element()? else { return Ok(Texts(texts)) };
-            texts.extend(text);
-        }
-        skip_list(list).map(|()| Texts(texts))
+/// The text of one JSON value, which the type in its place reads: as a text it is itself, as a struct it is the texts of
+/// the struct's fields, in their order; anything else reads the value.
+struct Json<'de>(&'de str);
+
+impl<'de> Deserializer<'de> for Json<'de> {
+    type Error = Unreadable;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+        serde_json::Deserializer::from_str(self.0).deserialize_any(visitor).map_err(|_| Unreadable)
     }
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
-        skip_object(object).map(|()| Texts::default())
-    }
-}
 
-fn skip_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<(), A::Error> {
-    while list.next_element::<IgnoredAny>()?.is_some() {}
-    Ok(())
-}
-
-fn skip_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<(), A::Error> {
-    while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-    Ok(())
-}
-
-/// An object whose repeated keys do not count: a derived struct refuses them, JSON does not.
-struct FirstOfEach<A>(A);
-
-impl<'de, A: MapAccess<'de>> Deserializer<'de> for FirstOfEach<A> {
-    type Error = A::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
-        visitor.visit_map(self.0)
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+        visitor.visit_borrowed_str(self.0)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -412,37 +260,129 @@ impl<'de, A: MapAccess<'de>> Deserializer<'de> for FirstOfEach<A> {
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        visitor.visit_map(KnownFields { object: self.0, unseen: fields.to_vec() })
+    ) -> Result<V::Value, Unreadable> {
+        visitor.visit_seq(Values(members(self.0, fields).ok_or(Unreadable)?.into_iter()))
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char string bytes byte_buf option unit unit_struct
         newtype_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }
 
-struct KnownFields<A> {
-    object: A,
-    unseen: Vec<&'static str>,
+/// The values of the fields of an object.
+struct Values<'de>(std::vec::IntoIter<&'de str>);
+
+impl<'de> SeqAccess<'de> for Values<'de> {
+    type Error = Unreadable;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Unreadable> {
+        self.0.next().map(|json| seed.deserialize(Json(json))).transpose()
+    }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for KnownFields<A> {
-    type Error = A::Error;
+/// A value is not what its type reads. Nobody shows why.
+#[derive(Debug)]
+struct Unreadable;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
-        while let Some(key) = self.object.next_key::<Cow<'de, str>>()? {
-            if let Some(at) = self.unseen.iter().position(|field| *field == key) {
-                self.unseen.swap_remove(at);
-                return seed.deserialize(CowStrDeserializer::new(key)).map(Some);
-            }
-            self.object.next_value::<IgnoredAny>()?;
-        }
-        Ok(None)
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unreadable")
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+impl serde::de::Error for Unreadable {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
+/// The texts of these members of a JSON object, [`NULL`] for one that it does not have. Of a repeated key the first value
+/// counts.
+fn members<'de>(json: &'de str, names: &'static [&'static str]) -> Option<Vec<&'de str>> {
+    let mut found = vec![None; names.len()];
+    let visitor = Members { names, found: &mut found };
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    deserializer.deserialize_map(visitor).and_then(|()| deserializer.end()).ok()?;
+    Some(found.into_iter().map(|json| json.unwrap_or(NULL)).collect())
+}
+
+struct Members<'a, 'de> {
+    names: &'static [&'static str],
+    found: &'a mut [Option<&'de str>],
+}
+
+impl<'de> Visitor<'de> for Members<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        self.object.next_value_seed(seed)
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        while let Some(at) = object.next_key_seed(IndexIn(self.names))? {
+            match at.map(|at| &mut self.found[at]) {
+                Some(found @ None) => *found = Some(object.next_value::<&RawValue>()?.get()),
+                _ => drop(object.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The index of a key among names.
+struct IndexIn(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for IndexIn {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for IndexIn {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|name| *name == key))
+    }
+}
+
+/// The texts of those entries of a JSON list that begin with `opening`; `None` if it is no list.
+fn entries(json: &str, opening: char) -> Option<Vec<&str>> {
+    let mut found = Vec::new();
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let read = deserializer.deserialize_seq(Entries { opening, found: &mut found });
+    read.and_then(|()| deserializer.end()).ok()?;
+    Some(found)
+}
+
+struct Entries<'a, 'de> {
+    opening: char,
+    found: &'a mut Vec<&'de str>,
+}
+
+impl<'de> Visitor<'de> for Entries<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(entry) = list.next_element::<&RawValue>()? {
+            if entry.get().starts_with(self.opening) && self.found.len() < MOST_ENTRIES {
+                self.found.push(entry.get());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -559,6 +499,13 @@ mod tests {
         for text in ["", "null", "[]", "7", "\"text\"", "{", "{\"text\": \"a\"} {", "<html>", "{\"text\": \"\\ud8"] {
             assert_eq!(parse::<Shape>(text.as_bytes()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn an_answer_may_be_nested_but_not_without_end() {
+        let nested = |depth: usize| format!(r#"{{"text": "a[", "else": {}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        assert!(parse::<Shape>(nested(DEEPEST - 1).as_bytes()).is_some());
+        assert!(parse::<Shape>(nested(DEEPEST).as_bytes()).is_none());
     }
 
     #[test]

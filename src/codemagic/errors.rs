@@ -3,9 +3,7 @@
 //! Of an answer only the service's own words about an error are repeated, and only of an error status: a document of
 //! the legacy API holds passwords, and what is not JSON may be anything.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Response, retry};
@@ -152,14 +150,15 @@ struct ErrorBody {
     detail: Field<String>,
     message: Field<String>,
     error: Field<String>,
-    extra: Faults,
+    extra: Value,
 }
 
 /// The service's own words about an error, in one line; empty if it has none.
 pub(super) fn words(body: &[u8]) -> String {
     let Some(body) = lenient::parse::<ErrorBody>(body) else { return String::new() };
     let text = body.detail.0.or(body.message.0).or(body.error.0).unwrap_or_default();
-    let words = if body.extra.0.is_empty() { text } else { format!("{text}: {}", body.extra.0) };
+    let faults = faults(&body.extra);
+    let words = if faults.is_empty() { text } else { format!("{text}: {faults}") };
     cut(&words.split_whitespace().collect::<Vec<_>>().join(" "), QUOTE)
 }
 
@@ -171,81 +170,26 @@ fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// v3's `extra`: a list of `{"key": "branch", "message": "…"}` or an object of messages by key. What is not a message
-/// may be a value that was sent, and is left out; so is what nobody would read to the end.
-#[derive(Debug, Default)]
-struct Faults(String);
-
-impl Faults {
-    fn add(&mut self, key: Option<&str>, message: Option<&str>) {
-        let Some(message) = message.filter(|_| self.0.len() < 4 * QUOTE) else { return };
-        if !self.0.is_empty() {
-            self.0.push_str("; ");
-        }
+/// The messages of v3's `extra`: a list of `{"key": "branch", "message": "…"}` or an object of messages by key. What is not a
+/// message may be a value that was sent, and is left out; so is what nobody would read to the end.
+fn faults(extra: &Value) -> String {
+    let mut faults = String::new();
+    let mut add = |key: Option<&str>, message: Option<&str>| {
+        let Some(message) = message.filter(|_| faults.len() < 4 * QUOTE) else { return };
+        faults += if faults.is_empty() { "" } else { "; " };
         if let Some(key) = key {
-            self.0.push_str(key);
-            self.0.push_str(": ");
+            faults += key;
+            faults += ": ";
         }
-        self.0.push_str(message);
-    }
-}
-
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
-struct Fault {
-    key: Field<String>,
-    message: Field<String>,
-}
-
-struct FaultsVisitor;
-
-impl<'de> Deserialize<'de> for Faults {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FaultsVisitor)
-    }
-}
-
-impl<'de> Visitor<'de> for FaultsVisitor {
-    type Value = Faults;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Faults, E> {
-        Ok(Faults(text.to_owned()))
-    }
-    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Faults, E> {
-        Ok(Faults::default())
-    }
-    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Faults, E> {
-        Ok(Faults::default())
-    }
-    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Faults, E> {
-        Ok(Faults::default())
-    }
-    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Faults, E> {
-        Ok(Faults::default())
-    }
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Faults, E> {
-        Ok(Faults::default())
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Faults, A::Error> {
-        let mut faults = Faults::default();
-        while let Some(fault) = list.next_element::<lenient::TextOr<Fault>>()? {
-            match fault {
-                lenient::TextOr::Absent => {}
-                lenient::TextOr::Text(text) => faults.add(None, Some(&text)),
-                lenient::TextOr::Object(fault) => faults.add(fault.key.text(), fault.message.text()),
-            }
+        faults += message;
+    };
+    match extra {
+        Value::String(text) => add(None, Some(text)),
+        Value::Array(list) => {
+            list.iter().for_each(|fault| add(fault["key"].as_str(), fault["message"].as_str().or(fault.as_str())));
         }
-        Ok(faults)
+        Value::Object(object) => object.iter().for_each(|(key, message)| add(Some(key), message.as_str())),
+        _ => {}
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Faults, A::Error> {
-        let mut faults = Faults::default();
-        while let Some(key) = object.next_key::<String>()? {
-            let message: Field<String> = object.next_value()?;
-            faults.add(Some(&key), message.text());
-        }
-        Ok(faults)
-    }
+    faults
 }

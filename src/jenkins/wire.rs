@@ -5,22 +5,11 @@
 //! list's entry that is no object is left out. Whether an answer is one at all is for the caller to say: by the field
 //! that it cannot do without.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::lenient::{Field, List, Object, Scalar, Texts, lossy, parse};
-
-/// Reads an answer that is a JSON object; `None` for anything else. Invalid UTF-8 and lone surrogates cost nothing but
-/// themselves.
-pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
-    parse(body)
-}
-
-/// The same for an answer that is a list.
-pub(super) fn decode_list<T: DeserializeOwned>(body: &[u8]) -> Option<Vec<T>> {
-    serde_json::from_slice::<List<T>>(&lossy(body)).ok().and_then(|list| list.given.then_some(list.entries))
-}
+use crate::lenient::{Field, List, Object, Scalar, Texts};
+pub(super) use crate::lenient::{parse as decode, parse_list as decode_list};
 
 fn scalar<'de, D: Deserializer<'de>, T: Scalar + Default>(deserializer: D) -> Result<T, D::Error> {
     optional(deserializer).map(Option::unwrap_or_default)
@@ -508,6 +497,7 @@ pub(super) fn is_job(job: &Job) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde::de::DeserializeOwned;
     use serde_json::json;
 
     use super::*;
