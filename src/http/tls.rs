@@ -6,6 +6,9 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use memchr::memmem;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts};
 
 use crate::error::{Error, ExitCode};
@@ -119,21 +122,34 @@ pub(super) fn load_client_certificate(
     Ok(Some(ClientCert::new_with_certs(&chain, key)))
 }
 
-/// Every certificate of a PEM file. Blocks of other kinds and damaged ones are skipped, as OpenSSL does.
+/// Every certificate of a PEM file (RFC 7468). Blocks of other kinds and damaged ones are skipped, as OpenSSL does.
+///
+/// By hand, because a start spends most of its time here: the system's bundle costs 0.9 million instructions, with the
+/// crate `pem` 18.8 million.
 fn certificates(text: &[u8]) -> Vec<Certificate<'static>> {
-    let blocks = pem::parse_many(text).unwrap_or_else(|_| {
-        // One block is damaged; the others count.
-        let text = String::from_utf8_lossy(text);
-        let starts = text.match_indices("-----BEGIN ").map(|(at, _)| &text[at..]);
-        starts.filter_map(|block| pem::parse(block).ok()).collect()
-    });
-    let certificates = blocks.into_iter().filter_map(|block| match block.tag() {
-        "CERTIFICATE" | "X509 CERTIFICATE" => Some(Certificate::from_der(block.contents()).to_owned()),
+    let blocks = memmem::find_iter(text, "-----BEGIN ").filter_map(|at| block(&text[at..]));
+    let certificates = blocks.filter_map(|(label, der)| match label {
+        b"CERTIFICATE" | b"X509 CERTIFICATE" => Some(Certificate::from_der(&der).to_owned()),
         // OpenSSL's own form: the certificate is followed by what its owner trusts it for.
-        "TRUSTED CERTIFICATE" => Some(Certificate::from_der(first_element(block.contents())).to_owned()),
+        b"TRUSTED CERTIFICATE" => Some(Certificate::from_der(first_element(&der)).to_owned()),
         _ => None,
     });
     certificates.collect()
+}
+
+/// Label and content of the block at the start of a PEM text.
+fn block(text: &[u8]) -> Option<(&[u8], Vec<u8>)> {
+    let text = &text["-----BEGIN ".len()..];
+    let (label, text) = text.split_at(memmem::find(text, b"-----")?);
+    let text = &text["-----".len()..];
+    let text = &text[..memmem::find(text, b"-----END ")?];
+    let mut digits = Vec::with_capacity(text.len());
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', text) {
+        digits.extend_from_slice(text[start..end].trim_ascii());
+        start = end + 1;
+    }
+    Some((label, STANDARD.decode(digits).ok()?))
 }
 
 /// The first element of a DER text: tag, length (X.690, 8.1.3) and content.
