@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::complete_argument;
 use super::shared::{ApiArgs, ArtifactsArgs, CollectArgs, TestsArgs, WaitArgs, WatchArgs};
 use super::values::{Input, Pair, duration, variable, variable_name};
 use crate::codemagic::{Api, AppId};
 use crate::lifecycle::IdempotencyKey;
 
-/// The verbs of `cibridge codemagic`, and how to reach it.
+// The verbs of `cibridge codemagic`, and how to reach it.
 #[derive(Debug, Args)]
 pub struct CodemagicArgs {
     #[command(flatten)]
@@ -20,7 +21,7 @@ pub struct CodemagicArgs {
     pub verb: CodemagicVerb,
 }
 
-/// How to reach Codemagic.
+// How to reach Codemagic.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct CodemagicConnectionArgs {
@@ -51,6 +52,7 @@ pub struct CodemagicConnectionArgs {
 
 /// What can be done with Codemagic builds.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum CodemagicVerb {
     /// Start a build, and with --wait wait until it is finished
     #[command(after_help = "Examples:
@@ -124,8 +126,9 @@ pub enum CodemagicVerb {
     Check(CheckArgs),
 }
 
-/// Arguments of `codemagic trigger`.
+// Arguments of `codemagic trigger`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct TriggerArgs {
     /// The app: its id, or the address of its page
     #[arg(long, value_name = "ID", env = "CODEMAGIC_APP_ID")]
@@ -223,7 +226,7 @@ pub struct GivenByFlag {
     pub tag: bool,
 }
 
-/// What else than the build's own end decides about the result.
+// What else than the build's own end decides about the result.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Waiting")]
 pub struct ExpectArgs {
@@ -236,7 +239,7 @@ pub struct ExpectArgs {
     pub fail_on_step_failure: bool,
 }
 
-/// Which builds are listed, or searched for `latest`, `latest-success` or a build number.
+// Which builds are listed, or searched for `latest`, `latest-success` or a build number.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Filters")]
 pub struct FilterArgs {
@@ -261,8 +264,9 @@ pub struct FilterArgs {
     pub labels: Vec<String>,
 }
 
-/// Arguments of `codemagic wait`.
+// Arguments of `codemagic wait`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct CodemagicWaitArgs {
     #[command(flatten)]
     pub builds: BuildsOfApp,
@@ -280,8 +284,9 @@ pub struct CodemagicWaitArgs {
     pub collect: CollectArgs,
 }
 
-/// Arguments of `codemagic status` and `codemagic cancel`.
+// Arguments of `codemagic status` and `codemagic cancel`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct BuildsOfApp {
     /// The builds: ids, addresses of their pages, numbers, `latest` or `latest-success`
     #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD", required = true)]
@@ -291,8 +296,9 @@ pub struct BuildsOfApp {
     pub filter: FilterArgs,
 }
 
-/// Arguments of `codemagic builds`.
+// Arguments of `codemagic builds`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct BuildsArgs {
     #[command(flatten)]
     pub filter: FilterArgs,
@@ -307,8 +313,9 @@ pub struct BuildsArgs {
     pub limit: usize,
 }
 
-/// Arguments of `codemagic artifacts`.
+// Arguments of `codemagic artifacts`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct CodemagicArtifactsArgs {
     #[command(flatten)]
     pub artifacts: ArtifactsArgs,
@@ -317,8 +324,9 @@ pub struct CodemagicArtifactsArgs {
     pub filter: FilterArgs,
 }
 
-/// Arguments of `codemagic tests`.
+// Arguments of `codemagic tests`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct CodemagicTestsArgs {
     #[command(flatten)]
     pub tests: TestsArgs,
@@ -327,8 +335,9 @@ pub struct CodemagicTestsArgs {
     pub filter: FilterArgs,
 }
 
-/// Arguments of `codemagic logs`.
+// Arguments of `codemagic logs`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct LogsArgs {
     /// The build
     #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
@@ -358,8 +367,9 @@ pub struct LogsArgs {
     pub filter: FilterArgs,
 }
 
-/// Arguments of `codemagic share`.
+// Arguments of `codemagic share`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct ShareArgs {
     /// The build
     #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
@@ -385,16 +395,18 @@ pub struct ShareArgs {
     pub filter: FilterArgs,
 }
 
-/// Arguments of `codemagic workflows`.
+// Arguments of `codemagic workflows`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct AppArgs {
     /// The app: its id, or the address of its page
     #[arg(value_name = "APP", env = "CODEMAGIC_APP_ID", value_parser = AppId::parse)]
     pub app_id: AppId,
 }
 
-/// Arguments of `codemagic caches`.
+// Arguments of `codemagic caches`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct CachesArgs {
     #[command(flatten)]
     pub app: AppArgs,
@@ -408,8 +420,9 @@ pub struct CachesArgs {
     pub yes: bool,
 }
 
-/// Arguments of `codemagic api`.
+// Arguments of `codemagic api`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct CodemagicApiArgs {
     #[command(flatten)]
     pub request: ApiArgs,
@@ -419,8 +432,9 @@ pub struct CodemagicApiArgs {
     pub legacy: bool,
 }
 
-/// Arguments of `codemagic check`.
+// Arguments of `codemagic check`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct CheckArgs {
     /// The app that must be visible
     #[arg(long, value_name = "ID", env = "CODEMAGIC_APP_ID", value_parser = AppId::parse)]

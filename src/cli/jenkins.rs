@@ -7,10 +7,11 @@ use clap::{Args, Subcommand};
 
 use super::shared::{ApiArgs, ArtifactsArgs, CollectArgs, TestsArgs, WaitArgs, WatchArgs};
 use super::values::{Header, Pair, duration};
+use super::{complete, complete_argument};
 use crate::jenkins::OnInput;
 use crate::lifecycle::IdempotencyKey;
 
-/// The verbs of `cibridge jenkins`, and how to reach the controller.
+// The verbs of `cibridge jenkins`, and how to reach the controller.
 #[derive(Debug, Args)]
 pub struct JenkinsArgs {
     #[command(flatten)]
@@ -20,7 +21,7 @@ pub struct JenkinsArgs {
     pub verb: JenkinsVerb,
 }
 
-/// How to reach the controller.
+// How to reach the controller.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct JenkinsConnectionArgs {
@@ -55,6 +56,7 @@ pub struct JenkinsConnectionArgs {
 
 /// What can be done with a Jenkins controller.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum JenkinsVerb {
     /// Start a job, and with --wait wait until the build is finished
     #[command(after_help = "Examples:
@@ -138,7 +140,7 @@ pub enum JenkinsVerb {
     Check(JenkinsCheckArgs),
 }
 
-/// What a wait does when the build asks a person.
+// What a wait does when the build asks a person.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Waiting")]
 pub struct OnInputArgs {
@@ -147,9 +149,10 @@ pub struct OnInputArgs {
     pub on_input: OnInput,
 }
 
-/// Arguments of `jenkins trigger`.
+// Arguments of `jenkins trigger`.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(mut_args(complete_argument))]
 pub struct JenkinsTriggerArgs {
     /// The job: its full name like folder/sub/job, or the address of its page, of one of its builds, or in Blue Ocean
     #[arg(value_name = "JOB", env = "CIBRIDGE_JOB", required_unless_present = "request")]
@@ -233,8 +236,9 @@ pub struct JenkinsTriggerArgs {
     pub collect: CollectArgs,
 }
 
-/// Builds or queue items, and the job of the latter.
+// Builds or queue items, and the job of the latter.
 #[derive(Debug, Clone, Args)]
+#[command(mut_args(complete_argument))]
 pub struct BuildsArgs {
     /// The builds or queue items: their pages, JOB#NUMBER, JOB#lastBuild or queue/item/N
     #[arg(value_name = "BUILD_OR_QUEUE_ITEM", env = "CIBRIDGE_BUILD", required = true)]
@@ -249,8 +253,9 @@ pub struct BuildsArgs {
     pub branch: Option<String>,
 }
 
-/// Arguments of `jenkins wait`.
+// Arguments of `jenkins wait`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct JenkinsWaitArgs {
     #[command(flatten)]
     pub builds: BuildsArgs,
@@ -268,8 +273,9 @@ pub struct JenkinsWaitArgs {
     pub collect: CollectArgs,
 }
 
-/// Arguments of `jenkins stop`.
+// Arguments of `jenkins stop`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct StopArgs {
     #[command(flatten)]
     pub builds: BuildsArgs,
@@ -279,8 +285,9 @@ pub struct StopArgs {
     pub stop_wait: Duration,
 }
 
-/// Arguments of `jenkins console`.
+// Arguments of `jenkins console`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct ConsoleArgs {
     /// The build: its page, JOB#NUMBER or JOB#lastBuild
     #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
@@ -305,8 +312,9 @@ pub struct ConsoleArgs {
     pub watch: WatchArgs,
 }
 
-/// Arguments of `jenkins input`.
+// Arguments of `jenkins input`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct InputArgs {
     /// The build: its page, JOB#NUMBER or JOB#lastBuild
     #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
@@ -329,8 +337,9 @@ pub struct InputArgs {
     pub params: Vec<Pair>,
 }
 
-/// Arguments of `jenkins params`.
+// Arguments of `jenkins params`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct JobArgs {
     /// The job: its full name like folder/sub/job, or the address of its page
     #[arg(value_name = "JOB", env = "CIBRIDGE_JOB")]
@@ -341,16 +350,18 @@ pub struct JobArgs {
     pub branch: Option<String>,
 }
 
-/// Arguments of `jenkins jobs`.
+// Arguments of `jenkins jobs`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct JobsArgs {
     /// The folder; without it the controller's root
     #[arg(value_name = "FOLDER")]
     pub folder: Option<String>,
 }
 
-/// Arguments of `jenkins builds`.
+// Arguments of `jenkins builds`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct JobBuildsArgs {
     #[command(flatten)]
     pub job: JobArgs,
@@ -360,8 +371,9 @@ pub struct JobBuildsArgs {
     pub limit: usize,
 }
 
-/// Arguments of `jenkins config`.
+// Arguments of `jenkins config`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct ConfigArgs {
     #[command(flatten)]
     pub job: JobArgs,
@@ -371,8 +383,9 @@ pub struct ConfigArgs {
     pub set: Option<PathBuf>,
 }
 
-/// Arguments of `jenkins token`.
+// Arguments of `jenkins token`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument), mut_subcommands(complete))]
 pub struct TokenArgs {
     #[command(subcommand)]
     pub verb: TokenVerb,
@@ -398,7 +411,7 @@ pub enum TokenVerb {
     Revoke(RevokeArgs),
 }
 
-/// Arguments of `jenkins token create`.
+// Arguments of `jenkins token create`.
 #[derive(Debug, Args)]
 pub struct CreateArgs {
     /// The name that the user's page shows
@@ -414,7 +427,7 @@ pub struct CreateArgs {
     pub out: Option<PathBuf>,
 }
 
-/// Arguments of `jenkins token rotate`.
+// Arguments of `jenkins token rotate`.
 #[derive(Debug, Args)]
 pub struct RotateArgs {
     #[command(flatten)]
@@ -425,7 +438,7 @@ pub struct RotateArgs {
     pub old_uuid: Option<String>,
 }
 
-/// Arguments of `jenkins token revoke`.
+// Arguments of `jenkins token revoke`.
 #[derive(Debug, Args)]
 pub struct RevokeArgs {
     /// The token's uuid, as `create` reported it
@@ -433,8 +446,9 @@ pub struct RevokeArgs {
     pub uuid: String,
 }
 
-/// Arguments of `jenkins check`.
+// Arguments of `jenkins check`.
 #[derive(Debug, Args)]
+#[command(mut_args(complete_argument))]
 pub struct JenkinsCheckArgs {
     /// A job that must be visible and startable
     #[arg(value_name = "JOB", env = "CIBRIDGE_JOB")]

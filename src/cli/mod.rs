@@ -2,6 +2,9 @@
 //!
 //! Parsing ends here: what [`parse`] returns needs no second look at the command line or at a variable that has a flag.
 //! It must know no network and no output.
+//!
+//! `///` above an argument, a verb or [`Cli`] is its help text. Above a struct of arguments it would replace the text of the
+//! verb that has them, so there is `//`.
 
 #![expect(clippy::doc_markdown, reason = "the comments of arguments are help texts for a terminal, not Markdown")]
 
@@ -74,7 +77,7 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
-/// Arguments of `cibridge completions`.
+// Arguments of `cibridge completions`.
 #[derive(Debug, clap::Args)]
 pub struct CompletionsArgs {
     /// The shell
@@ -188,7 +191,8 @@ struct Partly {
     version: bool,
 }
 
-/// Applies to a command, and to all below it, what holds for every argument.
+/// Applies to a command, and to all below it, what holds for every argument. The arguments of a verb are defined only when it
+/// is the one that is called (`defer`); their structs apply [`complete_argument`] themselves.
 fn complete(command: ClapCommand) -> ClapCommand {
     let after = match command.get_after_help() {
         Some(own) => format!("{own}\n\n{EXIT_CODES}"),
@@ -202,24 +206,29 @@ fn complete(command: ClapCommand) -> ClapCommand {
 /// delimiter would split the values of flags as well, and a value may have several lines.
 fn complete_argument(argument: Arg) -> Arg {
     let Some(name) = argument.get_env().map(ToOwned::to_owned) else { return argument };
+    if argument.is_hide_env_values_set() {
+        return argument;
+    }
+    let argument = argument.hide_env_values(true);
     let value = std::env::var_os(&name);
     let is_blank = value.as_ref().is_some_and(|value| value.to_string_lossy().trim().is_empty());
-    if matches!(argument.get_action(), ArgAction::Append) {
+    let is_list = matches!(argument.get_action(), ArgAction::Append);
+    let argument = if is_list {
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-        let argument = argument.help(format!("{help} [env: {}, one per line]", name.to_string_lossy()));
-        return match value.map(OsString::into_string) {
-            Some(Ok(text)) if !is_blank => {
-                let lines: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
-                argument.env(Resettable::Reset).required(false).default_values(lines).hide_default_value(true)
-            }
-            // Left to clap, which refuses it: it must not pass for unset.
-            Some(Err(_)) => argument.hide_env(true),
-            _ => argument.env(Resettable::Reset),
-        };
+        argument.hide_env(true).help(format!("{help} [env: {}, one per line]", name.to_string_lossy()))
+    } else {
+        argument
+    };
+    if is_blank {
+        return argument.env(Resettable::Reset);
     }
-    let argument = if is_blank { argument.env(Resettable::Reset) } else { argument.hide_env_values(true) };
-    match argument.get_action() {
-        ArgAction::SetTrue => argument.value_parser(BoolishValueParser::new()),
+    match (argument.get_action(), value.map(OsString::into_string)) {
+        (ArgAction::Append, Some(Ok(text))) => {
+            let lines: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+            argument.env(Resettable::Reset).required(false).default_values(lines).hide_default_value(true)
+        }
+        // Text that is not valid Unicode is left to clap, which refuses it: it must not pass for unset.
+        (ArgAction::SetTrue, _) => argument.value_parser(BoolishValueParser::new()),
         _ => argument,
     }
 }
@@ -297,7 +306,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound_and_what_describes_has_a_variable() {
-        let mut command = Cli::command();
+        let mut command = command();
         command.build();
         command.clone().debug_assert();
         each(&command, &mut |command, argument| {
@@ -305,6 +314,7 @@ mod tests {
             assert!(!argument.get_help().map(ToString::to_string).unwrap_or_default().is_empty(), "{name} has no help");
             let without = WITHOUT_VARIABLE.contains(&argument.get_id().as_str());
             assert!(argument.get_env().is_some() || argument.is_positional() || without, "{name} has no variable");
+            assert!(argument.get_env().is_none() || argument.is_hide_env_values_set(), "{name} is not completed");
         });
         about(&command);
     }

@@ -7,9 +7,10 @@ use anstream::ColorChoice;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
+use super::complete_argument;
 use super::values::{color, duration};
 
-/// How a call reports; every verb has these.
+// How a call reports; every verb has these.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Output")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -44,7 +45,7 @@ pub struct OutputArgs {
     pub version: bool,
 }
 
-/// How connections are made; every verb has these.
+// How connections are made; every verb has these.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct HttpArgs {
@@ -65,7 +66,7 @@ pub struct HttpArgs {
     pub allow_http: bool,
 }
 
-/// Time limits of a wait, and how a build is watched.
+// Time limits of a wait, and how a build is watched.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Waiting")]
 pub struct WatchArgs {
@@ -94,7 +95,7 @@ pub struct WatchArgs {
     pub poll_interval: Option<Duration>,
 }
 
-/// How `wait` treats several builds, and what becomes of them when it ends early.
+// How `wait` treats several builds, and what becomes of them when it ends early.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Waiting")]
 pub struct WaitArgs {
@@ -115,7 +116,7 @@ pub struct WaitArgs {
     pub waiting_since: Option<u64>,
 }
 
-/// How files are downloaded.
+// How files are downloaded.
 #[derive(Debug, Clone, Args)]
 pub struct DownloadArgs {
     /// Files to download at once
@@ -128,7 +129,7 @@ pub struct DownloadArgs {
     pub allow_none: bool,
 }
 
-/// What to download of a finished build, for `trigger --wait` and `wait`.
+// What to download of a finished build, for `trigger --wait` and `wait`.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Results")]
 pub struct CollectArgs {
@@ -148,8 +149,9 @@ pub struct CollectArgs {
     pub download: DownloadArgs,
 }
 
-/// Which artifacts, and where to, for the verb `artifacts`.
+// Which artifacts, and where to, for the verb `artifacts`.
 #[derive(Debug, Clone, Args)]
+#[command(mut_args(complete_argument))]
 pub struct ArtifactsArgs {
     /// The build
     #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
@@ -175,8 +177,9 @@ pub struct ArtifactsArgs {
     pub download: DownloadArgs,
 }
 
-/// A build's test results, for the verb `tests`.
+// A build's test results, for the verb `tests`.
 #[derive(Debug, Clone, Args)]
+#[command(mut_args(complete_argument))]
 pub struct TestsArgs {
     /// The build
     #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
@@ -187,8 +190,9 @@ pub struct TestsArgs {
     pub junit: Option<PathBuf>,
 }
 
-/// A request of one's own, for the verb `api`.
+// A request of one's own, for the verb `api`.
 #[derive(Debug, Clone, Args)]
+#[command(mut_args(complete_argument))]
 pub struct ApiArgs {
     /// The method: GET, POST, PUT, PATCH or DELETE
     #[arg(value_name = "METHOD")]
