@@ -39,6 +39,8 @@ pub struct Build {
     pub commit: Option<String>,
     /// The build's labels.
     pub labels: Vec<String>,
+    /// When it was created (RFC 3339).
+    pub created_at: Option<String>,
     /// Seconds between creation and start.
     pub queued_seconds: Option<u64>,
     /// Seconds between start and end.

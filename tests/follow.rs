@@ -40,7 +40,7 @@ fn a_good_build_is_told_line_by_line() {
             "title": "Codemagic build 1", "id": build.id, "number": 1,
             "url": format!("https://codemagic.io/app/{}/build/{}", sim.app_id(), build.id), "status": "finished",
             "app_id": sim.app_id(), "workflow_id": "ios-release", "branch": "main", "tag": null,
-            "commit": build.commit, "labels": build.labels, "queued_seconds": 5, "run_seconds": 110,
+            "commit": build.commit, "labels": build.labels, "created_at": null, "queued_seconds": 5, "run_seconds": 110,
         },
         "failure": null,
         "steps": [
@@ -54,7 +54,10 @@ fn a_good_build_is_told_line_by_line() {
         ],
         "error": null,
     });
-    assert_eq!(done.document(), expected);
+    let mut document = done.document();
+    let created = document["build"]["created_at"].take();
+    assert!(created.as_str().is_some_and(|time| time.starts_with("20") && time.ends_with('Z')), "{created}");
+    assert_eq!(document, expected);
 }
 
 #[test]
@@ -725,7 +728,7 @@ fn the_log_of_each_step_is_shown_when_it_ends() {
     let sim = simulator().plan(plan).start().unwrap();
     let done = Call::following(&sim, "--console --log-lines 2").run();
     done.exit_code(1)
-        .stderr_contains("log of step \"Fetch\":\n(1 lines left out; --log-lines shows more)\n| two <b>\n| three\n")
+        .stderr_contains("log of step \"Fetch\":\n(lines left out: 1; --log-lines, or logLines in a Jenkinsfile, shows more)\n| two <b>\n| three\n")
         .stderr_contains("log of step \"Build ipa\":\n| a\n| b\n| c\nstatus: failed\n")
         .stderr_lacks("| one\n")
         .stderr_lacks("last lines of the log");

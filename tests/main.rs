@@ -23,4 +23,5 @@ mod share;
 mod signals;
 mod start;
 mod support;
+mod terminal;
 mod tls;

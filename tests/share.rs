@@ -41,7 +41,7 @@ fn a_link_is_a_qr_code_in_the_console_and_in_an_image() {
     let dir = call.folder().join("qr");
     let done = call.arg(&dir).run();
     done.exit_code(0);
-    let url = done.stdout.split('\t').next().unwrap();
+    let url = done.stdout.trim_end().rsplit('\t').next().unwrap();
     let block: Vec<&str> = done.stderr.lines().filter(|line| line.starts_with("  ")).collect();
     assert_eq!(read(&pixels_of_text(&block)), url);
     let image = dir.join("Demo.ipa.png");

@@ -87,7 +87,7 @@ fn the_result_document_of_a_start() {
         "build": {
             "title": format!("Codemagic build {}", build.id), "id": build.id, "number": null, "url": page, "status": "queued",
             "app_id": sim.app_id(), "workflow_id": "ios-release", "branch": null, "tag": "v1.2", "commit": null,
-            "labels": build.labels, "queued_seconds": null, "run_seconds": null,
+            "labels": build.labels, "created_at": null, "queued_seconds": null, "run_seconds": null,
         },
         "failure": null, "steps": [], "artifacts": [], "error": null, "next_poll_seconds": 30,
     });

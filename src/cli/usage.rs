@@ -9,14 +9,14 @@ use crate::error::Error;
 
 /// Words that people bring along from other tools.
 const COMMANDS: [(&[&str], &str, &str); 14] = [
-    (&["run", "start", "build", "new", "create"], "trigger", "trigger"),
+    (&["run", "start", "build", "new", "create", "rerun", "retry", "restart", "dispatch"], "trigger", "trigger"),
     (&["list", "ls", "history"], "builds", "jobs"),
     (&["watch", "follow"], "wait", "wait"),
     (&["download", "get", "fetch", "artifact"], "artifacts", "artifacts"),
     (&["abort", "stop", "kill", "terminate"], "cancel", "stop"),
     (&["cancel"], "cancel", "stop"),
     (&["doctor", "diagnose", "ping", "login", "auth", "whoami"], "check", "check"),
-    (&["show", "view", "info", "state"], "status", "status"),
+    (&["show", "view", "info", "state", "open", "browse"], "status", "status"),
     (&["console", "log", "tail", "output"], "logs", "console"),
     (&["logs"], "logs", "console"),
     (&["test", "junit", "results"], "tests", "tests"),
@@ -25,21 +25,31 @@ const COMMANDS: [(&[&str], &str, &str); 14] = [
     (&["request", "curl", "http"], "api", "api"),
 ];
 
-/// Flags that people bring along, and what to use.
-const FLAGS: [(&[&str], &str); 9] = [
-    (&["--no-color", "--no-colour", "--nocolor"], "use `--color never`"),
-    (&["--debug", "--trace"], "use `--verbose`"),
-    (&["--silent", "-s"], "use `--quiet`"),
-    (&["--output", "--format", "-o"], "use `--json` for a document, `--dir` for a folder"),
-    (
-        &["--token", "--api-key", "--key", "--password"],
-        "set CODEMAGIC_API_KEY or JENKINS_API_TOKEN; secrets are not taken from arguments",
-    ),
-    (&["--insecure", "-k"], "use `--ca-cert FILE` with the certificate of the authority"),
-    (&["--watch", "-w"], "use `--wait`"),
-    (&["--app"], "use `--app-id`"),
-    (&["--glob", "--pattern", "-p"], "use `--match`"),
+/// Flags that people bring along, and ours; the hint names those that the verb has.
+const FLAGS: [(&[&str], &[&str]); 19] = [
+    (&["--no-color", "--no-colour", "--nocolor"], &["--color never"]),
+    (&["--debug", "--trace"], &["--verbose"]),
+    (&["--silent"], &["--quiet"]),
+    (&["-s"], &["--status", "--step", "--quiet"]),
+    (&["--output", "--format", "-o"], &["--dir", "--json"]),
+    (&["--insecure", "-k"], &["--ca-cert FILE"]),
+    (&["--watch"], &["--wait", "--follow"]),
+    (&["-f"], &["--follow", "--var NAME=TEXT", "--param NAME=TEXT"]),
+    (&["-w"], &["--wait", "--workflow"]),
+    (&["--app", "-a"], &["--app-id"]),
+    (&["--glob", "--pattern", "--name", "-n"], &["--match", "--limit"]),
+    (&["-p"], &["--param NAME=TEXT", "--match"]),
+    (&["-d", "-D", "--destination"], &["--dir", "--artifacts-dir"]),
+    (&["-b", "-r", "--ref"], &["--branch"]),
+    (&["-t"], &["--tag", "--type"]),
+    (&["-L", "--max", "--count"], &["--limit"]),
+    (&["--tail", "--lines"], &["--log-lines"]),
+    (&["-e", "--env", "--variable"], &["--var NAME=TEXT"]),
+    (&["--log-failed"], &["--failed"]),
 ];
+
+/// Flags with which other tools take a secret.
+const SECRETS: [&str; 4] = ["--token", "--api-key", "--key", "--password"];
 
 /// States of builds that people bring along.
 const STATES: [(&[&str], &str); 5] = [
@@ -97,8 +107,23 @@ pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsStr
         }
         ErrorKind::UnknownArgument => {
             let unknown = argument.unwrap_or_default();
-            let known =
-                FLAGS.iter().find(|(words, _)| words.contains(&unknown.as_str())).map(|(_, hint)| (*hint).to_owned());
+            let has = |flag: &&&str| {
+                let name = flag.split(' ').next().unwrap_or_default().trim_start_matches('-');
+                verb.get_arguments().any(|argument| argument.get_long() == Some(name))
+            };
+            let brought = FLAGS.iter().find(|(words, _)| words.contains(&unknown.as_str()));
+            let ours: Vec<String> =
+                brought.iter().flat_map(|(_, ours)| *ours).filter(has).map(|flag| format!("`{flag}`")).collect();
+            let known = if SECRETS.contains(&unknown.as_str()) {
+                Some("set CODEMAGIC_API_KEY or JENKINS_API_TOKEN; secrets are not taken from arguments".to_owned())
+            } else {
+                (!ours.is_empty()).then(|| format!("use {}", ours.join(" or ")))
+            };
+            // `--app-id` where the app is named by its place.
+            let place = unknown.trim_start_matches('-').trim_end_matches("-id").to_uppercase();
+            let by_place =
+                verb.get_positionals().filter_map(Arg::get_value_names).flatten().find(|name| **name == place);
+            let known = known.or_else(|| by_place.map(|name| format!("pass {name} without a flag")));
             let longs = verb.get_arguments().filter_map(Arg::get_long);
             let near = unknown.strip_prefix("--").and_then(|word| nearest(word, longs));
             let hint = known
@@ -122,6 +147,7 @@ pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsStr
             let near = brought.or_else(|| nearest(&unknown, verb.get_subcommands().map(Command::get_name)));
             let hint = match near {
                 Some(near) => format!("did you mean `{near}`?"),
+                None if unknown == "version" => "use `cibridge --version`".to_owned(),
                 None if names.len() == 1 => {
                     "name the system first: `cibridge codemagic …` or `cibridge jenkins …`".to_owned()
                 }

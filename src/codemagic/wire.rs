@@ -16,6 +16,7 @@ use crate::document;
 use crate::error::ExitCode;
 use crate::lenient::{Field, List, Object, TextOr, Texts};
 use crate::model::{self, BuildSnapshot, Phase};
+use crate::output::format_time;
 
 /// v3's envelope of one thing.
 #[derive(Debug, Default, Deserialize)]
@@ -412,6 +413,7 @@ impl Build {
             tag: self.tag.0,
             commit: self.commit.0.and_then(|commit| commit.hash.0),
             labels: self.labels.0,
+            created_at: self.created_at.text().and_then(time).and_then(format_time),
             queued_seconds: between(&self.created_at, until_start, now),
             run_seconds: between(&self.started_at, &self.finished_at, now),
             id: id.as_str().to_owned(),

@@ -1,13 +1,11 @@
 //! `builds`: the newest builds, newest first.
 
-use std::time::Duration;
-
 use crate::cli::{BuildsArgs, CodemagicConnectionArgs, JenkinsConnectionArgs, JobBuildsArgs};
 use crate::codemagic::Filter;
 use crate::document::{Document, Outcome};
 use crate::error::ExitCode;
-use crate::model::{Build, BuildSnapshot, Phase};
-use crate::output::{Cell, Table, format_duration};
+use crate::model::{BuildSnapshot, Phase};
+use crate::output::{Cell, Table};
 
 use super::session::{CommandResult, Session};
 use super::{codemagic, jenkins};
@@ -16,7 +14,9 @@ pub fn codemagic(args: &BuildsArgs, connection: &CodemagicConnectionArgs, sessio
     let filter = Filter { status: args.status.clone(), ..codemagic::filter(&args.filter) };
     let client = codemagic::connect(connection, session)?;
     let builds = session.with_retries(|| client.list_builds(&filter, args.limit))?;
-    let mut table = Table::new("builds", &["id", "number", "status", "workflow", "branch or tag", "duration", "url"]);
+    let now = session.runtime.clock.wall();
+    let mut table =
+        Table::new("builds", &["id", "number", "status", "workflow", "branch or tag", "created", "duration", "url"]);
     for BuildSnapshot { build, .. } in &builds {
         table.row(vec![
             Cell::text(&build.id),
@@ -24,7 +24,8 @@ pub fn codemagic(args: &BuildsArgs, connection: &CodemagicConnectionArgs, sessio
             Cell::state(&build.status),
             Cell::optional(build.workflow_id.as_deref()),
             Cell::optional(build.branch.as_deref().or(build.tag.as_deref())),
-            duration(build),
+            Cell::time(build.created_at.as_deref(), now),
+            Cell::seconds(build.run_seconds),
             Cell::text(&build.url),
         ]);
     }
@@ -36,23 +37,19 @@ pub fn jenkins(args: &JobBuildsArgs, connection: &JenkinsConnectionArgs, session
     let client = provider.client();
     let builds = jenkins::read_job(client, &job, session, || client.builds(&job, args.limit))?;
     let now = session.runtime.clock.wall();
-    let mut table = Table::new("builds", &["build", "status", "started", "duration", "url"]);
+    let mut table = Table::new("builds", &["build", "status", "created", "duration", "url"]);
     for view in &builds {
         let build = &view.snapshot.build;
         table.row(vec![
             Cell::text(&build.id),
             Cell::state(&build.status),
-            jenkins::lists::time(view.started, now),
-            duration(build),
+            Cell::time(build.created_at.as_deref(), now),
+            Cell::seconds(build.run_seconds),
             Cell::text(&build.url),
         ]);
     }
     let builds = builds.into_iter().map(|view| view.snapshot).collect();
     Ok(list(&table, builds, "jenkins", session))
-}
-
-fn duration(build: &Build) -> Cell {
-    Cell::optional(build.run_seconds.map(|seconds| format_duration(Duration::from_secs(seconds))))
 }
 
 /// Shows the builds. A listed build has an outcome, but no exit code: the call was not about its end.

@@ -86,7 +86,10 @@ impl LogSink for ConsoleLog {
                 kept.end_line();
             }
             if kept.left_out > 0 {
-                self.say(&format!("({} lines left out; --log-lines shows more)", kept.left_out));
+                self.say(&format!(
+                    "(lines left out: {}; --log-lines, or logLines in a Jenkinsfile, shows more)",
+                    kept.left_out
+                ));
             }
             for mut line in kept.lines {
                 line.push(b'\n');

@@ -1,6 +1,6 @@
 //! Builds: their state, their stages, and stopping them.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::client::{Client, tree};
 use super::input::Question;
@@ -10,6 +10,7 @@ use super::wire;
 use crate::error::{ExitCode, RequestError};
 use crate::http::Body;
 use crate::model::{Artifact, Build, BuildSnapshot, Phase, Step};
+use crate::output::format_time;
 
 /// What is asked for about a build.
 const BUILD: &str = "_class,number,building,inProgress,result,duration,estimatedDuration,timestamp,queueId,\
@@ -48,8 +49,6 @@ pub struct BuildView {
     pub build: BuildRef,
     /// What the rest of the program knows of builds.
     pub snapshot: BuildSnapshot,
-    /// When it was started, in milliseconds since 1970 on the controller's clock.
-    pub started: Option<u64>,
     /// Whether it is a Pipeline, which can be terminated and killed.
     pub is_pipeline: bool,
     /// Whether it is running, and nobody has interrupted it. A Pipeline that is just being created ignores a stop.
@@ -138,6 +137,7 @@ pub(super) fn view(wire: wire::Build, job: &JobRef, job_page: &str, now: u64) ->
     };
     let age = wire.timestamp.map(|started| now.saturating_sub(started));
     let run = wire.duration.filter(|_| !running).or(age);
+    let created = wire.timestamp.and_then(|millis| UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
     let build = job.build(wire.number.unwrap_or_default());
     let shown = Build {
         title: format!("Jenkins build {build}"),
@@ -145,6 +145,7 @@ pub(super) fn view(wire: wire::Build, job: &JobRef, job_page: &str, now: u64) ->
         number: Some(build.number),
         url: format!("{job_page}/{}/", build.number),
         status: status.to_owned(),
+        created_at: created.and_then(format_time),
         run_seconds: run.map(rounded_seconds),
         ..Build::default()
     };
@@ -162,7 +163,6 @@ pub(super) fn view(wire: wire::Build, job: &JobRef, job_page: &str, now: u64) ->
         build,
         is_idle: result.is_none() && wire.in_progress == Some(false),
         snapshot: BuildSnapshot { artifacts: artifacts.collect(), build: shown, phase, known },
-        started: wire.timestamp,
         is_undisturbed: running && !is_interrupted,
         is_pipeline: wire.class.ends_with("WorkflowRun"),
         estimate: wire.estimated_duration.filter(|millis| *millis > 0).map(Duration::from_millis),

@@ -58,7 +58,7 @@ impl QrCode {
     }
 }
 
-fn chunk(png: &mut Vec<u8>, kind: &[u8; 4], data: &[u8]) {
+fn chunk(png: &mut Vec<u8>, kind: &[u8], data: &[u8]) {
     let named = [kind, data].concat();
     png.extend(u32::try_from(data.len()).unwrap_or_default().to_be_bytes());
     png.extend(&named);

@@ -1,10 +1,10 @@
 //! Rows of data for people and for programs. Pure: text in, lines out.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anstyle::Style;
 
-use super::format::{format_age, format_size};
+use super::format::{format_age, format_duration, format_size};
 use super::style;
 
 /// The space between two columns of a terminal.
@@ -52,13 +52,18 @@ impl Cell {
         Self { shown: bytes.map_or_else(|| NONE.to_owned(), format_size), ..Self::optional(bytes) }
     }
 
+    /// A duration; programs get its seconds.
+    pub fn seconds(seconds: Option<u64>) -> Self {
+        let shown = seconds.map(|seconds| format_duration(Duration::from_secs(seconds)));
+        Self { shown: shown.unwrap_or_else(|| NONE.to_owned()), ..Self::optional(seconds) }
+    }
+
     /// A point in time: people get its distance, programs the service's own `text`.
-    pub fn time(text: Option<&str>, time: Option<SystemTime>, now: SystemTime) -> Self {
+    pub fn time(text: Option<&str>, now: SystemTime) -> Self {
+        let time = text.and_then(|text| text.parse::<jiff::Timestamp>().ok());
+        let shown = time.map(|time| format_age(time.into(), now));
         let cell = Self::optional(text);
-        match time {
-            Some(time) => Self { shown: format_age(time, now), ..cell },
-            None => cell,
-        }
+        Self { shown: shown.unwrap_or_else(|| cell.data.clone()), ..cell }
     }
 }
 
@@ -130,22 +135,20 @@ fn flat(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn table() -> Table {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(7200);
         let mut table = Table::new("builds", &["number", "status", "size", "started"]);
-        let started = Cell::time(Some("1970-01-01T00:00:00Z"), Some(SystemTime::UNIX_EPOCH), now);
+        let started = Cell::time(Some("1970-01-01T00:00:00.000+0000"), now);
         table.row(vec![Cell::text("7"), Cell::state("failed"), Cell::size(Some(1500)), started]);
-        table.row(vec![Cell::text("1000"), Cell::text("a\tb"), Cell::size(None), Cell::time(None, None, now)]);
+        table.row(vec![Cell::text("1000"), Cell::text("a\tb"), Cell::size(None), Cell::time(None, now)]);
         table
     }
 
     #[test]
     fn programs_get_values_between_tabs() {
-        assert_eq!(table().lines(), ["7\tfailed\t1500\t1970-01-01T00:00:00Z", "1000\ta b\t-\t-"]);
+        assert_eq!(table().lines(), ["7\tfailed\t1500\t1970-01-01T00:00:00.000+0000", "1000\ta b\t-\t-"]);
     }
 
     #[test]

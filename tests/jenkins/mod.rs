@@ -26,7 +26,7 @@ use cibridge_simulator::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{binary, document, forms};
+use crate::support::{binary, document, flags, forms};
 
 /// A controller with a job of every kind, below a context path, which believes to have another address.
 fn config() -> JenkinsConfig {
@@ -157,14 +157,16 @@ impl Call {
     }
 
     fn spawn(mut self) -> Running {
+        let arguments = self.command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
         let child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        Running { child, folder: self.folder }
+        Running { child, arguments, folder: self.folder }
     }
 }
 
 /// A call that goes on.
 struct Running {
     child: Child,
+    arguments: Vec<String>,
     folder: TempDir,
 }
 
@@ -178,7 +180,9 @@ impl Running {
     #[track_caller]
     fn wait(self) -> Run {
         let output = self.child.wait_with_output().unwrap();
-        Run::new(output, &self.folder)
+        let run = Run::new(output, &self.folder);
+        flags::check(&self.arguments, &run.stderr);
+        run
     }
 }
 

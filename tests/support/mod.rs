@@ -1,7 +1,9 @@
 //! Runs the built program against a simulator, and checks of every run what holds for all of them.
 
 pub(crate) mod document;
+pub(crate) mod flags;
 pub(crate) mod net;
+mod terminal;
 mod text;
 
 use std::fs;
@@ -164,8 +166,8 @@ impl Call {
         self.folder().join("result.json")
     }
 
-    /// Starts the program.
-    pub(crate) fn spawn(self) -> Running {
+    /// The program with its arguments and its environment.
+    fn command(&self) -> Command {
         let mut command = match &self.shell {
             Some(script) => {
                 let mut command = Command::new("/bin/sh");
@@ -175,14 +177,20 @@ impl Call {
             None => Command::new(binary()),
         };
         command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value))).args(&self.arguments);
+        command
+    }
+
+    /// Starts the program.
+    pub(crate) fn spawn(self) -> Running {
+        let mut command = self.command();
         command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         if let Some(text) = &self.stdin {
             // The program may end without reading it.
             drop(child.stdin.take().unwrap().write_all(text.as_bytes()));
         }
-        let stdout = Heard::of(child.stdout.take().unwrap());
-        let stderr = Heard::of(child.stderr.take().unwrap());
+        let stdout = Heard::of(child.stdout.take().unwrap(), b'\n');
+        let stderr = Heard::of(child.stderr.take().unwrap(), b'\n');
         Running { child, stdout, stderr, call: self }
     }
 
@@ -203,18 +211,23 @@ pub(crate) fn mode(path: &Path, mode: u32) {
 struct Heard(Arc<(Mutex<(String, bool)>, Condvar)>);
 
 impl Heard {
-    fn of(stream: impl Read + Send + 'static) -> Self {
+    /// Reads up to each `end`, and to the end of the stream.
+    fn of(stream: impl Read + Send + 'static, end: u8) -> Self {
         let heard = Self(Arc::default());
         let theirs = heard.clone();
         std::thread::spawn(move || {
             let mut reader = BufReader::new(stream);
             let mut line = Vec::new();
-            while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            while reader.read_until(end, &mut line).is_ok_and(|length| length > 0) {
                 theirs.0.0.lock().unwrap().0.push_str(&String::from_utf8_lossy(&line));
                 theirs.0.1.notify_all();
                 line.clear();
             }
-            theirs.0.0.lock().unwrap().1 = true;
+            // A terminal ends with an error, not with an end; what came before it counts.
+            let mut state = theirs.0.0.lock().unwrap();
+            state.0.push_str(&String::from_utf8_lossy(&line));
+            state.1 = true;
+            drop(state);
             theirs.0.1.notify_all();
         });
         heard
@@ -326,7 +339,8 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    /// What holds for every run: no secret comes out, nothing steers a terminal, the file says what the process says.
+    /// What holds for every run: no secret comes out, nothing steers a terminal, no hint names a flag that the verb lacks,
+    /// the file says what the process says.
     #[track_caller]
     fn check(&self) {
         for secret in self.call.secrets.iter().map(String::as_str).chain(cibridge_simulator::LEAK_TRAPS) {
@@ -340,6 +354,7 @@ impl Done {
             let control = text.chars().find(|c| c.is_control() && !"\n\t".contains(*c));
             assert_eq!(control, None, "a control character in\n{text}");
         }
+        flags::check(&self.call.arguments, &self.stderr);
         if self.stdout.starts_with("{\"schema\"") {
             document::check(&self.json());
         }

@@ -25,11 +25,12 @@ pub fn run(args: &CachesArgs, connection: &CodemagicConnectionArgs, session: &mu
     }
     let caches = session.with_retries(|| client.caches(app_id))?;
     let mut table = Table::new("caches", &["id", "size", "last used", "workflow"]);
+    let now = session.runtime.clock.wall();
     for cache in &caches {
         table.row(vec![
             Cell::text(&cache.id),
             Cell::size(cache.size),
-            Cell::optional(cache.last_used.as_deref()),
+            Cell::time(cache.last_used.as_deref(), now),
             Cell::optional(cache.workflow_id.as_deref()),
         ]);
     }

@@ -46,7 +46,7 @@ pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut
     let images = download::distinct_file_names(images.iter().map(String::as_str));
     let asked = session.runtime.clock.wall() + args.expires;
     let (mut links, mut failed) = (Vec::new(), None);
-    let mut table = Table::new("links", &["url", "expires", "name"]);
+    let mut table = Table::new("links", &["name", "expires", "url"]);
     for (artifact, image) in artifacts.iter().zip(images) {
         let (name, kind) = (&artifact.artifact.name, &artifact.artifact.kind);
         let link = match session.with_retries(|| client.create_public_link(artifact, asked)) {
@@ -63,7 +63,7 @@ pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut
             let asked = format_time(asked).unwrap_or_default();
             session.console().line(&format!("{name}: the service set the expiry to {given}, not to {asked}"));
         }
-        table.row(vec![Cell::text(&link.url), Cell::optional(expires_at.as_deref()), Cell::text(name)]);
+        table.row(vec![Cell::text(name), Cell::optional(expires_at.as_deref()), Cell::text(&link.url)]);
         let qr_path = match qr_code(&link.url, name, &image, args, session) {
             Ok(path) => path,
             Err(error) => {

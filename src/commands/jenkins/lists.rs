@@ -8,10 +8,9 @@ use crate::document::QueueItem;
 use crate::output::{Cell, Table, format_time};
 
 /// A point in time on the controller's clock, in milliseconds since 1970.
-pub fn time(millis: Option<u64>, now: SystemTime) -> Cell {
+fn time(millis: Option<u64>, now: SystemTime) -> Cell {
     let at = millis.and_then(|millis| UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
-    let text = at.and_then(format_time);
-    Cell::time(text.as_deref(), at, now)
+    Cell::time(at.and_then(format_time).as_deref(), now)
 }
 
 pub fn jobs(args: &JobsArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {

@@ -12,7 +12,7 @@ abstract class LibrarySpecification extends Specification {
     public static final String PAGE = 'https://codemagic.io/app/app-1/build/6a941a0014bf8ccd332f2844'
     public static final Map BUILD = [
         id: '6a941a0014bf8ccd332f2844', title: 'Codemagic build 6a941a0014bf8ccd332f2844', number: null, url: PAGE, status: 'queued', app_id: 'app-1', workflow_id: 'ios',
-        branch: 'main', tag: null, commit: null, labels: [], queued_seconds: null, run_seconds: null,
+        branch: 'main', tag: null, commit: null, labels: [], created_at: null, queued_seconds: null, run_seconds: null,
     ]
 
     /** The version of this repository. */
