@@ -143,7 +143,7 @@
             summary: 'Waits for the end of a build on Codemagic that was started before, and ends the stage as that build ended.',
             first: 'The first argument is the ID of the build, as triggerCodemagic returns it, the address of its page, its number, latest or latest-success.',
             examples: [
-                'waitForCodemagic env.CODEMAGIC_BUILD_ID',
+                'waitForCodemagic build.id',
                 "waitForCodemagic build.id, artifacts: '*.ipa', junit: 'tests.xml', timeout: '90m'",
             ],
             details: ['When the Jenkins build is aborted or a time limit passes, the build on Codemagic is canceled, unless noCancel is true.'],
@@ -151,7 +151,7 @@
         cancelCodemagic: [
             summary: 'Cancels a build on Codemagic. A build that has ended already is no error.',
             first: 'The first argument is the ID of the build, as triggerCodemagic returns it, the address of its page, its number, latest or latest-success.',
-            examples: ['cancelCodemagic env.CODEMAGIC_BUILD_ID', "cancelCodemagic build.id, credentialsId: 'other-key'"],
+            examples: ['cancelCodemagic build.id', "cancelCodemagic build.id, credentialsId: 'other-key'"],
         ],
         downloadCodemagicArtifacts: [
             summary: 'Downloads artifacts of a build on Codemagic into the workspace.',

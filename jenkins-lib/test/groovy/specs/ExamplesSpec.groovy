@@ -65,12 +65,16 @@ class ExamplesSpec extends Specification {
         expect:
         FOLDER.list().findAll { !pages[0].getText('UTF-8').contains("(examples/$it)") } == []
         pages.collectMany { File page ->
-            String text = page.getText('UTF-8')
-            List<String> anchors = text.findAll(/(?m)^#+ (.*)$/) { it[1].toLowerCase().replaceAll(/[^a-z0-9 _-]/, '').replace(' ', '-') }
-            text.findAll(/\]\(([^)]+)\)/) { it[1] }.findAll {
-                it.startsWith('#') ? !anchors.contains(it.substring(1)) : !it.startsWith('https://') && !new File(page.parentFile, it).exists()
+            page.getText('UTF-8').findAll(/\]\(([^)]+)\)/) { it[1] }.findAll { String link ->
+                String path = link.tokenize('#')[0]
+                File target = link.startsWith('#') ? page : new File(page.parentFile, path)
+                !link.startsWith('https://') && !(target.exists() && (!link.contains('#') || anchors(target).contains(link.tokenize('#').last())))
             }.collect { "$page.name: $it" }
         } == []
+    }
+
+    private static List<String> anchors(File page) {
+        page.getText('UTF-8').findAll(/(?m)^#+ (.*)$/) { it[1].toLowerCase().replaceAll(/[^a-z0-9 _-]/, '').replace(' ', '-') }
     }
 
     @Unroll

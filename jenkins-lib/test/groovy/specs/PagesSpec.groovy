@@ -57,7 +57,7 @@ class PagesSpec extends Specification {
         List<Map> seen = []
         String id = '6a941a0014bf8ccd332f2844'
         Jenkins jenkins = new Jenkins(
-            buildEnvironment: [CODEMAGIC_APP_ID: 'a', CODEMAGIC_WORKFLOW: 'w', CODEMAGIC_BRANCH: 'b', CODEMAGIC_BUILD_ID: id],
+            buildEnvironment: [CODEMAGIC_APP_ID: 'a', CODEMAGIC_WORKFLOW: 'w', CODEMAGIC_BRANCH: 'b'],
             params: [ID: id], shell: { lab.Shell call -> seen << call.environment; call.answer(LibrarySpecification.document(outcome: 'success', links: [])) })
         jenkins.credentials.putAll('other-key': [kind: 'string', secret: 'x'], 'jenkins-api-token': [kind: 'usernamePassword', user: 'u', secret: 'x'])
 
