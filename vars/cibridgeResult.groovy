@@ -184,8 +184,8 @@ String missing(String binary, boolean unix, int code, Map document, String node)
     if (document == null && (unix ? [127] : [9009, 3, 1]).contains(code)) {
         String version = cibridgeRun.requiredVersion()
         String releases = 'https://github.com/cibridge/cibridge/releases'
-        return "'${binary}' was not found on ${node} (code ${code}). Install cibridge ${version} there " +
-            "from ${releases}/tag/v${version} (sums: ${releases}/download/v${version}/SHA256SUMS), " +
+        String from = "${releases}/tag/v${version} (sums: ${releases}/download/v${version}/SHA256SUMS)"
+        return "'${binary}' was not found on ${node} (code ${code}). Install cibridge ${version} there from ${from}, " +
             'or give its path with the argument binary or the environment variable CIBRIDGE_BIN.'
     }
     if (document == null && unix && code == 126) {
