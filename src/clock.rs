@@ -2,6 +2,7 @@
 //!
 //! The only module that sleeps. It must not know what is waited for.
 
+use std::fmt::Write as _;
 use std::ops::Add;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -30,6 +31,15 @@ impl Add<Duration> for Timestamp {
     fn add(self, span: Duration) -> Self {
         Self(self.0.saturating_add(span))
     }
+}
+
+/// A point in time as RFC 3339 has it, to the second: `2027-01-15T08:00:00Z`; `None` for one before 1970 or beyond the
+/// year 9999.
+pub fn format_time(at: SystemTime) -> Option<String> {
+    at.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let mut text = String::new();
+    write!(text, "{}", humantime::format_rfc3339_seconds(at)).ok()?;
+    Some(text)
 }
 
 /// Where the program gets time from. Tests inject their own, so that hours take no time.

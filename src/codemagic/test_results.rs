@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::client::Client;
 use super::reference::BuildId;
 use super::wire::{self, LegacyAction, LegacyTest};
+use crate::clock::format_time;
 use crate::error::RequestError;
 use crate::lenient::Field;
 use crate::model::{TestCase, TestStatus, TestSuite};
@@ -20,8 +21,9 @@ impl Client {
 /// The suites with tests that a step ran.
 fn suites(action: &LegacyAction) -> Vec<TestSuite> {
     let group = action.name.text().unwrap_or_default();
-    let at = action.started_at.text().and_then(wire::time).and_then(|at| jiff::Timestamp::try_from(at).ok());
-    let at = at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%S").to_string());
+    let at = action.started_at.text().and_then(wire::time).and_then(format_time);
+    // JUnit's times have no zone.
+    let at = at.map(|at| at.trim_end_matches('Z').to_owned());
     let suite = |(name, tests): (&Field<String>, &[LegacyTest])| {
         let cases: Vec<TestCase> = tests.iter().map(case).collect();
         let name = name.text().filter(|name| !name.trim().is_empty()).unwrap_or("tests").to_owned();

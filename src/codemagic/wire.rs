@@ -6,9 +6,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::reference::BuildId;
@@ -355,11 +352,15 @@ pub(super) struct PublicLinkAnswer {
 /// Reads a time of any of the three forms: RFC 3339 with `Z` (v3), with `+00:00` (public links), and the legacy
 /// `+0000`. One without an offset is UTC.
 pub(super) fn time(text: &str) -> Option<SystemTime> {
-    let timestamp = text.parse::<Timestamp>().ok().or_else(|| {
-        let time = text.parse::<DateTime>().ok()?;
-        TimeZone::UTC.to_timestamp(time).ok()
-    })?;
-    Some(timestamp.into())
+    // A sign after the date begins the offset.
+    let sign = text.get(10..)?.find(['+', '-']).map_or(text.len(), |at| 10 + at);
+    let (text, offset) = text.split_at(sign);
+    let time = humantime::parse_rfc3339_weak(text).ok()?;
+    let digits = offset.replace(':', "");
+    let Some((hours, minutes)) = digits.split_at_checked(3) else { return offset.is_empty().then_some(time) };
+    let minutes = hours.parse::<i64>().ok()?.abs() * 60 + minutes.parse::<i64>().ok()?;
+    let offset = Duration::from_secs(60 * u64::try_from(minutes).ok()?);
+    if hours.starts_with('-') { time.checked_add(offset) } else { time.checked_sub(offset) }
 }
 
 /// Whole seconds between two times, or up to `now` when the second is missing.
@@ -490,17 +491,25 @@ mod tests {
 
     #[test]
     fn three_forms_of_time_are_one() {
-        let expected = SystemTime::from("2021-02-11T13:02:28.009Z".parse::<Timestamp>().unwrap());
+        let expected = SystemTime::UNIX_EPOCH + Duration::from_millis(1_613_048_548_009);
         for text in [
             "2021-02-11T13:02:28.009+0000",
             "2021-02-11T13:02:28.009000Z",
             "2021-02-11T13:02:28.009+00:00",
             "2021-02-11T15:02:28.009+02:00",
+            "2021-02-11T08:32:28.009-04:30",
             "2021-02-11T13:02:28.009",
         ] {
             assert_eq!(time(text), Some(expected), "{text}");
         }
-        for text in ["", "yesterday", "2021-02-11T13:02:28é", "2021-13-11T13:02:28Z", "99999-01-01T00:00:00Z"] {
+        for text in [
+            "",
+            "yesterday",
+            "2021-02-11T13:02:28é",
+            "2021-13-11T13:02:28Z",
+            "99999-01-01T00:00:00Z",
+            "2021-02-11T13:02:28+2",
+        ] {
             assert_eq!(time(text), None, "{text}");
         }
     }

@@ -1,11 +1,13 @@
 //! Why a request got no answer, and whether the other side can have acted on it.
 
 use std::io;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustls::{AlertDescription as Alert, CertificateError, Error as TlsError};
 
 use super::dns::DnsError;
 use super::url::Url;
+use crate::clock::format_time;
 use crate::error::{Error, ExitCode};
 
 /// The stage at which a request failed.
@@ -244,7 +246,7 @@ fn certificate(error: &CertificateError) -> (String, &'static str) {
         ),
         CertificateError::Expired => (words("has expired"), CLOCK),
         CertificateError::ExpiredContext { not_after, .. } => {
-            let end = i64::try_from(not_after.as_secs()).ok().and_then(|end| jiff::Timestamp::from_second(end).ok());
+            let end = UNIX_EPOCH.checked_add(Duration::from_secs(not_after.as_secs())).and_then(format_time);
             (end.map_or_else(|| words("has expired"), |end| format!("expired on {end}")), CLOCK)
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {

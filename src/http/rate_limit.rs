@@ -72,7 +72,7 @@ fn wait_until<'a>(at: SystemTime, header: &impl Fn(&str) -> Option<&'a str>) -> 
 
 /// Reads an HTTP date such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7).
 pub(super) fn parse_http_date(text: &str) -> Option<SystemTime> {
-    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok().map(SystemTime::from)
+    httpdate::parse_http_date(text.trim()).ok()
 }
 
 #[cfg(test)]

@@ -16,12 +16,6 @@ pub fn format_duration(duration: Duration) -> String {
     }
 }
 
-/// A point in time as RFC 3339 has it, to the second: `2027-01-15T08:00:00Z`; `None` for one beyond the year 9999.
-pub fn format_time(at: SystemTime) -> Option<String> {
-    let seconds = jiff::Timestamp::try_from(at).ok()?.as_second();
-    jiff::Timestamp::from_second(seconds).ok().map(|at| at.to_string())
-}
-
 /// A size in three or four digits: `512 bytes`, `4.9 kB`, `12.3 MB`.
 pub fn format_size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];

@@ -20,7 +20,7 @@ mod style;
 mod table;
 
 pub use console::{Console, Settings};
-pub use format::{format_duration, format_size, format_time};
+pub use format::{format_duration, format_size};
 pub use html_text::{HtmlText, LineEnds};
 pub use log::{LogPrinter, LogTarget, LogText};
 pub use qr_code::QrCode;

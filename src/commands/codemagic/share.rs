@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use crate::cli::{CodemagicConnectionArgs, ShareArgs};
+use crate::clock::format_time;
 use crate::commands::session::{CommandResult, Session};
 use crate::commands::waiting::find_build;
 use crate::document::Link;
@@ -12,7 +13,7 @@ use crate::error::{Error, ExitCode};
 use crate::files;
 use crate::lifecycle::Provider as _;
 use crate::lifecycle::collect::{matches, no_match};
-use crate::output::{Cell, QrCode, Table, format_time};
+use crate::output::{Cell, QrCode, Table};
 
 /// A difference between the expiry that was asked for and the one given that needs no word.
 const SLACK: Duration = Duration::from_secs(60);

@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::cli::{JenkinsConnectionArgs, JobsArgs};
+use crate::clock::format_time;
 use crate::commands::session::{CommandResult, Session};
 use crate::document::QueueItem;
-use crate::output::{Cell, Table, format_time};
+use crate::output::{Cell, Table};
 
 /// A point in time on the controller's clock, in milliseconds since 1970.
 fn time(millis: Option<u64>, now: SystemTime) -> Cell {

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::{CreateArgs, JenkinsConnectionArgs, RevokeArgs, RotateArgs};
+use crate::clock::format_time;
 use crate::commands::session::{CommandResult, Session};
 use crate::document::ApiToken;
 use crate::error::{Error, ExitCode};
 use crate::files;
 use crate::jenkins::{Client, Credentials, Identity, JenkinsProvider, Token};
-use crate::output::format_time;
 
 pub fn create(args: &CreateArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
     let provider = signed_in(args, connection, session)?;
