@@ -1,7 +1,7 @@
 //! One attempt at one file: from a request to a checked file under its name, or to a partial one that the next attempt
 //! resumes.
 
-use std::io::{self, Read, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -11,13 +11,13 @@ use md5::{Digest as _, Md5};
 use ring::digest::{Context as Sha, SHA256};
 use tempfile::NamedTempFile;
 
+use super::body::{BUFFER, fill};
+use super::head::{Head, read_head};
+use super::ranges::{self, RangeError, Rest, SplitDecision};
 use super::temp_files::TempFiles;
 use super::{DownloadOptions, disk_full};
 use crate::error::{Error, ExitCode};
 use crate::http::{self, Fault, Request, Stream};
-
-/// Bytes read before they are hashed and written: one read gives 16 KiB of TLS at most.
-pub(super) const BUFFER: usize = 128 * 1024;
 
 /// Filled buffers that wait for the thread that hashes and writes them.
 const QUEUED_BUFFERS: usize = 2;
@@ -62,6 +62,9 @@ pub(super) struct Partial {
     md5: Option<Md5>,
     /// The `ETag` or `Last-Modified` of the file that the bytes are of.
     validator: Option<String>,
+    /// An attempt failed: from now on one connection has to do, because what others received behind a gap is lost with
+    /// each failure.
+    has_failed: bool,
 }
 
 /// A complete file that was checked.
@@ -101,17 +104,6 @@ impl AttemptError {
     }
 }
 
-/// What the head of an answer says about its body.
-#[derive(Debug, Default)]
-struct Head {
-    status: u16,
-    is_html: bool,
-    length: Option<u64>,
-    /// First byte and length of the whole file, from `Content-Range`.
-    range: Option<(u64, u64)>,
-    validator: Option<String>,
-}
-
 /// How a body continues what is there.
 #[derive(Debug, PartialEq, Eq)]
 enum Continuation {
@@ -137,22 +129,17 @@ impl Partial {
             return Err(AttemptError::new(FaultKind::Permanent, interrupted(target)));
         }
         let md5 = target.md5.as_ref().map(|_| Md5::new());
-        Ok(Self { file, received: 0, sha256: Sha::new(&SHA256), md5, validator: None })
+        Ok(Self { file, received: 0, sha256: Sha::new(&SHA256), md5, validator: None, has_failed: false })
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.as_file_mut().write_all(bytes)?;
-        self.sha256.update(bytes);
-        if let Some(md5) = &mut self.md5 {
-            md5.update(bytes);
-        }
-        self.received += bytes.len() as u64;
+        count(bytes, &mut self.sha256, self.md5.as_mut(), &mut self.received);
         Ok(())
     }
 
     /// Discards what is there.
     fn restart(&mut self) -> io::Result<()> {
-        use std::io::Seek as _;
         let file = self.file.as_file_mut();
         file.set_len(0)?;
         file.rewind()?;
@@ -162,13 +149,24 @@ impl Partial {
     }
 }
 
-/// Downloads a file, or the rest of it, with `request`. `buffer` has [`BUFFER`] bytes.
+/// Counts and hashes bytes that were written.
+fn count(bytes: &[u8], sha256: &mut Sha, md5: Option<&mut Md5>, received: &mut u64) {
+    sha256.update(bytes);
+    if let Some(md5) = md5 {
+        md5.update(bytes);
+    }
+    *received += bytes.len() as u64;
+}
+
+/// Downloads a file, or the rest of it, with `request`, over several `connections` if that is faster. `buffer` has
+/// [`BUFFER`] bytes.
 ///
 /// After an error `partial` holds what the next attempt can resume.
 pub(super) fn run(
     workers: &Workers,
     target: &Target,
     request: Request,
+    connections: usize,
     partial: &mut Option<Partial>,
     buffer: &mut [u8],
 ) -> Result<Completed, AttemptError> {
@@ -176,8 +174,23 @@ pub(super) fn run(
         Some(part) => part,
         None => partial.insert(Partial::new(workers, target)?),
     };
-    let mut stream =
-        workers.options.http.stream(&resuming(request, part)).map_err(|fault| connection_error(target, fault))?;
+    let result = run_in(workers, target, request, connections, part, buffer);
+    part.has_failed = result.is_err();
+    result?;
+    keep(workers, target, partial)
+}
+
+fn run_in(
+    workers: &Workers,
+    target: &Target,
+    request: Request,
+    connections: usize,
+    part: &mut Partial,
+    buffer: &mut [u8],
+) -> Result<(), AttemptError> {
+    let clock = workers.options.clock;
+    let resuming = resuming(request.clone(), part);
+    let mut stream = workers.options.http.stream(&resuming).map_err(|fault| connection_error(target, fault))?;
     let head = read_head(&stream);
     let whole = head.range.filter(|_| head.status == 206).map(|(_, whole)| whole).or(head.length);
     let restart = |part: &mut Partial| part.restart().map_err(|error| write_error(workers, target, &error, 0));
@@ -198,12 +211,20 @@ pub(super) fn run(
         }
     }
     let expected = target.size.or(whole);
-    let received = receive(workers, target, part, expected, &mut stream, buffer);
+    let can_split = connections > 1 && head.has_ranges && part.validator.is_some() && !part.has_failed;
+    let mut split = whole.filter(|_| can_split).map(|end| SplitDecision::new(clock.now(), end));
+    let received = receive(workers, target, part, expected, &mut stream, split.as_mut(), buffer);
     if received.is_err() && stream.is_decoded() {
         // A range counts bytes as they are sent, so what was decompressed cannot be resumed.
         restart(part)?;
     }
-    received?;
+    if let (Some(single_rate), Some(end)) = (received?, whole) {
+        let mut request = request;
+        request.url = stream.url.clone();
+        // Its connection is closed with it: the rest of the body would have to be read first.
+        drop(stream);
+        return receive_ranges(workers, target, part, request, (end, connections, single_rate));
+    }
     if expected.is_some_and(|expected| part.received < expected) {
         let why = format!("{} closed the connection before the end", stream.url.host());
         return Err(AttemptError::new(FaultKind::Transient, Error::new(ExitCode::NoConnection, subject(target), why)));
@@ -212,7 +233,46 @@ pub(super) fn run(
         // A body without a length looks complete when its connection was closed by a signal.
         return Err(AttemptError::new(FaultKind::Permanent, interrupted(target)));
     }
-    keep(workers, target, partial)
+    Ok(())
+}
+
+/// Fetches the rest of a file of `end` bytes over several connections.
+fn receive_ranges(
+    workers: &Workers,
+    target: &Target,
+    part: &mut Partial,
+    request: Request,
+    (end, connections, single_rate): (u64, usize, f64),
+) -> Result<(), AttemptError> {
+    let host = request.url.host().to_owned();
+    let Partial { file, received, sha256, md5, validator, .. } = part;
+    let rest = Rest {
+        http: workers.options.http,
+        clock: workers.options.clock,
+        request,
+        validator: validator.as_deref().unwrap_or_default(),
+        file,
+        bytes: *received..end,
+        connections,
+        single_rate,
+        received: &target.received,
+        is_stopped: &|| workers.is_stopped(),
+    };
+    let result = ranges::fetch(&rest, &mut |bytes| count(bytes, sha256, md5.as_mut(), received));
+    let Err(error) = result else { return Ok(()) };
+    // What lies behind a gap is lost, and the next attempt appends to what is before it.
+    let cut = file.as_file().set_len(*received).and_then(|()| file.as_file_mut().seek(SeekFrom::Start(*received)));
+    cut.map_err(|error| write_error(workers, target, &error, 0))?;
+    Err(match error {
+        RangeError::Connection(fault) => connection_error(target, fault),
+        // The next attempt uses one connection, which the service did accept.
+        RangeError::Unexpected(why) => {
+            let error = Error::new(ExitCode::Unavailable, subject(target), format!("{host} {why}"));
+            AttemptError::new(FaultKind::Transient, error)
+        }
+        RangeError::Disk(error) => write_error(workers, target, &error, end - *received),
+        RangeError::Stopped => AttemptError::new(FaultKind::Permanent, interrupted(target)),
+    })
 }
 
 /// The error of an answer that [`judge`] did not accept.
@@ -238,14 +298,17 @@ fn refused(target: &Target, stream: &Stream, head: &Head, kind: FaultKind, why: 
 ///
 /// What is read is hashed and written by another thread, so that on two cores the checksum costs no time. A body that
 /// fits into `buffer` is not worth one.
+///
+/// Ends early, with the rate in bytes per second, where `split` finds it slow.
 fn receive(
     workers: &Workers,
     target: &Target,
     part: &mut Partial,
     expected: Option<u64>,
     stream: &mut Stream,
+    mut split: Option<&mut SplitDecision>,
     buffer: &mut [u8],
-) -> Result<(), AttemptError> {
+) -> Result<Option<f64>, AttemptError> {
     let write_failed = |part: &Partial, error: &io::Error| {
         write_error(workers, target, error, expected.unwrap_or_default().saturating_sub(part.received))
     };
@@ -254,8 +317,9 @@ fn receive(
     let mut received = part.received;
     let mut next = verdict(workers, target, expected, received, end, stream);
     if let Some(verdict) = next {
-        return verdict;
+        return verdict.map(|()| None);
     }
+    let mut slow_rate = None;
     let written = std::thread::scope(|scope| {
         let (filled_sender, filled_buffers) = mpsc::sync_channel::<(Vec<u8>, usize)>(QUEUED_BUFFERS);
         let (spare_sender, spare_buffers) = mpsc::channel();
@@ -277,12 +341,16 @@ fn receive(
                 break;
             }
             next = verdict(workers, target, expected, received, end, stream);
+            slow_rate = split.as_mut().and_then(|split| split.rate_if_slow(workers.options.clock.now(), received));
+            if slow_rate.is_some() {
+                break;
+            }
         }
         drop(filled_sender);
         writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
     written.map_err(|error| write_failed(part, &error))?;
-    next.unwrap_or(Ok(()))
+    next.unwrap_or(Ok(())).map(|()| slow_rate)
 }
 
 /// How the body ended when `received` bytes are there; `None` if there is more to read.
@@ -324,47 +392,12 @@ fn keep(workers: &Workers, target: &Target, partial: &mut Option<Partial>) -> Re
     Ok(Completed { path, size: part.received, sha256: base16ct::lower::encode_string(part.sha256.finish().as_ref()) })
 }
 
-/// Fills the buffer; true at the end of the body. An error comes with the bytes before it. `received` grows with each
-/// read, because filling a buffer takes long on a slow connection.
-fn fill(stream: &mut impl Read, buffer: &mut [u8], received: &AtomicU64) -> (usize, io::Result<bool>) {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match stream.read(&mut buffer[filled..]) {
-            Ok(0) => return (filled, Ok(true)),
-            Ok(read) => {
-                filled += read;
-                received.fetch_add(read as u64, Ordering::Relaxed);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return (filled, Err(error)),
-        }
-    }
-    (filled, Ok(false))
-}
-
 /// The request for the bytes that are missing.
 fn resuming(request: Request, part: &Partial) -> Request {
     match &part.validator {
         _ if part.received == 0 => request,
         Some(validator) => request.header("range", format!("bytes={}-", part.received)).header("if-range", validator),
         None => request.header("range", format!("bytes={}-", part.received)),
-    }
-}
-
-fn read_head(stream: &Stream) -> Head {
-    let text = |name: &str| stream.header(name).map(str::trim);
-    let stated = |name: &str| text(name).filter(|_| !stream.is_decoded());
-    let range = stated("content-range").and_then(|range| {
-        let (place, whole) = range.strip_prefix("bytes ")?.split_once('/')?;
-        Some((place.split_once('-')?.0.parse().ok()?, whole.parse().ok()?))
-    });
-    Head {
-        status: stream.status,
-        is_html: text("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html")),
-        length: stated("content-length").and_then(|length| length.parse().ok()),
-        range,
-        // A weak tag says that two bodies mean the same, not that their bytes are the same (RFC 9110, 8.8.1).
-        validator: text("etag").filter(|tag| tag.starts_with('"')).or_else(|| text("last-modified")).map(str::to_owned),
     }
 }
 
@@ -512,33 +545,5 @@ mod tests {
             let head = Head { status, ..Head::default() };
             assert_eq!(judge(&head, 0, None, &target("a", None)).unwrap_err().0, kind, "{status}");
         }
-    }
-
-    #[test]
-    fn a_buffer_is_filled_up_to_the_end_or_the_error() {
-        struct Drip(u8, bool);
-        impl Read for Drip {
-            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                match self.0 {
-                    0 if self.1 => Err(io::ErrorKind::ConnectionReset.into()),
-                    0 => Ok(0),
-                    _ => {
-                        self.0 -= 1;
-                        buffer[0] = b'x';
-                        Ok(1)
-                    }
-                }
-            }
-        }
-        let mut buffer = [0; 4];
-        let mut drip = Drip(6, false);
-        let received = AtomicU64::new(0);
-        assert!(matches!(fill(&mut drip, &mut buffer, &received), (4, Ok(false))));
-        assert!(matches!(fill(&mut drip, &mut buffer, &received), (2, Ok(true))));
-        assert_eq!(received.load(Ordering::Relaxed), 6);
-        assert!(
-            matches!(fill(&mut Drip(3, true), &mut buffer, &received), (3, Err(_))),
-            "what came before the error counts"
-        );
     }
 }

@@ -1,12 +1,15 @@
-//! Downloads artifacts, several at once: temporary files beside the target, checksums, resumption.
+//! Downloads artifacts, several at once: temporary files beside the target, checksums, resumption, large files in parts.
 //!
 //! A scheduler thread asks the source of each file for a link and decides about retries; worker threads make one
 //! attempt after the other. This module knows no provider: a [`DownloadSource`] makes the requests.
 
 mod attempt;
+mod body;
 mod file_name;
+mod head;
 #[cfg(test)]
 mod random_tests;
+mod ranges;
 mod scheduler;
 mod temp_files;
 
@@ -52,7 +55,7 @@ pub struct DownloadOptions<'a> {
     pub http: &'a Http,
     /// The folder for the files. It is created.
     pub dir: &'a Path,
-    /// Files at once.
+    /// Connections at once: one for each file, and those that are left over for the parts of large ones.
     pub jobs: usize,
     /// Where time comes from.
     pub clock: &'a dyn Clock,

@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
-use super::attempt::{self, AttemptError, BUFFER, FaultKind, Partial, Target, Workers};
+use super::attempt::{self, AttemptError, FaultKind, Partial, Target, Workers};
+use super::body::BUFFER;
 use super::file_name::distinct_file_names;
 use super::temp_files::TempFiles;
 use super::{Attempts, DownloadOptions, DownloadReport, DownloadSource, Selected};
@@ -57,6 +58,8 @@ struct Job<'a> {
     transfer: usize,
     target: &'a Target,
     request: Request,
+    /// Connections that it may use.
+    connections: usize,
     partial: Option<Partial>,
 }
 
@@ -121,8 +124,8 @@ fn work(workers: &Workers, jobs: &Mutex<Receiver<Job>>, results: &Sender<JobResu
     let mut buffer = vec![0; BUFFER];
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { transfer, target, request, mut partial }) = next else { return };
-        let result = attempt::run(workers, target, request, &mut partial, &mut buffer);
+        let Ok(Job { transfer, target, request, connections, mut partial }) = next else { return };
+        let result = attempt::run(workers, target, request, connections, &mut partial, &mut buffer);
         if results.send(JobResult { transfer, result, partial }).is_err() {
             return;
         }
@@ -224,13 +227,18 @@ impl<'a> Scheduler<'a, '_> {
             let now = options.clock.now();
             let is_due = |transfer: &Transfer| matches!(transfer.state, State::Waiting(due) if due <= now);
             let Some(number) = self.transfers.iter().position(is_due) else { return };
+            let unfinished = self.transfers.iter().filter(|transfer| !matches!(transfer.state, State::Ended)).count();
+            let connections = (options.jobs / unfinished).max(1);
             let transfer = &mut self.transfers[number];
             transfer.state = State::Running;
             let partial = transfer.partial.take();
             let attempts = Attempts { made: transfer.budget.attempts(), refused: transfer.refused };
             match transfer.source.request(attempts) {
                 // The workers live as long as this sender, so the job finds a receiver.
-                Ok(request) => drop(jobs.send(Job { transfer: number, target: transfer.target, request, partial })),
+                Ok(request) => {
+                    let target = transfer.target;
+                    drop(jobs.send(Job { transfer: number, target, request, connections, partial }));
+                }
                 Err(error) => {
                     let kind = if error.retryable { FaultKind::Transient } else { FaultKind::Permanent };
                     let error = AttemptError { kind, error: error.error, retry_after: error.retry_after };

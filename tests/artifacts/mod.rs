@@ -5,6 +5,7 @@ mod faults;
 mod home;
 mod logs;
 mod names;
+mod parts;
 mod progress;
 mod reports;
 mod space;

@@ -54,10 +54,18 @@ impl Content {
             Self::Bytes(bytes) => buffer.copy_from_slice(&bytes[offset as usize..][..buffer.len()]),
             Self::Generated { seed, .. } => {
                 let key = mix(*seed);
-                while done < buffer.len() {
-                    let at = offset + done as u64;
-                    done += copy_part(&mix(key ^ (at / 8)).to_le_bytes(), at % 8, &mut buffer[done..]);
+                let word = |at: u64| mix(key ^ (at / 8)).to_le_bytes();
+                // Up to the first whole word, then word by word: downloads of gigabytes are measured against this.
+                let start = buffer.len().min((offset.wrapping_neg() % 8) as usize);
+                copy_part(&word(offset), offset % 8, &mut buffer[..start]);
+                let mut at = offset + start as u64;
+                let mut words = buffer[start..].chunks_exact_mut(8);
+                for piece in &mut words {
+                    piece.copy_from_slice(&word(at));
+                    at += 8;
                 }
+                let rest = words.into_remainder();
+                rest.copy_from_slice(&word(at)[..rest.len()]);
             }
             Self::Numbered { first, rest, .. } => {
                 let width = DIGITS + rest.len() as u64;
