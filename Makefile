@@ -76,8 +76,10 @@ pictures: build simulator ## Make the pictures of jenkins-lib/images; those of J
 	CIBRIDGE=$(BIN) SIMULATOR=$(SIM) python3 jenkins-lib/images/casts.py
 	@[ -z "$(JENKINS_URL)" ] || SIMULATOR=$(SIM) python3 jenkins-lib/images/jenkins.py
 
-bench: build simulator ## Compare with the `sh` + `curl` block
-	@CIBRIDGE=$(BIN) SIMULATOR=$(SIM) sh tests/bench.sh
+bench: build simulator ## Compare with what people use instead; QUICK=1 in a minute, WRITE=1 for the README
+	@command -v python3 >/dev/null || { echo "missing: python3, e.g. apt-get install python3 python3-venv" >&2; exit 1; }
+	python3 -B -m unittest discover -q -s tests/bench
+	python3 -B tests/bench --cibridge $(BIN) --simulator $(SIM) $(if $(QUICK),--quick) $(if $(WRITE),--write)
 
 install: build ## Install into $(DESTDIR)$(PREFIX)/bin
 	install -Dm755 $(BIN) $(DESTDIR)$(PREFIX)/bin/cibridge

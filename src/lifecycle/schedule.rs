@@ -232,7 +232,7 @@ mod tests {
     /// Figures for `make bench`, which reads the line that this prints.
     #[test]
     fn an_end_is_noticed_earlier_than_by_a_loop_of_30_seconds_with_fewer_requests() {
-        for (typical, most) in [(900.0, 0.33), (60.0, 1.75)] {
+        for (typical, most) in [(900.0, 0.35), (60.0, 1.75)] {
             let (requests, delays) = watched(typical);
             let until_end = |run: &Duration| run.as_secs_f64() + 6.0;
             let polls = |run: &Duration| (until_end(run) / 30.0).ceil();

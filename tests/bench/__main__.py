@@ -1,0 +1,135 @@
+"""`make bench`: cibridge beside what people would use instead, on this machine.
+
+    python3 tests/bench --cibridge FILE --simulator FILE [--quick] [--write]
+
+Prints a Markdown table and writes bench.json and bench.svg below target/. With --write the table also goes into
+README.md, between its markers, and the picture beside the other ones of the handbook. All sides of a comparison talk to
+the same simulated service over TLS, in turns; a ratio below 1 means that cibridge needs less.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import report
+import rows
+import service
+from link import Link, Unavailable
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+
+
+def main():
+    arguments = parse()
+    target = os.path.join(ROOT, "target", "bench")
+    os.makedirs(target, exist_ok=True)
+    packages = service.missing()
+    if packages:
+        print(f"missing (their rows say so): apt-get install {' '.join(packages)}", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=target) as folder:
+        bench = rows.Bench(arguments.cibridge, arguments.simulator, folder, service.tools(target), arguments.quick)
+        if arguments.link:
+            return on_link(bench, arguments.link, arguments.part)
+        started = time.monotonic()
+        measured = measure(bench)
+    document = {"machine": report.machine(), "quick": arguments.quick, "seconds": round(time.monotonic() - started),
+                "rows": measured}
+    publish(document, arguments.write)
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("--cibridge", required=True, type=os.path.abspath)
+    parser.add_argument("--simulator", required=True, type=os.path.abspath)
+    parser.add_argument("--quick", action="store_true", help="fewer runs of smaller files: under a minute")
+    parser.add_argument("--write", action="store_true", help="write README.md and the picture of the handbook")
+    parser.add_argument("--link", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=("starts", "downloads"), help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def measure(bench):
+    """All rows in the order of the table."""
+    step("waiting on a simulated clock")
+    waits = rows.simulated_waits(ROOT)
+    bench.sim = service.Simulator(bench.simulator_program, bench.folder)
+    live = None if bench.quick else rows.LiveWait(bench)
+    try:
+        step("one start")
+        near = rows.starts(bench)
+        step("one start on a link")
+        trips = link_rows(bench, 50, "starts", lambda far: rows.round_trips(near, far, 50))
+        if live:
+            live.sample()
+        step("waiting processes")
+        waiting = rows.waiting_processes(bench)
+        step("downloads")
+        downloads = rows.downloads(bench)
+        if live:
+            waits.append(rows.live_row(live.finish()))
+        step("downloads on links")
+        downloads += link_rows(bench, 20, "downloads")
+        downloads += link_rows(bench, 50, "downloads")
+        step("Jenkins")
+        jenkins = rows.jenkins(bench) + rows.controller(bench)
+    finally:
+        bench.sim.stop()
+    return near + trips + waits + waiting + downloads + jenkins + rows.sizes(bench)
+
+
+def link_rows(bench, delay_ms, part, change=lambda found: found):
+    """The rows of a part that is measured on a link, in a process that has a network of its own."""
+    command = [sys.executable, HERE, "--cibridge", bench.cibridge, "--simulator", bench.simulator_program,
+               "--link", str(delay_ms), "--part", part, *(["--quick"] if bench.quick else [])]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    found = json.loads(done.stdout) if done.returncode == 0 else {"reason": "the measurement on a link failed"}
+    if isinstance(found, dict):
+        return [{"what": f"{part} with a round trip of {delay_ms} ms", "against": "all", "reason": found["reason"]}]
+    return change(found)
+
+
+def on_link(bench, delay_ms, part):
+    """Prints the rows of one part as JSON, or why there are none."""
+    try:
+        link = Link(delay_ms, lambda: service.Simulator(bench.simulator_program, bench.folder))
+    except Unavailable as reason:
+        print(json.dumps({"reason": str(reason)}))
+        return
+    bench.sim, bench.delay = link.server, delay_ms
+    try:
+        print(json.dumps(rows.starts(bench) if part == "starts" else rows.downloads(bench)))
+    finally:
+        link.close()
+        bench.sim.process.kill()
+
+
+def publish(document, write):
+    target = os.path.join(ROOT, "target")
+    table, picture = report.markdown(document), report.svg(document)
+    save(os.path.join(target, "bench.json"), json.dumps(document, indent=1) + "\n")
+    save(os.path.join(target, "bench.svg"), picture)
+    print(table)
+    if write:
+        readme = os.path.join(ROOT, "README.md")
+        with open(readme) as file:
+            text = file.read()
+        save(readme, report.into_readme(text, report.readme_section(document)))
+        save(os.path.join(ROOT, "jenkins-lib", "images", "bench.svg"), picture)
+
+
+def save(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def step(name):
+    print(f"measuring: {name}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

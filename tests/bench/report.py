@@ -1,0 +1,198 @@
+"""The measured rows as a Markdown table, as a picture, and as the section of the README."""
+
+import html
+import platform
+import re
+
+from measure import digits
+
+START, END = "<!-- bench -->", "<!-- /bench -->"
+PICTURE = "jenkins-lib/images/bench.svg"
+COLUMNS = ("time", "cpu", "memory", "instructions")
+
+# Why a figure is worse than the other side's, for those that are: (what, against, column) as patterns. A worse figure
+# that none fits is reported as unexplained, so that nobody overlooks it.
+REASONS = [
+    (r"^download \d+ [GM]iB$", r"^(curl|wget|aria2c -x4)$", "cpu",
+     "A download of cibridge always computes SHA-256; curl, wget and aria2c are shown without it, and with it in the row below."),
+    (r"^wait for a build of 60 s$", r"", "requests",
+     "For a build of a minute the list of teams, the list of earlier builds and the steps outweigh the two or three polls of the loop."),
+    (r"^start \+ wait 60 s", r"", "requests",
+     "For a build of a minute the list of teams, the list of earlier builds and the steps outweigh the two or three polls of the loop."),
+]
+
+
+def machine():
+    """What it ran on, without names."""
+    with open("/proc/cpuinfo") as file:
+        text = file.read()
+    models = re.findall(r"^model name\s*: (.*)$", text, re.MULTILINE)
+    cores = len(re.findall(r"^processor\s*:", text, re.MULTILINE))
+    return {"cpu": models[0] if models else platform.machine(), "cores": cores,
+            "kernel": platform.release().split("-")[0], "system": platform.system()}
+
+
+def cell(figure):
+    """A ratio with its spread where there is one."""
+    if not figure:
+        return ""
+    spread = f" ({digits(figure['low'])}–{digits(figure['high'])})" if "low" in figure else ""
+    return f"{digits(figure['ratio'])}×{spread}"
+
+
+def markdown(document):
+    """Everything that was measured."""
+    lines = ["| what | against | time | CPU | memory | instructions | runs | |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for row in document["rows"]:
+        cells = [row["what"], row["against"], *(cell(row.get(column)) for column in COLUMNS), str(row.get("runs", "")), remark(row)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", *sentences(document["rows"]), "", footnote(document), ""])
+
+
+def remark(row):
+    """What does not fit into the columns."""
+    parts = []
+    if "reason" in row:
+        parts.append(f"not measured: {row['reason']}")
+    if row.get("requests"):
+        parts.append(f"{cell(row['requests'])} the requests")
+    if row.get("size"):
+        parts.append(f"{cell(row['size'])}: {row['size']['ours'] / 1e6:.1f} MB to {row['size']['theirs'] / 1e6:.1f} MB")
+    if row.get("note"):
+        parts.append(row["note"])
+    return "; ".join(parts)
+
+
+def worse(rows):
+    """What cibridge needs more of: (row, column). Less than the spread of the runs is no difference."""
+    for row in rows:
+        for column in (*COLUMNS, "requests", "size"):
+            figure = row.get(column)
+            if figure and figure["ratio"] > 1.03 and figure.get("low", figure["ratio"]) > 1:
+                yield row, column
+
+
+def sentences(rows):
+    """One sentence for each kind of figure that is worse."""
+    found = []
+    for row, column in worse(rows):
+        sentence = next((text for what, against, name, text in REASONS
+                         if name == column and re.search(what, row["what"]) and re.search(against, row["against"])),
+                        f"Unexplained: {row['what']} against {row['against']}, {column} {digits(row[column]['ratio'])}×.")
+        if sentence not in found:
+            found.append(sentence)
+    return found
+
+
+def footnote(document):
+    m = document["machine"]
+    runs = "A quick run: rough figures." if document["quick"] else "Medians of ratios, with their quartiles."
+    return (f"Below 1× cibridge needs less. {runs} All sides talk to the same simulated service over TLS 1.3, in turns. "
+            f"Measured by `make bench` on {m['cpu']}, {m['cores']} cores, {m['system']} {m['kernel']}.")
+
+
+# The README.
+
+
+def readme_section(document):
+    """The part of the table that fits into the README, with the picture."""
+    lines = ["| what | against | time | CPU | memory |", "| --- | --- | --- | --- | --- |"]
+    shown = [row for row in document["rows"] if is_short(row)]
+    for row in shown:
+        lines.append("| " + " | ".join([row["what"], row["against"], *readme_cells(row)]) + " |")
+    notes = " ".join([*sentences(shown), footnote(document)])
+    return "\n".join([f"![How long the others take, as multiples of cibridge]({PICTURE})", "", *lines, "", notes])
+
+
+# (what, against) of the rows in the README, as patterns.
+IN_README = [
+    (r"^one start$", r""), (r"^one start, ", r"^sh \+ curl$"), (r"^wait for", r""), (r"waiting process", r""),
+    (r"^download \d+ [GM]iB$", r"^(curl|curl \+ sha256sum|aria2c -x4)$"), (r"^download \d+ [GM]iB, 50 ms", r"^(curl|aria2c -x4)$"),
+    (r"^download \d+ × 1 MiB", r"^(\d+ curl calls|curl --parallel)$"), (r"^download \d+ × 10 KiB", r"^(curl --parallel)$"),
+    (r"^Jenkins", r""), (r"^size", r""),
+]
+
+
+def is_short(row):
+    return any(re.search(what, row["what"]) and re.search(against, row["against"]) for what, against in IN_README)
+
+
+def readme_cells(row):
+    """Time, CPU and memory; a row without them says in their place what it has."""
+    cells = [cell(row.get(column)) for column in ("time", "cpu", "memory")]
+    text = remark(row)
+    if text and not cells[0]:
+        cells[0] = text
+    elif text:
+        cells[0] = f"{cells[0]}, {text}"
+    return cells
+
+
+def into_readme(text, section):
+    """The README with the section between its markers."""
+    if START not in text or END not in text:
+        heading = f"## Small and fast\n\n{START}\n{END}\n\n"
+        place = text.index("## Read on")
+        text = text[:place] + heading + text[place:]
+    before, rest = text.split(START, 1)
+    _, after = rest.split(END, 1)
+    return f"{before}{START}\n{section}\n{END}{after}"
+
+
+# The picture.
+
+# (what, against, shown as) of the bars, as patterns.
+BARS = [
+    ("one start", r"^one start$", [("sh + curl", r"^sh \+ curl$"), ("Python requests", r"^Python requests$")]),
+    ("1 GiB", r"^download 1 GiB$|^download 128 MiB$", [("curl + sha256sum", r"^curl \+ sha256sum$")]),
+    ("1 large file, 50 ms round trip", r"^download \d+ [GM]iB, 50 ms", [("curl", r"^curl$"), ("aria2c -x4", r"^aria2c -x4$")]),
+    ("50 × 1 MiB", r"^download 50 × 1 MiB$", [("50 curl calls", r"curl calls$"), ("curl --parallel", r"^curl --parallel$")]),
+    ("Jenkins console of 100 MB", r"^Jenkins", [("python-jenkins", r"^python-jenkins"), ("jenkinsapi", r"^jenkinsapi")]),
+]
+WIDTH, LEFT, RIGHT, LINE, LARGEST = 720, 210, 60, 20, 20.0
+
+
+def bars(document):
+    """(heading, [(name, times as long as cibridge)]) of what was measured."""
+    found = []
+    for heading, what, names in BARS:
+        group = []
+        for name, against in names:
+            row = next((r for r in document["rows"] if re.search(what, r["what"]) and re.search(against, r["against"]) and r.get("time")), None)
+            if row:
+                group.append((name, 1 / row["time"]["ratio"]))
+        if group:
+            found.append((heading, group))
+    return found
+
+
+def svg(document):
+    """A bar chart in the colors that the reader's page has, light or dark."""
+    y, body = 34, []
+    groups = bars(document)
+    scale = (WIDTH - LEFT - RIGHT) / min(LARGEST, max((times for _, group in groups for _, times in group), default=1.0))
+    for heading, group in groups:
+        body.append(f'<text class="head" x="12" y="{y + 14}">{html.escape(heading)}</text>')
+        y += LINE
+        for name, times in [("cibridge", 1.0), *group]:
+            width = min(times, LARGEST) * scale
+            kind = "ours" if name == "cibridge" else "theirs"
+            body.append(f'<text class="name" x="{LEFT - 8}" y="{y + 14}">{html.escape(name)}</text>')
+            body.append(f'<rect class="{kind}" x="{LEFT}" y="{y + 3}" width="{width:.1f}" height="14" rx="2"/>')
+            body.append(f'<text class="value" x="{LEFT + width + 6:.1f}" y="{y + 14}">{digits(times)}×</text>')
+            y += LINE
+        y += 8
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}" role="img" '
+        'aria-label="How long others take, as multiples of cibridge">',
+        "<style>",
+        "text { font: 13px system-ui, sans-serif; fill: #1f2328 } .head { font-weight: 600 } .name { text-anchor: end }",
+        ".value, .note { fill: #59636e } .ours { fill: #1a7f37 } .theirs { fill: #8c959f }",
+        "@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .value, .note { fill: #9198a1 }",
+        ".ours { fill: #3fb950 } .theirs { fill: #656c76 } }",
+        "</style>",
+        '<text class="note" x="12" y="20">Time, as multiples of what cibridge takes; shorter is faster</text>',
+        *body,
+        "</svg>",
+        "",
+    ])

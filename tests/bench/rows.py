@@ -1,0 +1,450 @@
+"""The comparisons. Each function measures one part of the table and gives its rows."""
+
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+from measure import Command, Failed, Ratio, instructions, once, peak_memory, quartiles, rounds
+from service import Simulator
+
+CLIENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients")
+MIB = 1024 * 1024
+
+# The `sh` step of Codemagic's page about Jenkins, with today's address and fields.
+START = """curl -sS -o "$BODY" -X POST -H "Content-Type: application/json" -H "x-auth-token: $CODEMAGIC_API_KEY" \\
+  -d "{\\"workflow_id\\": \\"$CODEMAGIC_WORKFLOW\\", \\"branch\\": \\"$CODEMAGIC_BRANCH\\"}" \\
+  "$CODEMAGIC_API_URL/apps/$CODEMAGIC_APP_ID/builds"
+"""
+ID = 'build=$(jq -r .data.id "$BODY")\n'
+# The loop that people write around it.
+LOOP = """while :; do
+  sleep 30
+  status=$(curl -sS -H "x-auth-token: $CODEMAGIC_API_KEY" "$CODEMAGIC_API_URL/builds/$build" | jq -r .data.status)
+  case $status in finished|failed|canceled|timeout|skipped) break ;; esac
+done
+"""
+
+
+class Bench:
+    """What all comparisons share."""
+
+    def __init__(self, cibridge, simulator, folder, python, quick):
+        self.cibridge, self.simulator_program, self.folder = cibridge, simulator, folder
+        self.python, self.quick = python, quick
+        self.sim = None
+        # How long the round trip of the link is, in milliseconds; 0 on loopback.
+        self.delay = 0
+
+    def ours(self, *arguments, env):
+        return Command("cibridge", self.cibridge, *arguments, env=env)
+
+    def compare(self, what, ours, others, seconds, most=30, memory=False, counted=False, name="", least=3):
+        """A row for each of `others`, all measured in turns with `ours`. A command that fails has a row that says so."""
+        if self.quick:
+            most, seconds, least = min(most, 5), seconds / 12, 2
+        others, rows = self.usable(what, others)
+        runs = rounds([ours, *others], self.folder, most, seconds, least)
+        peaks = {c.name: peak_memory(c, self.folder) for c in (ours, *others)} if memory and not self.quick else {}
+        counts = {c.name: instructions(c, self.folder) for c in (ours, *others)} if counted else {}
+        for other in others:
+            mine, theirs = runs[ours.name], runs[other.name]
+            row = {"what": what, "against": other.name, "delay_ms": self.delay, "runs": len(mine)}
+            for index, figure in enumerate(("time", "cpu")):
+                a, b = [run[index] for run in mine], [run[index] for run in theirs]
+                row[figure] = ratio(a, b)
+            row["memory"] = quotient(peaks, ours, other)
+            row["instructions"] = quotient(counts, ours, other)
+            rows.append(row)
+        return rows
+
+    def usable(self, what, commands):
+        """Those that run here, and rows for the others with the reason."""
+        good, rows = [], []
+        for command in commands:
+            program = command.arguments[0]
+            reason = None
+            if not program or not shutil.which(program):
+                reason = f"{program or 'its Python package'} is not installed"
+            else:
+                try:
+                    run_once(command, self.folder)
+                except Failed as failed:
+                    reason = f"it failed here ({failed})"
+            if reason:
+                rows.append({"what": what, "against": command.name, "delay_ms": self.delay, "reason": reason})
+            else:
+                good.append(command)
+        return good, rows
+
+
+def run_once(command, folder):
+    from measure import empty
+
+    with empty(folder) as cwd:
+        once(command, cwd)
+
+
+def ratio(ours, theirs):
+    """A ratio with its spread, and the medians behind it, as plain data."""
+    r = Ratio(ours, theirs)
+    return {"ratio": r.median, "low": r.low, "high": r.high,
+            "ours": statistics.median(ours), "theirs": statistics.median(theirs)}
+
+
+def single(ours, theirs):
+    """A ratio of two figures that were taken once."""
+    return {"ratio": ours / theirs, "ours": ours, "theirs": theirs}
+
+
+def quotient(figures, ours, other):
+    mine, theirs = figures.get(ours.name), figures.get(other.name)
+    return single(mine, theirs) if mine and theirs else None
+
+
+# One start.
+
+
+def starts(bench):
+    """One start of a build over TLS 1.3, with all roots of the system trusted."""
+    env = bench.sim.environment(bench.sim.bundle)
+    body = os.path.join(bench.folder, "body")
+    shell = {**env, "BODY": body}
+    others = [
+        Command("sh + curl", "sh", "-ec", START, env=shell),
+        Command("sh + curl + jq", "sh", "-ec", START + ID, env=shell),
+        Command("Python requests", bench.python, os.path.join(CLIENTS, "start_requests.py"), env=env),
+        Command("codemagic-api 1.3.1", bench.python, os.path.join(CLIENTS, "start_codemagic_api.py"), env=env),
+    ]
+    on_loopback = bench.delay == 0
+    return bench.compare(
+        "one start", bench.ours("codemagic", "trigger", env=env), others, seconds=30 if on_loopback else 12,
+        memory=on_loopback, counted=on_loopback and not bench.quick, most=30 if on_loopback else 10,
+    )
+
+
+def round_trips(near, far, delay_ms):
+    """Rows of the round trips of a start: how much longer it takes on the link than on loopback, in round trips."""
+    rows = []
+    for row in far:
+        if "reason" in row:
+            rows.append(row)
+            continue
+        base = next(r for r in near if r["against"] == row["against"])
+        trips = {side: round((row["time"][side] - base["time"][side]) * 1000 / delay_ms, 1) for side in ("ours", "theirs")}
+        rows.append({"what": f"one start, {delay_ms} ms round trip", "against": row["against"], "runs": row["runs"],
+                     "delay_ms": delay_ms, "time": row["time"], "note": f"{trips['ours']:.0f} round trips to {trips['theirs']:.0f}",
+                     "round_trips": trips})
+    return rows
+
+
+# Downloads.
+
+
+def downloads(bench):
+    """A large file and many small ones, against what people download with; all from the same signed links."""
+    delay, rows = bench.delay, []
+    large = 1024 * MIB if not bench.quick else 128 * MIB
+    if delay >= 50:
+        return large_file(bench, large // 2, 60)
+    rows += large_file(bench, large, 50 if delay == 0 else 60)
+    rows += many_files(bench, 50, MIB, 50 if delay == 0 else 35)
+    rows += many_files(bench, 200, 10 * 1024, 35 if delay == 0 else 35)
+    return rows
+
+
+def label(bench, text):
+    return f"{text}, {bench.delay} ms round trip" if bench.delay else text
+
+
+def size_name(size):
+    return f"{size // (1024 * MIB)} GiB" if size >= 1024 * MIB else f"{size // MIB} MiB" if size >= MIB else f"{size // 1024} KiB"
+
+
+def large_file(bench, size, seconds):
+    build, [link] = bench.sim.finished_build(1, size)
+    env = bench.sim.environment()
+    roots = env["SSL_CERT_FILE"]
+    sha256 = sha256_of(link, env, bench.folder)
+    curl = ["curl", "-sSfL", "-o", "file-0.bin", link]
+    aria2 = ["aria2c", "-q", "-x4", "-s4", "--file-allocation=none", f"--ca-certificate={roots}", "-o", "file-0.bin"]
+    others = [
+        Command("curl", *curl, env=env),
+        Command("curl + sha256sum", "sh", "-ec", '"$@"\nsha256sum file-0.bin', "sh", *curl, env=env),
+        Command("aria2c -x4", *aria2, link, env=env),
+        Command("aria2c -x4 with sha-256", *aria2, f"--checksum=sha-256={sha256}", link, env=env),
+        Command("wget", "wget", "-q", f"--ca-certificate={roots}", "-O", "file-0.bin", link, env=env),
+    ]
+    what = label(bench, f"download {size_name(size)}")
+    ours = bench.ours("codemagic", "artifacts", build, "--dir", ".", env=env)
+    return bench.compare(what, ours, others, seconds, most=10, memory=bench.delay == 0)
+
+
+def sha256_of(link, env, folder):
+    path = os.path.join(folder, "whole.bin")
+    subprocess.run(["curl", "-sSfL", "-o", path, link], env={**os.environ, **env}, check=True)
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    os.remove(path)
+    return digest
+
+
+def many_files(bench, files, size, seconds):
+    build, links = bench.sim.finished_build(files, size)
+    env = bench.sim.environment()
+    roots = env["SSL_CERT_FILE"]
+    names = [f"file-{n}.bin" for n in range(files)]
+    # One call of curl for all of them reads them from a file.
+    config, listed = os.path.join(bench.folder, "links.curl"), os.path.join(bench.folder, "links.txt")
+    with open(config, "w") as curl_file, open(listed, "w") as list_file:
+        for link, name in zip(links, names):
+            curl_file.write(f'url = "{link}"\noutput = "{name}"\n')
+            list_file.write(f"{link}\n out={name}\n")
+    one_call = ["curl", "-sSfL", "-K", config]
+    each = 'for link in "$@"; do curl -sSfL -o "file-$((n = ${n:-0} + 1)).bin" "$link"; done'
+    aria2 = ["aria2c", "-q", "-j16", "--file-allocation=none", f"--ca-certificate={roots}", "-i", listed]
+    # wget takes its names from the links; who wants others calls it for each file.
+    wget = 'for link in "$@"; do wget -q --ca-certificate="$SSL_CERT_FILE" -O "file-$((n = ${n:-0} + 1)).bin" "$link"; done'
+    separately = [
+        Command(f"{files} curl calls", "sh", "-ec", each, "sh", *links, env=env),
+        Command(f"{files} wget calls", "sh", "-ec", wget, "sh", *links, env=env),
+    ]
+    others = [
+        *(separately if files <= 50 else [Command("one curl call", *one_call, env=env)]),
+        Command("curl --parallel", *one_call, "--parallel", env=env),
+        Command("curl --parallel + sha256sum", "sh", "-ec", '"$@"\nsha256sum *.bin', "sh", *one_call, "--parallel", env=env),
+        Command("aria2c -j16", *aria2, env=env),
+    ]
+    what = label(bench, f"download {files} × {size_name(size)}")
+    ours = bench.ours("codemagic", "artifacts", build, "--dir", ".", env=env)
+    return bench.compare(what, ours, others, seconds, memory=bench.delay == 0)
+
+
+# Waiting.
+
+
+class LiveWait:
+    """A start and a wait for a build of 60 seconds in real time, by cibridge and by the loop, each with a server of its
+    own. They run beside the other measurements, which they hardly disturb: both sleep nearly all the time."""
+
+    QUEUED, RUN = 6.0, 60.0
+
+    def __init__(self, bench):
+        self.sides = {"ours": self.start(bench, True), "theirs": self.start(bench, False)}
+
+    def start(self, bench, ours):
+        sim = Simulator(bench.simulator_program, bench.folder)
+        steps = [{"name": "Build ipa", "seconds": self.RUN}]
+        sim.control("plan", {"queued_seconds": self.QUEUED, "steps": steps})
+        sim.control("history", {"durations": [self.RUN + n % 5 - 2 for n in range(20)]})
+        env = {**sim.environment(sim.bundle), "BODY": os.path.join(bench.folder, "body-wait")}
+        command = (bench.ours("codemagic", "trigger", "--wait", env=env) if ours
+                   else Command("loop", "sh", "-ec", START + ID + LOOP, env=env))
+        process = subprocess.Popen(command.arguments, env=command.environment(), stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        return {"sim": sim, "process": process, "start": time.monotonic(), "memory": None}
+
+    def sample(self):
+        """Notes the memory in the middle of the wait."""
+        for side in self.sides.values():
+            side["memory"] = side["memory"] or sum(memory_of(side["process"].pid))
+
+    def finish(self):
+        """Waits for both; gives their figures."""
+        figures = {}
+        for name, side in self.sides.items():
+            finished_at = wait_with_time(side["process"])
+            requests = side["sim"].control("requests")["requests"]
+            figures[name] = {
+                "cpu": finished_at[1], "requests": len(requests), "memory": side["memory"],
+                "delay": finished_at[0] - side["start"] - self.QUEUED - self.RUN,
+            }
+            side["sim"].stop()
+        return figures
+
+
+def wait_with_time(process):
+    """When it ended, to a few milliseconds, and the CPU time that it took."""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return time.monotonic(), usage.ru_utime + usage.ru_stime
+
+
+def memory_of(pid):
+    """The memory in bytes of a process and of those that it started, each page shared out among its users."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            pages = re.search(r"^Pss: *(\d+) kB", file.read(), re.MULTILINE)
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            children = file.read().split()
+    except OSError:
+        return []
+    return [int(pages[1]) * 1024] + [size for child in children for size in memory_of(child)]
+
+
+def resident(pid):
+    """The resident memory in bytes of one process, as `ps` and `top` show it."""
+    with open(f"/proc/{pid}/status") as file:
+        return int(re.search(r"^VmRSS:\s*(\d+) kB", file.read(), re.MULTILINE)[1]) * 1024
+
+
+def simulated_waits(root):
+    """Rows of waiting for builds of 15 minutes and of 60 seconds: the watch loop of cibridge on a simulated clock against
+    a loop that polls every 30 seconds, over 200 builds with recorded durations. A unit test does it and prints this."""
+    name = "noticed_earlier_than_by_a_loop_of_30_seconds"
+    command = ["cargo", "test", "--locked", "-q", "-p", "cibridge", "--bin", "cibridge", "--", "--nocapture",
+               "an_end_is_" + name + "_with_fewer_requests"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    rows = []
+    for text in re.findall(r"^waiting: (\{.*\})$", done.stdout, re.MULTILINE):
+        figures = json.loads(text)
+        minutes = figures["run"] / 60
+        rows.append({
+            "what": f"wait for a build of {minutes:.0f} min" if minutes > 1 else "wait for a build of 60 s",
+            "against": "a loop that polls every 30 s", "runs": 200,
+            "requests": single(figures["requests"], figures["loop_requests"]),
+            "note": f"end noticed after {figures['delay']:.0f} s to {figures['loop_delay']:.0f} s",
+            "notice": figures,
+        })
+    if not rows:
+        rows.append({"what": "wait for a build", "against": "a loop that polls every 30 s",
+                     "reason": "the unit test with the simulated clock did not run: " + done.stderr.strip()[-200:]})
+    return rows
+
+
+def live_row(figures):
+    ours, theirs = figures["ours"], figures["theirs"]
+    return {
+        "what": "start + wait 60 s, live", "against": "a loop that polls every 30 s", "runs": 1,
+        "cpu": single(ours["cpu"], theirs["cpu"]),
+        "memory": single(ours["memory"], theirs["memory"]) if ours["memory"] and theirs["memory"] else None,
+        "requests": single(ours["requests"], theirs["requests"]),
+        "note": f"end noticed after {ours['delay']:.0f} s to {theirs['delay']:.0f} s",
+    }
+
+
+def waiting_processes(bench):
+    """Memory of processes that wait, when they have polled for the first time and sleep: one, and many."""
+    many = 20 if bench.quick else 200
+    sim = bench.sim
+    sim.control("plan", {"hold": "queued", "times": 1})
+    build = sim.start_build()
+    env = sim.environment(sim.bundle)
+    ours = bench.ours("codemagic", "wait", build, env=env)
+    loop = LOOP.replace("sleep 30\n", "", 1).replace("break ;; esac", "break ;; esac; sleep 30")
+    shell = Command("sh + curl + jq", "sh", "-ec", f"build={build}\n{loop}", env=env)
+    python = Command("Python requests", bench.python, os.path.join(CLIENTS, "wait_requests.py"), build, env=env)
+    rows = []
+    one = {c.name: sleeping(bench, c, 1) for c in (ours, python) if c.arguments[0]}
+    if python.name in one:
+        rows.append({"what": "memory of a waiting process", "against": python.name, "runs": 1,
+                     "memory": single(one[ours.name]["resident"], one[python.name]["resident"])})
+    mine, theirs = sleeping(bench, ours, many), sleeping(bench, shell, many)
+    rows.append({"what": f"{many} waiting processes", "against": shell.name, "runs": 1,
+                 "memory": single(mine["memory"], theirs["memory"]), "cpu": single(mine["cpu"], theirs["cpu"]),
+                 "note": "their start and first poll"})
+    return rows
+
+
+def sleeping(bench, command, count):
+    """Starts so many, waits until each has polled, and gives their memory and the CPU time up to then."""
+    before = polls(bench.sim)
+    processes = [subprocess.Popen(command.arguments, env=command.environment(), stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL) for _ in range(count)]
+    try:
+        limit = time.monotonic() + 60
+        while polls(bench.sim) - before < count and time.monotonic() < limit:
+            time.sleep(0.1)
+        # The answer is read and whatever was started for it has ended.
+        time.sleep(1)
+        memory = sum(size for process in processes for size in memory_of(process.pid))
+        return {"memory": memory, "resident": resident(processes[0].pid), "cpu": sum(map(cpu_so_far, processes))}
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def polls(sim):
+    return sum(1 for request in sim.control("requests?method=GET")["requests"] if "/builds/" in request["path"])
+
+
+def cpu_so_far(process):
+    """CPU seconds of a process and of its children that have ended."""
+    with open(f"/proc/{process.pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+# Jenkins.
+
+
+def jenkins(bench):
+    """Start a job, wait for its result, print its console of 100 MB."""
+    size = (10 if bench.quick else 100) * 1_000_000
+    sim = Simulator(bench.simulator_program, bench.folder, speed=20)
+    try:
+        text = "compiling a module of the demonstration app, nothing to see here ......"
+        lines = size // (len(text) + 12)
+        sim.control("jenkins/plan", {"job": "plain", "steps": [{"seconds": 1, "lines": lines, "line_text": text}]})
+        env = sim.environment()
+        ours = bench.ours("jenkins", "trigger", "plain", "--wait", "--console", "--poll-interval", "1s", env=env)
+        others = [
+            Command("python-jenkins 1.8.3", bench.python, os.path.join(CLIENTS, "run_python_jenkins.py"), "plain", env=env),
+            Command("jenkinsapi 0.3.23", bench.python, os.path.join(CLIENTS, "run_jenkinsapi.py"), "plain", env=env),
+        ]
+        what = f"Jenkins: start, result, console of {size // 1_000_000} MB"
+        return bench.compare(what, ours, others, seconds=45, most=10, memory=True)
+    finally:
+        sim.stop()
+
+
+def controller(bench):
+    """The same against `jenkins-cli.jar` on a real controller, where one is given."""
+    names = ("BENCH_JENKINS_URL", "BENCH_JENKINS_USER", "BENCH_JENKINS_TOKEN", "BENCH_JENKINS_JOB", "BENCH_JENKINS_CLI")
+    what, against = "real Jenkins: start, result, console", "jenkins-cli.jar"
+    if not all(os.environ.get(name) for name in names):
+        return [{"what": what, "against": against, "reason": "no controller is given by " + ", ".join(names)}]
+    url, user, token, job, jar = (os.environ[name] for name in names)
+    env = {"CIBRIDGE_JENKINS_URL": url, "JENKINS_USER_ID": user, "JENKINS_API_TOKEN": token}
+    ours = bench.ours("jenkins", "trigger", job, "--wait", "--console", "--allow-http", env=env)
+    java = Command(against, "java", "-jar", jar, "-s", url, "-auth", f"{user}:{token}", "build", job, "-s", "-v")
+    return bench.compare(what, ours, [java], seconds=40, most=5, memory=True)
+
+
+# The file.
+
+
+def sizes(bench):
+    """The size of the file beside what else has to be on the machine."""
+    mine = os.path.getsize(bench.cibridge)
+    rows = [{"what": "size of the program", "against": "curl with its libraries", "runs": 1,
+             "memory": None, "size": single(mine, with_libraries(shutil.which("curl")))}]
+    if bench.python:
+        library = os.path.dirname(os.__file__)
+        total = folder_size(library) + folder_size(os.path.join(os.path.dirname(bench.python), "..", "lib"))
+        rows.append({"what": "size of the program", "against": "Python with requests", "runs": 1,
+                     "size": single(mine, total)})
+    return rows
+
+
+def with_libraries(program):
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
+    paths = {os.path.realpath(path) for path in [program, *re.findall(r"(/\S+) \(0x", listed)]}
+    return sum(os.path.getsize(path) for path in paths if os.path.exists(path))
+
+
+def folder_size(folder):
+    """Without compiled copies, tests and what other packages brought along."""
+    total = 0
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in ("__pycache__", "test", "site-packages", "ensurepip", "pip", "setuptools")
+                      or (name == "site-packages" and "venv" in place)]
+        total += sum(os.lstat(os.path.join(place, name)).st_size for name in names)
+    return total
