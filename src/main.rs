@@ -35,6 +35,11 @@ use commands::LastResort;
 use error::ExitCode;
 use output::{Console, Settings};
 
+/// musl's own allocator returns memory to the system at once, which is most of the system calls of a short process.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> process::ExitCode {
     signals::forbid_core_dumps();
     let console = Console::default();
