@@ -91,7 +91,7 @@ fn a_proxy_that_is_not_there_or_silent_is_named() {
     let faults = [
         (
             format!("http://127.0.0.1:{}", closed.port()),
-            "127.0.0.1 refused the connection, through the proxy http://127.0.0.1:PORT\n",
+            "127.0.0.1 refused the connection, through the proxy http://127.0.0.1:PORT\nhint: check HTTPS_PROXY, or list",
         ),
         (silent.url(""), "connecting to 127.0.0.1 timed out, through the proxy http://127.0.0.1:PORT\n"),
     ];

@@ -107,6 +107,14 @@ fn a_qr_code_is_dark_on_light_where_there_is_room_for_it() {
 }
 
 #[test]
+fn an_answer_leaves_the_prompt_a_line_of_its_own() {
+    let sim = simulator().start().unwrap();
+    let call = || Call::to(&sim, "codemagic api GET /user/teams");
+    assert!(call().on_terminal(200).finish().1.ends_with("}\n"));
+    assert!(call().run().exit_code(0).stdout.ends_with('}'));
+}
+
+#[test]
 fn the_columns_of_each_list_are_those_of_its_page() {
     let job = JenkinsJob::freestyle("params").parameter(JenkinsParameter::string("S", "def"));
     let sim = simulator().jenkins(JenkinsConfig::with_jobs([job])).start().unwrap();

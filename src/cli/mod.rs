@@ -365,6 +365,7 @@ mod tests {
             ("cibridge codemagic builds -w a", "use `--workflow`"),
             ("cibridge codemagic trigger -w", "use `--wait` or `--workflow`"),
             ("cibridge codemagic rerun a", "did you mean `trigger`?"),
+            ("cibridge codemagic trigger --timeout -5m", "`-5…` is no argument\nhint: no value is negative"),
             ("cibridge version", "use `cibridge --version`"),
             ("cibridge codemagic wait a b", r#"builds: ["a", "b"]"#),
             ("cibridge codemagic workflows", "missing APP\nhint: pass it, or set CODEMAGIC_APP_ID"),

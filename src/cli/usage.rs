@@ -107,6 +107,9 @@ pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsStr
         }
         ErrorKind::UnknownArgument => {
             let unknown = argument.unwrap_or_default();
+            if unknown.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
+                return Error::usage("", format!("`{unknown}…` is no argument")).with_hint("no value is negative");
+            }
             let has = |flag: &&&str| {
                 let name = flag.split(' ').next().unwrap_or_default().trim_start_matches('-');
                 verb.get_arguments().any(|argument| argument.get_long() == Some(name))

@@ -169,7 +169,7 @@ impl Provider for Client {
     const SEARCH_PAUSES: &'static [Duration] = &SEARCH_PAUSES;
     const FIRST_POLL: Duration = Duration::from_secs(20);
     const LIVE_LOG: bool = false;
-    const ARTIFACTS_HINT: &'static str = "does the workflow list them under `artifacts:`?";
+    const ARTIFACTS_HINT: &'static str = "list them under `artifacts:` in the workflow";
 
     fn build(&self, reference: &BuildRef) -> Result<WatchedBuild, Error> {
         Ok(WatchedBuild::named(reference.clone()))

@@ -9,11 +9,11 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use super::reference::BuildId;
+use crate::clock::format_time;
 use crate::document;
 use crate::error::ExitCode;
 use crate::lenient::{Field, List, Object, TextOr, Texts};
 use crate::model::{self, BuildSnapshot, Phase};
-use crate::output::format_time;
 
 /// v3's envelope of one thing.
 #[derive(Debug, Default, Deserialize)]

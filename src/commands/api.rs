@@ -1,5 +1,7 @@
 //! `api`: a request of one's own, with the credentials, retries and redaction of every other one.
 
+use std::io::{self, IsTerminal as _};
+
 use crate::cli::{ApiArgs, CodemagicApiArgs, CodemagicConnectionArgs, JenkinsConnectionArgs};
 use crate::document::ApiResponse;
 use crate::error::{Error, RequestError};
@@ -68,7 +70,12 @@ fn send(
         session.writer.call.details.response = Some(ApiResponse { status: response.status, body });
     } else {
         // One byte that is no character must not let a secret through.
-        session.console().write_bytes(&session.console().redactor().redact_bytes(&response.body));
+        let mut body = session.console().redactor().redact_bytes(&response.body).into_owned();
+        // The prompt of a terminal begins a line of its own; a file gets the bytes of the answer.
+        if io::stdout().is_terminal() && !body.ends_with(b"\n") {
+            body.push(b'\n');
+        }
+        session.console().write_bytes(&body);
     }
     Ok(session.writer.succeed())
 }

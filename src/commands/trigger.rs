@@ -43,6 +43,11 @@ pub fn codemagic(args: &TriggerArgs, connection: &CodemagicConnectionArgs, sessi
     check_collect(&options, args.wait, "codemagic")?;
     if args.dry_run {
         let request = codemagic::without_key(connection, session)?.preview(&request)?;
+        if args.workflow.as_deref().is_some_and(|name| name.contains(char::is_whitespace)) {
+            session
+                .console()
+                .line("workflow: this name is replaced by its ID, which is looked up when the build is started");
+        }
         let body = request.body.as_ref().and_then(|body| serde_json::from_slice(body.as_bytes()?).ok());
         return Ok(dry_run(request.method.name(), &request.url.to_string(), &body.unwrap_or_default(), session));
     }

@@ -71,9 +71,12 @@ impl Fault {
     pub(super) fn new(error: &ureq::Error, url: &Url, proxy: Option<&str>, sent: bool) -> Self {
         let sent = sent && !is_unread(error);
         let (kind, why, hint) = explain(error, url.host());
-        let why = match proxy {
-            Some(proxy) if kind != FaultKind::Tls => format!("{why}, through the proxy {proxy}"),
-            _ => why,
+        let (why, hint) = match proxy {
+            Some(proxy) if kind == FaultKind::Connect => {
+                (format!("{why}, through the proxy {proxy}"), Some(PROXY_HINT.to_owned()))
+            }
+            Some(proxy) if kind != FaultKind::Tls => (format!("{why}, through the proxy {proxy}"), hint),
+            _ => (why, hint),
         };
         Self { kind, sent, why, hint }
     }
@@ -100,6 +103,8 @@ impl Fault {
 }
 
 type Explanation = (FaultKind, String, Option<String>);
+
+const PROXY_HINT: &str = "check HTTPS_PROXY, or list the host in NO_PROXY to connect directly";
 
 const NETWORK_HINT: &str = "check the network; behind a company proxy set HTTPS_PROXY";
 
@@ -165,7 +170,7 @@ fn proxy_refused(why: &str) -> Explanation {
     let hint = if why.contains("407") {
         "the proxy requires credentials: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
     } else {
-        "check HTTPS_PROXY, or list the host in NO_PROXY to connect directly"
+        PROXY_HINT
     };
     (FaultKind::Proxy, format!("the proxy refused the connection ({why})"), Some(hint.to_owned()))
 }

@@ -7,10 +7,10 @@ use super::input::Question;
 use super::queue::reported_build;
 use super::reference::{BuildName, BuildRef, JobRef};
 use super::wire;
+use crate::clock::format_time;
 use crate::error::{ExitCode, RequestError};
 use crate::http::Body;
 use crate::model::{Artifact, Build, BuildSnapshot, Phase, Step};
-use crate::output::format_time;
 
 /// What is asked for about a build.
 const BUILD: &str = "_class,number,building,inProgress,result,duration,estimatedDuration,timestamp,queueId,\

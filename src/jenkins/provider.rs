@@ -533,7 +533,7 @@ impl Provider for JenkinsProvider {
     ];
     const FIRST_POLL: Duration = Duration::ZERO;
     const LIVE_LOG: bool = true;
-    const ARTIFACTS_HINT: &'static str = "does the job archive them (archiveArtifacts)?";
+    const ARTIFACTS_HINT: &'static str = "let the job archive them (archiveArtifacts)";
 
     fn build(&self, reference: &Target) -> Result<RemoteBuild, Error> {
         let session = self.client.session();

@@ -178,7 +178,7 @@ impl Provider for Fake {
     type Reference = NoReference;
     type Request = FakeRequest;
 
-    const ARTIFACTS_HINT: &'static str = "are there any?";
+    const ARTIFACTS_HINT: &'static str = "make some";
     const FIRST_POLL: Duration = Duration::ZERO;
     const LIVE_LOG: bool = true;
     const NAME: &'static str = "fake";

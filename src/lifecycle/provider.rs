@@ -168,8 +168,7 @@ pub trait Provider: Send + Sync {
     /// Connections for downloads.
     fn downloads(&self) -> Http;
 
-    /// How a build gets artifacts, as a question for somebody who finds none: `does the workflow list them under
-    /// artifacts:?`.
+    /// How a build gets artifacts, for somebody who finds none: `list them under artifacts: in the workflow`.
     const ARTIFACTS_HINT: &'static str;
 
     /// What the tests of the build said; a report without tests where there is none.

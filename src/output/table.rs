@@ -60,8 +60,9 @@ impl Cell {
 
     /// A point in time: people get its distance, programs the service's own `text`.
     pub fn time(text: Option<&str>, now: SystemTime) -> Self {
-        let time = text.and_then(|text| text.parse::<jiff::Timestamp>().ok());
-        let shown = time.map(|time| format_age(time.into(), now));
+        // The legacy API writes UTC as `+0000`.
+        let time = text.and_then(|text| humantime::parse_rfc3339_weak(text.trim_end_matches("+0000")).ok());
+        let shown = time.map(|time| format_age(time, now));
         let cell = Self::optional(text);
         Self { shown: shown.unwrap_or_else(|| cell.data.clone()), ..cell }
     }

@@ -81,7 +81,7 @@ fn choosing_nothing_is_an_error_that_lists_what_there_is() {
     is_missing(&done, 11);
     done.stderr_is(
         "cibridge: error: Codemagic build 1 has no artifacts\n\
-         hint: does the workflow list them under `artifacts:`?; --allow-none (allowNone in a Jenkinsfile) accepts it\n",
+         hint: list them under `artifacts:` in the workflow; --allow-none (allowNone in a Jenkinsfile) accepts it\n",
     );
     call(&sim, &id).args("--allow-none").run().exit_code(0);
 

@@ -62,7 +62,7 @@ fn they_are_listed_and_chosen_by_name_or_path() {
         .run()
         .exit_code(11)
         .stderr_contains("has no artifacts")
-        .stderr_contains("does the job archive them");
+        .stderr_contains("let the job archive them");
 }
 
 #[test]

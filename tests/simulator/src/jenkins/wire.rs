@@ -67,6 +67,7 @@ impl Jenkins {
             if job.is_project() {
                 value["color"] = json!(self.color(job));
                 value["buildable"] = json!(!job.disabled);
+                value["lastBuild"] = self.builds(name).first().map_or(Value::Null, |run| self.build_json(run));
             } else {
                 // As deep as a tree asks for.
                 value["jobs"] = json!(self.jobs_json(name, user));
