@@ -114,7 +114,7 @@ check-macos: ## Check that the code compiles for macOS, as far as that can be se
 
 dist-packages: ## Install the Debian packages that `make dist` and `make test-dist` need
 	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends binutils gcc gcc-aarch64-linux-gnu gcc-mingw-w64-x86-64 git zip unzip \
+	apt-get install -y -qq --no-install-recommends binutils buildah gcc gcc-aarch64-linux-gnu gcc-mingw-w64-x86-64 git zip unzip \
 	  cpio qemu-user-static rpm wine wine64
 
 dist-tools: ## Install the tools from crates.io that `make dist` needs

@@ -113,7 +113,26 @@ linux() {
   cmp "$binary" "$root/usr/bin/cibridge"
   installed "$name.rpm" "$root"
 
+  image "$deb"
+
   sh tests/dist/core.sh "$1" "$binary"
+}
+
+# image ARCHITECTURE: the image of the binary holds nothing else; buildah needs no service and no root.
+image() {
+  command -v buildah >/dev/null || {
+    say "image for $1: not built, no buildah"
+    return
+  }
+  root=$work/image-$1
+  buildah --root "$work/store" --runroot "$work/store-run" --storage-driver vfs bud -q --isolation chroot \
+    --platform "linux/$1" --output "type=local,dest=$root" "$packages/image" > "$work/image.out" 2>&1 ||
+    fail "image for $1: $(cat "$work/image.out")"
+  [ "$(cd "$root" && find . -type f)" = ./usr/local/bin/cibridge ] || fail "image for $1: holds more than the binary"
+  cmp "$binary" "$root/usr/local/bin/cibridge"
+  mkdir -p "$root/usr/bin"
+  mv "$root/usr/local/bin/cibridge" "$root/usr/bin/cibridge"
+  installed "image for $1" "$root"
 }
 
 # installed NAME ROOT: the package's binary starts a build, in a root that holds nothing else where that is allowed.
