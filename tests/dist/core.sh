@@ -35,7 +35,7 @@ case $target in
     trap 'wineserver -k 2>/dev/null || true; rm -rf "$work"' EXIT
     trap 'exit 1' HUP INT TERM
     cp "$binary" "$work/cibridge.exe"
-    x86_64-w64-mingw32-gcc -O1 -o "$work/helper.exe" tests/dist/wine/helper.c -lcrypt32
+    x86_64-w64-mingw32-gcc -O1 -o "$work/helper.exe" tests/dist/wine/helper.c
     # Makes the prefix; the files, because what wine leaves running would keep a pipe open.
     timeout 180 wine cmd /c ver > "$work/ver" 2>&1 || {
       tail -n 3 "$work/ver" >&2
