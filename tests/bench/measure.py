@@ -46,19 +46,26 @@ def once(command, cwd):
 def rounds(commands, folder, most, seconds, least=3):
     """Measures all commands in turns, A B C A B C …, at most `most` times and at most about `seconds`.
 
-    Gives {name: [(wall, cpu), …]}. Every command starts in an empty folder.
+    Gives {name: [(wall, cpu), …]}, and {name: why} of the commands that do not run here. Every command starts in an empty
+    folder.
     """
-    runs = {command.name: [] for command in commands}
+    runs, failed = {command.name: [] for command in commands}, {}
     start = time.monotonic()
     for number in range(most + WARM_UP):
         if number >= least + WARM_UP and time.monotonic() - start > seconds:
             break
         for command in commands:
-            with empty(folder) as cwd:
-                figures = once(command, cwd)
+            if command.name in failed:
+                continue
+            try:
+                with empty(folder) as cwd:
+                    figures = once(command, cwd)
+            except (Failed, OSError) as error:
+                failed[command.name] = str(error)
+                continue
             if number >= WARM_UP:
                 runs[command.name].append(figures)
-    return runs
+    return runs, failed
 
 
 class empty:
@@ -76,7 +83,7 @@ class empty:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def peak_memory(command, folder, runs=3):
+def peak_memory(command, folder, runs):
     """The most resident memory in bytes of the program, or of one of those that it starts; the median of some runs.
 
     GNU time is asked, because a child of Python counts as large as Python until it is replaced by its program.

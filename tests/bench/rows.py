@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from measure import Command, Failed, Ratio, instructions, once, peak_memory, quartiles, rounds
+from measure import Command, Failed, Ratio, instructions, peak_memory, rounds
 from service import Simulator
 
 CLIENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients")
@@ -45,50 +45,38 @@ class Bench:
     def ours(self, *arguments, env):
         return Command("cibridge", self.cibridge, *arguments, env=env)
 
-    def compare(self, what, ours, others, seconds, most=30, memory=False, counted=False, name="", least=3):
-        """A row for each of `others`, all measured in turns with `ours`. A command that fails has a row that says so."""
+    def compare(self, what, ours, others, seconds, most=30, memory=0, counted=False):
+        """A row for each of `others`, all measured in turns with `ours`; `memory` is how often the memory is measured. One
+        that does not run here has a row that says why."""
         if self.quick:
-            most, seconds, least = min(most, 5), seconds / 12, 2
-        others, rows = self.usable(what, others)
-        runs = rounds([ours, *others], self.folder, most, seconds, least)
-        peaks = {c.name: peak_memory(c, self.folder) for c in (ours, *others)} if memory and not self.quick else {}
-        counts = {c.name: instructions(c, self.folder) for c in (ours, *others)} if counted else {}
+            most, seconds, least = min(most, 5), seconds / 20, 1
+        else:
+            least = 3
+        runs, failed = rounds([ours, *filter(is_installed, others)], self.folder, most, seconds, least)
+        if ours.name in failed:
+            raise Failed(failed[ours.name])
+        measured = [ours, *(other for other in others if runs.get(other.name))]
+        peaks = {c.name: peak_memory(c, self.folder, memory) for c in measured} if memory and not self.quick else {}
+        counts = {c.name: instructions(c, self.folder) for c in measured} if counted else {}
+        rows = []
         for other in others:
+            row = {"what": what, "against": other.name, "delay_ms": self.delay}
+            rows.append(row)
+            if other not in measured:
+                row["reason"] = failed.get(other.name, "it is not installed")
+                continue
             mine, theirs = runs[ours.name], runs[other.name]
-            row = {"what": what, "against": other.name, "delay_ms": self.delay, "runs": len(mine)}
+            row["runs"] = len(theirs)
             for index, figure in enumerate(("time", "cpu")):
-                a, b = [run[index] for run in mine], [run[index] for run in theirs]
-                row[figure] = ratio(a, b)
+                row[figure] = ratio([run[index] for run in mine], [run[index] for run in theirs])
             row["memory"] = quotient(peaks, ours, other)
             row["instructions"] = quotient(counts, ours, other)
-            rows.append(row)
         return rows
 
-    def usable(self, what, commands):
-        """Those that run here, and rows for the others with the reason."""
-        good, rows = [], []
-        for command in commands:
-            program = command.arguments[0]
-            reason = None
-            if not program or not shutil.which(program):
-                reason = f"{program or 'its Python package'} is not installed"
-            else:
-                try:
-                    run_once(command, self.folder)
-                except Failed as failed:
-                    reason = f"it failed here ({failed})"
-            if reason:
-                rows.append({"what": what, "against": command.name, "delay_ms": self.delay, "reason": reason})
-            else:
-                good.append(command)
-        return good, rows
 
-
-def run_once(command, folder):
-    from measure import empty
-
-    with empty(folder) as cwd:
-        once(command, cwd)
+def is_installed(command):
+    """Whether the program is there; `None` stands for a Python that has not got its packages."""
+    return command.arguments[0] != "None" and shutil.which(command.arguments[0]) is not None
 
 
 def ratio(ours, theirs):
@@ -125,7 +113,7 @@ def starts(bench):
     on_loopback = bench.delay == 0
     return bench.compare(
         "one start", bench.ours("codemagic", "trigger", env=env), others, seconds=30 if on_loopback else 12,
-        memory=on_loopback, counted=on_loopback and not bench.quick, most=30 if on_loopback else 10,
+        memory=3 if on_loopback else 0, counted=on_loopback and not bench.quick, most=30 if on_loopback else 10,
     )
 
 
@@ -149,14 +137,12 @@ def round_trips(near, far, delay_ms):
 
 def downloads(bench):
     """A large file and many small ones, against what people download with; all from the same signed links."""
-    delay, rows = bench.delay, []
     large = 1024 * MIB if not bench.quick else 128 * MIB
-    if delay >= 50:
-        return large_file(bench, large // 2, 60)
-    rows += large_file(bench, large, 50 if delay == 0 else 60)
-    rows += many_files(bench, 50, MIB, 50 if delay == 0 else 35)
-    rows += many_files(bench, 200, 10 * 1024, 35 if delay == 0 else 35)
-    return rows
+    if bench.delay >= 50:
+        return large_file(bench, large // 2, seconds=50)
+    rows = large_file(bench, large, seconds=40)
+    rows += many_files(bench, 50, MIB, seconds=40)
+    return rows + many_files(bench, 200, 10 * 1024, seconds=30)
 
 
 def label(bench, text):
@@ -181,9 +167,12 @@ def large_file(bench, size, seconds):
         Command("aria2c -x4 with sha-256", *aria2, f"--checksum=sha-256={sha256}", link, env=env),
         Command("wget", "wget", "-q", f"--ca-certificate={roots}", "-O", "file-0.bin", link, env=env),
     ]
+    if bench.delay:
+        # One connection is like another there, and what is computed beside it shows on loopback.
+        others = [command for command in others if command.name in ("curl", "aria2c -x4")]
     what = label(bench, f"download {size_name(size)}")
     ours = bench.ours("codemagic", "artifacts", build, "--dir", ".", env=env)
-    return bench.compare(what, ours, others, seconds, most=10, memory=bench.delay == 0)
+    return bench.compare(what, ours, others, seconds, most=10, memory=0 if bench.delay else 1)
 
 
 def sha256_of(link, env, folder):
@@ -216,14 +205,16 @@ def many_files(bench, files, size, seconds):
         Command(f"{files} wget calls", "sh", "-ec", wget, "sh", *links, env=env),
     ]
     others = [
-        *(separately if files <= 50 else [Command("one curl call", *one_call, env=env)]),
+        *(separately if files <= 50 and not bench.quick else [Command("one curl call", *one_call, env=env)]),
         Command("curl --parallel", *one_call, "--parallel", env=env),
         Command("curl --parallel + sha256sum", "sh", "-ec", '"$@"\nsha256sum *.bin', "sh", *one_call, "--parallel", env=env),
         Command("aria2c -j16", *aria2, env=env),
     ]
+    if bench.delay:
+        others = [command for command in others if "wget" not in command.name and "sha256sum" not in command.name]
     what = label(bench, f"download {files} × {size_name(size)}")
     ours = bench.ours("codemagic", "artifacts", build, "--dir", ".", env=env)
-    return bench.compare(what, ours, others, seconds, memory=bench.delay == 0)
+    return bench.compare(what, ours, others, seconds, memory=0 if bench.delay else 1)
 
 
 # Waiting.
@@ -400,7 +391,7 @@ def jenkins(bench):
             Command("jenkinsapi 0.3.23", bench.python, os.path.join(CLIENTS, "run_jenkinsapi.py"), "plain", env=env),
         ]
         what = f"Jenkins: start, result, console of {size // 1_000_000} MB"
-        return bench.compare(what, ours, others, seconds=45, most=10, memory=True)
+        return bench.compare(what, ours, others, seconds=45, most=10, memory=1)
     finally:
         sim.stop()
 
@@ -415,7 +406,7 @@ def controller(bench):
     env = {"CIBRIDGE_JENKINS_URL": url, "JENKINS_USER_ID": user, "JENKINS_API_TOKEN": token}
     ours = bench.ours("jenkins", "trigger", job, "--wait", "--console", "--allow-http", env=env)
     java = Command(against, "java", "-jar", jar, "-s", url, "-auth", f"{user}:{token}", "build", job, "-s", "-v")
-    return bench.compare(what, ours, [java], seconds=40, most=5, memory=True)
+    return bench.compare(what, ours, [java], seconds=40, most=5, memory=1)
 
 
 # The file.

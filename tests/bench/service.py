@@ -18,8 +18,9 @@ class Simulator:
 
     def __init__(self, program, folder, speed=1):
         ready = os.path.join(folder, f"ready-{speed}-{time.monotonic_ns()}.json")
-        command = [program, "--tls", "--speed", str(speed), "--jenkins-port", "0", "--ready-file", ready]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        command = [program, "--tls", "--speed", str(speed), "--jenkins-port", "0", "--ready-file", ready, "--exit-on-stdin-close"]
+        # It ends with this process, however that ends.
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         while not os.path.exists(ready):
             if self.process.poll() is not None:
                 raise RuntimeError("the simulator does not start")
