@@ -57,7 +57,7 @@ pub trait Clock: Send + Sync {
     fn interrupted(&self) -> Option<ExitCode>;
 }
 
-/// The request to end the process, shared with the thread that receives signals.
+/// The request to end the process, shared with the thread that receives signals, and the time at which requests end.
 #[derive(Clone, Default)]
 pub struct Interrupt(Arc<Shared>);
 
@@ -70,6 +70,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     code: Option<ExitCode>,
+    deadline: Option<Instant>,
     closers: Vec<Box<dyn FnOnce() + Send>>,
 }
 
@@ -95,6 +96,24 @@ impl Interrupt {
     /// The code that the process was asked to end with.
     pub fn code(&self) -> Option<ExitCode> {
         self.lock().code
+    }
+
+    /// From now on answers are awaited until this time at most.
+    pub fn set_deadline(&self, deadline: Option<Instant>) {
+        self.lock().deadline = deadline;
+    }
+
+    /// The time until that, if there is such a limit.
+    pub fn time_left(&self) -> Option<Duration> {
+        Some(self.lock().deadline?.saturating_duration_since(Instant::now()))
+    }
+
+    /// Does what must be done even if the limit passes: finding or canceling a build.
+    pub fn without_deadline<T>(&self, work: impl FnOnce() -> T) -> T {
+        let deadline = self.lock().deadline.take();
+        let result = work();
+        self.set_deadline(deadline);
+        result
     }
 
     /// Runs `close` when the interrupt is raised, or at once if it was.

@@ -51,7 +51,7 @@ pub fn check_writable(path: &Path, what: &str) -> Result<(), Error> {
             // A full disk still makes empty files.
             let mut probe =
                 tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(&path)).map_err(io_only).map_err(failed)?;
-            probe.write_all(&[0; 4096]).and_then(|()| probe.flush()).map_err(failed)
+            probe.write_all(&[0; 4096]).and_then(|()| probe.flush()).map_err(io_only).map_err(failed)
         }
         // Opening a FIFO waits for its reader, and a mistake is seen only when it is written to.
         Target::InPlace(path) if is_fifo(&path) => Ok(()),
@@ -75,11 +75,14 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Target::InPlace(path) => write_in_place(OpenOptions::new().append(true), &path, bytes),
         Target::Replace(path) => {
             let mut file = temporary(&path)?;
-            file.write_all(bytes)?;
+            file.write_all(bytes).map_err(io_only)?;
             match file.persist(&path) {
                 Ok(_) => Ok(()),
-                // A mount point cannot be replaced, and a container mounts single files.
-                Err(error) if error.error.kind() == io::ErrorKind::ResourceBusy => {
+                // A mount point cannot be replaced, and a container mounts single files; nor can a file of somebody else
+                // in a folder like /tmp, which everybody may write to.
+                Err(error)
+                    if matches!(error.error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::PermissionDenied) =>
+                {
                     write_in_place(OpenOptions::new().write(true).truncate(true), &path, bytes)
                 }
                 Err(error) => Err(error.error),
@@ -97,7 +100,7 @@ pub fn write_private(path: &Path, what: &str, bytes: &[u8]) -> Result<(), Error>
     // A temporary file is private from the start.
     let mut file =
         tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(&path)).map_err(io_only).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
+    file.write_all(bytes).map_err(io_only).map_err(failed)?;
     file.persist(&path).map_err(|error| failed(error.error))?;
     Ok(())
 }

@@ -26,10 +26,11 @@ const DEEPEST: usize = 200;
 /// An answer of more bytes is not copied.
 const LARGE: usize = 1024 * 1024;
 
-/// The longest text that is kept, in bytes.
+/// The longest text that is kept, and the longest list of texts, in bytes.
 const LONGEST_TEXT: usize = 256 * 1024;
 
 /// Reads a JSON object into a struct of lenient fields; `None` if the bytes are not one JSON object.
+/// For large answers there is [`parse_in_place`].
 ///
 /// A byte order mark, bytes that are not UTF-8 and escapes of lone surrogates (`\udce9`: half a character, as a cut
 /// message or a file name on the service's side produces them) do not make an answer unreadable.
@@ -233,7 +234,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 impl<'de> Deserialize<'de> for Texts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let texts = entries(<&str>::deserialize(deserializer)?, '"').unwrap_or_default();
-        Ok(Self(texts.into_iter().filter_map(scalar).collect()))
+        let mut bytes = 0;
+        let is_kept = |json: &&str| {
+            bytes += json.len();
+            bytes <= LONGEST_TEXT + 2
+        };
+        Ok(Self(texts.into_iter().take_while(is_kept).filter_map(scalar).collect()))
     }
 }
 
@@ -511,10 +517,12 @@ mod tests {
     #[test]
     fn what_is_longer_than_anybody_reads_is_cut() {
         let shape = read(&format!(
-            r#"{{"text": "a{}", "list": [{}{{}}]}}"#,
+            r#"{{"text": "a{}", "list": [{}{{}}], "texts": [{}"last"]}}"#,
             "é".repeat(LONGEST_TEXT),
-            "{},".repeat(MOST_ENTRIES)
+            "{},".repeat(MOST_ENTRIES),
+            format!("\"{}\",", "x".repeat(LONGEST_TEXT / 4)).repeat(9)
         ));
+        assert_eq!(shape.texts.0.len(), 3);
         assert_eq!(
             (shape.text.0.map(|text| text.len()), shape.list.entries.len()),
             (Some(LONGEST_TEXT - 1), MOST_ENTRIES)

@@ -351,3 +351,20 @@ fn the_time_limit_bounds_downloads() {
     assert!(since.elapsed() < Duration::from_secs(30), "one pause between two bytes may take a minute");
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0, "no partial file is left");
 }
+
+/// The limit is for a part of the answer: a slow line is no fault as long as it moves.
+#[test]
+fn a_large_answer_may_take_longer_than_the_time_limit_while_it_arrives() {
+    let teams = || (0..12_000).map(|n| json!({"id": format!("{n:024}"), "name": "Team"})).collect::<Vec<_>>();
+    let body = json!({"data": teams(), "current_page": 1, "total_pages": 1}).to_string();
+    let server = Scripted::start(move |request| match request.target.ends_with("/user/teams") {
+        true => Reply::Slow(response(200, &[JSON], &body), 32 * 1024, Duration::from_millis(100)),
+        false => ordinary(request, "finished"),
+    });
+    let started = Instant::now();
+    call(&server, "codemagic api GET /user/teams --answer-timeout 1s").run().exit_code(0);
+    assert!(started.elapsed() > Duration::from_secs(1), "the answer takes longer than its limit");
+    let server =
+        Scripted::start(move |_| Reply::Slow(response(200, &[JSON], "x".repeat(1000)), 1, Duration::from_millis(50)));
+    call(&server, "codemagic api POST /user/teams --answer-timeout 1s").run().exit_code(14);
+}

@@ -1,7 +1,7 @@
 //! Following builds: to their true end, through bad answers, with limits; and looking at them, listing, canceling.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cibridge_simulator::{
     Advance, CancelPlan, CutPoint, Fault, FaultKind, History, LogHost, Page, Plan, StepPlan, Target, WrongShape,
@@ -732,4 +732,27 @@ fn the_log_of_each_step_is_shown_when_it_ends() {
         .stderr_contains("log of step \"Build ipa\":\n| a\n| b\n| c\nstatus: failed\n")
         .stderr_lacks("| one\n")
         .stderr_lacks("last lines of the log");
+}
+
+/// The limit of the call ends what a request waits for: a log, a list of steps, a link, a poll.
+#[test]
+fn the_time_limit_of_the_call_bounds_every_answer() {
+    let failing = || Plan::failing("Build ipa", &"a line of the log\n".repeat(100));
+    let drip = || Fault::new(FaultKind::Drip { bytes: 1, interval_ms: 100 }).always();
+    let hang = || Fault::new(FaultKind::Hang { max_ms: 60_000 }).always();
+    let cases = [
+        (failing(), drip().path("/logs/"), "--log-lines 200", 1),
+        (failing(), hang().path("/actions"), "", 6),
+        (Plan::default(), hang().path("/artifacts/"), "--artifacts *", 6),
+        (Plan::default(), hang().on("GET", "/api/v3/builds/"), "", 6),
+    ];
+    together(&cases, |(plan, fault, arguments, code)| {
+        let sim = simulator().plan(plan.clone()).start().unwrap();
+        sim.fault(fault.clone());
+        let call = Call::following(&sim, arguments);
+        let folder = call.folder().to_owned();
+        let started = Instant::now();
+        call.args("--timeout 2s --artifacts-dir").arg(folder).run().exit_code(*code);
+        assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    });
 }

@@ -4,7 +4,7 @@
 //! that they make themselves; where that is not allowed they say so and are skipped.
 
 use std::collections::HashMap;
-use std::net::UdpSocket;
+use std::net::{Ipv6Addr, UdpSocket};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -12,7 +12,7 @@ use std::{env, fs, thread};
 use serde_json::json;
 
 use crate::support::Call;
-use crate::support::net::{Reply, Scripted, response};
+use crate::support::net::{BlackHole, Reply, Scripted, response};
 
 /// Set in the process that runs inside the namespaces.
 const INSIDE: &str = "CIBRIDGE_TEST_NAMESPACE";
@@ -27,6 +27,8 @@ const REFUSED: u8 = 5;
 #[derive(Clone, Copy)]
 enum Answer {
     Loopback,
+    /// An IPv6 address where nobody answers.
+    Silent,
     Code(u8),
     Never,
 }
@@ -51,13 +53,17 @@ fn serve(delay: Duration, rule: impl Fn(&str, u16) -> Answer + Send + 'static) {
             let (code, count) = match rule(&labels.join("."), kind) {
                 Answer::Loopback if kind == A => (0, 1),
                 Answer::Loopback => (0, 0),
+                Answer::Silent => (0, 1),
                 Answer::Code(code) => (code, 0),
                 Answer::Never => continue,
             };
             reply[2..12].copy_from_slice(&[0x81, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0]);
             if count == 1 {
-                // A pointer to the name, type A, class IN, one second, four bytes.
-                reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 127, 0, 0, 1]);
+                // A pointer to the name, its type, class IN, one second, so many bytes.
+                let (length, address) =
+                    if kind == A { (4, vec![127, 0, 0, 1]) } else { (16, Ipv6Addr::LOCALHOST.octets().to_vec()) };
+                reply.extend([0xc0, 12, 0, u8::try_from(kind).unwrap(), 0, 1, 0, 0, 0, 1, 0, length]);
+                reply.extend(address);
             }
             thread::sleep(delay);
             drop(socket.send_to(&reply, client));
@@ -148,4 +154,26 @@ fn a_name_that_no_server_knows_is_named_with_the_proxy_as_the_likely_remedy() {
     let server = Scripted::start(|_| Reply::Close);
     call(&server).run().exit_code(14).stderr_contains("cm.example").stderr_contains("HTTPS_PROXY");
     assert_eq!(server.received().len(), 0);
+}
+
+/// IPv6 is there and leads nowhere, as behind many company networks: packets vanish without an answer.
+#[test]
+fn a_dead_ipv6_route_costs_a_fraction_of_a_second() {
+    if !is_inside("names::a_dead_ipv6_route_costs_a_fraction_of_a_second") {
+        return;
+    }
+    prepare("nameserver 127.0.0.1\n");
+    serve(Duration::ZERO, |_, kind| if kind == A { Answer::Loopback } else { Answer::Silent });
+    let server = Scripted::start(|_| Reply::Send(response(200, &["Content-Type: application/json"], "{\"data\": []}")));
+    let took = |call: Call| {
+        let started = Instant::now();
+        call.run().exit_code(0);
+        started.elapsed()
+    };
+    let port: u16 = server.url().rsplit_once(':').unwrap().1.parse().unwrap();
+    let _silent = BlackHole::at((Ipv6Addr::LOCALHOST, port).into());
+    let direct = || call(&server).env("CODEMAGIC_API_URL", &format!("http://127.0.0.1:{port}/api/v3"));
+    let least = |run: &dyn Fn() -> Duration| (0..3).map(|_| run()).min().unwrap();
+    let (without, with) = (least(&|| took(direct())), least(&|| took(call(&server))));
+    assert!(with < without + Duration::from_millis(400), "{with:?} instead of {without:?}");
 }

@@ -257,6 +257,28 @@ fn a_link_is_followed_and_a_file_keeps_its_mode() {
     }
 }
 
+/// In a folder like `/tmp` everybody may write to a file that is open to all, and only its owner may replace it.
+#[test]
+fn a_file_that_may_be_written_but_not_replaced_is_written() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    if folder.path().metadata().unwrap().uid() != 0 {
+        return println!("skipped: only root can become somebody else");
+    }
+    mode(folder.path(), 0o1777);
+    let (program, file) = (folder.path().join("cibridge"), folder.path().join("file"));
+    fs::copy(binary(), &program).unwrap();
+    fs::write(&file, "a longer text than the new one\n".repeat(1000)).unwrap();
+    mode(&file, 0o666);
+    let sim = simulator().start().unwrap();
+    let script = format!("shift; exec setpriv --reuid 1 --regid 1 --clear-groups '{}' \"$@\"", program.display());
+    let call = Call::to(&sim, "codemagic status --result-file").arg(&file).arg(started(&sim));
+    call.shell(&script).run().exit_code(0);
+    let document: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!((&document["schema"], permissions(&file)), (&json!(1), 0o666));
+    assert_eq!(file.metadata().unwrap().uid(), 0);
+}
+
 #[test]
 fn process_substitution_gets_the_document() {
     let sim = simulator().start().unwrap();

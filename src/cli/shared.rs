@@ -57,7 +57,7 @@ pub struct HttpArgs {
     #[arg(long, global = true, value_name = "TIME", env = "CIBRIDGE_CONNECT_TIMEOUT", default_value = "15s", value_parser = duration)]
     pub connect_timeout: Duration,
 
-    /// Time limit for an answer to begin, and again for it to arrive; for a file or log, for each pause in it
+    /// Time limit for an answer to begin, and again for each 64 KiB of it; for a file or log, for each pause in it
     #[arg(long, global = true, value_name = "TIME", env = "CIBRIDGE_ANSWER_TIMEOUT", default_value = "60s", value_parser = duration)]
     pub answer_timeout: Duration,
 

@@ -14,6 +14,9 @@ use crate::secret::CUT;
 /// The longest part of the service's words that is repeated, in characters.
 const QUOTE: usize = 300;
 
+/// The longest body that is read for the service's words, in bytes.
+const LONGEST_BODY: usize = 1024 * 1024;
+
 /// The longest part of a page's title that is repeated, in characters.
 const TITLE: usize = 80;
 
@@ -155,7 +158,8 @@ struct ErrorBody {
 
 /// The service's own words about an error, in one line; empty if it has none.
 pub(super) fn words(body: &[u8]) -> String {
-    let Some(body) = lenient::parse::<ErrorBody>(body) else { return String::new() };
+    let body = if body.len() > LONGEST_BODY { None } else { lenient::parse::<ErrorBody>(body) };
+    let Some(body) = body else { return String::new() };
     let text = body.detail.0.or(body.message.0).or(body.error.0).unwrap_or_default();
     let faults = faults(&body.extra);
     let words = if faults.is_empty() { text } else { format!("{text}: {faults}") };

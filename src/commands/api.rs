@@ -65,7 +65,7 @@ fn send(
         _ => once().map_err(|failed| failed.error)?,
     };
     if session.is_json() {
-        let text = response.text();
+        let text = String::from_utf8_lossy(&response.body).into_owned();
         let body: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|_| text.into());
         session.writer.call.details.response = Some(ApiResponse { status: response.status, body });
     } else {

@@ -1,7 +1,7 @@
 //! What a call has: console, clock and interrupt, how it reports, how it connects, and its result document.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cli::{HttpArgs, OutputArgs};
 use crate::document::Outcome;
@@ -15,6 +15,9 @@ use super::result_writer::ResultWriter;
 
 /// How a verb ends: with the code of the call, or with the error that ended it.
 pub type CommandResult = Result<ExitCode, Error>;
+
+/// The time for the last poll of a build, which may have ended when the limit of the call passes.
+const LAST_POLL: Duration = Duration::from_secs(2);
 
 /// What a call has.
 pub struct Session {
@@ -126,7 +129,11 @@ impl Session {
 
     /// Sets the time limit of the whole call, of which earlier calls have used `waited`.
     pub fn limit(&mut self, timeout: Option<Duration>, waited: Duration) {
-        self.runtime.deadline = timeout.map(|limit| self.runtime.clock.now() + limit.saturating_sub(waited));
+        let left = timeout.map(|limit| limit.saturating_sub(waited));
+        self.runtime.deadline = left.map(|left| self.runtime.clock.now() + left);
+        self.runtime
+            .interrupt
+            .set_deadline(left.and_then(|left| Instant::now().checked_add(left.saturating_add(LAST_POLL))));
     }
 
     /// The settings of connections to a service that closes idle ones after `keep_idle`.

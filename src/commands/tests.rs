@@ -20,9 +20,15 @@ pub fn run<P: Provider>(
     session: &mut Session,
 ) -> CommandResult {
     let mut build = find_build(provider, reference, session)?;
-    let seen = session.with_retries(|| provider.poll(&mut build))?;
-    session.note_build(seen);
     let report = session.with_retries(|| provider.tests(&build))?;
+    match session.with_retries(|| provider.poll(&mut build)) {
+        Ok(seen) => session.note_build(seen),
+        // The results are what was asked for; but without any there may be no such build.
+        Err(error) if !report.is_empty() && session.runtime.clock.interrupted().is_none() => {
+            session.console().line(&format!("the state of the build is unknown: {error}"));
+        }
+        Err(error) => return Err(error),
+    }
     match &args.junit {
         Some(path) => write_junit(path, &report.suites, session.console())?,
         None if report.is_empty() => session.console().line("no test results"),

@@ -24,6 +24,10 @@ use crate::secret::Secret;
 /// Bytes of an answer that is read into memory as a whole, at most.
 const BODY_LIMIT: u64 = 12 * 1024 * 1024;
 
+/// Bytes of such an answer that must arrive within each time limit. At the default of a minute slower is less than a
+/// modem's speed.
+const BODY_PART: usize = 64 * 1024;
+
 /// Redirects followed for one GET, at most.
 const MAX_REDIRECTS: usize = 5;
 
@@ -58,7 +62,7 @@ pub struct HttpOptions {
     pub keep_idle: Duration,
     /// The limit for name resolution, and again for connecting including TLS.
     pub connect_timeout: Duration,
-    /// The limit for an answer to begin, and again for its body; for downloads, between two reads.
+    /// The limit for an answer to begin, and again for each [`BODY_PART`] of it; for downloads, between two reads.
     pub answer_timeout: Duration,
     /// Whether plain `http` to another machine is allowed.
     pub allow_http: bool,
@@ -165,7 +169,7 @@ impl Http {
     /// other one goes over a new connection.
     pub fn send(&self, request: &Request) -> Result<Response, Fault> {
         let mut stream = self.open(request)?;
-        let deadline = Instant::now().checked_add(self.shared.options.answer_timeout);
+        let (mut began, mut expected) = (Instant::now(), BODY_PART);
         let mut body = Vec::new();
         let mut buffer = [0; 8 * 1024];
         let read = loop {
@@ -178,7 +182,9 @@ impl Http {
             if body.len() as u64 > BODY_LIMIT {
                 break Err(Fault::too_large(BODY_LIMIT));
             }
-            if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            if body.len() >= expected {
+                (began, expected) = (Instant::now(), body.len() + BODY_PART);
+            } else if began.elapsed() > self.shared.options.answer_timeout {
                 break Err(stream.timed_out());
             }
         };
@@ -308,6 +314,11 @@ impl Http {
         for (name, value) in &request.headers {
             builder = builder.header(&**name, value);
         }
+        // What changes something is not cut off: it would be unknown whether it did.
+        let left = self.interrupt.time_left().filter(|_| request.method == Method::Get);
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(Fault::out_of_time());
+        }
         let wanted =
             Wanted { interrupt: self.interrupt.clone(), is_new, through_proxy, old_address: self.overall.is_some() };
         let started = Instant::now();
@@ -316,12 +327,12 @@ impl Http {
             Some(body) => {
                 let mut reader = BodyReader::new(body, &begun);
                 let builder = builder.header("content-type", body.content_type()).header("content-length", body.len());
-                self.run(agent, builder.body(ureq::SendBody::from_reader(&mut reader)))
+                self.run(agent, left, builder.body(ureq::SendBody::from_reader(&mut reader)))
             }
             None if matches!(request.method, Method::Post | Method::Put | Method::Patch) => {
-                self.run(agent, builder.body(&[] as &[u8]))
+                self.run(agent, left, builder.body(&[] as &[u8]))
             }
-            None => self.run(agent, builder.body(())),
+            None => self.run(agent, left, builder.body(())),
         });
         if let Some(logger) = &self.shared.logger {
             // An address that is a permission by itself is not shown.
@@ -339,13 +350,12 @@ impl Http {
     fn run<B: ureq::AsSendBody>(
         &self,
         agent: &ureq::Agent,
+        left: Option<Duration>,
         request: Result<ureq::http::Request<B>, ureq::http::Error>,
     ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
         let request = request.map_err(ureq::Error::Http)?;
-        match self.overall {
-            Some(limit) => agent.run(agent.configure_request(request).timeout_global(Some(limit)).build()),
-            None => agent.run(request),
-        }
+        // The one that passed is told by the error.
+        agent.run(agent.configure_request(request).timeout_per_call(self.overall).timeout_global(left).build())
     }
 
     fn agent(&self, https: bool, proxy: Option<&Proxy>) -> Result<&ureq::Agent, Fault> {

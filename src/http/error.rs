@@ -29,6 +29,8 @@ pub enum FaultKind {
     Proxy,
     /// A time limit passed.
     Timeout,
+    /// The time limit of the whole call passed.
+    Deadline,
     /// The connection broke, or what came is not HTTP.
     Broken,
     /// The answer is larger than the limit.
@@ -54,6 +56,12 @@ impl Fault {
     /// A request that was not begun because the process is to end.
     pub(super) fn interrupted() -> Self {
         Self { kind: FaultKind::Broken, sent: false, why: "interrupted by a signal".to_owned(), hint: None }
+    }
+
+    /// A request that was not begun because the time limit of the call passed.
+    pub(super) fn out_of_time() -> Self {
+        let (kind, why, hint) = timeout(ureq::Timeout::Global, "");
+        Self { kind, sent: false, why, hint }
     }
 
     pub(super) fn too_large(limit: u64) -> Self {
@@ -91,6 +99,7 @@ impl Fault {
         let code = match self.kind {
             FaultKind::Policy => ExitCode::Usage,
             FaultKind::Local => ExitCode::Local,
+            FaultKind::Deadline => ExitCode::TimedOut,
             _ => ExitCode::NoConnection,
         };
         Error::new(code, subject, self.why).with_optional_hint(self.hint)
@@ -159,6 +168,10 @@ fn is_unread(error: &ureq::Error) -> bool {
 
 fn timeout(stage: ureq::Timeout, host: &str) -> Explanation {
     let (kind, why, flag) = match stage {
+        ureq::Timeout::Global => {
+            let why = "the time limit of the call passed".to_owned();
+            return (FaultKind::Deadline, why, Some("raise --timeout".to_owned()));
+        }
         ureq::Timeout::Resolve => (FaultKind::Connect, format!("looking up {host} timed out"), "--connect-timeout"),
         ureq::Timeout::Connect => (FaultKind::Connect, format!("connecting to {host} timed out"), "--connect-timeout"),
         _ => (FaultKind::Timeout, format!("{host} did not answer within the time limit"), "--answer-timeout"),

@@ -11,7 +11,8 @@ use super::error::Fault;
 use super::rate_limit::{self, RateLimit};
 use super::url::Url;
 
-/// Bytes of a page within which its title is searched.
+/// Bytes of a page that are read for its words, and those within which its title is searched.
+const WORDS_WITHIN: usize = 1024 * 1024;
 const TITLE_WITHIN: usize = 64 * 1024;
 
 /// An answer that was read as a whole.
@@ -47,9 +48,9 @@ impl Response {
         self.headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
     }
 
-    /// The body as text; invalid UTF-8 is replaced.
+    /// The beginning of the body as text; invalid UTF-8 is replaced.
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
+        String::from_utf8_lossy(&self.body[..self.body.len().min(WORDS_WITHIN)]).into_owned()
     }
 
     /// The title of an HTML page; empty without one. Only the beginning of the page is searched.

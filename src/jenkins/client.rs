@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::error::{Error, RequestError};
 use crate::http::retry;
 use crate::http::{Body, Fault, Http, Method, Request, Response, Stream, Url};
+use crate::lenient;
 use crate::secret::{Redactor, Secret};
 
 /// Addresses that are tried for a controller that is not where it was said to be.
@@ -162,8 +163,8 @@ impl Client {
         is_answer: impl Fn(&T) -> bool,
     ) -> Result<T, RequestError> {
         let request = self.get(path).map_err(RequestError::permanent)?.header("accept", "application/json");
-        let response = self.exchange(subject, &request)?;
-        let answer = if response.status == 200 { wire::decode::<T>(&response.body) } else { None };
+        let mut response = self.exchange(subject, &request)?;
+        let answer = if response.status == 200 { lenient::parse_in_place::<T>(&mut response.body) } else { None };
         let is_json = answer.is_some();
         answer.filter(is_answer).ok_or_else(|| {
             let refusal = self.refusal(subject, &response);

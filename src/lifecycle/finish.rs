@@ -113,11 +113,13 @@ pub fn cancel_all<P: Provider>(
             *results[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         }
     };
-    thread::scope(|scope| {
-        for _ in 1..builds.len().min(SIDE_BY_SIDE) {
-            scope.spawn(work);
-        }
-        work();
+    runtime.interrupt.without_deadline(|| {
+        thread::scope(|scope| {
+            for _ in 1..builds.len().min(SIDE_BY_SIDE) {
+                scope.spawn(work);
+            }
+            work();
+        });
     });
     let taken = |result: Mutex<Option<CancelResult>>| result.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.into_iter().map(|result| taken(result).unwrap_or(CancelResult::LeftRunning)).collect()

@@ -56,13 +56,14 @@ pub fn start_once<P: Provider>(
         Ok(started) => started,
         Err(StartError::NotStarted(error)) => return Err(before_start(runtime, error)),
         Err(StartError::Ambiguous(error)) => {
-            let build = resolve_ambiguous_start(provider, request, &trace, error, runtime)?;
+            let search = || resolve_ambiguous_start(provider, request, &trace, error, runtime);
+            let build = runtime.interrupt.without_deadline(search)?;
             Started { build, coalesced: false }
         }
     };
     let Started { build, coalesced } = started;
     if trace.has_key && runtime.clock.interrupted().is_none() {
-        return Ok(keep_the_oldest(provider, request, build, runtime));
+        return Ok(runtime.interrupt.without_deadline(|| keep_the_oldest(provider, request, build, runtime)));
     }
     Ok(StartedBuild { build, adopted: coalesced, coalesced })
 }

@@ -10,7 +10,7 @@ use quick_xml::{Reader, XmlVersion};
 use serde_json::{Value, json};
 
 use super::{demo, file, leaving, listed, with};
-use crate::support::{Call, Done, simulator};
+use crate::support::{Call, Done, simulator, started};
 
 /// A build that ran these tests in a step "Unit tests".
 fn tested(tests: TestPlan) -> (Simulator, String) {
@@ -306,4 +306,18 @@ fn caches_are_listed_and_cleared_one_or_all() {
     assert_eq!(deleted.last().unwrap().path, format!("/apps/{app}/caches"));
     let gone = Call::to(&sim, "codemagic caches --clear 00000000000000000000000f").run();
     gone.exit_code(11).stderr_contains("cache BUILD: not found");
+}
+
+/// The results come from the legacy API; the document of v3 only says more about the build.
+#[test]
+fn results_need_no_answer_about_the_state_of_the_build() {
+    let (sim, id) = tested(TestPlan { passed: 3, ..TestPlan::default() });
+    sim.fault(Fault::answer(200, "{}").path("/api/v3/builds/").always());
+    let done = junit(&sim, &id).run();
+    done.exit_code(0).stderr_contains("the state of the build is unknown: ");
+    assert!(done.call.folder().join("tests.xml").exists());
+    // Without results there may be no such build.
+    let sim = simulator().start().unwrap();
+    sim.fault(Fault::answer(200, "{}").path("/api/v3/builds/").always());
+    Call::to(&sim, "codemagic tests").arg(started(&sim)).run().exit_code(13);
 }

@@ -195,12 +195,18 @@ pub(crate) struct BlackHole {
 
 impl BlackHole {
     pub(crate) fn open() -> Self {
-        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        Self::at((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// The same at this address.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        let domain = Domain::for_address(address);
+        let listener = Socket::new(domain, Type::STREAM, None).unwrap();
+        listener.bind(&address.into()).unwrap();
         listener.listen(0).unwrap();
         let address = listener.local_addr().unwrap();
         let waiting = std::iter::repeat_with(|| {
-            let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            let client = Socket::new(domain, Type::STREAM, None).unwrap();
             client.set_nonblocking(true).unwrap();
             drop(client.connect(&address));
             client
@@ -252,6 +258,8 @@ pub(crate) enum Reply {
     Send(Vec<u8>),
     /// Sends these bytes and closes the connection.
     SendAndClose(Vec<u8>),
+    /// Sends these bytes in pieces of this size, with a pause after each, and closes the connection.
+    Slow(Vec<u8>, usize, Duration),
     /// Closes the connection without an answer.
     Close,
 }
@@ -315,6 +323,15 @@ fn answer_each(
         let (bytes, is_last) = match reply(&request) {
             Reply::Send(bytes) => (bytes, false),
             Reply::SendAndClose(bytes) => (bytes, true),
+            Reply::Slow(bytes, piece, pause) => {
+                for piece in bytes.chunks(piece) {
+                    if output.write_all(piece).is_err() {
+                        return;
+                    }
+                    thread::sleep(pause);
+                }
+                (Vec::new(), true)
+            }
             Reply::Close => (Vec::new(), true),
         };
         if output.write_all(&bytes).is_err() || is_last {
