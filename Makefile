@@ -24,7 +24,7 @@ SIM := $(OUT)/$(TARGET)/release/cibridge-simulator
 # The tests wait more than they compute, so more of them run than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help play pictures build simulator test matrix fuzz test-rust test-library pages test-debug lint bench demo install dist test-dist \
+.PHONY: help play pictures build simulator test matrix fuzz test-rust test-library pages test-debug lint bench demo install uninstall dist test-dist \
   test-targets test-reproducible release-check \
   check-macos dist-packages dist-tools clean target tools-rust tools-library
 
@@ -38,10 +38,11 @@ build: tools-rust target ## Build the static binary that is shipped
 	@size=$$(stat -c %s $(BIN)); echo "$(BIN): static, $$size bytes"; \
 	  [ $$size -le $(LIMIT) ] || { echo "$(BIN): larger than $(LIMIT) bytes" >&2; exit 1; }
 
-simulator: tools-rust target
+simulator: tools-rust target ## Build the simulator of both services
 	$(CARGO) build --locked --release --target $(TARGET) -p cibridge-simulator
 
 test: test-library test-rust ## Test the built binary and the Jenkins library
+	@echo "all tests passed"
 
 test-rust: build ## Test the built binary against the simulator
 	CIBRIDGE_TEST_BIN=$(abspath $(BIN)) $(CARGO) test --locked --workspace --all-targets
@@ -83,6 +84,9 @@ bench: build simulator ## Compare with what people use instead; QUICK=1 in a min
 
 install: build ## Install into $(DESTDIR)$(PREFIX)/bin
 	install -Dm755 $(BIN) $(DESTDIR)$(PREFIX)/bin/cibridge
+
+uninstall: ## Remove what `make install` installed
+	rm -f $(DESTDIR)$(PREFIX)/bin/cibridge
 
 dist: tools-rust ## Build and pack the release in target/packages: all targets, or TARGET=…
 	rm -rf target/packages

@@ -52,7 +52,7 @@ fn values_are_refused_before_any_request() {
         (&["--api", "v2"], "--api: `v2` is not one of v3, legacy"),
         (&["--timeout", "soon"], "--timeout: `soon` is not a duration"),
         (&["--timeout", "90"], "--timeout: `90` has no unit\nhint: write 90s for seconds or 90m for minutes"),
-        (&["--log-lines", "-1"], "unknown argument `-1`"),
+        (&["--log-lines", "-1"], "`-1…` is no argument\nhint: no value is negative"),
         (&["--bracnh", "main"], "did you mean `--branch`?"),
         (&["--request", "-"], "request -: "),
     ];

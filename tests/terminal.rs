@@ -107,6 +107,18 @@ fn a_qr_code_is_dark_on_light_where_there_is_room_for_it() {
 }
 
 #[test]
+fn a_person_who_asks_about_one_build_sees_its_steps() {
+    let sim = simulator().start().unwrap();
+    let id = started(&sim);
+    Call::to(&sim, "codemagic wait").arg(&id).env("CIBRIDGE_POLL_INTERVAL", "20ms").run().exit_code(0);
+    let status = |arguments: &str| Call::to(&sim, "codemagic status").arg(&id).args(arguments);
+    let step = "\nstep \"Build ipa\": succeeded in 2m 00s\n";
+    assert!(status("").on_terminal(200).finish().1.contains(step));
+    assert!(!status(&id).on_terminal(200).finish().1.contains(step), "two builds");
+    status("").run().exit_code(0).stderr_is("");
+}
+
+#[test]
 fn an_answer_leaves_the_prompt_a_line_of_its_own() {
     let sim = simulator().start().unwrap();
     let call = || Call::to(&sim, "codemagic api GET /user/teams");

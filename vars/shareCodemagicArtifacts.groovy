@@ -8,7 +8,9 @@ List call(Map arguments = [:], Object build) {
         environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('shareCodemagicArtifacts', build)],
     ]
     cibridgeArguments.check(invocation)
-    return cibridgeResult.links(cibridgeResult.endStep(invocation, cibridgeRun.onAgent(invocation)))
+    // The images are for the workspace that the step stands in.
+    Map result = arguments.qrDir ? cibridgeRun(invocation) : cibridgeRun.onAgent(invocation)
+    return cibridgeResult.links(cibridgeResult.endStep(invocation, result))
 }
 
 @NonCPS

@@ -8,34 +8,36 @@ use clap::{Arg, Command};
 use crate::error::Error;
 
 /// Words that people bring along from other tools.
-const COMMANDS: [(&[&str], &str, &str); 14] = [
+const COMMANDS: [(&[&str], &str, &str); 15] = [
     (&["run", "start", "build", "new", "create", "rerun", "retry", "restart", "dispatch"], "trigger", "trigger"),
-    (&["list", "ls", "history"], "builds", "jobs"),
+    (&["list", "ls", "history", "list-jobs"], "builds", "jobs"),
     (&["watch", "follow"], "wait", "wait"),
     (&["download", "get", "fetch", "artifact"], "artifacts", "artifacts"),
-    (&["abort", "stop", "kill", "terminate"], "cancel", "stop"),
+    (&["abort", "stop", "kill", "terminate", "stop-builds"], "cancel", "stop"),
     (&["cancel"], "cancel", "stop"),
-    (&["doctor", "diagnose", "ping", "login", "auth", "whoami"], "check", "check"),
+    (&["doctor", "diagnose", "ping", "login", "auth", "whoami", "who-am-i"], "check", "check"),
     (&["show", "view", "info", "state", "open", "browse"], "status", "status"),
     (&["console", "log", "tail", "output"], "logs", "console"),
     (&["logs"], "logs", "console"),
     (&["test", "junit", "results"], "tests", "tests"),
     (&["publish", "link", "links", "qr"], "share", "artifacts"),
     (&["parameters", "inputs"], "workflows", "params"),
+    (&["get-job", "update-job"], "workflows", "config"),
     (&["request", "curl", "http"], "api", "api"),
 ];
 
 /// Flags that people bring along, and ours; the hint names those that the verb has.
-const FLAGS: [(&[&str], &[&str]); 19] = [
+const FLAGS: [(&[&str], &[&str]); 20] = [
     (&["--no-color", "--no-colour", "--nocolor"], &["--color never"]),
     (&["--debug", "--trace"], &["--verbose"]),
     (&["--silent"], &["--quiet"]),
-    (&["-s"], &["--status", "--step", "--quiet"]),
+    (&["-s"], &["--status", "--step", "--wait", "--quiet"]),
     (&["--output", "--format", "-o"], &["--dir", "--json"]),
     (&["--insecure", "-k"], &["--ca-cert FILE"]),
     (&["--watch"], &["--wait", "--follow"]),
-    (&["-f"], &["--follow", "--var NAME=TEXT", "--param NAME=TEXT"]),
+    (&["-f"], &["--follow", "--wait", "--var NAME=TEXT", "--param NAME=TEXT"]),
     (&["-w"], &["--wait", "--workflow"]),
+    (&["--follow", "-F"], &["--console"]),
     (&["--app", "-a"], &["--app-id"]),
     (&["--glob", "--pattern", "--name", "-n"], &["--match", "--limit"]),
     (&["-p"], &["--param NAME=TEXT", "--match"]),

@@ -1,9 +1,11 @@
 //! `status`: the state of builds, in one poll each.
 
+use std::io::{self, IsTerminal as _};
+
 use crate::document::Outcome;
 use crate::error::{Error, ExitCode};
 use crate::lifecycle::Provider;
-use crate::model::Phase;
+use crate::model::{Event, Phase};
 use crate::output::{Cell, Table};
 
 use super::session::{CommandResult, Session};
@@ -40,5 +42,9 @@ pub fn run<P: Provider>(provider: &P, references: &[P::Reference], session: &mut
         document.artifacts = seen.artifacts;
     }
     session.table(&table);
+    // A person who asks about one build wants to know how far it is, or what failed.
+    if let ([document], true) = (&*session.writer.documents, io::stdout().is_terminal() && !session.is_json()) {
+        document.steps.iter().for_each(|step| session.console().event("", &Event::Step(step.clone())));
+    }
     Ok(session.writer.worst())
 }

@@ -182,7 +182,7 @@ fn share(sim: &Simulator, id: &str, arguments: &str) -> Done {
 /// The link of the only line on stdout, its end, and the name.
 fn line(done: &Done) -> (String, SystemTime, String) {
     let words: Vec<&str> = done.stdout.trim_end().split('\t').collect();
-    let [url, end, name] = words[..] else { panic!("{done}") };
+    let [name, end, url] = words[..] else { panic!("{done}") };
     (url.to_owned(), humantime::parse_rfc3339(end).unwrap(), name.to_owned())
 }
 
@@ -221,7 +221,7 @@ fn another_end_than_the_asked_one_is_told() {
     sim.fault(Fault::patch(json!({"expiresAt": null})).path("/public-url").always());
     let done = share(&sim, &id, "--match *.ipa");
     done.exit_code(0).stderr_contains("Demo.ipa: the service set the expiry to an unspecified time, not to ");
-    assert!(done.stdout.ends_with("\t-\tDemo.ipa\n"), "{done}");
+    assert!(done.stdout.starts_with("Demo.ipa\t-\thttp"), "{done}");
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn apps_and_workflows_are_listed_with_their_ids() {
         .without("CODEMAGIC_APP_ID")
         .run()
         .exit_code(2)
-        .stderr_contains("missing app ID");
+        .stderr_contains("missing APP\nhint: pass it, or set CODEMAGIC_APP_ID");
     Call::to(&sim, "codemagic workflows 000000000000000000000000")
         .run()
         .exit_code(10)

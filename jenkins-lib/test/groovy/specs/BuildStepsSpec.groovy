@@ -62,13 +62,16 @@ class BuildStepsSpec extends LibrarySpecification {
     @Unroll
     def '#step needs a workspace'() {
         when:
-        jenkins.run("$step('$BUILD.id')")
+        jenkins.run("$step('$BUILD.id', $arguments)")
 
         then:
         complaint == "$step: there is no workspace outside a node. Put the step inside node { }, or give the stage an agent."
 
         where:
-        step << ['downloadCodemagicArtifacts', 'downloadJenkinsArtifacts']
+        step                         | arguments
+        'downloadCodemagicArtifacts' | 'allowNone: false'
+        'downloadJenkinsArtifacts'   | 'allowNone: false'
+        'shareCodemagicArtifacts'    | "qrDir: 'qr'"
     }
 
     def 'takes the arguments of the connection'() {
