@@ -71,6 +71,7 @@ struct Shared {
 struct State {
     code: Option<ExitCode>,
     deadline: Option<Instant>,
+    raised_at: Option<Instant>,
     closers: Vec<Box<dyn FnOnce() + Send>>,
 }
 
@@ -83,7 +84,7 @@ impl Interrupt {
             if state.code.is_some() {
                 return false;
             }
-            state.code = Some(code);
+            (state.code, state.raised_at) = (Some(code), Some(Instant::now()));
             self.0.raised.notify_all();
             std::mem::take(&mut state.closers)
         };
@@ -114,6 +115,11 @@ impl Interrupt {
         let result = work();
         self.set_deadline(deadline);
         result
+    }
+
+    /// The time since it was raised; zero if it was not.
+    pub fn raised_for(&self) -> Duration {
+        self.lock().raised_at.map(|at| at.elapsed()).unwrap_or_default()
     }
 
     /// Runs `close` when the interrupt is raised, or at once if it was.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, RustlsConnector};
 
-use super::connection::{self, Names, Observed, ObservingConnector, RaceConnector, Sockets, Wanted};
+use super::connection::{self, Names, Observed, ObservingConnector, OnSignal, RaceConnector, Sockets, Wanted};
 use super::dns::Dns;
 use super::error::{Fault, FaultKind};
 use super::proxy::{self, Proxy};
@@ -103,7 +103,7 @@ struct Shared {
 
 impl Http {
     /// A client that has read no file yet: roots and proxy settings are loaded when a request needs them.
-    /// Requests in flight end when `interrupt` is raised. Each request is reported to `logger`.
+    /// Requests in flight end when `interrupt` is raised, but see [`Request::repeatable`]. Each is reported to `logger`.
     pub fn new(
         options: HttpOptions,
         credentials: Vec<Credential>,
@@ -128,7 +128,7 @@ impl Http {
     ) -> Self {
         let sockets = Sockets::default();
         let closing = sockets.clone();
-        interrupt.on_raise(move || closing.close_used());
+        interrupt.on_raise(move || closing.end_requests());
         let agents = std::array::from_fn(|_| OnceLock::new());
         let shared = Shared { options, credentials, logger, input_buffer, dns, sockets, agents };
         Self { shared: Arc::new(shared), interrupt, overall: None }
@@ -319,8 +319,13 @@ impl Http {
         if left.is_some_and(|left| left.is_zero()) {
             return Err(Fault::out_of_time());
         }
-        let wanted =
-            Wanted { interrupt: self.interrupt.clone(), is_new, through_proxy, old_address: self.overall.is_some() };
+        let on_signal = match self.overall {
+            Some(_) => OnSignal::Ignore,
+            None if request.method == Method::Post && request.is_repeatable() => OnSignal::Finish,
+            None => OnSignal::End,
+        };
+        let old_address = self.overall.is_some();
+        let wanted = Wanted { interrupt: self.interrupt.clone(), is_new, through_proxy, old_address, on_signal };
         let started = Instant::now();
         let begun = Cell::new(false);
         let (result, connection) = connection::observe(wanted, || match &request.body {

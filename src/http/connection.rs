@@ -6,9 +6,9 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::config::Config;
@@ -20,7 +20,7 @@ use ureq::unversioned::transport::{
 
 use super::dns::{self, Dns, DnsError};
 use super::head;
-use crate::clock::Interrupt;
+use crate::clock::{self, Interrupt};
 
 /// The pause before the next address is tried beside one that does not answer (RFC 8305, section 5).
 const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(250);
@@ -30,6 +30,10 @@ const MAX_ADDRESSES: usize = 16;
 
 /// How often a wait checks whether the process is to end.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The time that a signal leaves to a request that may finish. Jenkins gives five seconds, in the rest of which a request
+/// that got no answer is sent once more.
+const FINISH_LIMIT: Duration = Duration::from_secs(1);
 
 /// What a request wants of its connection.
 pub(super) struct Wanted {
@@ -41,6 +45,19 @@ pub(super) struct Wanted {
     pub(super) through_proxy: bool,
     /// An address from an earlier resolution will do, however old it is.
     pub(super) old_address: bool,
+    /// What a signal does to the request once it was sent.
+    pub(super) on_signal: OnSignal,
+}
+
+/// What a signal does to a request that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnSignal {
+    /// Its connection is closed at once.
+    End,
+    /// It may finish, for [`FINISH_LIMIT`] at most.
+    Finish,
+    /// Nothing: it is one of the last requests of the process, which have a time limit of their own.
+    Ignore,
 }
 
 /// What became of the connection of a request.
@@ -85,33 +102,51 @@ pub(super) struct Sockets(Arc<Mutex<Vec<Weak<Socket>>>>);
 
 struct Socket {
     handle: Weak<dyn ShutdownHandle>,
-    /// Requests that use it: one, or none while it is idle.
-    users: AtomicUsize,
+    /// What a signal does to each request that uses it: one request, or none while it is idle.
+    users: Mutex<Vec<OnSignal>>,
 }
 
 /// Marks a socket as in use until it is dropped.
-pub(super) struct SocketUse(Arc<Socket>);
+pub(super) struct SocketUse(Arc<Socket>, OnSignal);
 
 impl SocketUse {
-    fn new(socket: Arc<Socket>) -> Self {
-        socket.users.fetch_add(1, Ordering::SeqCst);
-        Self(socket)
+    fn new(socket: Arc<Socket>, on_signal: OnSignal) -> Self {
+        socket.users().push(on_signal);
+        Self(socket, on_signal)
     }
 }
 
 impl Drop for SocketUse {
     fn drop(&mut self) {
-        self.0.users.fetch_sub(1, Ordering::SeqCst);
+        let mut users = self.0.users();
+        if let Some(own) = users.iter().position(|user| *user == self.1) {
+            users.swap_remove(own);
+        }
+    }
+}
+
+impl Socket {
+    fn users(&self) -> MutexGuard<'_, Vec<OnSignal>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Sockets {
-    /// Closes the sockets that are in use, so that the requests on them end. Idle ones stay open: what the process has
-    /// to say before it ends can go over them at once.
-    pub(super) fn close_used(&self) {
+    /// Ends the requests in flight, those that may finish a while later. Idle sockets stay open: what the process has to
+    /// send before it ends can go over them at once.
+    pub(super) fn end_requests(&self) {
+        self.close(OnSignal::End);
+        let sockets = self.clone();
+        thread::spawn(move || {
+            clock::wait(FINISH_LIMIT);
+            sockets.close(OnSignal::Finish);
+        });
+    }
+
+    fn close(&self, which: OnSignal) {
         let sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for socket in sockets.iter().filter_map(Weak::upgrade) {
-            if socket.users.load(Ordering::SeqCst) > 0
+            if socket.users().contains(&which)
                 && let Some(handle) = socket.handle.upgrade()
             {
                 handle.shutdown();
@@ -120,7 +155,7 @@ impl Sockets {
     }
 
     fn add(&self, handle: Weak<dyn ShutdownHandle>) -> Arc<Socket> {
-        let socket = Arc::new(Socket { handle, users: AtomicUsize::new(0) });
+        let socket = Arc::new(Socket { handle, users: Mutex::default() });
         let mut sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sockets.retain(|socket| socket.strong_count() > 0);
         sockets.push(Arc::downgrade(&socket));
@@ -200,7 +235,7 @@ impl<In: Transport> Connector<In> for RaceConnector {
                     let socket = self.sockets.add(handle);
                     with_exchange(|exchange| {
                         exchange.observed.opened = true;
-                        exchange.observed.socket = Some(SocketUse::new(socket));
+                        exchange.observed.socket = Some(SocketUse::new(socket, exchange.wanted.on_signal));
                     });
                     // A signal before the socket was known has not closed it.
                     return if is_interrupted() { Err(interrupted()) } else { Ok(Some(Either::B(transport))) };
@@ -234,7 +269,7 @@ impl RaceConnector {
         let (request_level, now, timeout) = (details.request_level, details.now, details.timeout);
         let (current_time, run_connector) = (Arc::clone(&details.current_time), Arc::clone(&details.run_connector));
         let register = Arc::clone(&details.register_shutdown);
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             let handle: Arc<Mutex<Weak<dyn ShutdownHandle>>> = Arc::new(Mutex::new(Weak::<NoHandle>::new()));
             let seen = Arc::clone(&handle);
             let details = ConnectionDetails {
@@ -307,7 +342,8 @@ impl<In: Transport> Transport for ObservedTransport<In> {
         with_exchange(|exchange| {
             exchange.observed.written = true;
             if exchange.observed.socket.is_none() {
-                exchange.observed.socket = self.socket.clone().map(SocketUse::new);
+                let on_signal = exchange.wanted.on_signal;
+                exchange.observed.socket = self.socket.clone().map(|socket| SocketUse::new(socket, on_signal));
             }
         });
         self.awaits_head = true;

@@ -75,7 +75,8 @@ impl Request {
     }
 
     /// Declares that a POST may be sent twice: it does the same then as if it was sent once. Such a request can use an
-    /// idle connection, and is repeated at once if that turns out to be closed.
+    /// idle connection, and is repeated at once if that turns out to be closed. A signal leaves it a second to finish,
+    /// so that it need not be sent again.
     pub fn repeatable(mut self) -> Self {
         self.is_repeatable = true;
         self

@@ -17,7 +17,7 @@ use crate::model::{Build, BuildFailure, Event};
 use crate::output;
 use crate::sanitize::{one_line, sanitize};
 
-/// The time for canceling when a signal ends the process: Jenkins kills five seconds after it asked, and the last line
+/// The time for canceling since the signal that ends the process: Jenkins kills five seconds after it asked, and the last line
 /// and the document still have to be written.
 const SHUTDOWN: Duration = Duration::from_millis(3800);
 
@@ -140,14 +140,14 @@ fn cancel_one<P: Provider>(
         match unlimited.with_retries(|| provider.cancel(build, mode)) {
             Ok(canceled) => return canceled.into(),
             Err(error) if runtime.clock.interrupted().is_none() => return CancelResult::Failed(error),
-            // The signal closed the connection, and nobody will cancel the build after this process.
+            // The signal cut the request off, and nobody will cancel the build after this process.
             Err(_) => {}
         }
     }
     // One provider and one deadline for all builds: they share its connections and the time that is left.
     let Shutdown { provider, deadline } = shutdown.get_or_init(|| Shutdown {
         provider: provider.shutdown_provider(SHUTDOWN_REQUEST),
-        deadline: runtime.clock.now() + SHUTDOWN,
+        deadline: runtime.clock.now() + SHUTDOWN.saturating_sub(runtime.interrupt.raised_for()),
     });
     cancel_quickly(provider, build, *deadline, &*runtime.clock)
 }
