@@ -17,6 +17,7 @@ mod jenkins;
 mod lenient;
 mod lifecycle;
 mod model;
+mod nearest;
 mod output;
 #[cfg(test)]
 mod package_files;

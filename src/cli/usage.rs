@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 
 use crate::error::Error;
+use crate::nearest::nearest;
 
 /// Words that people bring along from other tools.
 const COMMANDS: [(&[&str], &str, &str); 15] = [
@@ -236,10 +237,4 @@ fn not_unicode(verb: &Command) -> Option<Error> {
     let names = verb.get_arguments().filter(|argument| !super::is_path(argument)).filter_map(Arg::get_env);
     let bad = names.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| value.to_str().is_none()))?;
     Some(super::values::not_unicode(&bad.to_string_lossy()))
-}
-
-/// The known word that is close to `word`: at most a third of its letters differ.
-fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |known: &str| strsim::damerau_levenshtein(word, known);
-    known.min_by_key(|known| distance(known)).filter(|known| distance(known) * 3 <= word.chars().count())
 }

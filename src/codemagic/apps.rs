@@ -10,6 +10,7 @@ use super::wire;
 use crate::document::{Cache, Named};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Method, Request};
+use crate::nearest::nearest;
 
 /// The most workflows that an error lists.
 const MOST_LISTED: usize = 20;
@@ -140,16 +141,10 @@ pub(super) fn suggestion(wanted: &str, known: &[Named]) -> Option<String> {
     if known.is_empty() {
         return None;
     }
-    let (wanted, mut nearest) = (wanted.to_lowercase(), None);
-    for workflow in known {
-        for text in [Some(&workflow.id), workflow.name.as_ref()].into_iter().flatten() {
-            let distance = strsim::damerau_levenshtein(&wanted, &text.to_lowercase());
-            // Farther than a third of the word it is another one.
-            if distance * 3 <= wanted.chars().count() && nearest.is_none_or(|(best, _)| distance < best) {
-                nearest = Some((distance, workflow));
-            }
-        }
-    }
+    let words = |workflow: &'_ Named| [Some(workflow.id.clone()), workflow.name.clone()].into_iter().flatten();
+    let all: Vec<String> = known.iter().flat_map(words).collect();
+    let near = nearest(wanted, all.iter().map(String::as_str));
+    let meant = near.and_then(|near| known.iter().find(|workflow| words(workflow).any(|word| word == near)));
     let shown = |workflow: &Named| match &workflow.name {
         Some(name) if *name != workflow.id => format!("{} ({name})", workflow.id),
         _ => workflow.id.clone(),
@@ -157,8 +152,8 @@ pub(super) fn suggestion(wanted: &str, known: &[Named]) -> Option<String> {
     let mut list: Vec<_> = known.iter().take(MOST_LISTED).map(shown).collect();
     list.extend((known.len() > MOST_LISTED).then(|| "…".to_owned()));
     let list = format!("known workflows: {}", list.join(", "));
-    Some(match nearest {
-        Some((_, workflow)) => format!("did you mean {}? {list}", workflow.id),
+    Some(match meant {
+        Some(workflow) => format!("did you mean {}? {list}", workflow.id),
         None => list,
     })
 }

@@ -91,8 +91,8 @@ impl Client {
         let response = match self.http.send(&request.json(&json!({ "expiresAt": seconds }))) {
             Ok(response) => response,
             Err(fault) => {
-                let (retryable, is_lost) = (fault.is_retryable(), fault.sent);
-                let error = RequestError { error: fault.into_error(&about.doing), retryable, retry_after: None };
+                let is_lost = fault.sent;
+                let error = fault.into_request_error(&about.doing);
                 return Err(if is_lost { perhaps_shared(error, &about) } else { error });
             }
         };

@@ -100,11 +100,11 @@ impl Client {
     }
 
     fn start_request<T: AsRef<str>>(&self, request: &TriggerRequest, labels: &[T]) -> Result<Request, Error> {
-        let post = match request.api {
-            Api::V3 => post(&self.endpoints.v3, &format!("/apps/{}/builds", request.app_id.segment()))?,
-            Api::Legacy => post(&self.endpoints.legacy, "/builds")?,
+        let address = match request.api {
+            Api::V3 => below(&self.endpoints.v3, &format!("/apps/{}/builds", request.app_id.segment()))?,
+            Api::Legacy => below(&self.endpoints.legacy, "/builds")?,
         };
-        Ok(post.json(&request.body(labels)))
+        Ok(Request::new(Method::Post, address).header("accept", "application/json").json(&request.body(labels)))
     }
 
     /// Starts a build and gives its id.
@@ -115,29 +115,16 @@ impl Client {
         let thing = format!("app {}", request.app_id);
         let about = About::new(format!("starting a build of {thing}"), thing);
         let post = self.start_request(request, &request.all_labels()).map_err(StartError::NotStarted)?;
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let (error, asked) = match self.http.send(&post) {
-                Ok(response) if response.status == 429 => (refused(&about, &response), response.retry_after()),
-                Ok(response) if is_ambiguous(&response) => {
-                    let id = lenient::parse::<wire::StartAnswer>(&response.body).filter(|_| response.is_success());
-                    return id
-                        .and_then(wire::StartAnswer::id)
-                        .ok_or_else(|| StartError::Ambiguous(refused(&about, &response)));
-                }
-                Ok(response) => return Err(StartError::NotStarted(refused(&about, &response))),
-                Err(fault) if fault.sent => return Err(StartError::Ambiguous(fault.into_error(&about.doing))),
-                Err(fault) if !fault.is_retryable() => {
-                    return Err(StartError::NotStarted(fault.into_error(&about.doing)));
-                }
-                Err(fault) => (fault.into_error(&about.doing), None),
-            };
-            match retry::pause(attempt, asked, fastrand::f64()) {
-                Some(pause) if self.clock.interrupted().is_none() => self.clock.sleep(pause),
-                _ => return Err(StartError::NotStarted(error)),
+        let sent = retry::with_retries(&*self.clock, || match self.http.send(&post) {
+            Ok(response) if is_ambiguous(&response) => {
+                let id = lenient::parse::<wire::StartAnswer>(&response.body).filter(|_| response.is_success());
+                Ok(id.and_then(wire::StartAnswer::id).ok_or_else(|| refused(&about, &response)))
             }
-        }
+            Ok(response) => Err(RequestError { retryable: response.status == 429, ..failed(&about, &response) }),
+            Err(fault) if fault.sent => Ok(Err(fault.into_error(&about.doing))),
+            Err(fault) => Err(fault.into_request_error(&about.doing)),
+        });
+        sent.map_err(StartError::NotStarted)?.map_err(StartError::Ambiguous)
     }
 
     /// v3's document of a build, and the service's time. Right after a start the service may not know the build yet (404).
@@ -373,19 +360,11 @@ impl Client {
     }
 
     pub(super) fn exchange(&self, about: &About, request: &Request) -> Result<Response, RequestError> {
-        match self.http.send(request) {
-            Ok(response) => {
-                if let Some(budget) = response.rate_limit() {
-                    *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(budget);
-                }
-                Ok(response)
-            }
-            Err(fault) => Err(RequestError {
-                retryable: fault.is_retryable(),
-                retry_after: None,
-                error: fault.into_error(&about.doing),
-            }),
+        let response = self.http.send(request).map_err(|fault| fault.into_request_error(&about.doing))?;
+        if let Some(budget) = response.rate_limit() {
+            *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(budget);
         }
+        Ok(response)
     }
 
     /// The service's clock at an answer, which ours need not agree with.
@@ -397,10 +376,6 @@ impl Client {
 /// An answer that lacks what was asked for; the next one may be better.
 pub(super) fn unusable(doing: impl Into<String>, why: &str) -> RequestError {
     RequestError { error: Error::new(ExitCode::Unavailable, doing, why), retryable: true, retry_after: None }
-}
-
-pub(super) fn post(base: &Url, path: &str) -> Result<Request, Error> {
-    Ok(Request::new(Method::Post, below(base, path)?).header("accept", "application/json"))
 }
 
 pub(super) fn segment<'a>(what: &str, text: &'a str) -> Result<Segment<'a>, Error> {

@@ -9,7 +9,7 @@ use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Response, retry};
 use crate::lenient::{self, Field};
 use crate::output;
-use crate::secret::CUT;
+use crate::sanitize::shorten;
 
 /// The longest part of the service's words that is repeated, in characters.
 const QUOTE: usize = 300;
@@ -78,12 +78,12 @@ pub(super) fn refused(about: &About, response: &Response) -> Error {
         return Error::new(
             ExitCode::NoConnection,
             doing,
-            format!("{host} redirects to {} (HTTP {status})", cut(place, QUOTE)),
+            format!("{host} redirects to {} (HTTP {status})", shorten(place.to_owned(), QUOTE)),
         )
         .with_hint("check CODEMAGIC_API_URL and CODEMAGIC_LEGACY_API_URL, and whether a proxy requires a login");
     }
     if response.is_html() {
-        let title = Some(cut(&response.title(), TITLE)).filter(|title| !title.is_empty());
+        let title = Some(shorten(response.title(), TITLE)).filter(|title| !title.is_empty());
         let title = title.map(|title| format!(", {title:?}")).unwrap_or_default();
         let page = format!("{host} answered with an HTML page instead of JSON (HTTP {status}{title})");
         return match status {
@@ -163,15 +163,7 @@ pub(super) fn words(body: &[u8]) -> String {
     let text = body.detail.0.or(body.message.0).or(body.error.0).unwrap_or_default();
     let faults = faults(&body.extra);
     let words = if faults.is_empty() { text } else { format!("{text}: {faults}") };
-    cut(&words.split_whitespace().collect::<Vec<_>>().join(" "), QUOTE)
-}
-
-/// A text, cut off after so many characters.
-fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}{CUT}", &text[..end]),
-        None => text.to_owned(),
-    }
+    shorten(words.split_whitespace().collect::<Vec<_>>().join(" "), QUOTE)
 }
 
 /// The messages of v3's `extra`: a list of `{"key": "branch", "message": "…"}` or an object of messages by key. What is not a

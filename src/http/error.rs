@@ -8,7 +8,7 @@ use rustls::{AlertDescription as Alert, CertificateError, Error as TlsError};
 use super::dns::DnsError;
 use super::url::Url;
 use crate::clock::format_time;
-use crate::error::{Error, ExitCode};
+use crate::error::{Error, ExitCode, RequestError};
 
 /// The stage at which a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,11 @@ impl Fault {
             _ => ExitCode::NoConnection,
         };
         Error::new(code, subject, self.why).with_optional_hint(self.hint)
+    }
+
+    /// The error of a request about `subject` that this fault means.
+    pub fn into_request_error(self, subject: impl Into<String>) -> RequestError {
+        RequestError { retryable: self.is_retryable(), retry_after: None, error: self.into_error(subject) }
     }
 
     /// Whether another attempt may end differently: the network can come back, a certificate or a name will not change.

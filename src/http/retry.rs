@@ -1,6 +1,9 @@
-//! Which requests are repeated, and when. Pure: no clock, no request, no output.
+//! Which requests are repeated, and when. It knows no request and no output.
 
 use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::error::{Error, RequestError};
 
 /// Attempts at one request that may be repeated.
 pub const MAX_ATTEMPTS: u32 = 5;
@@ -50,6 +53,23 @@ impl ResumeBudget {
     /// Failed attempts so far.
     pub fn attempts(&self) -> u32 {
         self.attempts
+    }
+}
+
+/// Sends a request again while its error is retryable and attempts are left, with a [`pause`] before each, until a signal
+/// comes. Fails with the error of the last attempt.
+pub fn with_retries<T>(clock: &dyn Clock, mut request: impl FnMut() -> Result<T, RequestError>) -> Result<T, Error> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let failed = match request() {
+            Ok(answer) => return Ok(answer),
+            Err(failed) => failed,
+        };
+        match pause(attempt, failed.retry_after, fastrand::f64()) {
+            Some(pause) if failed.retryable && clock.interrupted().is_none() => clock.sleep(pause),
+            _ => return Err(failed.error),
+        }
     }
 }
 

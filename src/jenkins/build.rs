@@ -1,4 +1,4 @@
-//! Builds: their state, their stages, and stopping them.
+//! Builds: their state and their stages.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -19,28 +19,6 @@ const BUILD: &str = "_class,number,building,inProgress,result,duration,estimated
 
 /// What is asked for about each build of a list.
 pub(super) const LISTED: &str = "_class,number,building,inProgress,result,duration,estimatedDuration,timestamp,queueId";
-
-/// How hard a build is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// Interrupts it; it may clean up.
-    Stop,
-    /// Ends the running steps of a Pipeline (`WorkflowRun#doTerm`).
-    Term,
-    /// Ends a Pipeline without any clean-up; its processes may keep running (`WorkflowRun#doKill`).
-    Kill,
-}
-
-impl Severity {
-    /// The name of the action in Jenkins' addresses.
-    pub fn verb(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::Term => "term",
-            Self::Kill => "kill",
-        }
-    }
-}
 
 /// A build as it is now.
 #[derive(Debug, Clone)]
@@ -73,12 +51,6 @@ impl Client {
         };
         let wire = self.json(&format!("build {job}#{name}"), &path, is_it)?;
         Ok(view(wire, job, &self.page(&job.path()), self.controller_time()))
-    }
-
-    /// Asks Jenkins to end a build. One that has ended is no error.
-    pub fn stop_build(&self, build: &BuildRef, severity: Severity) -> Result<(), RequestError> {
-        let path = format!("{}/{}", build.path(), severity.verb());
-        self.act(&format!("build {build}"), &path, None).map(drop)
     }
 
     /// The stages of a Pipeline; none without the plugin pipeline-rest-api, and none for other jobs.

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 use serde::de::DeserializeOwned;
 
 use super::credentials::Identity;
-use super::errors::{is_login, is_starting, no_controller, refused, wants_crumb};
+use super::errors::{is_ambiguous, is_login, is_starting, no_controller, refused, wants_crumb};
 use super::wire;
 use crate::clock::Clock;
-use crate::error::{Error, RequestError};
+use crate::error::{Error, ExitCode, RequestError};
 use crate::http::retry;
 use crate::http::{Body, Fault, Http, Method, Request, Response, Stream, Url};
 use crate::lenient;
@@ -175,7 +175,7 @@ impl Client {
 
     /// Opens a body of any length.
     pub(super) fn open(&self, subject: &str, request: &Request) -> Result<Stream, RequestError> {
-        let stream = self.http.stream(request).map_err(|fault| fault_error(subject, fault))?;
+        let stream = self.http.stream(request).map_err(|fault| fault.into_request_error(subject))?;
         if stream.status == 200 {
             return Ok(stream);
         }
@@ -196,7 +196,8 @@ impl Client {
         request.headers.push(("accept-language".into(), "en".to_owned()));
         request.body = body;
         if matches!(self.identity, Identity::Password(_)) && self.memory().crumb.is_none() {
-            self.fetch_crumb_with_retries().map_err(PostError::Unsent)?;
+            // Without it the request would be refused for a reason that has nothing to do with the credentials.
+            self.with_retries(|| self.fetch_crumb()).map_err(PostError::Unsent)?;
         }
         let plain = request.headers.clone();
         let mut send = || {
@@ -225,21 +226,39 @@ impl Client {
         if is_done(&response) { Ok(response) } else { Err(self.refusal(subject, &response)) }
     }
 
-    /// Fetches a crumb before the first request that needs one. Without it that request would be refused for a reason
-    /// that has nothing to do with the credentials, so a fault that may pass is waited out and else reported.
-    fn fetch_crumb_with_retries(&self) -> Result<bool, Error> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let failed = match self.fetch_crumb() {
-                Ok(fetched) => return Ok(fetched),
-                Err(failed) => failed,
+    /// Sends a request again while its error is retryable, a few times with growing pauses.
+    pub(super) fn with_retries<T>(&self, request: impl FnMut() -> Result<T, RequestError>) -> Result<T, Error> {
+        retry::with_retries(&*self.clock, request)
+    }
+
+    /// Sends a POST that does nothing when it is repeated, until it is done. `was_done` looks whether one whose answer was
+    /// lost was done all the same; `perhaps` and `hint` are for the error about one of which that is not known: code 15.
+    pub(super) fn post_until_done(
+        &self,
+        (subject, path, body): (&str, &str, Option<Body>),
+        was_done: impl Fn() -> bool,
+        (perhaps, hint): (&str, &str),
+    ) -> Result<(), Error> {
+        let mut was_lost = false;
+        let result = self.with_retries(|| {
+            let failed = match self.post(path, body.clone()) {
+                // An answer has an empty body, or leads back to the job or build; a page is that of a proxy.
+                Ok(response) if is_done(&response) => return Ok(()),
+                Ok(response) => {
+                    was_lost |= is_ambiguous(&response);
+                    self.refusal(subject, &response)
+                }
+                Err(error) => {
+                    was_lost |= matches!(&error, PostError::Fault(fault) if fault.sent);
+                    error.into_request_error(subject)
+                }
             };
-            match retry::pause(attempt, failed.retry_after, fastrand::f64()) {
-                Some(pause) if failed.retryable && self.clock.interrupted().is_none() => self.clock.sleep(pause),
-                _ => return Err(failed.error),
-            }
-        }
+            if was_lost && was_done() { Ok(()) } else { Err(failed) }
+        });
+        result.map_err(|error| {
+            let reason = format!("{}; {perhaps}", error.reason());
+            if was_lost { error.with_code(ExitCode::Unknown, reason).with_hint(hint) } else { error }
+        })
     }
 
     /// Fetches a crumb; false where the controller has none for this caller.
@@ -284,7 +303,7 @@ impl Client {
     }
 
     pub(super) fn exchange(&self, subject: &str, request: &Request) -> Result<Response, RequestError> {
-        let response = self.http.send(request).map_err(|fault| fault_error(subject, fault))?;
+        let response = self.http.send(request).map_err(|fault| fault.into_request_error(subject))?;
         self.remember(&response);
         Ok(response)
     }
@@ -368,13 +387,9 @@ impl PostError {
     pub(super) fn into_request_error(self, subject: &str) -> RequestError {
         match self {
             Self::Unsent(error) => RequestError::permanent(error),
-            Self::Fault(fault) => fault_error(subject, fault),
+            Self::Fault(fault) => fault.into_request_error(subject),
         }
     }
-}
-
-fn fault_error(subject: &str, fault: Fault) -> RequestError {
-    RequestError { retryable: fault.is_retryable(), retry_after: None, error: fault.into_error(subject) }
 }
 
 /// Whether a POST that was answered so certainly did nothing, and may be sent again after a pause.

@@ -1,10 +1,9 @@
 //! A job's `config.xml`, read and replaced byte for byte.
 
-use super::client::{Client, PostError, is_done};
-use super::errors::is_ambiguous;
+use super::client::Client;
 use super::reference::JobRef;
-use crate::error::{Error, ExitCode, RequestError};
-use crate::http::{Body, retry};
+use crate::error::{Error, RequestError};
+use crate::http::Body;
 
 /// A configuration to send: XML, with the charset in which its bytes are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,34 +75,10 @@ impl Client {
     pub fn set_config(&self, job: &JobRef, config: &JobConfig) -> Result<(), Error> {
         let subject = format!("configuration of job {job}");
         let body = Body::bytes(&format!("application/xml; charset={}", config.charset), config.xml.clone());
-        let (mut attempt, mut was_lost) = (0, false);
-        loop {
-            attempt += 1;
-            let failed = match self.post(&config_path(job), Some(body.clone())) {
-                Ok(response) if is_done(&response) => return Ok(()),
-                Ok(response) => {
-                    was_lost |= is_ambiguous(&response);
-                    self.refusal(&subject, &response)
-                }
-                Err(error) => {
-                    was_lost |= matches!(&error, PostError::Fault(fault) if fault.sent);
-                    error.into_request_error(&subject)
-                }
-            };
-            let pause = retry::pause(attempt, failed.retry_after, fastrand::f64());
-            match pause.filter(|_| failed.retryable && self.clock.interrupted().is_none()) {
-                Some(pause) => self.clock.sleep(pause),
-                None if !was_lost || self.config(job).is_ok_and(|now| is_same(&now, &config.xml)) => {
-                    return if was_lost { Ok(()) } else { Err(failed.error) };
-                }
-                None => {
-                    let reason = format!("{}; it may have been replaced", failed.error.reason());
-                    return Err(failed.error.with_code(ExitCode::Unknown, reason).with_hint(format!(
-                        "compare it with `cibridge jenkins config {job}` before sending it again"
-                    )));
-                }
-            }
-        }
+        let was_done = || self.config(job).is_ok_and(|now| is_same(&now, &config.xml));
+        let hint = format!("compare it with `cibridge jenkins config {job}` before sending it again");
+        let path = config_path(job);
+        self.post_until_done((&subject, &path, Some(body)), was_done, ("it may have been replaced", &hint))
     }
 }
 

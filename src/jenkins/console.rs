@@ -5,7 +5,7 @@
 //! log is read from that and made text again. A finished log is exact in the plain form, which is a stream of any length.
 
 use std::collections::VecDeque;
-use std::io::Read as _;
+use std::io::Read;
 
 use super::client::Client;
 use super::reference::BuildRef;
@@ -85,21 +85,16 @@ impl Client {
         if next < start {
             return Ok(LogChunk { more, grew: false });
         }
-        let (mut html, mut text) = (HtmlText::default(), Vec::new());
+        let mut html = HtmlText::default();
         let mut skip = Skip::new(&mut position.shown, sink);
-        let mut buffer = [0; 16 * 1024];
-        loop {
-            let count = stream.read(&mut buffer).map_err(|error| broken(&subject, &error))?;
-            text.clear();
-            match count {
-                0 => html.end(&mut text),
-                count => html.feed(&buffer[..count], &mut text),
+        read(&subject, &mut stream, |piece| {
+            let mut text = Vec::new();
+            match piece {
+                [] => html.end(&mut text),
+                piece => html.feed(piece, &mut text),
             }
             skip.give(&text);
-            if count == 0 {
-                break;
-            }
-        }
+        })?;
         *position = LogPosition::at(next);
         Ok(LogChunk { more, grew: next > start })
     }
@@ -135,24 +130,11 @@ impl Client {
         }
         let mut notes = (start > 0).then(NoteFilter::default);
         let mut skip = Skip::new(&mut position.shown, sink);
-        let (mut buffer, mut text) = ([0; 16 * 1024], Vec::new());
-        loop {
-            let count = stream.read(&mut buffer).map_err(|error| broken(&subject, &error))?;
-            match &mut notes {
-                None => skip.give(&buffer[..count]),
-                Some(notes) => {
-                    text.clear();
-                    match count {
-                        0 => notes.end(&mut text),
-                        count => notes.feed(&buffer[..count], &mut text),
-                    }
-                    skip.give(&text);
-                }
-            }
-            if count == 0 {
-                return Ok(true);
-            }
-        }
+        read(&subject, &mut stream, |piece| match &mut notes {
+            None => skip.give(piece),
+            Some(notes) => skip.give(&notes.text(piece)),
+        })?;
+        Ok(true)
     }
 
     /// Whether a log is complete. The body of the answer is not read.
@@ -179,28 +161,19 @@ impl Client {
             stream = open(size - window)?;
             is_cut = true;
         }
-        let (mut notes, mut text, mut tail) = (NoteFilter::default(), Vec::new(), VecDeque::new());
-        let (mut buffer, mut read) = ([0; 16 * 1024], 0);
-        loop {
-            let count = stream.read(&mut buffer).map_err(|error| broken(&subject, &error))?;
-            text.clear();
-            match count {
-                0 => notes.end(&mut text),
-                count => notes.feed(&buffer[..count], &mut text),
-            }
-            tail.extend(&text);
-            let window = usize::try_from(window).unwrap_or(usize::MAX);
+        let (mut notes, mut tail) = (NoteFilter::default(), VecDeque::new());
+        let window = usize::try_from(window).unwrap_or(usize::MAX);
+        // One byte more shows that the log goes on.
+        let length = read(&subject, &mut stream.by_ref().take(TAIL_LIMIT + 1), |piece| {
+            tail.extend(notes.text(piece));
             let surplus = tail.len().saturating_sub(window);
             is_cut |= surplus > 0;
             tail.drain(..surplus);
-            if count == 0 {
-                break;
-            }
-            read += count as u64;
-            if read > TAIL_LIMIT {
-                let reason = "its end cannot be found: a proxy removes the header X-Text-Size, and the log is longer than 256 MiB";
-                return Err(RequestError::permanent(Error::new(ExitCode::NoConnection, subject, reason)));
-            }
+        })?;
+        if length > TAIL_LIMIT {
+            let reason =
+                "its end cannot be found: a proxy removes the header X-Text-Size, and the log is longer than 256 MiB";
+            return Err(RequestError::permanent(Error::new(ExitCode::NoConnection, subject, reason)));
         }
         let bytes: Vec<u8> = tail.into();
         // A secret of which this is the end is masked only where it is seen to be cut.
@@ -208,6 +181,19 @@ impl Client {
         let text = cut + &String::from_utf8_lossy(&bytes);
         let all: Vec<&str> = text.lines().collect();
         Ok(all[all.len().saturating_sub(lines)..].iter().map(|line| (*line).to_owned()).collect())
+    }
+}
+
+/// Hands a log to `take` in pieces, at last an empty one. Gives its length.
+fn read(subject: &str, stream: &mut impl Read, mut take: impl FnMut(&[u8])) -> Result<u64, RequestError> {
+    let (mut buffer, mut length) = ([0; 16 * 1024], 0);
+    loop {
+        let count = stream.read(&mut buffer).map_err(|error| broken(subject, &error))?;
+        take(&buffer[..count]);
+        length += count as u64;
+        if count == 0 {
+            return Ok(length);
+        }
     }
 }
 
@@ -283,6 +269,16 @@ impl NoteFilter {
         }
         self.line_ends.end(out);
         *self = Self::default();
+    }
+
+    /// The text of a piece; an empty piece is the end of the input.
+    fn text(&mut self, piece: &[u8]) -> Vec<u8> {
+        let mut text = Vec::new();
+        match piece {
+            [] => self.end(&mut text),
+            piece => self.feed(piece, &mut text),
+        }
+        text
     }
 
     fn byte(&mut self, byte: u8, out: &mut Vec<u8>) {

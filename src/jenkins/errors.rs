@@ -6,6 +6,7 @@
 use super::credentials::Identity;
 use crate::error::{Error, ExitCode};
 use crate::http::{Response, Url};
+use crate::sanitize::shorten;
 
 /// Words in the address of a login page that a controller or a proxy redirects to.
 const LOGINS: [&str; 9] = [
@@ -25,8 +26,9 @@ pub const NO_BEARER: &str = "Jenkins does not accept bearer tokens itself; the p
 
 const SET_CREDENTIALS: &str = "set JENKINS_USER_ID and JENKINS_API_TOKEN";
 
-/// The longest text of a service that an error repeats, in characters.
+/// The longest text of a service, and the longest title of a page, that an error repeats, in characters.
 const QUOTED: usize = 160;
+const TITLE: usize = 80;
 
 /// The error that an unusable answer means. `subject` is the thing that the request was about, e.g. `job a/b`.
 pub(super) fn refused(subject: &str, identity: &Identity, response: &Response) -> Error {
@@ -313,16 +315,13 @@ fn logging_id(text: &str) -> String {
 }
 
 fn page(response: &Response) -> String {
-    let title: String = response.title().chars().take(80).collect();
+    let title = shorten(response.title(), TITLE);
     if title.is_empty() { String::new() } else { format!(", page {title:?}") }
 }
 
 /// A text of a service, not longer than a screen line.
 fn quoted(text: &str) -> String {
-    match text.char_indices().nth(QUOTED) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    shorten(text.to_owned(), QUOTED)
 }
 
 #[cfg(test)]

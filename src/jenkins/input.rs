@@ -2,13 +2,26 @@
 
 use serde_json::{Value, json};
 
-use super::client::{Client, PostError};
-use super::errors::is_ambiguous;
+use super::client::Client;
 use super::parameters::{ParameterDefinition, ParameterKind, ParameterValue, kind, validate};
 use super::reference::{BuildName, BuildRef};
 use super::wire;
 use crate::error::{Error, ExitCode, RequestError};
-use crate::http::{Body, Segment, retry};
+use crate::http::{Body, Segment};
+
+/// What to do when a build asks a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum OnInput {
+    /// Report it, and keep waiting.
+    #[default]
+    Wait,
+    /// Stop the build.
+    Fail,
+    /// Proceed with the default values.
+    Proceed,
+    /// Abort.
+    Abort,
+}
 
 /// A question that a build waits with.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,51 +171,18 @@ impl Client {
                 (format!("{path}/proceed"), Some(Body::form([("json", text.as_str())])))
             }
         };
-        let list = || format!("`cibridge jenkins input {build}` lists what is pending");
-        let (mut attempt, mut was_lost) = (0, false);
-        loop {
-            attempt += 1;
-            let failed = match self.post(&path, body.clone()) {
-                // An answer has an empty body, or leads back to the build; a page is that of a proxy.
-                Ok(response)
-                    if matches!(response.status, 200..300 | 302 | 303) && super::client::is_done(&response) =>
-                {
-                    return Ok(());
+        let hint = format!("`cibridge jenkins input {build}` lists what is pending");
+        // A question that is no longer pending was answered.
+        let was_done = || self.is_pending(build, id).is_ok_and(|pending| !pending);
+        self.post_until_done((&subject, &path, body), was_done, ("it may have been answered", &hint)).map_err(|error| {
+            match error.code() {
+                ExitCode::NotFound => {
+                    let reason = "not pending: it was answered before, or never asked (HTTP 404)";
+                    error.with_code(ExitCode::NotFound, reason).with_hint(hint.as_str())
                 }
-                Ok(response) if response.status == 404 => {
-                    if was_lost {
-                        return Ok(());
-                    }
-                    return Err(Error::new(
-                        ExitCode::NotFound,
-                        subject,
-                        "not pending: it was answered before, or never asked (HTTP 404)",
-                    )
-                    .with_hint(list()));
-                }
-                Ok(response) => {
-                    was_lost |= is_ambiguous(&response);
-                    self.refusal(&subject, &response)
-                }
-                Err(error) => {
-                    was_lost |= matches!(&error, PostError::Fault(fault) if fault.sent);
-                    error.into_request_error(&subject)
-                }
-            };
-            if was_lost && self.is_pending(build, id).is_ok_and(|pending| !pending) {
-                return Ok(());
+                _ => error,
             }
-            let pause = retry::pause(attempt, failed.retry_after, fastrand::f64());
-            match pause.filter(|_| failed.retryable && self.clock.interrupted().is_none()) {
-                // A second answer does nothing, so it is safe to repeat it.
-                Some(pause) => self.clock.sleep(pause),
-                None if was_lost => {
-                    let reason = format!("{}; it may have been answered", failed.error.reason());
-                    return Err(failed.error.with_code(ExitCode::Unknown, reason).with_hint(list()));
-                }
-                None => return Err(failed.error),
-            }
-        }
+        })
     }
 
     fn is_pending(&self, build: &BuildRef, id: &str) -> Result<bool, RequestError> {

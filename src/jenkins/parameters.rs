@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::wire;
 use crate::error::{Error, ExitCode};
+use crate::nearest::nearest;
 
 /// The kind of a parameter, as far as it matters for its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,15 +147,7 @@ impl ParameterDefinition {
 
 /// `did you mean X? `, or nothing where no known name is near.
 pub(super) fn did_you_mean(wrong: &str, known: &[&str]) -> String {
-    nearest(wrong, known).map(|near| format!("did you mean {near}? ")).unwrap_or_default()
-}
-
-/// The known name that a wrong one is most likely meant to be: at most a third of its characters differ.
-pub fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
-    let wrong = wrong.to_lowercase();
-    let scored = known.iter().map(|name| (strsim::levenshtein(&wrong, &name.to_lowercase()), *name));
-    let limit = wrong.chars().count().div_ceil(3).min(3);
-    scored.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+    nearest(wrong, known.iter().copied()).map(|near| format!("did you mean {near}? ")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -230,12 +223,5 @@ mod tests {
         ] {
             assert_eq!(check(name, value), expected.map(str::to_owned).map_err(str::to_owned));
         }
-    }
-
-    #[test]
-    fn a_suggestion_is_near() {
-        assert_eq!(nearest("FLAVR", &["STAGE", "FLAVOR"]), Some("FLAVOR"));
-        assert_eq!(nearest("ab", &["xy", "abcd"]), None);
-        assert_eq!(nearest("deplyo-prod", &["deploy-prod", "deploy-test"]), Some("deploy-prod"));
     }
 }

@@ -154,6 +154,16 @@ impl Client {
     }
 }
 
+/// The error about a queue item that Jenkins does not show, and whose job is not known.
+pub(super) fn forgotten(id: u64) -> Error {
+    Error::new(
+        ExitCode::NotFound,
+        format!("queue item {id}"),
+        "not known to Jenkins: it left the queue more than five minutes ago, or never existed",
+    )
+    .with_hint("name its job with --job: its build is found there by the item's id")
+}
+
 /// Reads what `GET /queue/item/N/api/json` answers.
 fn read(item: &wire::QueueItem) -> QueueItem {
     let has_left = item.class.ends_with("LeftItem");

@@ -13,7 +13,6 @@ use super::queue::job_of;
 use super::reference::{JobRef, queue_id};
 use super::wire;
 use crate::error::{Error, ExitCode, RequestError};
-use crate::http::retry;
 use crate::http::{Body, Multipart, Response};
 use crate::lifecycle::{IdempotencyKey, StartError};
 use crate::secret::Secret;
@@ -272,35 +271,23 @@ impl Client {
         let subject = format!("job {}", request.job);
         let verb = if request.parameterized { "buildWithParameters" } else { "build" };
         let body = request.body(&[]).map_err(StartError::NotStarted)?;
-        let mut attempt = 0;
-        let response = loop {
-            attempt += 1;
-            let path = format!("{}/{verb}", request.job.path());
-            let (error, retry_after) = match self.post(&path, Some(body.clone())) {
-                Ok(response) if was_turned_away(&response) => {
-                    (refused_start(&subject, &self.identity, request.parameterized, &response), response.retry_after())
-                }
-                Ok(response) => break response,
-                Err(PostError::Unsent(error)) => return Err(StartError::NotStarted(error)),
-                Err(PostError::Fault(fault)) if fault.sent => {
-                    return Err(StartError::Ambiguous(fault.into_error(&subject)));
-                }
-                Err(PostError::Fault(fault)) if !fault.is_retryable() => {
-                    return Err(StartError::NotStarted(fault.into_error(&subject)));
-                }
-                Err(PostError::Fault(fault)) => (fault.into_error(&subject), None),
-            };
-            match retry::pause(attempt, retry_after, fastrand::f64()) {
-                Some(pause) if self.clock.interrupted().is_none() => self.clock.sleep(pause),
-                _ => return Err(StartError::NotStarted(error)),
+        let path = format!("{}/{verb}", request.job.path());
+        let refused = |response: &Response| refused_start(&subject, &self.identity, request.parameterized, response);
+        let sent = self.with_retries(|| match self.post(&path, Some(body.clone())) {
+            Ok(response) if was_turned_away(&response) => {
+                Err(RequestError { error: refused(&response), retryable: true, retry_after: response.retry_after() })
             }
-        };
+            Ok(response) => Ok(Ok(response)),
+            Err(PostError::Fault(fault)) if fault.sent => Ok(Err(fault.into_error(&subject))),
+            Err(error) => Err(error.into_request_error(&subject)),
+        });
+        let response = sent.map_err(StartError::NotStarted)?.map_err(StartError::Ambiguous)?;
         // A caller who has only the job's token is stopped here, but nothing was started either.
         let is_shut_out = matches!(response.status, 403 | 404) && !response.text().contains("Invalid token provided");
         if request.is_by_token && is_shut_out {
             return self.start_by_token_root(request, verb, &subject);
         }
-        judge(request, &response, || refused_start(&subject, &self.identity, request.parameterized, &response))
+        judge(request, &response, || refused(&response))
     }
 
     fn start_by_token_root(&self, request: &StartRequest, verb: &str, subject: &str) -> Result<Queued, StartError> {

@@ -1,0 +1,143 @@
+//! Stopping builds: quickly when the process is to end, else until they have ended.
+
+use std::time::Duration;
+
+use super::client::Client;
+use super::queue::{QueueState, Recovery};
+use super::reference::{BuildName, BuildRef};
+use super::watched_build::WatchedBuild;
+use crate::clock;
+use crate::error::{Error, ExitCode, RequestError};
+use crate::lifecycle::Canceled;
+use crate::model::Phase;
+
+/// How long a build may be in creation when it is to be stopped, and the pause between two polls for it.
+const CREATION: Duration = Duration::from_secs(2);
+const CREATION_PAUSE: Duration = Duration::from_millis(200);
+
+/// How often a Pipeline that ignores a stop is asked again when a signal ends the process: for longer than one takes to
+/// be created.
+const REPEATED_STOPS: u32 = 6;
+
+/// How hard a build is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Severity {
+    /// Interrupts it; it may clean up.
+    Stop,
+    /// Ends the running steps of a Pipeline (`WorkflowRun#doTerm`).
+    Term,
+    /// Ends a Pipeline without any clean-up; its processes may keep running (`WorkflowRun#doKill`).
+    Kill,
+}
+
+impl Severity {
+    /// The name of the action in Jenkins' addresses.
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Term => "term",
+            Self::Kill => "kill",
+        }
+    }
+}
+
+impl Client {
+    /// Asks Jenkins to end a build. One that has ended is no error.
+    fn stop_build(&self, build: &BuildRef, severity: Severity) -> Result<(), RequestError> {
+        let path = format!("{}/{}", build.path(), severity.verb());
+        self.act(&format!("build {build}"), &path, None).map(drop)
+    }
+
+    /// The build that is to be stopped, found by its queue item where its number is not known. One that is just being
+    /// created is waited for, because there is no other chance to stop it.
+    pub(super) fn build_to_stop(&self, build: &WatchedBuild) -> Result<Option<BuildRef>, RequestError> {
+        if let Some(known) = &build.build {
+            return Ok(Some(known.clone()));
+        }
+        if let (Some(job), Some(name)) = (&build.job, &build.name) {
+            return Ok(Some(self.build(job, name)?.build));
+        }
+        let Some(id) = build.queue_id else { return Ok(None) };
+        let until = self.clock.now() + CREATION;
+        loop {
+            let Some(item) = self.queue_item(id)? else {
+                let Some(job) = &build.job else { return Ok(None) };
+                return Ok(match self.recover(job, id, build.oldest)? {
+                    Recovery::Build(found) => Some(found),
+                    Recovery::Queued | Recovery::Gone => None,
+                });
+            };
+            match item.state {
+                QueueState::Started(found) => {
+                    return Ok(Some(build.of_own_job(&found)));
+                }
+                QueueState::Leaving if self.clock.now() < until => clock::wait(CREATION_PAUSE),
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    /// Asks to stop, and sees that it was heard: a Pipeline that is just being created accepts a stop and forgets it.
+    pub(super) fn stop_quickly(&self, found: &BuildRef) -> Result<Canceled, RequestError> {
+        self.stop_build(found, Severity::Stop)?;
+        for _ in 0..REPEATED_STOPS {
+            match self.build(&found.job, &BuildName::Number(found.number)) {
+                Ok(seen) if seen.is_pipeline && seen.is_undisturbed => clock::wait(CREATION_PAUSE),
+                _ => return Ok(Canceled::Canceled("stopped".to_owned())),
+            }
+            self.stop_build(found, Severity::Stop)?;
+        }
+        let error = Error::new(ExitCode::TimedOut, format!("build {found}"), "it did not react to the stop request");
+        Err(RequestError { error, retryable: true, retry_after: None })
+    }
+
+    /// Stops a build: stop, then for a Pipeline term and kill, each followed by a wait for the end.
+    pub(super) fn stop_thoroughly(
+        &self,
+        found: &BuildRef,
+        patience: Duration,
+        progress: &(dyn Fn(&str) + Sync),
+    ) -> Result<Canceled, Error> {
+        let clock = &*self.clock;
+        let poll = || self.with_retries(|| self.build(&found.job, &BuildName::Number(found.number)));
+        let first = poll()?;
+        if matches!(first.snapshot.phase, Phase::Ended(_)) {
+            return Ok(Canceled::AlreadyEnded(first.snapshot.build.status));
+        }
+        let severities: &[Severity] =
+            if first.is_pipeline { &[Severity::Stop, Severity::Term, Severity::Kill] } else { &[Severity::Stop] };
+        for severity in severities {
+            if *severity != Severity::Stop {
+                progress(&format!("Jenkins build {found} does not end; sending {}", severity.verb()));
+            }
+            self.with_retries(|| self.stop_build(found, *severity))?;
+            let until = clock.now() + patience;
+            let mut pause = Duration::from_millis(250);
+            loop {
+                clock.sleep(pause.min(until.since(clock.now())));
+                let view = poll()?;
+                if matches!(view.snapshot.phase, Phase::Ended(_)) {
+                    let status = view.snapshot.build.status;
+                    return Ok(Canceled::Canceled(match severity {
+                        Severity::Stop => format!("stopped ({status})"),
+                        Severity::Term => format!("stopped by term ({status})"),
+                        Severity::Kill => format!("stopped by kill ({status}); its processes may still be running"),
+                    }));
+                }
+                if clock.now() >= until || clock.interrupted().is_some() {
+                    break;
+                }
+                if *severity == Severity::Stop && view.is_pipeline && view.is_undisturbed {
+                    // It did not hear: it is just being created.
+                    self.with_retries(|| self.stop_build(found, *severity))?;
+                }
+                pause = (pause * 2).min(Duration::from_secs(2));
+            }
+            if clock.interrupted().is_some() {
+                break;
+            }
+        }
+        Err(Error::new(ExitCode::TimedOut, format!("build {found}"), "it was asked to stop and has not ended")
+            .with_hint("see its page; Jenkins does not kill a process on an agent that ignores SIGTERM"))
+    }
+}
