@@ -180,7 +180,7 @@ fn a_log_is_fetched_wherever_it_is_and_a_missing_one_hides_nothing() {
     Call::following(&sim, "")
         .run()
         .exit_code(1)
-        .stderr_contains("the cause is unknown: build BUILD: not found")
+        .stderr_contains("the reason of the failure could not be read: build BUILD: not found")
         .stderr_contains("failed in step \"Build ipa\"\n");
 }
 

@@ -109,7 +109,7 @@ fn a_lost_start_is_found_or_unknown_and_never_repeated() {
             (15, 0 | 1) => {
                 assert!(builds == 0 || !*search, "a build that the search can see is found: {context}");
                 let searched = if *search {
-                    "no build was found that can only be this one"
+                    "no build could be identified as this one"
                 } else {
                     "the search for it failed as well ("
                 };

@@ -135,5 +135,7 @@ fn raw_answers_of_the_legacy_api_are_never_shown() {
         .start()
         .unwrap();
     let done = Call::following(&sim, "").run();
-    done.exit_code(1).stderr_contains("the cause is unknown: ").stderr_contains("failed in step \"Build ipa\"");
+    done.exit_code(1)
+        .stderr_contains("the reason of the failure could not be read: ")
+        .stderr_contains("failed in step \"Build ipa\"");
 }

@@ -202,7 +202,7 @@ fn while_a_start_is_in_flight_that_comes_to_nothing() {
     assert!(sim.wait_for_requests("POST", "/builds", 1));
     until("the request", || sim.requests()[0].acted || !sim.requests()[0].body.is_empty());
     let done = stop(running, "TERM");
-    done.exit_code(15).stderr_contains("a build may have been started: no build was found that can only be this one");
+    done.exit_code(15).stderr_contains("a build may have been started: no build could be identified as this one");
     assert_eq!(sim.counters().builds_started, 0);
 }
 

@@ -69,7 +69,7 @@ pub enum CodemagicVerb {
   cibridge codemagic status 5fabc6414c483700143f4f92
   cibridge codemagic status latest --workflow ios-release --branch main --json")]
     Status(BuildsOfApp),
-    /// Cancel builds; one that is finished already is no error
+    /// Cancel builds; it is no error if one is already finished
     #[command(after_help = "Examples:
   cibridge codemagic cancel 5fabc6414c483700143f4f92
   cibridge codemagic cancel BUILD1 BUILD2")]
@@ -178,7 +178,7 @@ pub struct TriggerArgs {
     #[arg(long = "input", value_name = "NAME=TEXT", env = "CIBRIDGE_INPUT")]
     pub inputs: Vec<Input>,
 
-    /// Read the request as JSON from a file, or from stdin for `-`; flags take precedence over it, and it over variables
+    /// Read the request as JSON from a file, or from stdin for `-`; flags override it, and it overrides environment variables
     #[arg(long, value_name = "FILE", env = "CIBRIDGE_REQUEST")]
     pub request: Option<PathBuf>,
 
@@ -198,7 +198,7 @@ pub struct TriggerArgs {
     #[arg(long, env = "CIBRIDGE_DRY_RUN")]
     pub dry_run: bool,
 
-    /// Leave the build running when a limit passes or a signal ends this program; without it the build is canceled
+    /// Leave the build running when a time limit passes or a signal ends this program; without it the build is canceled
     #[arg(long, env = "CIBRIDGE_NO_CANCEL")]
     pub no_cancel: bool,
 
@@ -230,11 +230,11 @@ pub struct GivenByFlag {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Waiting")]
 pub struct ExpectArgs {
-    /// Cancel the build and exit with code 7 if it is of another commit
+    /// Cancel the build and exit with code 7 if it builds another commit
     #[arg(long, value_name = "SHA", env = "CIBRIDGE_EXPECT_COMMIT")]
     pub expect_commit: Option<String>,
 
-    /// Exit with code 3 when a step failed that the build ignored
+    /// Exit with code 3 if a step failed although the build succeeded
     #[arg(long, env = "CIBRIDGE_FAIL_ON_STEP_FAILURE")]
     pub fail_on_step_failure: bool,
 }
@@ -379,7 +379,7 @@ pub struct ShareArgs {
     #[arg(long = "match", value_name = "GLOB", env = "CIBRIDGE_ARTIFACTS", required = true)]
     pub globs: Vec<String>,
 
-    /// How long the links are valid
+    /// How long the links work
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_EXPIRES", default_value = "7d", value_parser = duration)]
     pub expires: Duration,
 

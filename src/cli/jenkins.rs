@@ -25,7 +25,7 @@ pub struct JenkinsArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct JenkinsConnectionArgs {
-    /// The controller's root, e.g. https://ci.example.com/jenkins; without it the address in JOB or BUILD, then JENKINS_URL
+    /// The root address of the controller, e.g. https://ci.example.com/jenkins; the default is taken from the address in JOB or BUILD, else from JENKINS_URL
     #[arg(long, global = true, value_name = "URL", env = "CIBRIDGE_JENKINS_URL")]
     pub url: Option<String>,
 
@@ -37,7 +37,7 @@ pub struct JenkinsConnectionArgs {
     #[arg(long, global = true, value_name = "FILE", env = "JENKINS_API_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// Read a bearer token for a proxy in front of Jenkins from such a file, instead of from CIBRIDGE_BEARER_TOKEN
+    /// Read a bearer token for a proxy in front of Jenkins from a file that only its owner can read, instead of from CIBRIDGE_BEARER_TOKEN
     #[arg(long, global = true, value_name = "FILE", env = "CIBRIDGE_BEARER_TOKEN_FILE")]
     pub bearer_token_file: Option<PathBuf>,
 
@@ -49,7 +49,7 @@ pub struct JenkinsConnectionArgs {
     #[arg(long, global = true, value_name = "FILE", env = "CIBRIDGE_CLIENT_CERT")]
     pub client_cert: Option<PathBuf>,
 
-    /// The certificate's key, if it is in another PEM file
+    /// The private key of the certificate, if it is in another PEM file
     #[arg(long, global = true, value_name = "FILE", env = "CIBRIDGE_CLIENT_KEY", requires = "client_cert")]
     pub client_key: Option<PathBuf>,
 }
@@ -83,7 +83,7 @@ pub enum JenkinsVerb {
   cibridge jenkins stop folder/deploy#12
   cibridge jenkins stop queue/item/345")]
     Stop(StopArgs),
-    /// List what a build asks people, or answer it
+    /// List the questions that a build waits with (step `input`), or answer one
     #[command(after_help = "Examples:
   cibridge jenkins input folder/deploy#12
   cibridge jenkins input folder/deploy#12 --proceed --param TARGET=staging")]
@@ -108,7 +108,7 @@ pub enum JenkinsVerb {
   cibridge jenkins queue
   cibridge jenkins queue --json")]
     Queue,
-    /// Download what a build archived, or list it
+    /// Download or list a build's artifacts
     #[command(after_help = "Examples:
   cibridge jenkins artifacts folder/deploy#12 --match '*.ipa' --dir dist
   cibridge jenkins artifacts folder/deploy#lastSuccessfulBuild --list")]
@@ -133,7 +133,7 @@ pub enum JenkinsVerb {
   cibridge jenkins api GET '/api/json?tree=mode'
   cibridge jenkins api POST /quietDown")]
     Api(ApiArgs),
-    /// Check the controller, the credentials, and what they may do with a job
+    /// Check the controller, the credentials, and whether they can start a job
     #[command(after_help = "Examples:
   cibridge jenkins check
   cibridge jenkins check folder/deploy --json")]
@@ -144,7 +144,7 @@ pub enum JenkinsVerb {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Waiting")]
 pub struct OnInputArgs {
-    /// What to do when the build waits for input
+    /// What to do when the build waits for an answer (step `input`)
     #[arg(long, value_enum, value_name = "WHAT", env = "CIBRIDGE_ON_INPUT", default_value = "wait")]
     pub on_input: OnInput,
 }
@@ -178,7 +178,7 @@ pub struct JenkinsTriggerArgs {
     #[arg(long, value_name = "FILE", env = "CIBRIDGE_PARAMS_FROM")]
     pub params_from: Option<PathBuf>,
 
-    /// Read the request as JSON from a file, or from stdin for `-`: job, branch, parameters, files, cause, idempotency_key; flags take precedence over it, and it over variables
+    /// Read the request as JSON from a file, or from stdin for `-`: job, branch, parameters, files, cause, idempotency_key; flags override it, and it overrides environment variables
     #[arg(long, value_name = "FILE", env = "CIBRIDGE_REQUEST", conflicts_with = "params_from")]
     pub request: Option<PathBuf>,
 
@@ -186,7 +186,7 @@ pub struct JenkinsTriggerArgs {
     #[arg(long, env = "CIBRIDGE_NO_VALIDATE")]
     pub no_validate: bool,
 
-    /// The parameter that carries a unique value, by which the build is found; CIBRIDGE_ID if the job has it
+    /// The parameter that gets a unique value, by which the build is found; the default is CIBRIDGE_ID, if the job has it
     #[arg(long, value_name = "NAME", env = "CIBRIDGE_MARKER_PARAM")]
     pub marker_param: Option<String>,
 
@@ -194,11 +194,11 @@ pub struct JenkinsTriggerArgs {
     #[arg(long, value_name = "TEXT", env = "CIBRIDGE_MARKER")]
     pub marker: Option<String>,
 
-    /// Reuse the build whose marker parameter already has this value instead of starting a new one
+    /// Adopt the build whose marker parameter already has this value, if there is one, instead of starting another
     #[arg(long, value_name = "KEY", env = "CIBRIDGE_IDEMPOTENCY_KEY")]
     pub idempotency_key: Option<IdempotencyKey>,
 
-    /// How long the build waits in the queue at least; the job's quiet period otherwise
+    /// The shortest time that the build waits in the queue; the default is the job's quiet period
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_DELAY", value_parser = duration)]
     pub delay: Option<Duration>,
 
@@ -206,7 +206,7 @@ pub struct JenkinsTriggerArgs {
     #[arg(long = "job-token-file", value_name = "FILE", env = "JENKINS_JOB_TOKEN_FILE")]
     pub job_token_file: Option<PathBuf>,
 
-    /// Why the build is started: kept by Jenkins with a job's token, otherwise written on the build's page with --wait
+    /// Why the build is started; Jenkins keeps it if a job token is used, else --wait writes it on the build's page
     #[arg(long, value_name = "TEXT", env = "CIBRIDGE_CAUSE")]
     pub cause: Option<String>,
 
@@ -218,11 +218,11 @@ pub struct JenkinsTriggerArgs {
     #[arg(long, env = "CIBRIDGE_WAIT")]
     pub wait: bool,
 
-    /// Return once the build has left the queue and has a number
+    /// Wait only until the build has left the queue and has a number
     #[arg(long, env = "CIBRIDGE_WAIT_FOR_START")]
     pub wait_for_start: bool,
 
-    /// Leave the build running when a limit passes or a signal ends this program; without it the build is stopped
+    /// Leave the build running when a time limit passes or a signal ends this program; without it the build is stopped
     #[arg(long, env = "CIBRIDGE_NO_CANCEL")]
     pub no_cancel: bool,
 
@@ -244,11 +244,11 @@ pub struct BuildsArgs {
     #[arg(value_name = "BUILD_OR_QUEUE_ITEM", env = "CIBRIDGE_BUILD", required = true)]
     pub builds: Vec<String>,
 
-    /// The job of the queue items: finds the build of an item that Jenkins has forgotten
+    /// The job of the queue items, so that the build of an item is found even if Jenkins has forgotten the item
     #[arg(long, value_name = "JOB", env = "CIBRIDGE_JOB")]
     pub job: Option<String>,
 
-    /// The branch, if that is a multibranch job
+    /// The branch, if the job is a multibranch job
     #[arg(long, value_name = "NAME", env = "CIBRIDGE_BRANCH")]
     pub branch: Option<String>,
 }
@@ -280,7 +280,7 @@ pub struct StopArgs {
     #[command(flatten)]
     pub builds: BuildsArgs,
 
-    /// How long a build may take to end after each of stop, term and kill
+    /// How long to wait for the end of a build after each of stop, term and kill
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_STOP_WAIT", default_value = "30s", value_parser = duration)]
     pub stop_wait: Duration,
 }
@@ -301,7 +301,7 @@ pub struct ConsoleArgs {
     #[arg(long = "from", value_name = "OFFSET", env = "CIBRIDGE_FROM", default_value_t = 0)]
     pub from: u64,
 
-    /// Show the stages of a Pipeline only
+    /// Show only the stages of a Pipeline
     #[arg(long, env = "CIBRIDGE_STAGES")]
     pub stages: bool,
 
@@ -320,7 +320,7 @@ pub struct InputArgs {
     #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
     pub build: String,
 
-    /// The id of the input, when the build waits for several
+    /// The ID of the question, if the build waits with several
     #[arg(value_name = "ID")]
     pub id: Option<String>,
 

@@ -19,7 +19,7 @@ pub struct OutputArgs {
     #[arg(long, global = true, env = "CIBRIDGE_JSON")]
     pub json: bool,
 
-    /// Write that document to a file, replaced atomically as soon as the build's id is known and again at the end
+    /// Write the same JSON document to a file: as soon as the build's ID is known, and again at the end
     #[arg(long, global = true, value_name = "PATH", env = "CIBRIDGE_RESULT_FILE")]
     pub result_file: Option<PathBuf>,
 
@@ -61,7 +61,7 @@ pub struct HttpArgs {
     #[arg(long, global = true, value_name = "TIME", env = "CIBRIDGE_ANSWER_TIMEOUT", default_value = "60s", value_parser = duration)]
     pub answer_timeout: Duration,
 
-    /// Allow plain http to other machines
+    /// Allow unencrypted http to other machines
     #[arg(long, global = true, env = "CIBRIDGE_ALLOW_HTTP")]
     pub allow_http: bool,
 }
@@ -70,11 +70,11 @@ pub struct HttpArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Waiting")]
 pub struct WatchArgs {
-    /// Time limit for the build in the queue
+    /// How long the build may wait in the queue
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_QUEUE_TIMEOUT", value_parser = duration)]
     pub queue_timeout: Option<Duration>,
 
-    /// Time limit for the build once it runs
+    /// How long the build may run
     #[arg(long, value_name = "TIME", env = "CIBRIDGE_RUN_TIMEOUT", value_parser = duration)]
     pub run_timeout: Option<Duration>,
 
@@ -99,7 +99,7 @@ pub struct WatchArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Waiting")]
 pub struct WaitArgs {
-    /// Cancel the builds when a limit passes or a signal ends this program; without it they are left running
+    /// Cancel the builds when a time limit passes or a signal ends this program; without it they are left running
     #[arg(long, env = "CIBRIDGE_CANCEL")]
     pub cancel: bool,
 
@@ -107,11 +107,11 @@ pub struct WaitArgs {
     #[arg(long, env = "CIBRIDGE_FAIL_FAST")]
     pub fail_fast: bool,
 
-    /// Poll once and exit 0 if the build is still running; the document says when to poll again. Signals do not cancel the build
+    /// Poll once, and exit with code 0 if the build is still running; the JSON document says when to poll again. A signal does not cancel the build
     #[arg(long, env = "CIBRIDGE_ONCE")]
     pub once: bool,
 
-    /// With --once, when the wait began, in milliseconds since 1970: the time limits count from there
+    /// With --once: when the wait began, in milliseconds since 1970. The time limits count from then
     #[arg(long, value_name = "EPOCH_MILLIS", env = "CIBRIDGE_WAITING_SINCE", requires = "once")]
     pub waiting_since: Option<u64>,
 }
@@ -137,11 +137,11 @@ pub struct CollectArgs {
     #[arg(long, value_name = "GLOB", env = "CIBRIDGE_ARTIFACTS")]
     pub artifacts: Vec<String>,
 
-    /// The folder for them; with several builds each gets a folder of its own in it
+    /// The folder for the artifacts; each of several builds gets its own folder in it
     #[arg(long, value_name = "DIR", env = "CIBRIDGE_ARTIFACTS_DIR", default_value = ".")]
     pub artifacts_dir: PathBuf,
 
-    /// Write the test results as JUnit XML; without any no file is written
+    /// Write the test results to this file as JUnit XML; if there are none, no file is written
     #[arg(long, value_name = "FILE", env = "CIBRIDGE_JUNIT")]
     pub junit: Option<PathBuf>,
 
@@ -185,7 +185,7 @@ pub struct TestsArgs {
     #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
     pub build: String,
 
-    /// Write the results as JUnit XML; without any no file is written
+    /// Write the results to this file as JUnit XML; if there are none, no file is written
     #[arg(long, value_name = "FILE", env = "CIBRIDGE_JUNIT")]
     pub junit: Option<PathBuf>,
 }

@@ -75,7 +75,7 @@ pub fn codemagic(args: &CheckArgs, connection: &CodemagicConnectionArgs, session
     checks.note(
         "api_key",
         teams.map(|teams| match teams.as_slice() {
-            [] => format!("the API key from {source} is valid; v3 lists no team of its user"),
+            [] => format!("the API key from {source} is valid; its user is in no team"),
             teams => format!("the API key from {source} is valid; teams: {}", teams.join(", ")),
         }),
     );
@@ -151,7 +151,7 @@ pub fn jenkins(args: &JenkinsCheckArgs, connection: &JenkinsConnectionArgs, sess
         who.and_then(|who| match (who.anonymous, client.identity()) {
             (true, Identity::Anonymous) => Ok("no credentials were given: anonymous".to_owned()),
             (true, identity) => {
-                Err(Error::new(ExitCode::Denied, "credentials", "Jenkins saw none, though some were sent").with_hint(
+                Err(Error::new(ExitCode::Denied, "credentials", "some were sent, but Jenkins saw none").with_hint(
                     match identity {
                         Identity::Bearer => NO_BEARER,
                         _ => "a proxy on the way removed the Authorization header",
@@ -173,7 +173,7 @@ pub fn jenkins(args: &JenkinsCheckArgs, connection: &JenkinsConnectionArgs, sess
             crumbs.map(|crumbs| match crumbs {
                 Some(true) => "Jenkins requires crumbs, and gives one".to_owned(),
                 Some(false) => "Jenkins requires no crumbs".to_owned(),
-                None => "whether Jenkins requires crumbs is hidden from these credentials".to_owned(),
+                None => "these credentials do not show whether Jenkins requires crumbs".to_owned(),
             }),
         );
     }

@@ -198,7 +198,7 @@ pub fn jenkins(args: &JenkinsTriggerArgs, connection: &JenkinsConnectionArgs, se
     let cause = args.cause.clone().or(file.cause);
     if cause.is_some() && job_token.is_none() && !args.wait {
         session.console().line(
-            "note: Jenkins keeps --cause only for starts by a job's token; with --wait it is written on the build's page",
+            "note: Jenkins keeps --cause only if a job token is used; with --wait it is written on the build's page",
         );
     }
     let known = known_job(&provider, &job, args, job_token.is_some(), session)?;
@@ -219,9 +219,9 @@ pub fn jenkins(args: &JenkinsTriggerArgs, connection: &JenkinsConnectionArgs, se
         request = request.with_next_build(next_build, client.controller_time());
     }
     if args.wait && request.is_by_token && *client.identity() == Identity::Anonymous {
-        session.console().line(
-            "note: a job's token starts a build, but does not let anybody see it; waiting needs credentials with Job/Read",
-        );
+        session
+            .console()
+            .line("note: a job token can start a build, but not read it; waiting needs credentials with Job/Read");
     }
     let has_key = request.has_key;
     let started = start_once(&provider, &request, &session.runtime)?;
@@ -266,13 +266,13 @@ fn known_job(
         Err(error) if by_token && matches!(error.code(), ExitCode::Denied | ExitCode::NotFound) => {
             if args.wait {
                 // Better now than with a build that runs and cannot be seen.
-                let reason = format!("{}; a job's token starts a build, but shows it to nobody", error.reason());
+                let reason = format!("{}; a job token can start a build, but not read it", error.reason());
                 return Err(Error::new(error.code(), format!("waiting for a build of job {job}"), reason).with_hint(
                     "set JENKINS_USER_ID and JENKINS_API_TOKEN of somebody with Job/Read, or leave out --wait",
                 ));
             }
             session.console().line(&format!(
-                "note: {}; starting by the job's token without checking the parameters",
+                "note: {}; starting with the job token, without checking the parameters",
                 error.reason()
             ));
             Ok(None)
@@ -322,7 +322,7 @@ fn jenkins_values(args: &JenkinsTriggerArgs, file: &JenkinsRequest) -> Result<Ve
     for pair in args.params.iter().chain(&args.param_files) {
         if given.contains(&pair.name.as_str()) {
             return Err(Error::message(ExitCode::Usage, format!("parameter {} is given twice", pair.name))
-                .with_hint("Jenkins fails on that"));
+                .with_hint("pass it once; Jenkins fails on a parameter that is given twice"));
         }
         given.push(&pair.name);
     }

@@ -15,7 +15,11 @@ impl Client {
         let segments: Option<Vec<String>> =
             path.split('/').map(|name| Segment::new(name).map(|name| name.to_string())).collect();
         let Some(segments) = segments else {
-            return Err(Error::new(ExitCode::Refused, format!("artifact {path:?}"), "its path leads elsewhere"));
+            return Err(Error::new(
+                ExitCode::Refused,
+                format!("artifact {path:?}"),
+                "its path leads out of the build's artifacts",
+            ));
         };
         self.below(&format!("{}/artifact/{}", build.path(), segments.join("/")))
     }

@@ -42,11 +42,11 @@ pub(super) fn refused(subject: &str, identity: &Identity, response: &Response) -
         403 => forbidden(subject, identity, response, &text),
         404 => error(ExitCode::NotFound, format!("not found, or not visible to {identity} (HTTP 404)")).with_hint(
             match identity {
-                Identity::Anonymous => "set JENKINS_USER_ID and JENKINS_API_TOKEN; Jenkins answers 404 for what it hides",
+                Identity::Anonymous => "set JENKINS_USER_ID and JENKINS_API_TOKEN; Jenkins also answers 404 for what anonymous users may not see",
                 _ if subject.contains("build ") => {
-                    "check job and number; a job may delete old builds, and Jenkins answers 404 for what it hides from a user"
+                    "check job and number; a job may delete old builds, and Jenkins also answers 404 for what a user may not see"
                 }
-                _ => "check the name; Jenkins answers 404 for what it hides from a user",
+                _ => "check the name; Jenkins also answers 404 for what a user may not see",
             },
         ),
         405 => {
@@ -143,9 +143,9 @@ pub(super) fn refused_token_root(subject: &str, response: &Response) -> Error {
         .with_hint("use the token from the job's configuration, under `Trigger builds remotely`"),
         400 => error(
             ExitCode::Refused,
-            "not buildable, or parameters were passed to a job without any (or none to one with some)",
+            "not buildable, or parameters were passed to a job that has none, or the other way round",
         )
-        .with_hint("nothing is known of the job here: pass --param for a job with parameters, and only for one"),
+        .with_hint("the parameters of the job cannot be read here: pass --param if it has parameters, and only then"),
         _ => refused(subject, &Identity::Anonymous, response),
     }
 }
@@ -243,7 +243,7 @@ fn forbidden(subject: &str, identity: &Identity, response: &Response, text: &str
         );
     }
     if text.contains("Invalid token provided") {
-        return error("the job token is not the one of its configuration (HTTP 403)".to_owned())
+        return error("the job token is wrong (HTTP 403)".to_owned())
             .with_hint("a wrong job token is refused even for a user who may build: correct it, or leave it out");
     }
     if let Some(permission) = response.header("x-required-permission") {

@@ -84,7 +84,7 @@ fn starts() {
                 403,
                 &[("x-jenkins", "2.516.2")],
                 JOB_TOKEN,
-                "10 the job token is not the one of its configuration (HTTP 403) | a wrong job token is refused even for a user who may build: correct it, or leave it out",
+                "10 the job token is wrong (HTTP 403) | a wrong job token is refused even for a user who may build: correct it, or leave it out",
             ),
             (
                 "other host",
@@ -139,7 +139,7 @@ fn starts_by_a_token_alone() {
                 400,
                 &[("x-jenkins", "2.516.2")],
                 OOPS,
-                "12 not buildable, or parameters were passed to a job without any (or none to one with some) (HTTP 400) | nothing is known of the job here: pass --param for a job with parameters, and only for one",
+                "12 not buildable, or parameters were passed to a job that has none, or the other way round (HTTP 400) | the parameters of the job cannot be read here: pass --param if it has parameters, and only then",
             ),
         ],
         |response| refused_token_root("job a", response),
@@ -223,7 +223,7 @@ fn everything_else() {
                 404,
                 &[("x-jenkins", "2.516.2")],
                 "",
-                "11 not found, or not visible to user dev (HTTP 404) | check the name; Jenkins answers 404 for what it hides from a user",
+                "11 not found, or not visible to user dev (HTTP 404) | check the name; Jenkins also answers 404 for what a user may not see",
             ),
             (
                 "failure with a reason",
@@ -345,7 +345,7 @@ fn the_same_answer_means_another_thing_for_other_credentials() {
         ),
         (
             of(Identity::Anonymous, 404, &[], ""),
-            "11 not found, or not visible to anonymous users (HTTP 404) | set JENKINS_USER_ID and JENKINS_API_TOKEN; Jenkins answers 404 for what it hides",
+            "11 not found, or not visible to anonymous users (HTTP 404) | set JENKINS_USER_ID and JENKINS_API_TOKEN; Jenkins also answers 404 for what anonymous users may not see",
         ),
         (
             of(Identity::Anonymous, 401, &[], ""),

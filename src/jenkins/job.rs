@@ -73,7 +73,7 @@ impl Job {
         // A multibranch project reports that it is buildable: its scan is.
         if let Some(children) = &self.children {
             let (kind, hint) = if is_multibranch(&self.class) {
-                ("a multibranch project; starting it would only scan it for branches", "name one with --branch")
+                ("a multibranch project; starting it would only scan it for branches", "name a branch with --branch")
             } else {
                 ("a folder, not a job", "name a job in it")
             };
@@ -258,7 +258,7 @@ mod tests {
             ),
             (
                 r#"{"_class":"org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchProject","buildable":true,"jobs":[{"name":"feature%2Fx"}]}"#,
-                "job x: a multibranch project; starting it would only scan it for branches | name one with --branch: feature/x",
+                "job x: a multibranch project; starting it would only scan it for branches | name a branch with --branch: feature/x",
             ),
             (
                 r#"{"buildable":false,"disabled":true}"#,

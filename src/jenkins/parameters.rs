@@ -117,10 +117,10 @@ impl ParameterDefinition {
         let refuse = |why: String| Error::new(ExitCode::Refused, format!("parameter {name}"), why);
         match (&self.kind, value) {
             (ParameterKind::File, ParameterValue::Text(_)) => {
-                Err(refuse("takes a file".to_owned()).with_hint(format!("pass --param-file {name}=PATH")))
+                Err(refuse("expects a file".to_owned()).with_hint(format!("pass --param-file {name}=PATH")))
             }
             (ParameterKind::File | ParameterKind::Other, ParameterValue::File(_)) => Ok(()),
-            (_, ParameterValue::File(_)) => Err(refuse(format!("takes no file (it is a {})", self.type_name))
+            (_, ParameterValue::File(_)) => Err(refuse(format!("cannot be a file (it is a {})", self.type_name))
                 .with_hint(format!("pass --param {name}=TEXT"))),
             (ParameterKind::Boolean, ParameterValue::Text(text)) => match text.to_ascii_lowercase().as_str() {
                 lower @ ("true" | "false") => {
@@ -214,11 +214,13 @@ mod tests {
                     "parameter CLEAN: must be true or false, not \"yes\" | Jenkins treats any value other than `true` as false",
                 ),
             ),
-            ("DATA", "x", Err("parameter DATA: takes a file | pass --param-file DATA=PATH")),
+            ("DATA", "x", Err("parameter DATA: expects a file | pass --param-file DATA=PATH")),
             (
                 "FLAVOR",
                 "@f",
-                Err("parameter FLAVOR: takes no file (it is a StringParameterDefinition) | pass --param FLAVOR=TEXT"),
+                Err(
+                    "parameter FLAVOR: cannot be a file (it is a StringParameterDefinition) | pass --param FLAVOR=TEXT",
+                ),
             ),
         ] {
             assert_eq!(check(name, value), expected.map(str::to_owned).map_err(str::to_owned));

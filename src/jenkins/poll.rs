@@ -58,7 +58,7 @@ impl Client {
             QueueState::Leaving => Err(self.queued(id, "starting", Phase::Queued, waited)),
             QueueState::Waiting => {
                 if let Some(why) = item.why {
-                    let stuck = if item.stuck { " (Jenkins finds that it waits too long)" } else { "" };
+                    let stuck = if item.stuck { " (Jenkins reports it as stuck)" } else { "" };
                     build.note_reason(&why, format!("waiting in the queue: {why}{stuck}"));
                 }
                 Err(self.queued(id, "queued", Phase::Queued, waited))

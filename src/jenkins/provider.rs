@@ -73,7 +73,7 @@ impl JenkinsProvider {
         Ok(artifacts)
     }
 
-    /// An artifact with its link; without one when its path leads elsewhere.
+    /// An artifact with its link; without one when its path leads out of the build's artifacts.
     fn with_links(&self, build: &BuildRef, path: &str, artifact: Artifact) -> RemoteArtifact {
         let lasting_url = self.client.artifact_url(build, path).ok();
         RemoteArtifact { artifact, links: ArtifactLinks { lasting_url, signed_url: None } }
@@ -224,7 +224,7 @@ impl Provider for JenkinsProvider {
     }
 
     fn halted(&self, build: &WatchedBuild) -> Option<String> {
-        build.halted.as_ref().map(|asks| format!("{asks}, and nobody is to be asked (--on-input fail)"))
+        build.halted.as_ref().map(|asks| format!("{asks}, and --on-input is `fail`"))
     }
 
     fn estimate(&self, build: &mut WatchedBuild, _now: bool) -> Option<DurationEstimate> {
@@ -364,7 +364,11 @@ impl Provider for JenkinsProvider {
     ) -> Result<Request, RequestError> {
         let Some(url) = &artifact.links.lasting_url else {
             let subject = format!("artifact {:?}", artifact.artifact.name);
-            return Err(RequestError::permanent(Error::new(ExitCode::Refused, subject, "its path leads elsewhere")));
+            return Err(RequestError::permanent(Error::new(
+                ExitCode::Refused,
+                subject,
+                "its path leads out of the build's artifacts",
+            )));
         };
         Ok(Request::new(Method::Get, url.clone()))
     }

@@ -161,7 +161,7 @@ pub(super) fn forgotten(id: u64) -> Error {
         format!("queue item {id}"),
         "not known to Jenkins: it left the queue more than five minutes ago, or never existed",
     )
-    .with_hint("name its job with --job: its build is found there by the item's id")
+    .with_hint("pass its job with --job: its build is found there by the ID of the item")
 }
 
 /// Reads what `GET /queue/item/N/api/json` answers.

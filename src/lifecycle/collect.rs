@@ -30,7 +30,7 @@ const LATE_PAUSE: Duration = Duration::from_secs(2);
 pub struct CollectOptions {
     /// Names of artifacts; none means that nothing is downloaded.
     pub globs: Vec<String>,
-    /// The folder for them; with several builds each gets a folder of its own in it.
+    /// The folder for the artifacts; each of several builds gets its own folder in it.
     pub dir: PathBuf,
     /// Where the test results go.
     pub junit: Option<PathBuf>,

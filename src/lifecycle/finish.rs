@@ -403,7 +403,7 @@ fn finished_badly<P: Provider>(
     let mut failure = match provider.failure(&watch.build, lines) {
         Ok(failure) => failure,
         Err(failed) => {
-            runtime.console.line(&format!("the cause is unknown: {}", failed.error));
+            runtime.console.line(&format!("the reason of the failure could not be read: {}", failed.error));
             BuildFailure::default()
         }
     };

@@ -134,8 +134,8 @@ fn resolve_ambiguous_start<P: Provider>(
     }
     let searched = match failed {
         Some(error) => format!("the search for it failed as well ({})", error.reason()),
-        None if trace.is_searchable => "no build was found that can only be this one".to_owned(),
-        None => "this start cannot be told from others".to_owned(),
+        None if trace.is_searchable => "no build could be identified as this one".to_owned(),
+        None => "this start cannot be distinguished from others".to_owned(),
     };
     let why = format!("{}; a build may have been started: {searched}. It was not started again", cause.reason());
     Err(cause.with_code(ExitCode::Unknown, why).with_hint(trace.hint.clone()))

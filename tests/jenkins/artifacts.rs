@@ -152,7 +152,7 @@ fn a_path_that_leads_elsewhere_is_refused() {
     Call::new(&sim, &["artifacts", "pipe#1", "--dir", inner.to_str().unwrap()])
         .run()
         .exit_code(12)
-        .stderr_contains("its path leads elsewhere");
+        .stderr_contains("its path leads out of the build's artifacts");
     assert!(!folder.path().join("x").exists());
 }
 

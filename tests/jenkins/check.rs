@@ -41,7 +41,7 @@ fn passwords_and_nobody_are_told_about_crumbs() {
         .run()
         .exit_code(10)
         .stderr_contains("ok: no credentials were given: anonymous")
-        .stderr_contains("whether Jenkins requires crumbs is hidden from these credentials")
+        .stderr_contains("these credentials do not show whether Jenkins requires crumbs")
         .stderr_contains("failed: job plain: ");
     let mut open = config();
     (open.crumbs, open.anonymous) = (false, JenkinsAccess::Build);
@@ -80,7 +80,7 @@ fn what_stands_in_the_way_is_named() {
     Call::new(&sim, &["check"])
         .run()
         .exit_code(10)
-        .stderr_contains("failed: credentials: Jenkins saw none, though some were sent");
+        .stderr_contains("failed: credentials: some were sent, but Jenkins saw none");
     let mut behind = config();
     behind.sso = Some("https://accounts.google.com/o/oauth2/v2/auth?x=1".into());
     behind.proxy_header = Some(("cf-access-client-secret".into(), "right".into()));
