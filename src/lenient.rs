@@ -176,6 +176,11 @@ impl Field<String> {
     pub fn text(&self) -> Option<&str> {
         self.0.as_deref()
     }
+
+    /// The text, borrowed; empty if it is absent.
+    pub fn text_or_empty(&self) -> &str {
+        self.text().unwrap_or_default()
+    }
 }
 
 /// What a [`Field`] can hold.

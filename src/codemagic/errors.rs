@@ -182,7 +182,9 @@ fn faults(extra: &Value) -> String {
     match extra {
         Value::String(text) => add(None, Some(text)),
         Value::Array(list) => {
-            list.iter().for_each(|fault| add(fault["key"].as_str(), fault["message"].as_str().or(fault.as_str())));
+            for fault in list {
+                add(fault["key"].as_str(), fault["message"].as_str().or(fault.as_str()));
+            }
         }
         Value::Object(object) => object.iter().for_each(|(key, message)| add(Some(key), message.as_str())),
         _ => {}

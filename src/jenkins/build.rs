@@ -46,8 +46,8 @@ impl Client {
     pub fn build(&self, job: &JobRef, name: &BuildName) -> Result<BuildView, RequestError> {
         let path = format!("{}/{name}/api/json?{}", job.path(), tree(BUILD));
         let is_it = |build: &wire::Build| match name {
-            BuildName::Number(number) => build.number == Some(*number),
-            BuildName::Permalink(_) => build.number.is_some(),
+            BuildName::Number(number) => build.number.0 == Some(*number),
+            BuildName::Permalink(_) => build.number.0.is_some(),
         };
         let wire = self.json(&format!("build {job}#{name}"), &path, is_it)?;
         Ok(view(wire, job, &self.page(&job.path()), self.controller_time()))
@@ -56,8 +56,8 @@ impl Client {
     /// The stages of a Pipeline; none without the plugin pipeline-rest-api, and none for other jobs.
     pub fn stages(&self, build: &BuildRef) -> Result<Vec<Step>, RequestError> {
         let path = format!("{}/wfapi/describe", build.path());
-        match self.json(&format!("stages of build {build}"), &path, |run: &wire::Run| run.stages.is_some()) {
-            Ok(run) => Ok(run.stages.unwrap_or_default().into_iter().map(stage).collect()),
+        match self.json(&format!("stages of build {build}"), &path, |run: &wire::Run| run.stages.given) {
+            Ok(run) => Ok(run.stages.entries.into_iter().map(stage).collect()),
             Err(error) if error.error.code() == ExitCode::NotFound => Ok(Vec::new()),
             Err(error) => Err(error),
         }
@@ -73,8 +73,9 @@ impl Client {
 
 /// Reads a stage. Its status is null when an exception interrupted it.
 fn stage(wire: wire::Stage) -> Step {
-    let interrupted = wire.error.is_some_and(|error| error.type_name.ends_with("FlowInterruptedException"));
-    let status = match wire.status.as_str() {
+    let interrupted =
+        wire.error.0.is_some_and(|error| error.type_name.text_or_empty().ends_with("FlowInterruptedException"));
+    let status = match wire.status.text_or_empty() {
         "IN_PROGRESS" => "running".to_owned(),
         "PAUSED_PENDING_INPUT" => "waiting for input".to_owned(),
         "NOT_EXECUTED" => "skipped".to_owned(),
@@ -83,7 +84,7 @@ fn stage(wire: wire::Stage) -> Step {
         "" => "unknown".to_owned(),
         other => other.to_ascii_lowercase(),
     };
-    Step { name: wire.name, status, seconds: wire.duration_millis.map(rounded_seconds) }
+    Step { name: wire.name.0.unwrap_or_default(), status, seconds: wire.duration_millis.0.map(rounded_seconds) }
 }
 
 fn rounded_seconds(millis: u64) -> u64 {
@@ -95,8 +96,8 @@ pub(super) fn view(wire: wire::Build, job: &JobRef, job_page: &str, now: u64) ->
     // `building` ends before the post-build work of a freestyle job does; `result` may be there long before the end.
     // `inProgress` is exact (since 2.369). A Pipeline that is just being created is not in progress yet, and has no
     // result either.
-    let result = wire.result.as_deref();
-    let running = wire.in_progress.unwrap_or(wire.building) || result.is_none();
+    let result = wire.result.text();
+    let running = wire.in_progress.0.or(wire.building.0).unwrap_or_default() || result.is_none();
     let status = result.filter(|_| !running).unwrap_or("running");
     let (phase, known) = match (running, status) {
         (true, _) => (Phase::Running, true),
@@ -107,10 +108,10 @@ pub(super) fn view(wire: wire::Build, job: &JobRef, job_page: &str, now: u64) ->
         (_, "ABORTED") => (Phase::Ended(ExitCode::Canceled), true),
         _ => (Phase::Ended(ExitCode::Failed), false),
     };
-    let age = wire.timestamp.map(|started| now.saturating_sub(started));
-    let run = wire.duration.filter(|_| !running).or(age);
-    let created = wire.timestamp.and_then(|millis| UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
-    let build = job.build(wire.number.unwrap_or_default());
+    let age = wire.timestamp.0.map(|started| now.saturating_sub(started));
+    let run = wire.duration.0.filter(|_| !running).or(age);
+    let created = wire.timestamp.0.and_then(|millis| UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
+    let build = job.build(wire.number.0.unwrap_or_default());
     let shown = Build {
         title: format!("Jenkins build {build}"),
         id: build.to_string(),
@@ -121,24 +122,26 @@ pub(super) fn view(wire: wire::Build, job: &JobRef, job_page: &str, now: u64) ->
         run_seconds: run.map(rounded_seconds),
         ..Build::default()
     };
-    let is_interrupted = wire.actions.iter().any(|action| action.class.ends_with("InterruptedBuildAction"));
-    let artifacts = wire.artifacts.into_iter().filter_map(|artifact| {
-        Some(Artifact { name: artifact.relative_path.or(artifact.file_name)?, ..Artifact::default() })
+    let is_interrupted =
+        wire.actions.entries.iter().any(|action| action.class.text_or_empty().ends_with("InterruptedBuildAction"));
+    let artifacts = wire.artifacts.entries.into_iter().filter_map(|artifact| {
+        Some(Artifact { name: artifact.relative_path.0.or(artifact.file_name.0)?, ..Artifact::default() })
     });
     // The address says which configuration it is; its beginning may lead nowhere from here.
-    let configurations = wire.runs.iter().filter_map(|run| {
-        let configuration = job.configuration(reported_build(&run.url)?.job.name());
-        Some(configuration.build(run.number?)).filter(|run| run.number == build.number)
+    let configurations = wire.runs.entries.iter().filter_map(|run| {
+        let configuration = job.configuration(reported_build(run.url.text()?)?.job.name());
+        Some(configuration.build(run.number.0?)).filter(|run| run.number == build.number)
     });
+    let executions = wire.actions.entries.into_iter().flat_map(|action| action.executions.entries);
     BuildView {
         configurations: configurations.collect(),
         build,
-        is_idle: result.is_none() && wire.in_progress == Some(false),
+        is_idle: result.is_none() && wire.in_progress.0 == Some(false),
         snapshot: BuildSnapshot { artifacts: artifacts.collect(), build: shown, phase, known },
         is_undisturbed: running && !is_interrupted,
-        is_pipeline: wire.class.ends_with("WorkflowRun"),
-        estimate: wire.estimated_duration.filter(|millis| *millis > 0).map(Duration::from_millis),
-        questions: wire.actions.into_iter().flat_map(|action| action.executions).filter_map(Question::read).collect(),
+        is_pipeline: wire.class.text_or_empty().ends_with("WorkflowRun"),
+        estimate: wire.estimated_duration.0.filter(|millis| *millis > 0).map(Duration::from_millis),
+        questions: executions.filter_map(Question::read).collect(),
     }
 }
 

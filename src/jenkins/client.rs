@@ -130,9 +130,10 @@ impl Client {
         let seen = wire::decode::<wire::WhoAmI>(&response.body).filter(|_| response.status == 200);
         // Any other JSON is an answer of something else.
         let seen = seen
-            .filter(|seen| (1..=LONGEST_NAME).contains(&seen.name.len()))
-            .ok_or_else(|| self.refusal(subject, &response))?;
-        Ok(WhoAmI { name: seen.name, anonymous: seen.anonymous })
+            .and_then(|seen| Some((seen.name.0?, seen.anonymous.0.unwrap_or_default())))
+            .filter(|(name, _)| (1..=LONGEST_NAME).contains(&name.len()));
+        let (name, anonymous) = seen.ok_or_else(|| self.refusal(subject, &response))?;
+        Ok(WhoAmI { name, anonymous })
     }
 
     /// Whether requests that change something need a crumb without an API token; `None` where that is hidden.
@@ -272,16 +273,19 @@ impl Client {
             return Err(self.refusal(subject, &response));
         }
         let Some(answer) = wire::decode::<wire::Crumb>(&response.body) else { return Ok(false) };
-        if answer.crumb_request_field.is_empty() || answer.crumb.is_empty() {
+        let is_given = |text: &String| !text.is_empty();
+        let (Some(field), Some(value)) =
+            (answer.crumb_request_field.0.filter(is_given), answer.crumb.0.filter(is_given))
+        else {
             return Ok(false);
-        }
+        };
         let cookies: Vec<_> = response.headers("set-cookie").filter_map(|cookie| cookie.split(';').next()).collect();
         let cookies = cookies.into_iter().filter(|cookie| !cookie.ends_with('=')).collect::<Vec<_>>().join("; ");
-        self.redactor.add_secret(&Secret::new(answer.crumb.as_str()));
+        self.redactor.add_secret(&Secret::new(value.as_str()));
         for cookie in cookies.split("; ").filter_map(|cookie| cookie.split_once('=')) {
             self.redactor.add_secret(&Secret::new(cookie.1));
         }
-        self.memory().crumb = Some(Crumb { field: answer.crumb_request_field, value: answer.crumb, cookies });
+        self.memory().crumb = Some(Crumb { field, value, cookies });
         Ok(true)
     }
 

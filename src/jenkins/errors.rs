@@ -323,7 +323,3 @@ fn page(response: &Response) -> String {
 fn quoted(text: &str) -> String {
     shorten(text.to_owned(), QUOTED)
 }
-
-#[cfg(test)]
-#[path = "errors_tests.rs"]
-mod tests;

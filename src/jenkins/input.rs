@@ -61,14 +61,18 @@ pub enum Answer<'a> {
 impl Question {
     /// Reads a wait of an `input` step; `None` for one that was answered.
     pub(super) fn read(wire: wire::InputExecution) -> Option<Self> {
-        if wire.settled {
+        if wire.settled.0 == Some(true) {
             return None;
         }
+        let input = wire.input.0.unwrap_or_default();
+        let parameters = input.parameters;
         Some(Self {
-            id: wire.input.id.or(wire.id)?,
-            message: wire.input.message,
-            submitter: Some(wire.input.submitter).filter(|names| !names.is_empty()),
-            parameters: wire.input.parameters.map(|all| all.into_iter().filter_map(InputParameter::of).collect()),
+            id: input.id.0.or(wire.id.0)?,
+            message: input.message.0.unwrap_or_default(),
+            submitter: input.submitter.0.filter(|names| !names.is_empty()),
+            parameters: parameters
+                .given
+                .then(|| parameters.entries.into_iter().filter_map(InputParameter::of).collect()),
         })
     }
 }
@@ -76,28 +80,24 @@ impl Question {
 impl InputParameter {
     /// Reads a parameter in the build's own JSON.
     fn of(wire: wire::ParameterDefinition) -> Option<Self> {
-        let default = match &wire.default_parameter_value.value {
-            Value::Null => json!(""),
-            default => default.clone(),
-        };
+        let default = wire.default_parameter_value.0.as_ref().map(|default| default.value.clone());
+        let default = default.filter(|value| !value.is_null()).unwrap_or_else(|| json!(""));
         Some(Self { definition: ParameterDefinition::read(wire)?, default })
     }
 
     /// Reads a parameter as pipeline-rest-api lists it.
     fn read(wire: wire::InputParameter) -> Self {
-        let default = match wire.definition.default_val {
-            Value::Null => json!(""),
-            default => default,
-        };
-        let kind = match kind(&wire.type_name, &wire.definition.choices) {
+        let definition = wire.definition.0.unwrap_or_default();
+        let default = Some(definition.default_val).filter(|value| !value.is_null()).unwrap_or_else(|| json!(""));
+        let kind = match kind(wire.type_name.text_or_empty(), &definition.choices.0) {
             ParameterKind::Other if default.is_boolean() => ParameterKind::Boolean,
             kind => kind,
         };
         Self {
             definition: ParameterDefinition {
-                name: wire.name,
+                name: wire.name.0.unwrap_or_default(),
                 kind,
-                type_name: wire.type_name,
+                type_name: wire.type_name.0.unwrap_or_default(),
                 description: None,
                 default: wire::shown(&default),
             },
@@ -150,8 +150,8 @@ impl Client {
         }
         let pending = wire::decode_list::<wire::PendingInput>(&response.body).filter(|_| response.status == 200);
         let Some(pending) = pending else { return Err(self.refusal(&subject, &response)) };
-        let own = pending.into_iter().find(|pending| pending.id == question.id);
-        Ok(own.map(|own| own.inputs.into_iter().map(InputParameter::read).collect()))
+        let own = pending.into_iter().find(|pending| pending.id.text() == Some(&question.id));
+        Ok(own.map(|own| own.inputs.entries.into_iter().map(InputParameter::read).collect()))
     }
 
     /// Answers a question.
@@ -222,7 +222,7 @@ mod tests {
                 {"type":"PasswordParameterDefinition","name":"P","definition":{"defaultVal":null}}]}]"#,
         )
         .unwrap();
-        pending.into_iter().flat_map(|one| one.inputs).map(InputParameter::read).collect()
+        pending.into_iter().flat_map(|one| one.inputs.entries).map(InputParameter::read).collect()
     }
 
     fn values(given: &[(&str, &str)]) -> Result<Value, String> {

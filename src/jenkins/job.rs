@@ -32,21 +32,22 @@ pub struct Job {
 impl Job {
     /// Reads what `GET /job/X/api/json` answers.
     pub(super) fn read(wire: wire::Job) -> Self {
-        let lists = wire.property.into_iter().chain(wire.actions);
+        let lists = wire.property.entries.into_iter().chain(wire.actions.entries);
+        let all = lists.flat_map(|list| list.parameter_definitions.entries);
         // The same list is there twice on some versions.
         let mut definitions: Vec<ParameterDefinition> = Vec::new();
-        for definition in lists.flat_map(|list| list.parameter_definitions).filter_map(ParameterDefinition::read) {
+        for definition in all.filter_map(ParameterDefinition::read) {
             if definitions.iter().all(|known| known.name != definition.name) {
                 definitions.push(definition);
             }
         }
         Self {
-            class: wire.class,
-            buildable: wire.buildable,
-            disabled: wire.disabled,
-            next_build: wire.next_build_number,
-            queue_item: wire.queue_item.and_then(|item| item.id),
-            children: wire.jobs.map(|jobs| jobs.into_iter().map(|job| job.name).collect()),
+            class: wire.class.0.unwrap_or_default(),
+            buildable: wire.buildable.0,
+            disabled: wire.disabled.0.unwrap_or_default(),
+            next_build: wire.next_build_number.0.unwrap_or_default(),
+            queue_item: wire.queue_item.0.and_then(|item| item.id.0),
+            children: wire.jobs.given.then(|| names(wire.jobs.entries)),
             definitions,
         }
     }
@@ -135,7 +136,7 @@ impl Client {
 
     /// The names of the items in a folder, or at the root.
     fn names(&self, folder: Option<&JobRef>) -> Result<Vec<String>, RequestError> {
-        Ok(self.children(folder, "jobs[name]")?.into_iter().map(|job| job.name).collect())
+        Ok(names(self.children(folder, "jobs[name]")?))
     }
 
     fn children(&self, folder: Option<&JobRef>, fields: &str) -> Result<Vec<wire::Job>, RequestError> {
@@ -143,7 +144,7 @@ impl Client {
         let subject = folder.map_or_else(|| "the controller".to_owned(), |folder| format!("folder {folder}"));
         let holder: wire::Job =
             self.json(&subject, &format!("{path}/api/json?{}", tree(&format!("_class,name,{fields}"))), is_item)?;
-        holder.jobs.ok_or_else(|| {
+        holder.jobs.given.then_some(holder.jobs.entries).ok_or_else(|| {
             RequestError::permanent(
                 Error::new(ExitCode::Refused, subject.replacen("folder", "job", 1), "a job, not a folder").with_hint(
                     format!(
@@ -162,9 +163,9 @@ impl Client {
         let wire: wire::Job = self.json(&format!("job {job}"), &path, wire::is_job)?;
         let now = self.controller_time();
         let page = self.page(&job.path());
-        let builds = wire.builds.unwrap_or_default().into_iter();
+        let builds = wire.builds.entries.into_iter();
         Ok(builds
-            .filter(|build| build.number.is_some())
+            .filter(|build| build.number.0.is_some())
             .map(|build| super::build::view(build, job, &page, now))
             .collect())
     }
@@ -207,20 +208,23 @@ impl Client {
     }
 }
 
+fn names(jobs: Vec<wire::Job>) -> Vec<String> {
+    jobs.into_iter().map(|job| job.name.0.unwrap_or_default()).collect()
+}
+
 /// Whether an answer is about an item or the controller.
 fn is_item(wire: &wire::Job) -> bool {
-    !wire.class.is_empty() || !wire.name.is_empty() || wire.jobs.is_some()
+    !wire.class.text_or_empty().is_empty() || wire::is_job(wire) || wire.jobs.given
 }
 
 /// A job in a list, with the state of its last build: empty for a folder.
 fn entry(folder: Option<&JobRef>, wire: &wire::Job) -> Option<document::Job> {
-    if wire.name.is_empty() {
-        return None;
-    }
-    let full_name = folder.map_or_else(|| wire.name.clone(), |folder| format!("{folder}/{}", wire.name));
-    let is_folder = wire.jobs.is_some();
+    let name = wire.name.text().filter(|name| !name.is_empty())?;
+    let full_name = folder.map_or_else(|| name.to_owned(), |folder| format!("{folder}/{name}"));
+    let is_folder = wire.jobs.given;
     // The ball's color stands for the last result (`hudson.model.BallColor`), `_anime` for a running build.
-    let (color, runs) = wire.color.strip_suffix("_anime").map_or((wire.color.as_str(), false), |color| (color, true));
+    let color = wire.color.text_or_empty();
+    let (color, runs) = color.strip_suffix("_anime").map_or((color, false), |color| (color, true));
     let status = match color {
         _ if is_folder => "",
         _ if runs => "running",
@@ -231,13 +235,13 @@ fn entry(folder: Option<&JobRef>, wire: &wire::Job) -> Option<document::Job> {
         "disabled" => "DISABLED",
         _ => "NOT_BUILT",
     };
-    let last = wire.last_build.as_ref();
+    let last = wire.last_build.0.as_ref();
     Some(document::Job {
         job: JobRef::from_full_name(&full_name).ok()?.to_string(),
         is_folder,
         status: status.to_owned(),
-        last_build: last.and_then(|build| build.number),
-        last_started: last.and_then(|build| build.timestamp),
+        last_build: last.and_then(|build| build.number.0),
+        last_started: last.and_then(|build| build.timestamp.0),
     })
 }
 

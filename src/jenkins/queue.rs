@@ -73,7 +73,7 @@ impl Client {
     /// A queue item; `None` when Jenkins does not know it (any more).
     pub fn queue_item(&self, id: u64) -> Result<Option<QueueItem>, RequestError> {
         let path = format!("/queue/item/{id}/api/json?{}", tree(ITEM));
-        match self.json(&format!("queue item {id}"), &path, |item: &wire::QueueItem| item.id == Some(id)) {
+        match self.json(&format!("queue item {id}"), &path, |item: &wire::QueueItem| item.id.0 == Some(id)) {
             Ok(item) => Ok(Some(read(&item))),
             Err(error) if error.error.code() == ExitCode::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -82,13 +82,13 @@ impl Client {
 
     /// What waits in the queue and is visible to these credentials, in Jenkins' order.
     pub fn queue(&self) -> Result<Vec<QueueItem>, RequestError> {
-        Ok(self.queue_items(ITEM)?.iter().filter(|item| item.id.is_some()).map(read).collect())
+        Ok(self.queue_items(ITEM)?.iter().filter(|item| item.id.0.is_some()).map(read).collect())
     }
 
     pub(super) fn queue_items(&self, fields: &str) -> Result<Vec<wire::QueueItem>, RequestError> {
         let path = format!("/queue/api/json?{}", tree(&format!("items[{fields}]")));
-        let queue: wire::Queue = self.json("the queue", &path, |queue: &wire::Queue| queue.items.is_some())?;
-        Ok(queue.items.unwrap_or_default())
+        let queue: wire::Queue = self.json("the queue", &path, |queue: &wire::Queue| queue.items.given)?;
+        Ok(queue.items.entries)
     }
 
     /// Searches the build, or the item, with the id of an item that Jenkins no longer shows.
@@ -99,11 +99,11 @@ impl Client {
         let tree = tree(&format!("_class,name,builds[number,queueId]{{0,{SEARCHED}}}"));
         let path = format!("{}/api/json?{tree}", job.path());
         let found: wire::Job = self.json(&format!("job {job}"), &path, wire::is_job)?;
-        let own = found.builds.unwrap_or_default().into_iter().filter(|build| build.queue_id == Some(id));
-        if let Some(number) = own.filter_map(|build| build.number).find(|number| *number >= oldest) {
+        let own = found.builds.entries.into_iter().filter(|build| build.queue_id.0 == Some(id));
+        if let Some(number) = own.filter_map(|build| build.number.0).find(|number| *number >= oldest) {
             return Ok(Recovery::Build(job.build(number)));
         }
-        let waits = self.queue_items("id")?.iter().any(|item| item.id == Some(id));
+        let waits = self.queue_items("id")?.iter().any(|item| item.id.0 == Some(id));
         Ok(if waits { Recovery::Queued } else { Recovery::Gone })
     }
 
@@ -142,14 +142,13 @@ impl Client {
 
     fn occupies_executor(&self, build: &BuildRef) -> Result<bool, RequestError> {
         let path = format!("/computer/api/json?{}", tree("computer[executors[currentExecutable[url]]]"));
-        let nodes: wire::Computers =
-            self.json("the agents", &path, |nodes: &wire::Computers| nodes.computer.is_some())?;
+        let nodes: wire::Computers = self.json("the agents", &path, |nodes: &wire::Computers| nodes.computer.given)?;
         let mut urls = nodes
             .computer
+            .entries
             .iter()
-            .flatten()
-            .flat_map(|node| &node.executors)
-            .filter_map(|executor| executor.current_executable.as_ref().map(|executable| executable.url.as_str()));
+            .flat_map(|node| &node.executors.entries)
+            .filter_map(|executor| executor.current_executable.0.as_ref()?.url.text());
         Ok(urls.any(|url| reported_build(url).as_ref() == Some(build)))
     }
 }
@@ -166,25 +165,25 @@ pub(super) fn forgotten(id: u64) -> Error {
 
 /// Reads what `GET /queue/item/N/api/json` answers.
 fn read(item: &wire::QueueItem) -> QueueItem {
-    let has_left = item.class.ends_with("LeftItem");
-    let waiting_build = reported_build(&item.task.url);
+    let has_left = item.class.text_or_empty().ends_with("LeftItem");
+    let waiting_build = task_url(item).and_then(reported_build);
     // The address of the executable is the truth: the number alone would be that of a matrix configuration's parent.
-    let executable = item.executable.as_ref();
+    let executable = item.executable.0.as_ref();
     let started = executable.and_then(|executable| {
-        reported_build(&executable.url).or_else(|| Some(job_of(item)?.build(executable.number?)))
+        executable.url.text().and_then(reported_build).or_else(|| Some(job_of(item)?.build(executable.number.0?)))
     });
     let state = match started {
         Some(build) => QueueState::Started(build),
-        None if item.cancelled => QueueState::Canceled,
+        None if item.cancelled.0 == Some(true) => QueueState::Canceled,
         None if has_left => QueueState::Leaving,
         None => QueueState::Waiting,
     };
     QueueItem {
-        id: item.id.unwrap_or_default(),
+        id: item.id.0.unwrap_or_default(),
         state,
-        why: item.why.clone().filter(|why| !why.is_empty()),
-        stuck: item.stuck && !item.blocked,
-        since: item.in_queue_since,
+        why: item.why.0.clone().filter(|why| !why.is_empty()),
+        stuck: item.stuck.0 == Some(true) && item.blocked.0 != Some(true),
+        since: item.in_queue_since.0.unwrap_or_default(),
         job: job_of(item),
         waiting_build,
     }
@@ -192,7 +191,11 @@ fn read(item: &wire::QueueItem) -> QueueItem {
 
 /// The job that an item is to start.
 pub(super) fn job_of(item: &wire::QueueItem) -> Option<JobRef> {
-    reported(&item.task.url)?.into_job().ok()
+    reported(task_url(item)?)?.into_job().ok()
+}
+
+fn task_url(item: &wire::QueueItem) -> Option<&str> {
+    item.task.0.as_ref()?.url.text()
 }
 
 /// What an address names that Jenkins itself reports: absolute, or relative to its root.

@@ -199,17 +199,17 @@ impl StartRequest {
     /// `users` are the spellings of the caller's id.
     fn is_own(&self, users: &[String], at: Option<u64>, actions: &[wire::Action]) -> bool {
         let value = |name: &str| {
-            let mut parameters = actions.iter().flat_map(|action| &action.parameters);
-            parameters.find(|own| own.name == name).map(|own| wire::shown(&own.value))
+            let mut parameters = actions.iter().flat_map(|action| &action.parameters.entries);
+            parameters.find(|own| own.name.text() == Some(name)).map(|own| wire::shown(&own.value))
         };
         if let Some((name, wanted)) = &self.marker {
             return value(name).flatten().is_some_and(|shown| is_same_value(&shown, wanted));
         }
-        let mut causes = actions.iter().flat_map(|action| &action.causes);
+        let mut causes = actions.iter().flat_map(|action| &action.causes.entries);
         let by_us = match &self.cause {
-            Some(cause) if self.is_by_token => causes.any(|own| own.note.as_ref() == Some(cause)),
+            Some(cause) if self.is_by_token => causes.any(|own| own.note.0.as_ref() == Some(cause)),
             _ if self.is_by_token || users.is_empty() => true,
-            _ => causes.any(|own| own.user_id.as_ref().is_some_and(|id| users.contains(&id.to_lowercase()))),
+            _ => causes.any(|own| own.user_id.text().is_some_and(|id| users.contains(&id.to_lowercase()))),
         };
         by_us
             && at.is_some_and(|at| at.saturating_add(CLOCK_ERROR) >= self.since)
@@ -312,18 +312,18 @@ impl Client {
         let mut found: Vec<Found> = items
             .iter()
             .filter(|item| job_of(item).as_ref() == Some(&request.job))
-            .filter(|item| request.is_own(&users, Some(item.in_queue_since), &item.actions))
-            .filter_map(|item| Some(Found { queue_id: item.id?, number: None, is_canceled: false }))
+            .filter(|item| request.is_own(&users, item.in_queue_since.0, &item.actions.entries))
+            .filter_map(|item| Some(Found { queue_id: item.id.0?, number: None, is_canceled: false }))
             .collect();
         let tree = tree(&format!("_class,name,builds[number,queueId,timestamp,result,{actions}]{{0,{SEARCHED}}}"));
         let path = format!("{}/api/json?{tree}", request.job.path());
         let job: wire::Job = self.json(&format!("job {}", request.job), &path, wire::is_job)?;
-        for build in job.builds.unwrap_or_default() {
-            let (Some(queue_id), Some(number)) = (build.queue_id, build.number) else { continue };
+        for build in job.builds.entries {
+            let (Some(queue_id), Some(number)) = (build.queue_id.0, build.number.0) else { continue };
             let is_newer = request.marker.is_some() || number >= request.next_build;
-            if is_newer && request.is_own(&users, build.timestamp, &build.actions) {
+            if is_newer && request.is_own(&users, build.timestamp.0, &build.actions.entries) {
                 found.retain(|item| item.queue_id != queue_id);
-                let is_canceled = build.result.as_deref() == Some("ABORTED");
+                let is_canceled = build.result.text() == Some("ABORTED");
                 found.push(Found { queue_id, number: Some(number), is_canceled });
             }
         }

@@ -18,7 +18,7 @@ impl Client {
         let counts = "failCount,skipCount,passCount";
         let tree = tree(&format!("_class,{counts},totalCount,{SUITES},childReports[result[{counts},{SUITES}]]"));
         let path = format!("{}/testReport/api/json?{tree}", build.path());
-        let has_counts = |report: &wire::TestReport| report.fail_count.is_some() || report.total_count.is_some();
+        let has_counts = |report: &wire::TestReport| report.fail_count.0.is_some() || report.total_count.0.is_some();
         match self.json(&format!("tests of build {build}"), &path, has_counts) {
             Ok(report) => Ok(read(report)),
             Err(error) if error.error.code() == ExitCode::NotFound => Ok(TestReport::default()),
@@ -29,38 +29,41 @@ impl Client {
 
 /// The report with the counts that Jenkins states; the listed tests may be fewer.
 fn read(wire: wire::TestReport) -> TestReport {
-    let (failed, skipped) = (wire.fail_count.unwrap_or_default(), wire.skip_count.unwrap_or_default());
+    let (failed, skipped) = (wire.fail_count.0.unwrap_or_default(), wire.skip_count.0.unwrap_or_default());
     // An aggregated report states the total instead of the passed ones.
-    let rest = wire.total_count.map(|total| total.saturating_sub(failed).saturating_sub(skipped));
-    let passed = wire.pass_count.or(rest).unwrap_or_default();
-    let children = wire.child_reports.into_iter().flat_map(|child| child.result.suites);
-    let suites = wire.suites.into_iter().chain(children).map(suite).collect();
+    let rest = wire.total_count.0.map(|total| total.saturating_sub(failed).saturating_sub(skipped));
+    let passed = wire.pass_count.0.or(rest).unwrap_or_default();
+    let children = wire.child_reports.entries.into_iter().filter_map(|child| child.result.0);
+    let children = children.flat_map(|report| report.suites.entries);
+    let suites = wire.suites.entries.into_iter().chain(children).map(suite).collect();
     TestReport { passed, failed, errored: 0, skipped, suites }
 }
 
 fn suite(wire: wire::TestSuite) -> TestSuite {
     // JUnit names a suite after its class where it has only one.
     let full_name = |case: &wire::TestCase| {
-        let is_known = case.class_name.is_empty() || case.class_name == wire.name;
-        if is_known { case.name.clone() } else { format!("{}.{}", case.class_name, case.name) }
+        let (class, name) = (case.class_name.text_or_empty(), case.name.text_or_empty());
+        let is_known = class.is_empty() || Some(class) == wire.name.text();
+        if is_known { name.to_owned() } else { format!("{class}.{name}") }
     };
     let case = |case: wire::TestCase| {
         let name = full_name(&case);
-        let status = match case.status.as_str() {
+        let status = match case.status.text_or_empty() {
             "FAILED" | "REGRESSION" => TestStatus::Failed,
             "SKIPPED" => TestStatus::Skipped,
             _ => TestStatus::Passed,
         };
-        let said = case.error_details.or(case.skipped_message);
+        let said = case.error_details.0.or(case.skipped_message.0);
         let message = said.as_deref().and_then(|text| text.lines().find(|line| !line.trim().is_empty()));
         let took = case
             .duration
+            .0
             .filter(|seconds| *seconds >= 0.0)
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         TestCase { name, status, message: message.map(str::to_owned), took }
     };
-    let cases = wire.cases.into_iter().map(case).collect();
-    TestSuite { name: wire.name, group: String::new(), at: wire.timestamp, cases }
+    let cases = wire.cases.entries.into_iter().map(case).collect();
+    TestSuite { name: wire.name.0.unwrap_or_default(), group: String::new(), at: wire.timestamp.0, cases }
 }
 
 #[cfg(test)]

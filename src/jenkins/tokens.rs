@@ -48,25 +48,27 @@ impl Client {
             Err(error) => return Err(error.into_request_error(&subject)),
         };
         let answer = wire::decode::<wire::NewToken>(&response.body).filter(|_| response.status == 200);
-        let Some(answer) = answer.filter(|answer| !answer.status.is_empty() || answer.data.token_uuid.is_some()) else {
+        let has_uuid = |answer: &wire::NewToken| answer.data.0.as_ref().is_some_and(|data| data.token_uuid.0.is_some());
+        let Some(answer) = answer.filter(|answer| answer.status.0.is_some() || has_uuid(answer)) else {
             return Err(self.refusal(&subject, &response));
         };
+        let data = answer.data.0.unwrap_or_default();
         let is_secret = |value: &String| {
             (16..=128).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_alphanumeric())
         };
-        let value = answer.data.token_value;
+        let value = data.token_value.0;
         if value.as_ref().is_some_and(|value| !is_secret(value)) {
             return Err(lost(Error::new(ExitCode::Unavailable, subject, "the answer holds no token")));
         }
-        let (Some(uuid), Some(value)) = (answer.data.token_uuid, value) else {
-            let reason = answer.message.unwrap_or_else(|| "refused without a reason".to_owned());
+        let (Some(uuid), Some(value)) = (data.token_uuid.0, value) else {
+            let reason = answer.message.0.unwrap_or_else(|| "refused without a reason".to_owned());
             return Err(RequestError::permanent(Error::new(ExitCode::Refused, subject, reason)));
         };
         Ok(Token {
-            name: answer.data.token_name.unwrap_or_else(|| name.to_owned()),
+            name: data.token_name.0.unwrap_or_else(|| name.to_owned()),
             uuid,
             value: Secret::new(value),
-            expiry: answer.data.expiration_date,
+            expiry: data.expiration_date.0,
         })
     }
 

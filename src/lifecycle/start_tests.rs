@@ -36,7 +36,7 @@ fn a_start_whose_answer_was_lost_is_searched_and_never_sent_again() {
     assert_eq!(start(&found, false), Ok((7, false)));
     assert_eq!(found.count("start"), 1);
     for (searches, words) in [
-        (vec![Ok((vec![], true))], "no build was found"),
+        (vec![Ok((vec![], true))], "no build could be identified"),
         (vec![Err(failed(ExitCode::Denied, false))], "the search for it failed as well"),
     ] {
         let fake = fake(vec![Err(lost())], searches);
