@@ -10,8 +10,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 unset CARGO_TARGET_DIR
+commit=$(git rev-parse HEAD)
 for clone in "$work/one" "$work/another-folder/with-a-longer-name"; do
   git clone -q --no-hardlinks . "$clone"
+  git -C "$clone" checkout -q --detach "$commit"
   make -s -C "$clone" dist "TARGET=$target" > "$clone.log" 2>&1 || {
     tail -n 20 "$clone.log" >&2
     exit 1
