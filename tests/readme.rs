@@ -159,3 +159,66 @@ fn every_link_within_the_repository_leads_somewhere() {
 fn the_readme_is_read_in_a_few_minutes() {
     assert!(page("README.md").lines().count() <= 120);
 }
+
+/// The blocks of one language on a page.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let start = format!("```{language}\n");
+    page.split(start.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+#[test]
+fn every_file_of_a_release_that_a_page_names_is_one_that_make_dist_packs() {
+    let makefile = page("Makefile");
+    let released = makefile.lines().find_map(|line| line.strip_prefix("RELEASED     := ")).unwrap();
+    let mut made = BTreeSet::new();
+    for target in released.split(' ') {
+        let name = format!("cibridge-{}-{target}", env!("CARGO_PKG_VERSION"));
+        let archives: &[&str] = if target.contains("windows") { &["zip"] } else { &["tar.gz", "deb", "rpm"] };
+        made.extend(archives.iter().chain(&["debug", "cdx.json"]).map(|end| format!("{name}.{end}")));
+        // Of the folder in the archive.
+        made.insert(name);
+    }
+    let prefix = concat!("cibridge-", env!("CARGO_PKG_VERSION"), "-");
+    let mut seen = 0;
+    for (page, text) in pages() {
+        for (at, _) in text.match_indices(prefix) {
+            let end = |c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c);
+            let name = text[at..].split(end).next().unwrap().trim_end_matches('.');
+            // Ansible puts the architecture into it.
+            if name != prefix {
+                seen += 1;
+                assert!(made.contains(name), "{page}: {name}");
+            }
+        }
+    }
+    assert!(seen > 5, "{seen}");
+}
+
+#[test]
+fn the_recipes_for_administrators_fit_the_library_and_the_release() {
+    let (handbook, install) = (page("jenkins-lib/README.md"), page("jenkins-lib/docs/install.md"));
+    let library = page("vars/cibridgeRun.groovy");
+    let configuration = blocks(&handbook, "yaml").into_iter().find(|text| text.contains("globalLibraries:")).unwrap();
+    assert!(configuration.contains("- name: codemagic\n"), "the name in @Library('codemagic')");
+    let ids: Vec<_> = configuration.lines().filter_map(|line| line.trim().strip_prefix("id: ")).collect();
+    assert_eq!(ids, ["codemagic-api-key", "jenkins-api-token"]);
+    for id in ids {
+        assert!(library.contains(&format!("credentialsId ?: '{id}'")), "{id}");
+    }
+
+    let tool = blocks(&install, "yaml").into_iter().find(|text| text.starts_with("tool:")).unwrap();
+    let value = |key: &str| tool.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap();
+    assert_eq!(value("url: ").rsplit('/').next().unwrap().strip_suffix(".tar.gz"), Some(value("subdir: ")));
+    let call = format!("\"${{tool '{}'}}/cibridge\"", value("- name: "));
+    assert!(blocks(&install, "groovy").iter().any(|text| text.contains(&call)), "{call}");
+
+    // The image of the binary, and where the binary is in it.
+    let copy = blocks(&install, "dockerfile")[0].lines().find(|line| line.starts_with("COPY")).unwrap();
+    let (image, path) = copy.strip_prefix("COPY --from=").unwrap().split_once(' ').unwrap();
+    let image = image.strip_suffix(concat!(":", env!("CARGO_PKG_VERSION"))).unwrap();
+    assert!(page(".ci/release/Containerfile").contains(path.split(' ').next().unwrap()), "{path}");
+    assert!(page(".ci/release/agent.Containerfile").contains(&format!("FROM {image}:${{VERSION}} ")), "{image}");
+    let repository = env!("CARGO_PKG_REPOSITORY").strip_prefix("https://github.com/").unwrap();
+    assert_eq!(image, format!("ghcr.io/{repository}"));
+    assert!(page(".github/workflows/release.yml").contains("image=ghcr.io/$GITHUB_REPOSITORY:"));
+}
