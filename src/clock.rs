@@ -42,6 +42,20 @@ pub fn format_time(at: SystemTime) -> Option<String> {
     Some(text)
 }
 
+/// Reads a time of any of the forms that services send: RFC 3339 with `Z` or an offset such as `+00:00`, and `+0000`. One
+/// without an offset is UTC.
+pub fn parse_time(text: &str) -> Option<SystemTime> {
+    // A sign after the date begins the offset.
+    let sign = text.get(10..)?.find(['+', '-']).map_or(text.len(), |at| 10 + at);
+    let (text, offset) = text.split_at(sign);
+    let time = humantime::parse_rfc3339_weak(text).ok()?;
+    let digits = offset.replace(':', "");
+    let Some((hours, minutes)) = digits.split_at_checked(3) else { return offset.is_empty().then_some(time) };
+    let minutes = hours.parse::<i64>().ok()?.abs() * 60 + minutes.parse::<i64>().ok()?;
+    let offset = Duration::from_secs(60 * u64::try_from(minutes).ok()?);
+    if hours.starts_with('-') { time.checked_add(offset) } else { time.checked_sub(offset) }
+}
+
 /// Where the program gets time from. Tests inject their own, so that hours take no time.
 pub trait Clock: Send + Sync {
     /// The time; it never goes backwards.
@@ -198,6 +212,31 @@ fn parent() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_form_of_a_time_is_read() {
+        let expected = SystemTime::UNIX_EPOCH + Duration::from_millis(1_613_048_548_009);
+        for text in [
+            "2021-02-11T13:02:28.009+0000",
+            "2021-02-11T13:02:28.009000Z",
+            "2021-02-11T13:02:28.009+00:00",
+            "2021-02-11T15:02:28.009+02:00",
+            "2021-02-11T08:32:28.009-04:30",
+            "2021-02-11T13:02:28.009",
+        ] {
+            assert_eq!(parse_time(text), Some(expected), "{text}");
+        }
+        for text in [
+            "",
+            "yesterday",
+            "2021-02-11T13:02:28é",
+            "2021-13-11T13:02:28Z",
+            "99999-01-01T00:00:00Z",
+            "2021-02-11T13:02:28+2",
+        ] {
+            assert_eq!(parse_time(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn a_raised_interrupt_ends_every_sleep_and_is_raised_once() {

@@ -11,6 +11,7 @@ use super::client::{Client, below, unusable};
 use super::errors::{About, failed, is_ambiguous};
 use super::reference::BuildId;
 use super::wire;
+use crate::clock::parse_time;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Http, Method, Request, Url};
 use crate::lenient;
@@ -99,7 +100,7 @@ impl Client {
         let answer = lenient::parse::<wire::PublicLinkAnswer>(&response.body).filter(|_| response.is_success());
         let is_link = |url: &String| Url::parse(url).is_ok();
         match answer.and_then(|answer| Some((answer.url.0.filter(is_link)?, answer.expires_at.0))) {
-            Some((url, expires_at)) => Ok(PublicLink { url, expires_at: expires_at.as_deref().and_then(wire::time) }),
+            Some((url, expires_at)) => Ok(PublicLink { url, expires_at: expires_at.as_deref().and_then(parse_time) }),
             None if is_ambiguous(&response) => Err(perhaps_shared(failed(&about, &response), &about)),
             None => Err(failed(&about, &response)),
         }

@@ -39,7 +39,7 @@ fn every_answer_is_read_or_refused_and_no_time_is_too_far_away() {
                 drop((action.telling_log(), action.all_logs()));
             }
         }
-        wire::time(&text(random));
+        crate::clock::parse_time(&text(random));
     });
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::client::Client;
 use super::reference::BuildId;
 use super::wire::{self, LegacyAction, LegacyTest};
-use crate::clock::format_time;
+use crate::clock::{format_time, parse_time};
 use crate::error::RequestError;
 use crate::lenient::Field;
 use crate::model::{TestCase, TestStatus, TestSuite};
@@ -21,7 +21,7 @@ impl Client {
 /// The suites with tests that a step ran.
 fn suites(action: &LegacyAction) -> Vec<TestSuite> {
     let group = action.name.text().unwrap_or_default();
-    let at = action.started_at.text().and_then(wire::time).and_then(format_time);
+    let at = action.started_at.text().and_then(parse_time).and_then(format_time);
     // JUnit's times have no zone.
     let at = at.map(|at| at.trim_end_matches('Z').to_owned());
     let suite = |(name, tests): (&Field<String>, &[LegacyTest])| {

@@ -6,6 +6,7 @@ use anstyle::Style;
 
 use super::format::{format_age, format_duration, format_size};
 use super::style;
+use crate::clock::parse_time;
 
 /// The space between two columns of a terminal.
 const GAP: &str = "  ";
@@ -60,9 +61,7 @@ impl Cell {
 
     /// A point in time: people get its distance, programs the service's own `text`.
     pub fn time(text: Option<&str>, now: SystemTime) -> Self {
-        // The legacy API writes UTC as `+0000`.
-        let time = text.and_then(|text| humantime::parse_rfc3339_weak(text.trim_end_matches("+0000")).ok());
-        let shown = time.map(|time| format_age(time, now));
+        let shown = text.and_then(parse_time).map(|time| format_age(time, now));
         let cell = Self::optional(text);
         Self { shown: shown.unwrap_or_else(|| cell.data.clone()), ..cell }
     }
