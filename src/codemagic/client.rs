@@ -336,17 +336,16 @@ impl Client {
         about: &About,
         address: Result<Url, Error>,
     ) -> Result<(Response, T), RequestError> {
-        let address = address.map_err(RequestError::permanent)?;
-        let mut response =
-            self.exchange(about, &Request::new(Method::Get, address).header("accept", "application/json"))?;
-        let answer = if response.is_success() { lenient::parse_in_place::<T>(&mut response.body) } else { None };
-        match answer {
-            Some(answer) => {
-                response.body = Vec::new();
-                Ok((response, answer))
-            }
-            None => Err(failed(about, &response)),
-        }
+        let mut response = self.get_body(about, address)?;
+        let answer = lenient::parse_in_place::<T>(&mut response.body).ok_or_else(|| failed(about, &response))?;
+        response.body = Vec::new();
+        Ok((response, answer))
+    }
+
+    fn get_body(&self, about: &About, address: Result<Url, Error>) -> Result<Response, RequestError> {
+        let request = Request::new(Method::Get, address.map_err(RequestError::permanent)?);
+        let response = self.exchange(about, &request.header("accept", "application/json"))?;
+        if response.is_success() { Ok(response) } else { Err(failed(about, &response)) }
     }
 
     /// Sends a request of somebody's own, to v3 or to the legacy API. Fails for every answer that is no success.

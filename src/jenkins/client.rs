@@ -163,8 +163,7 @@ impl Client {
         path: &str,
         is_answer: impl Fn(&T) -> bool,
     ) -> Result<T, RequestError> {
-        let request = self.get(path).map_err(RequestError::permanent)?.header("accept", "application/json");
-        let mut response = self.exchange(subject, &request)?;
+        let mut response = self.get_body(subject, path)?;
         let answer = if response.status == 200 { lenient::parse_in_place::<T>(&mut response.body) } else { None };
         let is_json = answer.is_some();
         answer.filter(is_answer).ok_or_else(|| {
@@ -172,6 +171,11 @@ impl Client {
             // JSON of something else will not turn into the right one.
             RequestError { retryable: refusal.retryable && !is_json, ..refusal }
         })
+    }
+
+    fn get_body(&self, subject: &str, path: &str) -> Result<Response, RequestError> {
+        let request = self.get(path).map_err(RequestError::permanent)?.header("accept", "application/json");
+        self.exchange(subject, &request)
     }
 
     /// Opens a body of any length.
