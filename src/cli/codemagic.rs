@@ -13,6 +13,7 @@ use crate::lifecycle::IdempotencyKey;
 
 // The verbs of `cibridge codemagic`, and how to reach it.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub struct CodemagicArgs {
     #[command(flatten)]
     pub connection: CodemagicConnectionArgs,
@@ -23,6 +24,7 @@ pub struct CodemagicArgs {
 
 // How to reach Codemagic.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Connection")]
 pub struct CodemagicConnectionArgs {
     /// Read the API key from a file that only its owner can read, or from stdin for `-`, instead of from CODEMAGIC_API_KEY
@@ -128,6 +130,7 @@ pub enum CodemagicVerb {
 
 // Arguments of `codemagic trigger`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct TriggerArgs {
     /// The app: its id, or the address of its page
@@ -228,6 +231,7 @@ pub struct GivenByFlag {
 
 // What else than the build's own end decides about the result.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Waiting")]
 pub struct ExpectArgs {
     /// Cancel the build and exit with code 7 if it builds another commit
@@ -241,6 +245,7 @@ pub struct ExpectArgs {
 
 // Which builds are listed, or searched for `latest`, `latest-success` or a build number.
 #[derive(Debug, Clone, Default, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Filters")]
 pub struct FilterArgs {
     /// Only builds of this app; needed for a build number, `latest` and `latest-success`
@@ -266,6 +271,7 @@ pub struct FilterArgs {
 
 // Arguments of `codemagic wait`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct CodemagicWaitArgs {
     #[command(flatten)]
@@ -286,6 +292,7 @@ pub struct CodemagicWaitArgs {
 
 // Arguments of `codemagic status` and `codemagic cancel`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct BuildsOfApp {
     /// The builds: ids, addresses of their pages, numbers, `latest` or `latest-success`
@@ -298,6 +305,7 @@ pub struct BuildsOfApp {
 
 // Arguments of `codemagic builds`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct BuildsArgs {
     #[command(flatten)]
@@ -309,12 +317,13 @@ pub struct BuildsArgs {
     pub status: Option<String>,
 
     /// The most builds to list
-    #[arg(long, value_name = "N", env = "CIBRIDGE_LIMIT", default_value_t = 20)]
+    #[arg(long, value_name = "N", env = "CIBRIDGE_LIMIT", default_value = "20")]
     pub limit: usize,
 }
 
 // Arguments of `codemagic artifacts`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct CodemagicArtifactsArgs {
     #[command(flatten)]
@@ -326,6 +335,7 @@ pub struct CodemagicArtifactsArgs {
 
 // Arguments of `codemagic tests`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct CodemagicTestsArgs {
     #[command(flatten)]
@@ -337,10 +347,11 @@ pub struct CodemagicTestsArgs {
 
 // Arguments of `codemagic logs`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct LogsArgs {
     /// The build
-    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
+    #[arg(env = "CIBRIDGE_BUILD")]
     pub build: String,
 
     /// Only the log of this step, by its name or id
@@ -356,7 +367,7 @@ pub struct LogsArgs {
     pub follow: bool,
 
     /// Write one file per step into this folder, instead of the text to stdout
-    #[arg(long, value_name = "DIR", env = "CIBRIDGE_LOGS_DIR")]
+    #[arg(long, env = "CIBRIDGE_LOGS_DIR")]
     pub dir: Option<PathBuf>,
 
     /// Keep the bytes as Codemagic stores them (HTML) instead of turning them into text
@@ -369,10 +380,11 @@ pub struct LogsArgs {
 
 // Arguments of `codemagic share`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct ShareArgs {
     /// The build
-    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
+    #[arg(env = "CIBRIDGE_BUILD")]
     pub build: String,
 
     /// The artifacts with matching names, e.g. *.ipa; repeat it for more
@@ -397,6 +409,7 @@ pub struct ShareArgs {
 
 // Arguments of `codemagic workflows`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct AppArgs {
     /// The app: its id, or the address of its page
@@ -406,6 +419,7 @@ pub struct AppArgs {
 
 // Arguments of `codemagic caches`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct CachesArgs {
     #[command(flatten)]
@@ -422,6 +436,7 @@ pub struct CachesArgs {
 
 // Arguments of `codemagic api`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct CodemagicApiArgs {
     #[command(flatten)]
@@ -434,6 +449,7 @@ pub struct CodemagicApiArgs {
 
 // Arguments of `codemagic check`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct CheckArgs {
     /// The app that must be visible

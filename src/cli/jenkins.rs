@@ -13,6 +13,7 @@ use crate::lifecycle::IdempotencyKey;
 
 // The verbs of `cibridge jenkins`, and how to reach the controller.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub struct JenkinsArgs {
     #[command(flatten)]
     pub connection: JenkinsConnectionArgs,
@@ -23,10 +24,11 @@ pub struct JenkinsArgs {
 
 // How to reach the controller.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Connection")]
 pub struct JenkinsConnectionArgs {
     /// The root address of the controller, e.g. https://ci.example.com/jenkins; the default is taken from the address in JOB or BUILD, else from JENKINS_URL
-    #[arg(long, global = true, value_name = "URL", env = "CIBRIDGE_JENKINS_URL")]
+    #[arg(long, global = true, env = "CIBRIDGE_JENKINS_URL")]
     pub url: Option<String>,
 
     /// The user; the API token is read from JENKINS_API_TOKEN
@@ -142,6 +144,7 @@ pub enum JenkinsVerb {
 
 // What a wait does when the build asks a person.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Waiting")]
 pub struct OnInputArgs {
     /// What to do when the build waits for an answer (step `input`)
@@ -151,11 +154,12 @@ pub struct OnInputArgs {
 
 // Arguments of `jenkins trigger`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(mut_args(complete_argument))]
 pub struct JenkinsTriggerArgs {
     /// The job: its full name like folder/sub/job, or the address of its page, of one of its builds, or in Blue Ocean
-    #[arg(value_name = "JOB", env = "CIBRIDGE_JOB", required_unless_present = "request")]
+    #[arg(env = "CIBRIDGE_JOB", required_unless_present = "request")]
     pub job: Option<String>,
 
     /// The branch of a multibranch job, as it is named in the repository
@@ -238,6 +242,7 @@ pub struct JenkinsTriggerArgs {
 
 // Builds or queue items, and the job of the latter.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct BuildsArgs {
     /// The builds or queue items: their pages, JOB#NUMBER, JOB#lastBuild or queue/item/N
@@ -245,7 +250,7 @@ pub struct BuildsArgs {
     pub builds: Vec<String>,
 
     /// The job of the queue items, so that the build of an item is found even if Jenkins has forgotten the item
-    #[arg(long, value_name = "JOB", env = "CIBRIDGE_JOB")]
+    #[arg(long, env = "CIBRIDGE_JOB")]
     pub job: Option<String>,
 
     /// The branch, if the job is a multibranch job
@@ -255,6 +260,7 @@ pub struct BuildsArgs {
 
 // Arguments of `jenkins wait`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct JenkinsWaitArgs {
     #[command(flatten)]
@@ -275,6 +281,7 @@ pub struct JenkinsWaitArgs {
 
 // Arguments of `jenkins stop`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct StopArgs {
     #[command(flatten)]
@@ -287,10 +294,11 @@ pub struct StopArgs {
 
 // Arguments of `jenkins console`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct ConsoleArgs {
     /// The build: its page, JOB#NUMBER or JOB#lastBuild
-    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
+    #[arg(env = "CIBRIDGE_BUILD")]
     pub build: String,
 
     /// Print the log until the build is finished, and exit with a code for its result; a signal leaves the build running
@@ -298,7 +306,7 @@ pub struct ConsoleArgs {
     pub follow: bool,
 
     /// Start at this byte of the stored log, as an earlier call reported it
-    #[arg(long = "from", value_name = "OFFSET", env = "CIBRIDGE_FROM", default_value_t = 0)]
+    #[arg(long = "from", value_name = "OFFSET", env = "CIBRIDGE_FROM", default_value = "0")]
     pub from: u64,
 
     /// Show only the stages of a Pipeline
@@ -314,14 +322,14 @@ pub struct ConsoleArgs {
 
 // Arguments of `jenkins input`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct InputArgs {
     /// The build: its page, JOB#NUMBER or JOB#lastBuild
-    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
+    #[arg(env = "CIBRIDGE_BUILD")]
     pub build: String,
 
     /// The ID of the question, if the build waits with several
-    #[arg(value_name = "ID")]
     pub id: Option<String>,
 
     /// Let the build proceed
@@ -339,10 +347,11 @@ pub struct InputArgs {
 
 // Arguments of `jenkins params`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct JobArgs {
     /// The job: its full name like folder/sub/job, or the address of its page
-    #[arg(value_name = "JOB", env = "CIBRIDGE_JOB")]
+    #[arg(env = "CIBRIDGE_JOB")]
     pub job: String,
 
     /// The branch of a multibranch job
@@ -352,27 +361,29 @@ pub struct JobArgs {
 
 // Arguments of `jenkins jobs`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct JobsArgs {
     /// The folder; without it the controller's root
-    #[arg(value_name = "FOLDER")]
     pub folder: Option<String>,
 }
 
 // Arguments of `jenkins builds`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct JobBuildsArgs {
     #[command(flatten)]
     pub job: JobArgs,
 
     /// The most builds to list
-    #[arg(long, value_name = "N", env = "CIBRIDGE_LIMIT", default_value_t = 20)]
+    #[arg(long, value_name = "N", env = "CIBRIDGE_LIMIT", default_value = "20")]
     pub limit: usize,
 }
 
 // Arguments of `jenkins config`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct ConfigArgs {
     #[command(flatten)]
@@ -385,6 +396,7 @@ pub struct ConfigArgs {
 
 // Arguments of `jenkins token`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument), mut_subcommands(complete))]
 pub struct TokenArgs {
     #[command(subcommand)]
@@ -413,9 +425,9 @@ pub enum TokenVerb {
 
 // Arguments of `jenkins token create`.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub struct CreateArgs {
     /// The name that the user's page shows
-    #[arg(value_name = "NAME")]
     pub name: String,
 
     /// How long the token is valid, e.g. 30d; needs Jenkins 2.548
@@ -429,6 +441,7 @@ pub struct CreateArgs {
 
 // Arguments of `jenkins token rotate`.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub struct RotateArgs {
     #[command(flatten)]
     pub new: CreateArgs,
@@ -440,18 +453,19 @@ pub struct RotateArgs {
 
 // Arguments of `jenkins token revoke`.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub struct RevokeArgs {
     /// The token's uuid, as `create` reported it
-    #[arg(value_name = "UUID")]
     pub uuid: String,
 }
 
 // Arguments of `jenkins check`.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct JenkinsCheckArgs {
     /// A job that must be visible and startable
-    #[arg(value_name = "JOB", env = "CIBRIDGE_JOB")]
+    #[arg(env = "CIBRIDGE_JOB")]
     pub job: Option<String>,
 
     /// The branch of a multibranch job

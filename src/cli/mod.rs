@@ -79,9 +79,10 @@ pub enum Command {
 
 // Arguments of `cibridge completions`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub struct CompletionsArgs {
     /// The shell
-    #[arg(value_name = "SHELL", value_enum)]
+    #[arg(value_enum)]
     pub shell: clap_complete::Shell,
 }
 

@@ -12,6 +12,7 @@ use super::values::{color, duration};
 
 // How a call reports; every verb has these.
 #[derive(Debug, Clone, Default, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Output")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct OutputArgs {
@@ -47,6 +48,7 @@ pub struct OutputArgs {
 
 // How connections are made; every verb has these.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Connection")]
 pub struct HttpArgs {
     /// Trust the certificates in this PEM file as well
@@ -68,6 +70,7 @@ pub struct HttpArgs {
 
 // Time limits of a wait, and how a build is watched.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Waiting")]
 pub struct WatchArgs {
     /// How long the build may wait in the queue
@@ -87,7 +90,7 @@ pub struct WatchArgs {
     pub console: bool,
 
     /// Lines of a failed build's log to show
-    #[arg(long, value_name = "N", env = "CIBRIDGE_LOG_LINES", default_value_t = 50)]
+    #[arg(long, value_name = "N", env = "CIBRIDGE_LOG_LINES", default_value = "50")]
     pub log_lines: usize,
 
     /// Poll at this interval instead of one derived from earlier builds and the rate limit
@@ -97,6 +100,7 @@ pub struct WatchArgs {
 
 // How `wait` treats several builds, and what becomes of them when it ends early.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Waiting")]
 pub struct WaitArgs {
     /// Cancel the builds when a time limit passes or a signal ends this program; without it they are left running
@@ -118,9 +122,10 @@ pub struct WaitArgs {
 
 // How files are downloaded.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 pub struct DownloadArgs {
     /// Files to download at once
-    #[arg(long, value_name = "N", env = "CIBRIDGE_JOBS", default_value_t = 4,
+    #[arg(long, value_name = "N", env = "CIBRIDGE_JOBS", default_value = "4",
           value_parser = clap::value_parser!(u8).range(1..=16))]
     pub jobs: u8,
 
@@ -131,6 +136,7 @@ pub struct DownloadArgs {
 
 // What to download of a finished build, for `trigger --wait` and `wait`.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Results")]
 pub struct CollectArgs {
     /// Download artifacts with matching names, e.g. *.ipa or *.{ipa,apk}; repeat it for more
@@ -151,10 +157,11 @@ pub struct CollectArgs {
 
 // Which artifacts, and where to, for the verb `artifacts`.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct ArtifactsArgs {
     /// The build
-    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
+    #[arg(env = "CIBRIDGE_BUILD")]
     pub build: String,
 
     /// Only artifacts with matching names or paths, e.g. *.ipa or *.{ipa,apk}; repeat it for more
@@ -166,7 +173,7 @@ pub struct ArtifactsArgs {
     pub types: Vec<String>,
 
     /// The folder for the files
-    #[arg(long, value_name = "DIR", env = "CIBRIDGE_ARTIFACTS_DIR", default_value = ".")]
+    #[arg(long, env = "CIBRIDGE_ARTIFACTS_DIR", default_value = ".")]
     pub dir: PathBuf,
 
     /// List them instead of downloading
@@ -179,10 +186,11 @@ pub struct ArtifactsArgs {
 
 // A build's test results, for the verb `tests`.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct TestsArgs {
     /// The build
-    #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD")]
+    #[arg(env = "CIBRIDGE_BUILD")]
     pub build: String,
 
     /// Write the results to this file as JUnit XML; if there are none, no file is written
@@ -192,14 +200,13 @@ pub struct TestsArgs {
 
 // A request of one's own, for the verb `api`.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct ApiArgs {
     /// The method: GET, POST, PUT, PATCH or DELETE
-    #[arg(value_name = "METHOD")]
     pub method: String,
 
     /// The path below the service's address, e.g. /user/teams
-    #[arg(value_name = "PATH")]
     pub path: String,
 
     /// Send this file as the body, or stdin for `-`
