@@ -10,7 +10,7 @@ use ureq::unversioned::transport::Buffers;
 const MAX_LINES: usize = 120;
 
 /// Headers that decide how the response is read; they are kept wherever they are.
-const NEEDED: [&str; 18] = [
+const NEEDED: [&str; 20] = [
     "connection",
     "content-encoding",
     "content-length",
@@ -20,12 +20,14 @@ const NEEDED: [&str; 18] = [
     "etag",
     "last-modified",
     "location",
+    "ratelimit-limit",
     "ratelimit-remaining",
     "ratelimit-reset",
     "retry-after",
     "transfer-encoding",
     "x-jenkins",
     "x-more-data",
+    "x-ratelimit-limit",
     "x-ratelimit-remaining",
     "x-ratelimit-reset",
     "x-text-size",

@@ -19,6 +19,8 @@ const FARTHEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// What a service's rate limit leaves to everybody who uses the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
+    /// Requests that a whole window allows, if the service says so.
+    pub limit: Option<u64>,
     /// Requests left in the window.
     pub remaining: u64,
     /// Time until the window ends, at most [`LONGEST_WAIT`].
@@ -28,9 +30,12 @@ pub struct RateLimit {
 impl RateLimit {
     /// Reads v3's `ratelimit-*` headers or the legacy `X-RateLimit-*` ones.
     pub(super) fn read<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
-        let remaining =
-            header("ratelimit-remaining").or_else(|| header("x-ratelimit-remaining"))?.trim().parse().ok()?;
-        Some(Self { remaining, reset: reset(&header)? })
+        let number = |own: &str, legacy: &str| header(own).or_else(|| header(legacy))?.trim().parse().ok();
+        Some(Self {
+            limit: number("ratelimit-limit", "x-ratelimit-limit"),
+            remaining: number("ratelimit-remaining", "x-ratelimit-remaining")?,
+            reset: reset(&header)?,
+        })
     }
 }
 
@@ -136,15 +141,19 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_limit_needs_both_numbers() {
+    fn a_rate_limit_needs_what_is_left_and_until_when() {
         let read = |remaining: &'static str, reset: &'static str| {
             RateLimit::read(|name| match name {
+                "ratelimit-limit" => Some("5000"),
                 "ratelimit-remaining" => Some(remaining),
                 "ratelimit-reset" => Some(reset),
                 _ => None,
             })
         };
-        assert_eq!(read("7", "60"), Some(RateLimit { remaining: 7, reset: Duration::from_secs(60) }));
+        assert_eq!(
+            read("7", "60"),
+            Some(RateLimit { limit: Some(5000), remaining: 7, reset: Duration::from_secs(60) })
+        );
         assert_eq!(read("many", "60"), None);
         assert_eq!(read("7", "soon"), None);
     }

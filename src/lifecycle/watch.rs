@@ -229,7 +229,7 @@ impl<'a, P: Provider> Watch<'a, P> {
     }
 
     fn progress(&self, now: Timestamp) -> Progress {
-        Progress { run: self.age(now).0, watched: now.since(self.began) }
+        Progress { run: self.age(now).0, watched: now.since(self.began), is_sparing: self.backoff.is_scarce() }
     }
 
     /// The moment at which the first of the limits passes, and what to say then.
@@ -321,7 +321,7 @@ impl<'a, P: Provider> Watch<'a, P> {
         let result = provider.poll(&mut self.build);
         let now = clock.now();
         if let Some(budget) = provider.budget() {
-            self.backoff.note(now, budget);
+            self.backoff.note(budget);
         }
         for note in provider.take_notes(&mut self.build) {
             emit(self.seen(), Event::Note(note));

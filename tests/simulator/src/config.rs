@@ -42,6 +42,9 @@ pub struct Config {
     pub hidden_lists: u32,
     /// Lists begin again whatever page is asked for, and say that there is always one more.
     pub endless_pages: bool,
+    /// Requests with valid keys in a simulated hour; the next ones are refused.
+    #[default = 5000]
+    pub hourly_limit: u64,
     /// Send the headers of the rate limit.
     #[default = true]
     pub limit_headers: bool,

@@ -116,6 +116,8 @@ pub(crate) struct World {
     /// Connections ever opened, also before a reset.
     pub(crate) connections_made: u64,
     pub(crate) counters: Counters,
+    /// The beginning of the rate limit's present window, and the requests in it.
+    limit_window: (SimTime, u64),
     /// The build and the artifact behind each self-authorizing path.
     pub(crate) links: HashMap<String, (usize, usize)>,
     /// Paths of the storage with their signed queries.
@@ -142,6 +144,7 @@ impl World {
     pub(crate) fn new(config: Config, addresses: Addresses) -> Self {
         let clock = Clock::new(config.advance, config.speed, SimTime::real_now());
         let mut world = Self {
+            limit_window: (clock.now(), 0),
             clock,
             addresses,
             ids: IdSource::default(),
@@ -183,6 +186,19 @@ impl World {
 
     pub(crate) fn now(&self) -> SimTime {
         self.clock.now()
+    }
+
+    /// Counts a request with a valid key. Gives how many more the rate limit allows, or `None` if it does not allow this
+    /// one, and the seconds until its window ends.
+    pub(crate) fn take_request(&mut self) -> (Option<u64>, u64) {
+        const HOUR: i64 = 3600 * 1_000_000;
+        let elapsed = self.now().since(self.limit_window.0);
+        if elapsed >= HOUR {
+            self.limit_window = (self.limit_window.0.plus(elapsed / HOUR * HOUR), 0);
+        }
+        self.limit_window.1 += 1;
+        let reset = (HOUR - elapsed.rem_euclid(HOUR)) as u64;
+        (self.config.hourly_limit.checked_sub(self.limit_window.1), reset.div_ceil(1_000_000))
     }
 
     /// The app of this id, unless it is foreign.

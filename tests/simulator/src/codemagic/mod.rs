@@ -17,8 +17,6 @@ pub const LEAK_TRAPS: [&str; 4] =
     ["sim-trap-vnc-password", "sim-trap-app-variable", "sim-trap-script-source", "sim-trap-ssh-script"];
 /// The user behind every key.
 const USER: &str = "5c9c064185dd2310123b8e96";
-/// Requests in an hour.
-const LIMIT: u64 = 5000;
 
 /// One of the two APIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +79,9 @@ fn with_key(world: &mut World, request: &Request) -> Response {
     // A GET route answers HEAD as well; the sender leaves the body out.
     let method = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
     let call = Call { request, method, segments: &segments, access: key.access };
+    let (remaining, reset) = world.take_request();
     let mut response = match family {
+        _ if remaining.is_none() => error(family, 429, "Too many requests"),
         _ if call.access == Access::None && segments.first() != Some(&"user") => {
             error(family, 403, "You do not have permission to perform this action")
         }
@@ -89,8 +89,7 @@ fn with_key(world: &mut World, request: &Request) -> Response {
         Family::Legacy => legacy::route(world, &call),
     };
     if world.config.limit_headers {
-        let remaining = LIMIT.saturating_sub(world.counters.requests);
-        response.headers.extend(limit_headers(world, family, remaining, 3600));
+        response.headers.extend(limit_headers(world, family, remaining.unwrap_or_default(), reset));
     }
     response
 }
@@ -127,7 +126,7 @@ pub(crate) fn limit_headers(world: &World, family: Family, remaining: u64, reset
         Family::V3 => ("ratelimit-", reset),
         Family::Legacy => ("X-RateLimit-", world.now().unix_seconds() as u64 + reset),
     };
-    let values = [("Limit", LIMIT), ("Remaining", remaining), ("Reset", reset)];
+    let values = [("Limit", world.config.hourly_limit), ("Remaining", remaining), ("Reset", reset)];
     let named = |(name, value): (&str, u64)| (format!("{prefix}{name}"), value.to_string());
     let lower = |(name, value): (String, String)| (name.to_ascii_lowercase(), value);
     let all = values.into_iter().map(named);

@@ -236,3 +236,22 @@ fn caches_are_listed_and_deleted() {
     assert_eq!((delete(&one), delete(&one), delete(&path)), (202, 404, 202));
     assert_eq!(get(&sim, &path).json()["caches"], json!([]));
 }
+
+#[test]
+fn an_hour_allows_a_number_of_requests_and_the_next_hour_allows_them_again() {
+    let sim = Simulator::builder().advance(Advance::Manual).config(|c| c.hourly_limit = 2).start().unwrap();
+    let ask = || {
+        let reply = get(&sim, "/api/v3/user");
+        let header = |name: &str| reply.header(name).to_owned();
+        (reply.status, header("ratelimit-limit"), header("ratelimit-remaining"), header("ratelimit-reset"))
+    };
+    let answer =
+        |status: u16, remaining: &str, reset: &str| (status, "2".to_owned(), remaining.to_owned(), reset.to_owned());
+    assert_eq!(ask(), answer(200, "1", "3600"));
+    sim.advance(600.0);
+    assert_eq!(ask(), answer(200, "0", "3000"));
+    assert_eq!(ask(), answer(429, "0", "3000"));
+    assert_eq!(get(&sim, "/user").header("X-RateLimit-Remaining"), "0", "both APIs share the limit");
+    sim.advance(3000.0);
+    assert_eq!(ask(), answer(200, "1", "3600"));
+}
