@@ -24,7 +24,7 @@ SIM := $(OUT)/$(TARGET)/release/cibridge-simulator
 # The tests wait more than they compute, so more of them run than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: help play pictures build simulator test matrix fuzz test-rust test-library pages test-debug lint bench demo install uninstall dist test-dist \
+.PHONY: help play pictures build simulator test matrix load fuzz test-rust test-library pages test-debug lint bench demo install uninstall dist test-dist \
   test-targets test-reproducible release-check \
   check-macos dist-packages dist-tools clean target tools-rust tools-library
 
@@ -57,10 +57,13 @@ test-debug: tools-rust ## Test a debug build against the simulator: quicker than
 	$(CARGO) test --locked --workspace --all-targets
 
 matrix: build ## Run the built binary against every fault, signal, echo and hostile text; writes tests/*-matrix.md
-	CIBRIDGE_TEST_BIN=$(abspath $(BIN)) $(CARGO) test --locked --test cibridge -- --ignored --nocapture --test-threads 1 matrix::
+	CIBRIDGE_TEST_BIN=$(abspath $(BIN)) $(CARGO) test --locked --test cibridge -- --ignored --nocapture --test-threads 1 the_whole_
 
-fuzz: tools-rust ## Run the tests of every decoder with ROUNDS random inputs each
-	CIBRIDGE_FUZZ_ROUNDS=$(or $(ROUNDS),1000000) $(CARGO) test --locked --release -p cibridge --bin cibridge -- random_tests
+load: build ## Let 200 processes wait at once for ten minutes; writes tests/load.md
+	CIBRIDGE_TEST_BIN=$(abspath $(BIN)) $(CARGO) test --locked --test cibridge -- --ignored --nocapture two_hundred_waits
+
+fuzz: tools-rust ## Run libFuzzer on the tests of every decoder, SECONDS each (600); ONLY=… chooses tests
+	sh tests/fuzz.sh $(or $(SECONDS),600) $(ONLY)
 
 lint: tools-rust ## Check format and lints
 	$(CARGO) fmt --all --check

@@ -1,8 +1,7 @@
-//! Random bytes and texts for tests of what holds for every input, and such tests of the lowest floor.
+//! Inputs for tests of what holds for every input, and such tests of the lowest floor.
 //!
-//! A seed makes them repeatable; `CIBRIDGE_FUZZ_ROUNDS` makes them many (`make fuzz`).
-
-use std::time::Duration;
+//! `cargo test` reads the files of `tests/fixtures/corpus` and random changes of them; seeds make these repeatable. `make
+//! fuzz` makes each such test a target of libFuzzer, which begins with the same files and is guided by coverage.
 
 use fastrand::Rng;
 use serde::Deserialize;
@@ -11,10 +10,12 @@ use crate::lenient::{self, Field, List, Object, Texts};
 use crate::sanitize::{is_invisible, one_line, sanitize, shorten};
 use crate::secret::{Redactor, Secret};
 
-/// Rounds of each test where nobody asks for more.
+/// Random inputs of each test.
+#[cfg(not(fuzzing))]
 const ROUNDS: u64 = 2000;
 
 /// Parts of which texts are made: what parsers, terminals and encoders look for.
+#[cfg(not(fuzzing))]
 const PARTS: &[&str] = &[
     "a",
     "build",
@@ -103,21 +104,100 @@ const PARTS: &[&str] = &[
     "Sun, 06 Nov 1994 08:49:37 GMT",
 ];
 
-/// Calls `test` with a source of randomness, as often as was asked for.
-pub fn rounds(test: impl Fn(&mut Rng)) {
-    let rounds = std::env::var("CIBRIDGE_FUZZ_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
-    for round in 0..rounds {
-        test(&mut Rng::with_seed(round));
+/// Calls `test` with the files of the corpus whose names begin so, with random changes of them, and with random texts.
+#[cfg(not(fuzzing))]
+pub fn fuzz(corpus: &str, test: impl Fn(&[u8]) + Send + Sync + 'static) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/corpus");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with(corpus));
+    paths.sort();
+    let samples: Vec<_> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    samples.iter().for_each(|sample| test(sample));
+    for round in 0..ROUNDS {
+        let mut random = Rng::with_seed(round);
+        if random.u8(..4) == 0 {
+            test(text(&mut random).as_bytes());
+        } else {
+            let sample = &samples[random.usize(..samples.len())];
+            test(&mutated(&mut random, sample));
+        }
     }
 }
 
+/// Lets libFuzzer call `test`, with the arguments in `CIBRIDGE_FUZZ`; the process ends with it.
+#[cfg(fuzzing)]
+pub fn fuzz(_corpus: &str, test: impl Fn(&[u8]) + Send + Sync + 'static) {
+    libfuzzer::run(Box::new(test));
+}
+
+/// libFuzzer inside a test: the crate `libfuzzer-sys` alone would need a program of its own for each target.
+#[cfg(fuzzing)]
+#[expect(unsafe_code, reason = "libFuzzer is C++")]
+mod libfuzzer {
+    use std::ffi::{CString, c_char, c_int};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::OnceLock;
+
+    // Links the library.
+    use libfuzzer_sys as _;
+
+    type Test = Box<dyn Fn(&[u8]) + Send + Sync>;
+
+    static TEST: OnceLock<Test> = OnceLock::new();
+
+    unsafe extern "C" {
+        fn LLVMFuzzerRunDriver(
+            count: *mut c_int,
+            arguments: *mut *mut *mut c_char,
+            call: extern "C" fn(*const u8, usize) -> c_int,
+        ) -> c_int;
+    }
+
+    /// What `libfuzzer-sys` calls in a program of its own.
+    #[unsafe(no_mangle)]
+    fn rust_fuzzer_test_input(input: &[u8]) -> i32 {
+        // libFuzzer keeps the input of a process that aborts.
+        let tested = catch_unwind(AssertUnwindSafe(|| TEST.get().map(|test| test(input))));
+        if tested.is_err() {
+            std::process::abort();
+        }
+        0
+    }
+
+    extern "C" fn call(bytes: *const u8, length: usize) -> c_int {
+        // SAFETY: libFuzzer passes a buffer of this length; that of an empty input may be null.
+        let input = if length == 0 { &[] } else { unsafe { std::slice::from_raw_parts(bytes, length) } };
+        rust_fuzzer_test_input(input)
+    }
+
+    pub fn run(test: Test) {
+        drop(TEST.set(test));
+        let arguments = std::env::var("CIBRIDGE_FUZZ").unwrap_or_default();
+        let arguments = std::iter::once("fuzz").chain(arguments.split_whitespace());
+        let mut pointers: Vec<*mut c_char> =
+            arguments.map(|argument| CString::new(argument).unwrap().into_raw()).collect();
+        let mut count = c_int::try_from(pointers.len()).unwrap();
+        pointers.push(std::ptr::null_mut());
+        let mut pointer = pointers.as_mut_ptr();
+        // SAFETY: as `main` gets them: `count` arguments that live as long as the process, and a null pointer.
+        unsafe { LLVMFuzzerRunDriver(&raw mut count, &raw mut pointer, call) };
+    }
+}
+
+/// Random choices that belong to an input.
+pub fn choices(input: &[u8]) -> Rng {
+    Rng::with_seed(input.iter().fold(0, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(*byte))))
+}
+
 /// A text of up to twelve parts.
-pub fn text(random: &mut Rng) -> String {
+#[cfg(not(fuzzing))]
+fn text(random: &mut Rng) -> String {
     (0..random.usize(..12)).map(|_| PARTS[random.usize(..PARTS.len())]).collect()
 }
 
 /// `sample` with a few bytes changed, removed, repeated or put in.
-pub fn mutated(random: &mut Rng, sample: &[u8]) -> Vec<u8> {
+#[cfg(not(fuzzing))]
+fn mutated(random: &mut Rng, sample: &[u8]) -> Vec<u8> {
     let mut bytes = sample.to_vec();
     for _ in 0..random.usize(1..6) {
         let at = random.usize(..=bytes.len());
@@ -157,17 +237,14 @@ struct Document {
     texts: Texts,
 }
 
-const SAMPLE: &[u8] = br#"{"text":"a\ud83d\ude80","number":7,"flag":true,"inner":{"text":"b","list":[{},null]},"list":[{"number":1},3,"x"],"texts":["a",{}],"other":[1,{"a":[null]}]}"#;
-
 #[test]
 fn every_json_is_read_or_refused_and_what_is_not_read_changes_nothing() {
-    rounds(|random| {
-        let bytes = mutated(random, SAMPLE);
-        let read = lenient::parse::<Document>(&bytes);
-        let mut owned = bytes.clone();
+    fuzz("json", |bytes: &[u8]| {
+        let read = lenient::parse::<Document>(bytes);
+        let mut owned = bytes.to_vec();
         let in_place = lenient::parse_in_place::<Document>(&mut owned);
-        assert_eq!(format!("{read:?}"), format!("{in_place:?}"), "{}", String::from_utf8_lossy(&bytes));
-        let lossy = lenient::lossy(&bytes).into_owned();
+        assert_eq!(format!("{read:?}"), format!("{in_place:?}"), "{}", String::from_utf8_lossy(bytes));
+        let lossy = lenient::lossy(bytes).into_owned();
         assert!(std::str::from_utf8(&lossy).is_ok());
         assert_eq!(lenient::lossy(&lossy), lossy.as_slice(), "twice is once");
     });
@@ -175,22 +252,23 @@ fn every_json_is_read_or_refused_and_what_is_not_read_changes_nothing() {
 
 #[test]
 fn sanitized_text_neither_steers_nor_hides_and_stays_as_it_is() {
-    rounds(|random| {
-        let text = text(random);
+    fuzz("log", |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
         let clean = sanitize(&text);
         assert!(!clean.chars().any(|c| c != '\t' && (c.is_control() || is_invisible(c))), "{text:?} {clean:?}");
         assert_eq!(sanitize(&clean), clean, "{text:?}");
         let line = one_line(&text, 20);
         assert!(!line.contains(['\n', '\r']), "{line:?}");
-        let short = shorten(text.clone(), 7);
+        let short = shorten(text.clone().into_owned(), 7);
         assert!(short.chars().count() <= 8, "{short:?}");
     });
 }
 
 #[test]
 fn a_secret_is_found_in_every_spelling_and_over_every_border() {
-    rounds(|random| {
-        let secret = format!("s3cr3t{}x", text(random));
+    fuzz("text", |bytes: &[u8]| {
+        let mut random = choices(bytes);
+        let secret = format!("s3cr3t{}x", String::from_utf8_lossy(&bytes[..bytes.len().min(60)]));
         let redactor = Redactor::default();
         redactor.add_secret(&Secret::new(secret.as_str()));
         let json = serde_json::to_string(&secret).unwrap();
@@ -213,13 +291,16 @@ fn a_secret_is_found_in_every_spelling_and_over_every_border() {
     });
 }
 
+/// A service repeats a secret somewhere in anything.
 #[test]
-fn random_inputs_are_made_in_a_short_time() {
-    let since = std::time::Instant::now();
-    for round in 0..100 {
-        let mut random = Rng::with_seed(round);
-        let whole = text(&mut random).into_bytes();
-        assert_eq!(pieces(&mut random, &whole).concat(), whole);
-    }
-    assert!(since.elapsed() < Duration::from_secs(10));
+fn any_text_with_a_secret_is_redacted_and_nothing_panics() {
+    let redactor = Redactor::default();
+    redactor.add_secret(&Secret::new("s3cr3t/p&ss"));
+    fuzz("text", move |bytes: &[u8]| {
+        let redacted = redactor.redact_bytes(bytes).into_owned();
+        assert!(memchr::memmem::find(&redacted, b"s3cr3t/p&ss").is_none());
+        let safe = redactor.safe_end(bytes);
+        let parts = [redactor.redact_bytes(&bytes[..safe]), redactor.redact_bytes(&bytes[safe..])].concat();
+        assert!(memchr::memmem::find(&parts, b"s3cr3t/p&ss").is_none());
+    });
 }

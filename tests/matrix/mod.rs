@@ -1,15 +1,18 @@
 //! Generated runs of the built program against services that misbehave. `cargo test` runs a sample of each matrix;
-//! `make matrix` runs them whole and writes the tables in `tests/fault-matrix.md`.
+//! `make matrix` runs them whole and writes a table of each, `tests/*-matrix.md`. `CIBRIDGE_MATRIX_ONLY` limits it to the
+//! runs whose name contains a text, e.g. `kill:` or `poll × JSON`; no table is written then.
 
 mod faults;
 mod found;
 mod hostile;
 mod kill;
 mod kinds;
+mod load;
 mod requests;
 mod secrets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt as _;
@@ -268,9 +271,9 @@ fn is_temporary(path: &Path) -> bool {
 }
 
 /// Runs `test` for each entry, many at once because the program waits more than it works, and gives the results in order.
-/// A panic of one is its result and ends no other.
+/// A panic of one is its result and ends no other. A long run reports how far it is.
 fn run_all<T: Sync, R: Send>(entries: &[T], at_once: usize, test: impl Fn(&T) -> R + Sync) -> Vec<Result<R, String>> {
-    let next = AtomicUsize::new(0);
+    let (next, since) = (AtomicUsize::new(0), Instant::now());
     let results: Vec<Mutex<Option<Result<R, String>>>> = entries.iter().map(|_| Mutex::new(None)).collect();
     thread::scope(|scope| {
         for _ in 0..at_once.min(entries.len()) {
@@ -278,6 +281,9 @@ fn run_all<T: Sync, R: Send>(entries: &[T], at_once: usize, test: impl Fn(&T) ->
                 loop {
                     let index = next.fetch_add(1, Ordering::SeqCst);
                     let Some(entry) = entries.get(index) else { break };
+                    if index > 0 && index.is_multiple_of(500) {
+                        println!("{index} of {} runs after {} s", entries.len(), since.elapsed().as_secs());
+                    }
                     let result = catch_unwind(AssertUnwindSafe(|| test(entry)));
                     let result = result.map_err(|panic| message(&*panic));
                     *results[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
@@ -286,6 +292,60 @@ fn run_all<T: Sync, R: Send>(entries: &[T], at_once: usize, test: impl Fn(&T) ->
         }
     });
     results.into_iter().map(|result| result.into_inner().unwrap().unwrap()).collect()
+}
+
+/// The runs of a matrix that were asked for, and whether these are all.
+fn chosen<T>(matrix: &str, all: Vec<T>, name: impl Fn(&T) -> String) -> (Vec<T>, bool) {
+    let only = std::env::var("CIBRIDGE_MATRIX_ONLY").unwrap_or_default();
+    let count = all.len();
+    let chosen: Vec<_> = all.into_iter().filter(|run| format!("{matrix}: {}", name(run)).contains(&only)).collect();
+    println!("{matrix} matrix: {} of {count} runs", chosen.len());
+    let is_whole = chosen.len() == count;
+    (chosen, is_whole)
+}
+
+/// A table as Markdown.
+fn table(corner: &str, columns: &[String], rows: &[String], cell: impl Fn(usize, usize) -> String) -> String {
+    let mut text = format!("| {corner} | {} |\n|{}\n", columns.join(" | "), "---|".repeat(columns.len() + 1));
+    for (row, name) in rows.iter().enumerate() {
+        let cells: Vec<_> = (0..columns.len()).map(|column| cell(row, column)).collect();
+        writeln!(text, "| {name} | {} |", cells.join(" | ")).unwrap();
+    }
+    text
+}
+
+/// Exit codes as a cell of a table.
+fn shown<'a>(codes: impl IntoIterator<Item = &'a i32>) -> String {
+    codes.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// Writes the table of a matrix that was run whole.
+fn write_table(matrix: &str, text: &str) {
+    fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(format!("{matrix}.md")), text).unwrap();
+}
+
+/// The exit codes of runs that each are in a row and a column, and what was wrong with them.
+#[derive(Default)]
+struct Codes {
+    cells: BTreeMap<(usize, usize), BTreeSet<i32>>,
+    wrong: Vec<String>,
+}
+
+impl Codes {
+    /// Adds a run: its exit code, with what is wrong if something is, or the words of a panic.
+    fn add(&mut self, row: usize, column: usize, result: Result<(i32, Option<String>), String>) {
+        match result {
+            Ok((code, fault)) => {
+                self.cells.entry((row, column)).or_default().insert(code);
+                self.wrong.extend(fault);
+            }
+            Err(panic) => self.wrong.push(panic),
+        }
+    }
+
+    fn cell(&self, row: usize, column: usize) -> String {
+        shown(self.cells.get(&(row, column)).into_iter().flatten())
+    }
 }
 
 /// The words of a panic.

@@ -1,10 +1,11 @@
 //! The secret matrix: every verb against a service that sends back what it got, in every spelling and place.
 
 use cibridge_simulator::{DEFAULT_KEY, Fault, JENKINS_PASSWORD, JENKINS_TOKEN};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fs;
 
 use super::kinds::KINDS;
-use super::{Ran, files, report, run_all};
+use super::{Codes, Ran, chosen, files, report, run_all, table, write_table};
 use crate::support::forms;
 
 /// A value that encoders change, as a build's variable may have it.
@@ -12,6 +13,45 @@ const VALUE: &str = "p@ss \"wörd\"&<x>/\\'%+;=$2y$\u{e9}";
 
 /// All the texts that must not come out.
 const SECRETS: [&str; 4] = [DEFAULT_KEY, JENKINS_TOKEN, JENKINS_PASSWORD, VALUE];
+
+/// What JavaScript's `encodeURIComponent` leaves as it is, besides letters and digits.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
+/// All spellings of a secret, each once: those of [`forms`], and what encoders of other languages make of it.
+fn spellings(secret: &str) -> Vec<String> {
+    let component = utf8_percent_encode(secret, COMPONENT).to_string();
+    let json = serde_json::to_string(secret).unwrap();
+    let json = &json[1..json.len() - 1];
+    // As PHP writes a slash, and Go what HTML would read.
+    let escaped = json.replace('/', "\\/");
+    let unicode = json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e").replace('+', "\\u002B");
+    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let others = [
+        component.replace("%20", "+"),
+        utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string().to_ascii_lowercase(),
+        component,
+        escaped,
+        unicode,
+        hex.to_ascii_uppercase(),
+        hex,
+    ];
+    let mut all: Vec<String> = Vec::new();
+    for spelling in forms(secret).into_iter().chain(others) {
+        if !all.contains(&spelling) {
+            all.push(spelling);
+        }
+    }
+    all
+}
 
 /// Where a service repeats what it got.
 #[derive(Clone, Copy, Debug)]
@@ -72,84 +112,108 @@ fn ascii(text: &str) -> String {
 
 /// Panics if a secret is anywhere it does not belong.
 #[track_caller]
-fn check(ran: &Ran, tables: &[(String, Vec<String>)]) {
+fn check(ran: &Ran, secret: &str, spellings: &[String]) {
     ran.check();
     let mut places = vec![("stdout".to_owned(), ran.stdout.clone()), ("stderr".to_owned(), ran.stderr.clone())];
     for path in files(ran.call.folder()) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        places.push(("the name of a file".to_owned(), name.clone()));
         // The call was given these.
         if name != "password" && !name.starts_with("token") {
             places.push((name, String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned()));
         }
     }
-    for (secret, forms) in tables {
-        for (place, text) in &places {
-            let form = forms.iter().find(|form| text.contains(form.as_str()));
-            assert!(form.is_none(), "{place} shows {secret:?} as {form:?}");
-        }
+    for (place, text) in &places {
+        let spelling = spellings.iter().find(|spelling| text.contains(spelling.as_str()));
+        assert!(spelling.is_none(), "{place} shows {secret:?} as {spelling:?}");
     }
 }
 
-/// A kind of request, where what comes back is, and in which spelling.
+/// A kind of request, a place in which its answer repeats a secret, and which one: in all spellings at once. Each kind
+/// begins with another spelling, because a long text is shown in part.
 struct Cell {
     kind: usize,
-    echo: Echo,
+    echo: usize,
     secret: &'static str,
-    form: String,
 }
 
 fn cells() -> Vec<Cell> {
     let mut cells = Vec::new();
     for (kind, entry) in KINDS.iter().enumerate() {
-        let secrets: Vec<_> = match entry.service() {
-            "Codemagic" if entry.is_start() => vec![DEFAULT_KEY, VALUE],
-            "Codemagic" => vec![DEFAULT_KEY],
-            _ => vec![JENKINS_TOKEN],
+        let secrets: &[&str] = match entry.service() {
+            "Codemagic" if entry.is_start() => &[DEFAULT_KEY, VALUE],
+            "Codemagic" => &[DEFAULT_KEY],
+            _ => &[JENKINS_TOKEN],
         };
-        for echo in ECHOES {
-            for secret in &secrets {
-                cells.extend(forms(secret).into_iter().map(|form| Cell { kind, echo, secret, form }));
-            }
+        for echo in 0..ECHOES.len() {
+            cells.extend(secrets.iter().map(|secret| Cell { kind, echo, secret }));
         }
     }
     cells
 }
 
 impl Cell {
-    fn run(&self) -> Option<String> {
+    fn name(&self) -> String {
+        let kind = &KINDS[self.kind];
+        format!("{}: {} × {:?} × {:?}", kind.service(), kind.name, ECHOES[self.echo], self.secret)
+    }
+
+    fn run(&self) -> (i32, Option<String>) {
         let kind = &KINDS[self.kind];
         let stage = kind.stage(|builder| builder);
-        stage.sim.fault(self.echo.fault(&format!("got <{}>", self.form)).listener(stage.listener()).always());
+        let mut spellings = spellings(self.secret);
+        let first = self.kind % spellings.len();
+        spellings.rotate_left(first);
+        let text = format!("got <{}>", spellings.join("> <"));
+        stage.sim.fault(ECHOES[self.echo].fault(&text).listener(stage.listener()).always());
         let mut call = stage.call().env("CIBRIDGE_VERBOSE", "true");
         if kind.service() == "Codemagic" && kind.is_start() {
             call = call.env("CIBRIDGE_VAR_FROM_ENV", "SECRET_VALUE").env("SECRET_VALUE", VALUE);
         }
         let ran = call.run();
-        // Whoever sends a request of their own gets the answer, the key taken out.
-        let tables: Vec<_> = [self.secret].map(|secret| (secret.to_owned(), forms(secret))).to_vec();
-        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&ran, &tables)));
-        let name = format!("{}: {} × {:?} × {:?}", kind.service(), kind.name, self.echo, self.form);
-        checked.err().map(|panic| format!("{name}: {}\n{ran}", super::message(&*panic)))
+        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&ran, self.secret, &spellings)));
+        (ran.code, checked.err().map(|panic| format!("{}: {}\n{ran}", self.name(), super::message(&*panic))))
     }
 }
 
-fn run(cells: &[Cell], at_once: usize) -> Vec<String> {
-    run_all(cells, at_once, Cell::run).into_iter().filter_map(|result| result.unwrap_or_else(Some)).collect()
+fn run(cells: &[Cell], at_once: usize) -> Codes {
+    let mut codes = Codes::default();
+    for (cell, result) in cells.iter().zip(run_all(cells, at_once, Cell::run)) {
+        codes.add(cell.kind, cell.echo, result);
+    }
+    codes
 }
 
 /// A prime step, so that all rows and columns have some.
 #[test]
 fn a_sample_of_the_secret_matrix() {
-    let sample: Vec<_> = cells().into_iter().step_by(127).collect();
-    report(&run(&sample, 16));
+    let sample: Vec<_> = cells().into_iter().step_by(13).collect();
+    report(&run(&sample, 16).wrong);
 }
 
 #[test]
 #[ignore = "minutes: make matrix"]
 fn the_whole_secret_matrix() {
-    let cells = cells();
-    println!("{} runs", cells.len());
-    report(&run(&cells, 48));
+    let (cells, is_whole) = chosen("secret", cells(), Cell::name);
+    let codes = run(&cells, 48);
+    if is_whole {
+        let places: Vec<_> = ECHOES.iter().map(|echo| format!("{echo:?}")).collect();
+        let kinds: Vec<_> = KINDS.iter().map(|kind| format!("{}: {}", kind.service(), kind.name)).collect();
+        let text = format!(
+            "# Secret matrix\n\nGenerated by `make matrix`; do not edit. {} runs: {} kinds of requests, whose answers repeat a secret that the\n\
+             call was given, in {} places and in each run in all spellings (key or token {}, value of a variable {}). A cell has the\n\
+             exit codes. No spelling was in stdout, stderr, a file or a name of one after {} of the runs.\n\n{}",
+            cells.len(),
+            KINDS.len(),
+            ECHOES.len(),
+            spellings(DEFAULT_KEY).len(),
+            spellings(VALUE).len(),
+            cells.len() - codes.wrong.len(),
+            table("request", &places, &kinds, |row, column| codes.cell(row, column)),
+        );
+        write_table("secret-matrix", &text);
+    }
+    report(&codes.wrong);
 }
 
 /// The list of processes, the memory of a crash, and the folder for temporary files are open to others.
