@@ -295,6 +295,7 @@ fn not_private(what: &str) -> Error {
 }
 
 /// A path as a shell reads it.
+#[cfg(unix)]
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);

@@ -1,7 +1,5 @@
 //! A line on a terminal that is redrawn in place: how far a download is, or what a build does now.
 
-use std::io;
-
 use super::format::{format_progress, percent};
 use crate::model::DownloadProgress;
 use crate::sanitize::shorten;
@@ -12,7 +10,7 @@ pub(super) const ERASE_LINE: &str = "\r\u{1b}[K";
 /// How wide the terminal on stderr is now.
 pub(super) fn columns() -> usize {
     #[cfg(unix)]
-    if let Some(columns) = rustix::termios::tcgetwinsize(io::stderr()).ok().filter(|size| size.ws_col > 0) {
+    if let Some(columns) = rustix::termios::tcgetwinsize(std::io::stderr()).ok().filter(|size| size.ws_col > 0) {
         return columns.ws_col.into();
     }
     80
