@@ -35,7 +35,10 @@ if [ -d "$packages" ]; then
     esac
     for file in $files; do
       name=cibridge-$version-$target.$file
-      [ -s "$packages/$name" ] || report "$name: missing"
+      [ -s "$packages/$name" ] || {
+        report "$name: missing"
+        continue
+      }
       grep -q "  $name\$" "$packages/SHA256SUMS" || report "$name: not in SHA256SUMS"
     done
   done
