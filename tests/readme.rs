@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use cibridge_simulator::{JENKINS_TOKEN, JENKINS_USER, JenkinsConfig, JenkinsJob, JenkinsParameter, Plan};
 use serde_json::Value;
 
 use crate::support::{Call, binary, simulator};
@@ -221,4 +222,173 @@ fn the_recipes_for_administrators_fit_the_library_and_the_release() {
     let repository = env!("CARGO_PKG_REPOSITORY").strip_prefix("https://github.com/").unwrap();
     assert_eq!(image, format!("ghcr.io/{repository}"));
     assert!(page(".github/workflows/release.yml").contains("image=ghcr.io/$GITHUB_REPOSITORY:"));
+}
+
+/// What runs the blocks of the pages that BlocksSpec (groovy, text, yaml) and PagesSpec (docs/steps.md) do not: a
+/// test here, or a reason why nothing does. A block is known by its page and the beginning of its first line.
+const BLOCKS: &[(&str, &str, &str)] = &[
+    ("README.md", "make demo", "CI runs these rules"),
+    ("README.md", "export CODEMAGIC_API_KEY", "run: the_commands_of_the_pages_run"),
+    ("jenkins-lib/README.md", "exec cibridge", "run: the_commands_of_the_pages_run"),
+    (
+        "jenkins-lib/README.md",
+        "curl -fsSL --remote-name-all",
+        "needs the release; tests/dist/run.sh runs the script that it downloads",
+    ),
+    ("jenkins-lib/README.md", "make test-library", "CI runs this rule"),
+    ("jenkins-lib/docs/install.md", "# Debian, Ubuntu", "needs the release; tests/dist/run.sh installs its packages"),
+    ("jenkins-lib/docs/install.md", "$name =", "needs the release and Windows"),
+    ("jenkins-lib/docs/install.md", "FROM jenkins/inbound-agent", "needs a registry of images"),
+    ("jenkins-lib/docs/waiting.md", "sequenceDiagram", "a picture"),
+    ("jenkins-lib/docs/exit-codes.md", "{\"schema\"", "run: the_document_has_the_keys_that_it_shows"),
+    ("CONTRIBUTING.md", "make build", "CI runs these rules"),
+];
+
+/// The blocks of a page: language and text.
+fn code_blocks(text: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    let mut open = false;
+    for line in text.lines() {
+        match line.trim_start().strip_prefix("```") {
+            Some(_) if open => open = false,
+            Some(language) => {
+                open = true;
+                found.push((language.to_owned(), String::new()));
+            }
+            None if open => found.last_mut().unwrap().1.push_str(&format!("{line}\n")),
+            None => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn every_block_of_the_pages_is_run_or_has_a_reason() {
+    let mut used = BTreeSet::new();
+    let mut pages = pages();
+    pages.extend(["CONTRIBUTING.md", "SECURITY.md"].map(|name| (name.to_owned(), page(name))));
+    for (name, text) in pages {
+        for (language, block) in code_blocks(&text) {
+            if ["groovy", "text", "yaml"].contains(&language.as_str())
+                && !["CONTRIBUTING.md", "SECURITY.md"].contains(&&*name)
+            {
+                continue;
+            }
+            let first = block.trim_start();
+            let known = BLOCKS.iter().position(|(page, begin, _)| *page == name && first.starts_with(begin));
+            let Some(known) = known else { panic!("{name}: nothing runs this {language} block:\n{block}") };
+            used.insert(known);
+        }
+    }
+    let idle: Vec<_> = (0..BLOCKS.len()).filter(|n| !used.contains(n)).map(|n| BLOCKS[n]).collect();
+    assert!(idle.is_empty(), "no page has {idle:?}");
+}
+
+#[test]
+fn the_commands_of_the_pages_run() {
+    for (name, begin, by) in BLOCKS.iter().filter(|(_, _, by)| by.starts_with("run: the_commands")) {
+        let found = code_blocks(&page(name)).into_iter().find(|(_, block)| block.trim_start().starts_with(begin));
+        let (_, block) = found.unwrap_or_else(|| panic!("{name}: {begin}: {by}"));
+        let job = JenkinsJob::pipeline("folder/deploy").parameter(JenkinsParameter::string("VERSION", ""));
+        let sim = simulator().jenkins(JenkinsConfig::with_jobs([job])).start().unwrap();
+        let given = [
+            ("CODEMAGIC_API_KEY=…", format!("CODEMAGIC_API_KEY={}", sim.key())),
+            ("https://ci.example.com", sim.jenkins_url().to_owned()),
+            ("JENKINS_USER_ID=robot", format!("JENKINS_USER_ID={JENKINS_USER}")),
+            ("JENKINS_API_TOKEN=…", format!("JENKINS_API_TOKEN={JENKINS_TOKEN}")),
+        ];
+        let script = given.iter().fold(block, |script, (shown, real)| script.replace(shown, real));
+        let folder = tempfile::tempdir().unwrap();
+        let programs = std::env::join_paths([folder.path(), Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
+        std::os::unix::fs::symlink(binary(), folder.path().join("cibridge")).unwrap();
+        let done = Command::new("sh")
+            .args(["-euc", &script])
+            .env_clear()
+            .env("PATH", programs)
+            .env("CODEMAGIC_API_KEY", sim.key())
+            .env("CODEMAGIC_API_URL", sim.v3_url())
+            .env("CODEMAGIC_LEGACY_API_URL", sim.legacy_url())
+            .env("CIBRIDGE_POLL_INTERVAL", "5ms")
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{name}: {script}\n{told}");
+        assert!(
+            folder.path().join("Demo.ipa").exists() || folder.path().join("app/Demo.ipa").exists(),
+            "{name}: {told}"
+        );
+    }
+}
+
+#[test]
+fn every_picture_is_light_and_is_described() {
+    let mut pictures = 0;
+    for (name, text) in pages() {
+        let folder = root().join(&name).parent().unwrap().to_owned();
+        for (text, rest) in text.match_indices("![").map(|(at, _)| text[at + 2..].split_once("](").unwrap()) {
+            let path = folder.join(rest.split(')').next().unwrap());
+            let size = fs::metadata(&path).unwrap_or_else(|e| panic!("{name}: {}: {e}", path.display())).len();
+            assert!(size < 150_000, "{}: {size} bytes", path.display());
+            assert!(text.len() > 40, "{name}: {text:?} does not say what the picture shows");
+            pictures += 1;
+        }
+    }
+    assert!(pictures >= 7, "{pictures}");
+}
+
+/// A cast is made by hand (`make pictures`), and this test says when it is old: each line that it ends with is printed
+/// by the program, where a run of the same plan differs in ids and times only.
+#[test]
+fn the_terminal_casts_show_what_the_program_prints() {
+    let plain = |line: &str| -> String {
+        let words =
+            line.split_whitespace().map(|word| if word.chars().any(|c| c.is_ascii_digit()) { "N" } else { word });
+        words.collect::<Vec<_>>().join(" ")
+    };
+    for (cast, plan, arguments) in [
+        ("trigger.svg", "passing.json", "codemagic trigger --wait --console --artifacts *.ipa"),
+        ("failed.svg", "failing.json", "codemagic trigger --wait"),
+    ] {
+        let images = root().join("jenkins-lib/images");
+        let plan: Plan = serde_json::from_str(&fs::read_to_string(images.join(plan)).unwrap()).unwrap();
+        let sim = simulator().plan(plan).start().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let done = Command::new(binary())
+            .args(arguments.split(' '))
+            .env_clear()
+            .env("CODEMAGIC_API_KEY", sim.key())
+            .env("CODEMAGIC_API_URL", sim.v3_url())
+            .env("CODEMAGIC_LEGACY_API_URL", sim.legacy_url())
+            .env("CODEMAGIC_APP_ID", sim.app_id())
+            .env("CODEMAGIC_WORKFLOW", "ios-release")
+            .env("CODEMAGIC_BRANCH", "main")
+            .env("CIBRIDGE_POLL_INTERVAL", "5ms")
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        let printed = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
+        let printed: BTreeSet<_> = printed.lines().map(plain).collect();
+        let picture = fs::read_to_string(images.join(cast)).unwrap();
+        let shown =
+            picture.lines().filter_map(|line| line.strip_prefix("<text ")?.split_once('>')?.1.strip_suffix("</text>"));
+        let shown: Vec<String> = shown.map(text_of).collect();
+        // Where the line of the status stays for a while, and where a poll of the recording came between two states.
+        let own =
+            |line: &String| !line.starts_with("$ ") && !line.starts_with("status: ") && !line.ends_with("\": started");
+        let shown: Vec<_> = shown.into_iter().filter(own).collect();
+        assert!(shown.len() > 10, "{cast}: {shown:?}");
+        for line in shown {
+            assert!(
+                line == "$" || printed.contains(&plain(&line)),
+                "{cast} is old (make pictures): {line}\n{printed:#?}"
+            );
+        }
+    }
+}
+
+/// The text of a line of SVG.
+fn text_of(line: &str) -> String {
+    let text: String = line.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect();
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
