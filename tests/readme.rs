@@ -235,7 +235,6 @@ const BLOCKS: &[(&str, &str, &str)] = &[
         "curl -fsSL --remote-name-all",
         "needs the release; tests/dist/run.sh runs the script that it downloads",
     ),
-    ("jenkins-lib/README.md", "make test-library", "CI runs this rule"),
     ("jenkins-lib/docs/install.md", "# Debian, Ubuntu", "needs the release; tests/dist/run.sh installs its packages"),
     ("jenkins-lib/docs/install.md", "$name =", "needs the release and Windows"),
     ("jenkins-lib/docs/install.md", "FROM jenkins/inbound-agent", "needs a registry of images"),

@@ -22,7 +22,7 @@ import pyte
 
 from simulated import HERE, codemagic, tool
 
-COLUMNS, LINES = 112, 22
+COLUMNS, LINES = 116, 22
 FASTER = 10
 TYPING = 1.6
 REST = 7.0
