@@ -75,10 +75,13 @@ demo: build simulator ## Start a build on the simulator, watch it, download its 
 play: build simulator ## A shell in which `cibridge` talks to the simulator
 	@CIBRIDGE=$(BIN) SIMULATOR=$(SIM) sh tests/play.sh
 
-pictures: build simulator ## Make the pictures of jenkins-lib/images; those of Jenkins where JENKINS_URL names one (jenkins-lib/images/jenkins.py)
-	python3 -m pip install -q -r jenkins-lib/images/requirements.txt
-	CIBRIDGE=$(BIN) SIMULATOR=$(SIM) python3 jenkins-lib/images/casts.py
-	@[ -z "$(JENKINS_URL)" ] || SIMULATOR=$(SIM) python3 jenkins-lib/images/jenkins.py
+# Python and Chromium are not among the tools of a build; the pictures of Jenkins need a Jenkins: jenkins-lib/images/jenkins.py.
+pictures: build simulator ## Make the terminal casts again, and with JENKINS_URL=… the pictures of Jenkins
+	@command -v python3 >/dev/null || { echo "missing: python3, e.g. apt-get install python3 python3-venv" >&2; exit 1; }
+	python3 -m venv $(OUT)/pictures
+	$(OUT)/pictures/bin/pip install -q -r jenkins-lib/images/requirements.txt
+	CIBRIDGE=$(BIN) SIMULATOR=$(SIM) $(OUT)/pictures/bin/python -B jenkins-lib/images/casts.py
+	@[ -z "$(JENKINS_URL)" ] || SIMULATOR=$(SIM) $(OUT)/pictures/bin/python -B jenkins-lib/images/jenkins.py
 
 bench: build simulator ## Compare with what people use instead; QUICK=1 in a minute, WRITE=1 for the README
 	@command -v python3 >/dev/null || { echo "missing: python3, e.g. apt-get install python3 python3-venv" >&2; exit 1; }
