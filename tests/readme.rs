@@ -77,7 +77,9 @@ fn every_verb_is_in_the_readme_and_the_readme_names_no_other() {
 fn the_flags_that_the_pages_name_exist() {
     // Of other programs: cargo, sha256sum.
     let mut known: BTreeSet<String> =
-        ["--help", "--locked", "--git", "--version", "--check", "--ignore-missing"].map(str::to_owned).into();
+        ["--help", "--locked", "--git", "--version", "--check", "--ignore-missing", "--parallel"]
+            .map(str::to_owned)
+            .into();
     for system in ["codemagic", "jenkins"] {
         for verb in verbs(system) {
             known.extend(flags(&String::from_utf8(help(&[system, &verb]).stdout).unwrap()));

@@ -161,7 +161,9 @@ impl<'a> Scheduler<'a, '_> {
                 (self.emit)(DownloadEvent::Progress(progress));
                 next_progress = now + options.progress_interval;
             }
-            let wake = self.next_due().map_or(next_progress, |due| due.min(next_progress));
+            // What is due while every worker has a file waits for the result of one of them.
+            let due = self.next_due().filter(|_| self.running() < options.jobs);
+            let wake = due.map_or(next_progress, |due| due.min(next_progress));
             let Ok(JobResult { transfer, result, partial }) = results.recv_timeout(wake.since(now).min(CHECK_INTERVAL))
             else {
                 if has_panicked() {

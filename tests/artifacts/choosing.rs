@@ -160,6 +160,29 @@ fn so_many_are_fetched_at_once() {
     }
 }
 
+/// The CPU time of a running process in hundredths of a second.
+fn cpu(id: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// A file that waits for its turn costs nothing while another one is downloaded.
+#[test]
+fn waiting_for_a_turn_takes_no_cpu() {
+    let (sim, id) = with(leaving(several()));
+    sim.fault(Fault::new(FaultKind::Hang { max_ms: 4000 }).listener(Listener::Storage).always());
+    let running = call(&sim, &id).args("--jobs 1").spawn();
+    // The second request follows the first one, which took four seconds.
+    assert!(sim.wait_for(Duration::from_secs(60), |state| {
+        state.requests().iter().filter(|request| request.listener == Listener::Storage).count() == 2
+    }));
+    let spent = cpu(running.id());
+    assert!(spent < 150, "{spent} hundredths of a second");
+    running.signal("TERM");
+    is_missing(&running.finish(), 143);
+}
+
 /// Fifty files come over the connections of a few: no new ones for each.
 #[test]
 fn connections_stay_warm() {

@@ -121,6 +121,7 @@ def publish(document, write):
     save(os.path.join(target, "bench.json"), json.dumps(document, indent=1) + "\n")
     save(os.path.join(target, "bench.svg"), picture)
     print(table)
+    print("\n".join(report.goals(document["rows"])))
     if write:
         readme = os.path.join(ROOT, "README.md")
         with open(readme) as file:

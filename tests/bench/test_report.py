@@ -24,7 +24,7 @@ DOCUMENT = {
     "rows": [
         row("one start", "sh + curl", time=ratio(0.1, 0.09, 0.12), cpu=ratio(0.08), memory=None),
         row("download 1 GiB", "curl", time=ratio(0.9), cpu=ratio(1.7, 1.6, 1.8)),
-        row("download 50 × 1 MiB", "curl --parallel", time=ratio(1.5)),
+        row("size of the program", "curl with its libraries", size=ratio(1.5)),
         {"what": "one start", "against": "Python requests", "reason": "it is not installed"},
     ],
 }
@@ -51,7 +51,12 @@ class Report(unittest.TestCase):
         found = report.sentences(DOCUMENT["rows"])
         self.assertEqual(len(found), 2)
         self.assertIn("always computes SHA-256", found[0])
-        self.assertEqual(found[1], "Unexplained: download 50 × 1 MiB against curl --parallel, time 1.50×.")
+        self.assertEqual(found[1], "Unexplained: size of the program against curl with its libraries, size 1.50×.")
+
+    def test_each_goal_that_was_measured_is_met_or_missed(self):
+        lines = report.goals(DOCUMENT["rows"])
+        self.assertEqual([line.split(":")[0] for line in lines], ["goal met", "goal met", "goal met"])
+        self.assertIn("time 0.90×, at most 1.00×", lines[2])
 
     def test_the_section_replaces_what_was_between_the_markers(self):
         text = f"# x\n\n## Small and fast\n\n{report.START}\nold\n{report.END}\n\n## Read on\n"
@@ -66,7 +71,7 @@ class Report(unittest.TestCase):
         root = xml.fromstring(report.svg(DOCUMENT))
         texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
         self.assertIn("10×", texts)
-        self.assertEqual(texts.count("cibridge"), 2)
+        self.assertEqual(texts.count("cibridge"), 1)
 
 
 if __name__ == "__main__":
