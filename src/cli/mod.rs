@@ -115,9 +115,12 @@ pub struct UsageError {
 /// Reads the command line and the environment. Fails with exit code 2.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageError> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let result = command().try_get_matches_from(&arguments).and_then(|matches| {
-        let mut cli = Cli::from_arg_matches(&matches)?;
-        mark_flags(&mut cli, &matches);
+    let result = command().try_get_matches_from(&arguments).and_then(|mut matches| {
+        let given = given_by_flag(&matches);
+        let mut cli = Cli::from_arg_matches_mut(&mut matches)?;
+        if let Command::Codemagic(CodemagicArgs { verb: CodemagicVerb::Trigger(args), .. }) = &mut cli.command {
+            args.given_by_flag = given.unwrap_or_default();
+        }
         Ok(cli)
     });
     match result {
@@ -234,20 +237,16 @@ fn complete_argument(argument: Arg) -> Arg {
     }
 }
 
-/// Notes which values of `codemagic trigger` are flags: a request file comes between flags and variables.
-fn mark_flags(cli: &mut Cli, matches: &ArgMatches) {
-    if let Command::Codemagic(CodemagicArgs { verb: CodemagicVerb::Trigger(args), .. }) = &mut cli.command
-        && let Some(matches) =
-            matches.subcommand_matches("codemagic").and_then(|matches| matches.subcommand_matches("trigger"))
-    {
-        let by_flag = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
-        args.given_by_flag = GivenByFlag {
-            app_id: by_flag("app_id"),
-            workflow: by_flag("workflow"),
-            branch: by_flag("branch"),
-            tag: by_flag("tag"),
-        };
-    }
+/// Which values of `codemagic trigger` are flags: a request file comes between flags and variables.
+fn given_by_flag(matches: &ArgMatches) -> Option<GivenByFlag> {
+    let matches = matches.subcommand_matches("codemagic")?.subcommand_matches("trigger")?;
+    let by_flag = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+    Some(GivenByFlag {
+        app_id: by_flag("app_id"),
+        workflow: by_flag("workflow"),
+        branch: by_flag("branch"),
+        tag: by_flag("tag"),
+    })
 }
 
 /// The text of `--version`.
