@@ -141,18 +141,32 @@ fn the_make_rules_that_it_names_exist() {
     }
 }
 
+/// The anchors of a page, as GitHub makes them of its headings.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let kept = |c: &char| c.is_ascii_alphanumeric() || " -_".contains(*c);
+    headings.map(|text| text.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")).collect()
+}
+
 #[test]
 fn every_link_within_the_repository_leads_somewhere() {
     let mut links = 0;
-    for (name, text) in pages() {
+    let mut pages = pages();
+    pages.extend(["CONTRIBUTING.md", "SECURITY.md", "src/README.md"].map(|name| (name.to_owned(), page(name))));
+    for (name, text) in pages {
         let folder = root().join(&name).parent().unwrap().to_owned();
         for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
-            if link.contains("://") || link.starts_with('#') {
+            if link.contains("://") {
                 continue;
             }
             links += 1;
-            let path = folder.join(link.split('#').next().unwrap());
-            assert!(path.exists(), "{name}: {link}");
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { root().join(&name) } else { folder.join(path) };
+            assert!(target.exists(), "{name}: {link}");
+            assert!(
+                anchor.is_empty() || anchors(&fs::read_to_string(&target).unwrap()).contains(anchor),
+                "{name}: {link}"
+            );
         }
     }
     assert!(links > 20, "{links}");
