@@ -157,7 +157,7 @@ pub fn wait(pause: Duration) {
     std::thread::sleep(pause);
 }
 
-/// How often a long sleep looks whether the parent is still there.
+/// How often a long sleep checks whether the parent is still there.
 const PARENT_CHECK: Duration = Duration::from_secs(5);
 
 /// The machine's clocks.

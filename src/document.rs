@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::error::{Error, ExitCode};
-use crate::model::{Artifact, Build, BuildFailure, Step};
+use crate::model::{Artifact, Build, BuildFailure, Step, TestCounts};
 
 /// The result document's version.
 pub const SCHEMA: u8 = 1;
@@ -208,14 +208,9 @@ pub struct Details {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tests {
-    /// Tests that passed.
-    pub passed: u64,
-    /// Tests that failed.
-    pub failed: u64,
-    /// Tests that have no result because they broke.
-    pub errored: u64,
-    /// Tests that were not run.
-    pub skipped: u64,
+    /// How many tests ended how.
+    #[serde(flatten)]
+    pub counts: TestCounts,
     /// The tests that failed or broke.
     pub failures: Vec<FailedTest>,
     /// The file of test results that was written.
@@ -376,7 +371,7 @@ pub struct ApiToken {
     pub expires: Option<String>,
 }
 
-/// One thing that `check` looked at.
+/// One thing that `check` checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {

@@ -201,3 +201,10 @@ impl RequestError {
         Self { error, retryable: false, retry_after: None }
     }
 }
+
+impl From<Error> for RequestError {
+    /// What fails before a request is sent fails again.
+    fn from(error: Error) -> Self {
+        Self::permanent(error)
+    }
+}

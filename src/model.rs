@@ -142,6 +142,41 @@ pub enum TestStatus {
     Skipped,
 }
 
+/// How many tests ended how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct TestCounts {
+    /// Tests that passed.
+    pub passed: u64,
+    /// Tests that failed.
+    pub failed: u64,
+    /// Tests that have no result because they broke.
+    pub errored: u64,
+    /// Tests that were not run.
+    pub skipped: u64,
+}
+
+impl TestCounts {
+    /// The counts of these tests.
+    pub fn of<'a>(cases: impl IntoIterator<Item = &'a TestCase>) -> Self {
+        let mut counts = Self::default();
+        for case in cases {
+            *match case.status {
+                TestStatus::Passed => &mut counts.passed,
+                TestStatus::Failed => &mut counts.failed,
+                TestStatus::Errored => &mut counts.errored,
+                TestStatus::Skipped => &mut counts.skipped,
+            } += 1;
+        }
+        counts
+    }
+
+    /// All tests.
+    pub fn total(&self) -> u64 {
+        self.passed.saturating_add(self.failed).saturating_add(self.errored).saturating_add(self.skipped)
+    }
+}
+
 /// One test.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TestCase {

@@ -357,9 +357,12 @@ fn the_time_limit_bounds_downloads() {
 fn a_large_answer_may_take_longer_than_the_time_limit_while_it_arrives() {
     let teams = || (0..12_000).map(|n| json!({"id": format!("{n:024}"), "name": "Team"})).collect::<Vec<_>>();
     let body = json!({"data": teams(), "current_page": 1, "total_pages": 1}).to_string();
-    let server = Scripted::start(move |request| match request.target.ends_with("/user/teams") {
-        true => Reply::Slow(response(200, &[JSON], &body), 32 * 1024, Duration::from_millis(100)),
-        false => ordinary(request, "finished"),
+    let server = Scripted::start(move |request| {
+        if request.target.ends_with("/user/teams") {
+            Reply::Slow(response(200, &[JSON], &body), 32 * 1024, Duration::from_millis(100))
+        } else {
+            ordinary(request, "finished")
+        }
     });
     let started = Instant::now();
     call(&server, "codemagic api GET /user/teams --answer-timeout 1s").run().exit_code(0);

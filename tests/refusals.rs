@@ -285,7 +285,7 @@ fn each_answer_has_its_own_sentence() {
         ),
         (Fault::answer(400, "plain words\r\n  on lines"), 12, "Codemagic rejected the request (HTTP 400)\n"),
         (Fault::answer(400, ""), 12, "starting a build of app APP: Codemagic rejected the request (HTTP 400)"),
-        (Fault::answer(400, &json!({"detail": "long ".repeat(1000)}).to_string()), 12, "long long …)"),
+        (Fault::answer(400, &json!({"detail": "long ".repeat(1000)}).to_string()), 12, "long long…)"),
         (
             Fault::new(limited),
             13,

@@ -1,6 +1,6 @@
 //! The command line: arguments, their environment variables and help.
 //!
-//! Parsing ends here: what [`parse`] returns needs no second look at the command line or at a variable that has a flag.
+//! Parsing ends here: nobody else reads the command line, or a variable that has a flag.
 //! It must know no network and no output.
 //!
 //! `///` above an argument, a verb or [`Cli`] is its help text. Above a struct of arguments it would replace the text of the

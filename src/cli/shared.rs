@@ -98,7 +98,7 @@ pub struct WatchArgs {
     pub poll_interval: Option<Duration>,
 }
 
-// How `wait` treats several builds, and what becomes of them when it ends early.
+// How `wait` treats several builds, and builds that are still running when it ends.
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 #[command(next_help_heading = "Waiting")]

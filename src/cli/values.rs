@@ -1,4 +1,4 @@
-//! Values of arguments: how one is read from text, and what a wrong one is told.
+//! Values of arguments: how one is read from text, and the error for a wrong one.
 //!
 //! Pure, but for [`environment`]. Error texts never repeat a value that may be a secret.
 

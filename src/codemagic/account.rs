@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::client::{Client, segment};
 use super::errors::{About, optional};
-use super::known::Owner;
+use super::memory::Owner;
 use super::reference::{AppId, BuildId, Filter};
 use super::request::TriggerRequest;
 use super::wire;
@@ -30,7 +30,7 @@ const YOUNG: Duration = Duration::from_secs(3600);
 /// The most teams of a key that are asked for builds, one request each.
 const MOST_TEAMS: usize = 100;
 
-/// The most builds that carry one label and are looked at.
+/// The most builds with one label that are read.
 const SAME_LABEL: usize = 50;
 
 /// Builds of an app.
@@ -218,9 +218,9 @@ impl Client {
     /// Whether a team's list of apps has the app; `None` if the list cannot be read. Where that of the personal team cannot,
     /// v3's list of the user's own apps will do if it has the app.
     fn has_app(&self, team: &str, is_personal: bool, app_id: &AppId) -> Result<Option<bool>, RequestError> {
-        let team = segment("team ID", team).map_err(RequestError::permanent)?;
+        let team = segment("team ID", team)?;
         let about = About::new("listing apps", "list of apps");
-        let has = |path: &str| {
+        let has = |path: &str| -> Result<Option<bool>, RequestError> {
             let mut found = false;
             let listed = self.pages(&about, path, |app: &wire::Named| app.id.text(), &mut |app: wire::Named, _| {
                 found = app.id.text() == Some(app_id.as_str());
@@ -235,7 +235,7 @@ impl Client {
     }
 
     /// Builds of the app in the legacy list; `None` if the list was not read. It is conclusive if it shows any build of
-    /// the app, and all of them that may carry the labels were looked at.
+    /// the app, and all of them that may carry the labels were read.
     fn legacy_app_builds(
         &self,
         app_id: &AppId,

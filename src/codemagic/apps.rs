@@ -46,7 +46,7 @@ impl Client {
         let about = About::new("listing apps", "list of apps");
         let mut paths = vec!["/user/apps".to_owned()];
         for team in self.teams()? {
-            paths.push(format!("/teams/{}/apps", segment("team ID", &team.id).map_err(RequestError::permanent)?));
+            paths.push(format!("/teams/{}/apps", segment("team ID", &team.id)?));
         }
         for path in paths {
             let mut is_open = true;
@@ -98,10 +98,9 @@ impl Client {
         }
     }
 
-    /// The caches of an app.
     pub fn caches(&self, app_id: &AppId) -> Result<Vec<Cache>, RequestError> {
         let about = About::new("listing caches", format!("app {app_id}"));
-        let address = below(&self.endpoints.legacy, &format!("/apps/{}/caches", app_id.segment()));
+        let address = below(&self.endpoints.legacy, &format!("/apps/{}/caches", app_id.segment()))?;
         let (response, answer) = self.get::<wire::CacheList>(&about, address)?;
         if !answer.caches.given {
             return Err(failed(&about, &response));
@@ -119,9 +118,9 @@ impl Client {
         let about = About::new(format!("clearing caches of app {app_id}"), thing);
         let mut path = format!("/apps/{}/caches", app_id.segment());
         if let Some(cache) = cache {
-            path = format!("{path}/{}", segment("cache ID", cache).map_err(RequestError::permanent)?);
+            path = format!("{path}/{}", segment("cache ID", cache)?);
         }
-        let address = below(&self.endpoints.legacy, &path).map_err(RequestError::permanent)?;
+        let address = below(&self.endpoints.legacy, &path)?;
         let response = self.exchange(&about, &Request::new(Method::Delete, address))?;
         if response.is_success() && !response.is_html() { Ok(()) } else { Err(failed(&about, &response)) }
     }

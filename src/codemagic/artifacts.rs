@@ -86,7 +86,7 @@ impl Client {
             let why = "the legacy API does not list it, and only its links can be made public";
             return Err(RequestError::permanent(Error::new(ExitCode::NotFound, about.thing, why)));
         };
-        let address = below(link, "/public-url").map_err(RequestError::permanent)?;
+        let address = below(link, "/public-url")?;
         let seconds = expires_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let request = Request::new(Method::Post, address).header("accept", "application/json");
         let response = match self.http.send(&request.json(&json!({ "expiresAt": seconds }))) {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::de::DeserializeOwned;
 
 use super::errors::{About, failed, is_ambiguous, refused};
-use super::known::{Account, SignedLinks};
+use super::memory::{Account, SignedLinks};
 use super::reference::{AppId, BuildId, Filter};
 use super::request::{Api, TriggerRequest};
 use super::wire;
@@ -109,8 +109,8 @@ impl Client {
 
     /// Starts a build and gives its id.
     ///
-    /// The request is sent again only while it certainly did nothing (no connection) or was turned away at the door
-    /// (429): the API knows no idempotency key, and a second build is billed.
+    /// The request is sent again only if it certainly did nothing: there was no connection, or the rate limit rejected it
+    /// (429). The API knows no idempotency key, and a second build is billed.
     pub fn start(&self, request: &TriggerRequest) -> Result<BuildId, StartError> {
         let thing = format!("app {}", request.app_id);
         let about = About::new(format!("starting a build of {thing}"), thing);
@@ -130,7 +130,7 @@ impl Client {
     /// v3's document of a build, and the service's time. Right after a start the service may not know the build yet (404).
     pub(super) fn build(&self, id: &BuildId) -> Result<(wire::Build, SystemTime), RequestError> {
         let about = About::new(format!("reading build {id}"), format!("build {id}"));
-        let (response, answer) = self.get::<wire::Data<wire::Build>>(&about, self.v3(&format!("/builds/{id}")))?;
+        let (response, answer) = self.get::<wire::Data<wire::Build>>(&about, self.v3(&format!("/builds/{id}"))?)?;
         // A cache in between may answer with another build.
         let build = answer.data.0.filter(|build| build.id().as_ref() == Some(id));
         let build = build.ok_or_else(|| failed(&about, &response))?;
@@ -177,11 +177,11 @@ impl Client {
         ];
         pairs.extend(named.into_iter().filter_map(|(name, value)| Some((name, value?))));
         pairs.extend(filter.labels.iter().map(|label| ("label", label.as_str())));
-        let team = segment("team ID", team).map_err(RequestError::permanent)?;
+        let team = segment("team ID", team)?;
         let (mut found, mut cursor, mut known) = (Vec::new(), None, HashSet::new());
         for _ in 0..MOST_PAGES {
             let pairs = pairs.iter().copied().chain(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-            let address = self.v3(&format!("/teams/{team}/builds{}", query(pairs)));
+            let address = self.v3(&format!("/teams/{team}/builds{}", query(pairs)))?;
             let (response, page) = self.get_page::<wire::Build>(&about, address)?;
             let now = self.service_time(&response);
             let before = found.len();
@@ -196,7 +196,7 @@ impl Client {
                     return Ok(found);
                 }
             }
-            // After a page that brings nothing new the list repeats itself.
+            // A page without anything new means that the list repeats itself.
             cursor = page.cursor.0.filter(|cursor| found.len() > before && cursor.len() <= LONGEST_CURSOR);
             if cursor.is_none() {
                 break;
@@ -209,7 +209,7 @@ impl Client {
     /// megabytes, because it repeats every app with all its branches.
     pub(super) fn legacy_builds(&self, app_id: &AppId) -> Result<(Vec<wire::LegacyListed>, SystemTime), RequestError> {
         let about = About::new("listing builds with the legacy API", format!("app {app_id}"));
-        let address = below(&self.endpoints.legacy, &format!("/builds{}", query([("appId", app_id.as_str())])));
+        let address = below(&self.endpoints.legacy, &format!("/builds{}", query([("appId", app_id.as_str())])))?;
         let (response, answer) = self.get::<wire::LegacyList>(&about, address)?;
         if !answer.builds.given {
             return Err(failed(&about, &response));
@@ -220,8 +220,8 @@ impl Client {
     /// Asks the legacy API to cancel a build. False if it had ended already (208).
     pub fn cancel_build(&self, id: &BuildId) -> Result<bool, RequestError> {
         let about = About::new(format!("canceling build {id}"), format!("build {id}"));
-        let address = below(&self.endpoints.legacy, &format!("/builds/{id}/cancel"));
-        let post = Request::new(Method::Post, address.map_err(RequestError::permanent)?).repeatable();
+        let address = below(&self.endpoints.legacy, &format!("/builds/{id}/cancel"))?;
+        let post = Request::new(Method::Post, address).repeatable();
         let response = self.exchange(&about, &post)?;
         // The body of a 208 may be anything, a page as well.
         match response.status {
@@ -234,14 +234,14 @@ impl Client {
     /// The id of the user's personal team, which v3 does not list; `None` where the legacy API does not say.
     pub(super) fn find_personal_team(&self) -> Result<Option<String>, RequestError> {
         let about = About::new("reading the user of the API key", "the legacy API");
-        let (_, answer) = self.get::<wire::UserAnswer>(&about, below(&self.endpoints.legacy, "/user"))?;
+        let (_, answer) = self.get::<wire::UserAnswer>(&about, below(&self.endpoints.legacy, "/user")?)?;
         Ok(answer.personal_team().filter(|team| is_id(team)))
     }
 
     /// Whether the legacy API answers at all; any answer of its own will do, because `GET /user` is not documented.
     pub fn ping_legacy(&self) -> Result<(), RequestError> {
         let about = About::new("checking the legacy API", "the legacy API");
-        let address = below(&self.endpoints.legacy, "/user").map_err(RequestError::permanent)?;
+        let address = below(&self.endpoints.legacy, "/user")?;
         let response = self.exchange(&about, &Request::new(Method::Get, address))?;
         let own = !response.is_html() && response.status < 500 && !(300..400).contains(&response.status);
         if own && response.status != 401 { Ok(()) } else { Err(failed(&about, &response)) }
@@ -265,7 +265,7 @@ impl Client {
             return Ok(build);
         }
         let about = About::new(doing, format!("build {id}"));
-        let address = below(&self.endpoints.legacy, &format!("/builds/{id}"));
+        let address = below(&self.endpoints.legacy, &format!("/builds/{id}"))?;
         let (response, answer) = self.get::<wire::LegacyAnswer>(&about, address)?;
         // Without its steps a build has no reason, no log and no tests: another answer is better than none of them.
         let build = answer.build.0.filter(|build| !build.build_actions.mistyped);
@@ -297,7 +297,7 @@ impl Client {
     ) -> Result<(), RequestError> {
         let mut seen = HashSet::new();
         for number in 1..=MOST_PAGES {
-            let address = self.v3(&format!("{path}?page={number}&page_size=100"));
+            let address = self.v3(&format!("{path}?page={number}&page_size=100"))?;
             let (response, page) = self.get_page::<T>(about, address)?;
             let first = page.data.entries.iter().find_map(&id);
             if first.is_none_or(|first| !seen.insert(first.to_owned())) && number > 1 {
@@ -324,7 +324,7 @@ impl Client {
     fn get_page<T: Default + DeserializeOwned>(
         &self,
         about: &About,
-        address: Result<Url, Error>,
+        address: Url,
     ) -> Result<(Response, wire::Page<T>), RequestError> {
         let (response, page) = self.get::<wire::Page<T>>(about, address)?;
         if page.data.given { Ok((response, page)) } else { Err(failed(about, &response)) }
@@ -334,7 +334,7 @@ impl Client {
     pub(super) fn get<T: Default + DeserializeOwned>(
         &self,
         about: &About,
-        address: Result<Url, Error>,
+        address: Url,
     ) -> Result<(Response, T), RequestError> {
         let mut response = self.get_body(about, address)?;
         let answer = lenient::parse_in_place::<T>(&mut response.body).ok_or_else(|| failed(about, &response))?;
@@ -342,8 +342,8 @@ impl Client {
         Ok((response, answer))
     }
 
-    fn get_body(&self, about: &About, address: Result<Url, Error>) -> Result<Response, RequestError> {
-        let request = Request::new(Method::Get, address.map_err(RequestError::permanent)?);
+    fn get_body(&self, about: &About, address: Url) -> Result<Response, RequestError> {
+        let request = Request::new(Method::Get, address);
         let response = self.exchange(about, &request.header("accept", "application/json"))?;
         if response.is_success() { Ok(response) } else { Err(failed(about, &response)) }
     }
@@ -352,7 +352,7 @@ impl Client {
     pub fn api(&self, method: Method, path: &str, body: Option<Body>, legacy: bool) -> Result<Response, RequestError> {
         let base = if legacy { &self.endpoints.legacy } else { &self.endpoints.v3 };
         let about = About::new(format!("sending {} {path}", method.name()), path);
-        let mut request = Request::new(method, below(base, path).map_err(RequestError::permanent)?);
+        let mut request = Request::new(method, below(base, path)?);
         request.body = body;
         let response = self.exchange(&about, &request)?;
         if response.is_success() { Ok(response) } else { Err(failed(&about, &response)) }

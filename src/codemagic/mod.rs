@@ -10,8 +10,8 @@ mod artifacts;
 mod client;
 mod errors;
 mod key;
-mod known;
 mod logs;
+mod memory;
 mod provider;
 #[cfg(test)]
 mod random_tests;

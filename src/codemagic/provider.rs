@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::artifacts::renewed_url;
 use super::client::Client;
-use super::known::{SEARCH_PAUSES, Signed};
 use super::logs::LogFormat;
+use super::memory::{SEARCH_PAUSES, Signed};
 use super::reference::{AppId, BuildId, BuildRef, Filter};
 use super::request::TriggerRequest;
 use super::wire;
@@ -61,7 +61,6 @@ enum History {
     Unknown,
     /// To be read from this list with the next poll, which it replaces where the list shows the build as well.
     Due(Filter),
-    /// Read.
     Read(Option<DurationEstimate>),
 }
 
@@ -225,7 +224,7 @@ impl Provider for Client {
     fn find_started(&self, request: &TriggerRequest, by: Mark) -> Result<Search<WatchedBuild>, RequestError> {
         let found = self.marked_builds(request, by)?;
         let builds: Vec<_> = found.builds.iter().filter_map(WatchedBuild::found).collect();
-        // No other start has the label: of several builds that carry it none can be told to be the one.
+        // No other start has the label: if several builds carry it, it is not known which one is meant.
         let builds = if by == Mark::Start && builds.len() > 1 { Vec::new() } else { builds };
         Ok(Search { builds, is_conclusive: found.is_conclusive })
     }
@@ -311,7 +310,7 @@ impl Provider for Client {
                     Ok(())
                 });
                 log.end();
-                read.map_err(RequestError::permanent)?;
+                read?;
             }
         }
         Ok(if ended { LogState::Complete } else { LogState::Open })

@@ -92,18 +92,12 @@ impl fmt::Display for BuildId {
 pub enum BuildRef {
     /// By its id or its page.
     Id {
-        /// The id.
         id: BuildId,
         /// The app, if the page's address or the command line named it.
         app_id: Option<AppId>,
     },
     /// By its number within an app.
-    Number {
-        /// The app.
-        app_id: AppId,
-        /// The number.
-        number: u64,
-    },
+    Number { app_id: AppId, number: u64 },
     /// The newest build that matches.
     Latest {
         /// Which builds match; it names an app.
@@ -174,13 +168,9 @@ fn after<'a>(address: &'a str, name: &str) -> Option<&'a str> {
 /// Which builds to list. An empty filter lists all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this app.
     pub app_id: Option<AppId>,
-    /// Of this workflow.
     pub workflow_id: Option<String>,
-    /// Of this branch.
     pub branch: Option<String>,
-    /// Of this tag.
     pub tag: Option<String>,
     /// With all of these labels.
     pub labels: Vec<String>,

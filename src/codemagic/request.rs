@@ -58,7 +58,7 @@ pub struct TriggerDraft {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EnvironmentDraft {
-    /// Variables; they win over the app's and the team's.
+    /// Variables; they override those of the app and the team.
     #[serde(deserialize_with = "null_is_empty")]
     pub variables: Map<String, Value>,
     /// Names of variable groups to add.
@@ -154,9 +154,7 @@ impl TriggerDraft {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Head {
-    /// A branch.
     Branch(String),
-    /// A tag.
     Tag(String),
 }
 
@@ -176,9 +174,7 @@ impl Head {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Input {
-    /// A text.
     Text(String),
-    /// A number.
     Number(serde_json::Number),
     /// A boolean.
     Flag(bool),
@@ -189,7 +185,6 @@ pub enum Input {
 pub struct TriggerRequest {
     /// The API that starts it.
     pub api: Api,
-    /// The app.
     pub app_id: AppId,
     /// The workflow's id, or its display name where that cannot be an id.
     pub workflow_id: String,
@@ -199,13 +194,10 @@ pub struct TriggerRequest {
     pub labels: Vec<String>,
     /// The machine type.
     pub instance_type: Option<String>,
-    /// The inputs.
     pub inputs: BTreeMap<String, Input>,
-    /// The variables.
     pub variables: BTreeMap<String, String>,
     /// The names of variable groups.
     pub groups: Vec<String>,
-    /// The software versions.
     pub software_versions: BTreeMap<String, String>,
     /// The label that stands for the idempotency key.
     key_label: Option<String>,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::lenient;
-use crate::output::junit::Counts;
+use crate::model::TestCounts;
 
 fn fixture() -> wire::LegacyBuild {
     let text = include_str!("../../tests/fixtures/legacy-build-tests.json");
@@ -41,8 +41,8 @@ fn results_of_all_steps_are_read_and_odd_ones_hide_nothing() {
         ]
     );
     assert_eq!(found[1].cases[1].took, Some(Duration::from_millis(1500)));
-    let counts = Counts::of(found.iter().flat_map(|suite| &suite.cases));
-    assert_eq!(counts, Counts { passed: 3, failed: 1, errored: 3, skipped: 1 });
+    let counts = TestCounts::of(found.iter().flat_map(|suite| &suite.cases));
+    assert_eq!(counts, TestCounts { passed: 3, failed: 1, errored: 3, skipped: 1 });
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `api`: a request of one's own, with the credentials, retries and redaction of every other one.
+//! `api`: sends a request of the user's own, with the credentials, retries and redaction of all others.
 
 use std::io::{self, IsTerminal as _};
 

@@ -1,4 +1,4 @@
-//! `artifacts`: downloads or lists what a build left.
+//! `artifacts`: downloads or lists the artifacts of a build.
 
 use crate::cli::ArtifactsArgs;
 use crate::error::Error;
@@ -7,8 +7,8 @@ use crate::lifecycle::collect::{ALLOW_NONE, download, matches, no_match};
 use crate::lifecycle::{Provider, RemoteArtifact};
 use crate::output::{Cell, Table};
 
+use super::named_builds::find_build;
 use super::session::{CommandResult, Session};
-use super::waiting::find_build;
 
 /// Checks that this machine can do it, before anything remote happens.
 pub fn check(args: &ArtifactsArgs) -> Result<(), Error> {

@@ -7,8 +7,8 @@ use crate::error::{Error, ExitCode};
 use crate::lifecycle::Provider;
 use crate::lifecycle::finish::{CancelResult, PATIENCE, cancel_all};
 
+use super::named_builds::find_builds;
 use super::session::{CommandResult, Session};
-use super::waiting::find_builds;
 
 /// Cancels the builds. `patience` is how long each may take to end after each request.
 pub fn run<P: Provider>(

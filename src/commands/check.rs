@@ -1,4 +1,4 @@
-//! `check`: what works and what does not, one line each, with what to do about it.
+//! `check`: reports what works and what does not, a line each, with a hint where something does not.
 
 use crate::cli::{CheckArgs, CodemagicConnectionArgs, JenkinsCheckArgs, JenkinsConnectionArgs};
 use crate::codemagic::{AppId, Client, Endpoints, Filter, unknown_workflow};
@@ -75,7 +75,7 @@ pub fn codemagic(args: &CheckArgs, connection: &CodemagicConnectionArgs, session
     checks.note(
         "api_key",
         teams.map(|teams| match teams.as_slice() {
-            [] => format!("the API key from {source} is valid; its user is in no team"),
+            [] => format!("the API key from {source} is valid; v3 lists no team of its user"),
             teams => format!("the API key from {source} is valid; teams: {}", teams.join(", ")),
         }),
     );

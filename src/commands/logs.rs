@@ -1,4 +1,4 @@
-//! `codemagic logs` and `jenkins console`: the log of a build, as it is stored or as it grows.
+//! `codemagic logs` and `jenkins console`: print or save the log of a build, also while it grows.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -13,8 +13,9 @@ use crate::files;
 use crate::lifecycle::Provider as _;
 use crate::output::{Console, LogPrinter, LogTarget, LogText, format_size};
 
+use super::named_builds::find_build;
 use super::session::{CommandResult, Session};
-use super::waiting::{LogOptions, WaitOptions, find_build, wait_for};
+use super::wait_for_builds::{LogOptions, WaitOptions, wait_for};
 use super::{codemagic, jenkins};
 
 pub fn codemagic(args: &LogsArgs, connection: &CodemagicConnectionArgs, session: &mut Session) -> CommandResult {
@@ -195,7 +196,7 @@ pub fn jenkins(args: &ConsoleArgs, connection: &JenkinsConnectionArgs, session: 
     let target = target(session);
     if args.follow {
         let log = LogOptions { target, stages_only: args.stages };
-        let options = WaitOptions { log: Some(log), tells_log_offset: true, ..WaitOptions::new(&args.watch) };
+        let options = WaitOptions { log: Some(log), shows_log_offset: true, ..WaitOptions::new(&args.watch) };
         session.limit(options.limits.total, std::time::Duration::ZERO);
         return Ok(wait_for(&provider, vec![build], &options, session));
     }

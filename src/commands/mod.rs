@@ -12,6 +12,7 @@ mod codemagic;
 mod jenkins;
 mod log_sink;
 mod logs;
+mod named_builds;
 mod request_file;
 mod result_writer;
 mod session;
@@ -19,7 +20,7 @@ mod status;
 mod tests;
 mod trigger;
 mod wait;
-mod waiting;
+mod wait_for_builds;
 
 use std::sync::Arc;
 

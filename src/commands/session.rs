@@ -85,7 +85,6 @@ impl Session {
         }
     }
 
-    /// The console.
     pub fn console(&self) -> &Console {
         &self.runtime.console
     }

@@ -8,8 +8,8 @@ use crate::lifecycle::Provider;
 use crate::model::{Event, Phase};
 use crate::output::{Cell, Table};
 
+use super::named_builds::documents;
 use super::session::{CommandResult, Session};
-use super::waiting::documents;
 
 pub fn run<P: Provider>(provider: &P, references: &[P::Reference], session: &mut Session) -> CommandResult {
     let mut builds = references.iter().map(|reference| provider.build(reference)).collect::<Result<Vec<_>, Error>>()?;

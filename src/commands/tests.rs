@@ -1,12 +1,12 @@
-//! `tests`: what the tests of a build said, in words or as `JUnit` XML.
+//! `tests`: shows the test results of a build, or writes them as `JUnit` XML.
 
 use crate::cli::TestsArgs;
 use crate::error::Error;
 use crate::lifecycle::Provider;
 use crate::lifecycle::collect::{check_junit, failure_lines, note_tests, sentence, write_junit};
 
+use super::named_builds::find_build;
 use super::session::{CommandResult, Session};
-use super::waiting::find_build;
 
 /// Checks that this machine can do it, before anything remote happens.
 pub fn check(args: &TestsArgs) -> Result<(), Error> {

@@ -19,7 +19,7 @@ use crate::lifecycle::{IdempotencyKey, Provider, first_call};
 use crate::secret::Secret;
 
 use super::session::{CommandResult, Session};
-use super::waiting::{WaitOptions, collect_options, wait_for};
+use super::wait_for_builds::{WaitOptions, collect_options, wait_for};
 use super::{codemagic, jenkins, request_file};
 
 pub fn codemagic(args: &TriggerArgs, connection: &CodemagicConnectionArgs, session: &mut Session) -> CommandResult {

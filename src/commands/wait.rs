@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::cli::{CodemagicConnectionArgs, CodemagicWaitArgs, JenkinsConnectionArgs, JenkinsWaitArgs, WaitArgs};
 use crate::lifecycle::Provider;
 
+use super::named_builds::find_builds;
 use super::session::{CommandResult, Session};
-use super::waiting::{WaitOptions, collect_options, find_builds, wait_for};
+use super::wait_for_builds::{WaitOptions, collect_options, wait_for};
 use super::{codemagic, jenkins};
 
 pub fn codemagic(

@@ -359,7 +359,7 @@ impl Http {
         request: Result<ureq::http::Request<B>, ureq::http::Error>,
     ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
         let request = request.map_err(ureq::Error::Http)?;
-        // The one that passed is told by the error.
+        // The error says which one passed.
         agent.run(agent.configure_request(request).timeout_per_call(self.overall).timeout_global(left).build())
     }
 

@@ -5,7 +5,6 @@
 //! time of [`observe`].
 
 use std::cell::RefCell;
-use std::fmt;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -97,9 +96,10 @@ fn is_interrupted() -> bool {
 }
 
 /// The open sockets of a client.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Sockets(Arc<Mutex<Vec<Weak<Socket>>>>);
 
+#[derive(Debug)]
 struct Socket {
     handle: Weak<dyn ShutdownHandle>,
     /// What a signal does to each request that uses it: one request, or none while it is idle.
@@ -160,12 +160,6 @@ impl Sockets {
         sockets.retain(|socket| socket.strong_count() > 0);
         sockets.push(Arc::downgrade(&socket));
         socket
-    }
-}
-
-impl fmt::Debug for Sockets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sockets")
     }
 }
 
@@ -370,11 +364,5 @@ impl<In: Transport> Transport for ObservedTransport<In> {
 
     fn is_tls(&self) -> bool {
         self.inner.is_tls()
-    }
-}
-
-impl fmt::Debug for Socket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket").field("users", &self.users).finish_non_exhaustive()
     }
 }

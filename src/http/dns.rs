@@ -28,10 +28,10 @@ const SEARCH_DELAY: Duration = Duration::from_millis(500);
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The answers of name resolution, shared by all clients of a call.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Dns(Arc<Mutex<HashMap<String, Answer>>>);
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Answer {
     addresses: Vec<IpAddr>,
     at: Instant,
@@ -120,12 +120,6 @@ impl Dns {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Answer>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Dns {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Dns")
     }
 }
 

@@ -45,13 +45,11 @@ impl Method {
 /// A request to send.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The method.
     pub method: Method,
     /// The address.
     pub url: Url,
     /// Headers beside the credential, `User-Agent` and the body's.
     pub headers: Vec<(Cow<'static, str>, String)>,
-    /// The body.
     pub body: Option<Body>,
     /// Whether redirects of a GET are followed. Where the redirect itself is the answer, they are not.
     pub follow_redirects: bool,
@@ -134,7 +132,6 @@ impl Body {
         Self::bytes("application/x-www-form-urlencoded", text.trim_start_matches('?').as_bytes().to_vec())
     }
 
-    /// The content type.
     pub fn content_type(&self) -> &str {
         &self.content_type
     }

@@ -22,7 +22,6 @@ pub struct Response {
     pub status: u16,
     /// The address that answered, after redirects.
     pub url: Url,
-    /// The body.
     pub body: Vec<u8>,
     headers: HeaderMap,
 }

@@ -29,7 +29,7 @@ struct Crumb {
     cookies: String,
 }
 
-/// Who Jenkins takes the caller for.
+/// The user that Jenkins sees.
 #[derive(Debug, Clone)]
 pub struct WhoAmI {
     /// The user's id.
@@ -118,11 +118,10 @@ impl Client {
         self.root.below(path).map_or_else(|_| path.to_owned(), |url| url.to_string())
     }
 
-    /// Who Jenkins takes the caller for. It needs no permission at all (`hudson.security.WhoAmI` is unprotected).
+    /// The user that Jenkins sees. It needs no permission at all (`hudson.security.WhoAmI` is unprotected).
     pub fn who_am_i(&self) -> Result<WhoAmI, RequestError> {
         let subject = "the controller";
-        let request = self.get("/whoAmI/api/json?tree=name,anonymous").map_err(RequestError::permanent)?;
-        let response = self.exchange(subject, &request)?;
+        let response = self.exchange(subject, &self.get("/whoAmI/api/json?tree=name,anonymous")?)?;
         if response.status == 404 {
             // Every controller has this page; below another address Jenkins answers 404 in its own name.
             return Err(RequestError::permanent(self.wrong_root(subject, &response)));
@@ -138,8 +137,7 @@ impl Client {
 
     /// Whether requests that change something need a crumb without an API token; `None` where that is hidden.
     pub fn crumbs_in_use(&self) -> Result<Option<bool>, RequestError> {
-        let request = self.get("/crumbIssuer/api/json").map_err(RequestError::permanent)?;
-        Ok(match self.exchange("the crumb issuer", &request)?.status {
+        Ok(match self.exchange("the crumb issuer", &self.get("/crumbIssuer/api/json")?)?.status {
             200 => Some(true),
             404 => Some(false),
             _ => None,
@@ -174,18 +172,19 @@ impl Client {
     }
 
     fn get_body(&self, subject: &str, path: &str) -> Result<Response, RequestError> {
-        let request = self.get(path).map_err(RequestError::permanent)?.header("accept", "application/json");
+        let request = self.get(path)?.header("accept", "application/json");
         self.exchange(subject, &request)
     }
 
     /// Opens a body of any length.
-    pub(super) fn open(&self, subject: &str, request: &Request) -> Result<Stream, RequestError> {
-        let stream = self.http.stream(request).map_err(|fault| fault.into_request_error(subject))?;
+    pub(super) fn open(&self, subject: &str, path: &str) -> Result<Stream, RequestError> {
+        let request = self.get(path)?;
+        let stream = self.http.stream(&request).map_err(|fault| fault.into_request_error(subject))?;
         if stream.status == 200 {
             return Ok(stream);
         }
         // The diagnosis needs the page, which a stream of unknown length does not keep.
-        let response = self.exchange(subject, request)?;
+        let response = self.exchange(subject, &request)?;
         Err(self.refusal(subject, &response))
     }
 
@@ -226,7 +225,7 @@ impl Client {
     /// Success is 2xx without a page, or Jenkins' own redirect back to the job or build. A page (200, HTML) is not from
     /// Jenkins, which answers these requests with an empty body.
     pub(super) fn act(&self, subject: &str, path: &str, body: Option<Body>) -> Result<Response, RequestError> {
-        let request = Request::new(Method::Post, self.below(path).map_err(RequestError::permanent)?).repeatable();
+        let request = Request::new(Method::Post, self.below(path)?).repeatable();
         let response = self.send_post(request, body).map_err(|error| error.into_request_error(subject))?;
         if is_done(&response) { Ok(response) } else { Err(self.refusal(subject, &response)) }
     }
@@ -270,8 +269,7 @@ impl Client {
     fn fetch_crumb(&self) -> Result<bool, RequestError> {
         let subject = "the crumb issuer";
         self.memory().crumb = None;
-        let request = self.get("/crumbIssuer/api/json").map_err(RequestError::permanent)?;
-        let response = self.exchange(subject, &request)?;
+        let response = self.exchange(subject, &self.get("/crumbIssuer/api/json")?)?;
         // Where crumbs are off there is no issuer (404), and a caller without Overall/Read gets none.
         if !matches!(response.status, 200 | 401 | 403 | 404) {
             return Err(self.refusal(subject, &response));
@@ -298,10 +296,10 @@ impl Client {
     pub fn api(&self, method: Method, path: &str, body: Option<Body>) -> Result<Response, RequestError> {
         let subject = format!("{} {path}", method.name());
         let response = match method {
-            Method::Get => self.exchange(&subject, &self.get(path).map_err(RequestError::permanent)?)?,
+            Method::Get => self.exchange(&subject, &self.get(path)?)?,
             Method::Post => self.post(path, body).map_err(|error| error.into_request_error(&subject))?,
             Method::Put | Method::Patch | Method::Delete => {
-                let mut request = Request::new(method, self.below(path).map_err(RequestError::permanent)?);
+                let mut request = Request::new(method, self.below(path)?);
                 request.body = body;
                 self.exchange(&subject, &request)?
             }
@@ -400,7 +398,7 @@ impl PostError {
     }
 }
 
-/// Whether a POST that was answered so certainly did nothing, and may be sent again after a pause.
+/// Whether a POST with this answer certainly did nothing, and may be sent again after a pause.
 pub(super) fn was_turned_away(response: &Response) -> bool {
     response.status == 429 || response.status == 503 && is_starting(&response.text())
 }

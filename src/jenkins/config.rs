@@ -58,8 +58,7 @@ impl Client {
     /// A job's `config.xml`, byte for byte.
     pub fn config(&self, job: &JobRef) -> Result<Vec<u8>, RequestError> {
         let subject = format!("configuration of job {job}");
-        let request = self.get(&config_path(job)).map_err(RequestError::permanent)?;
-        let response = self.exchange(&subject, &request)?;
+        let response = self.exchange(&subject, &self.get(&config_path(job))?)?;
         let head = response.body.trim_ascii_start();
         let is_page = head.get(..5).is_some_and(|head| head.eq_ignore_ascii_case(b"<html"))
             || head.get(..14).is_some_and(|head| head.eq_ignore_ascii_case(b"<!doctype html"));
@@ -86,7 +85,7 @@ fn config_path(job: &JobRef) -> String {
     format!("{}/config.xml", job.path())
 }
 
-/// Whether two documents are the same but for white space between elements, which Jenkins writes anew.
+/// Whether two documents are the same but for white space between elements, which Jenkins rewrites.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     let visible = |xml: &[u8]| xml.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<_>>();
     visible(one) == visible(other)

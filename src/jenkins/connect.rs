@@ -23,7 +23,6 @@ pub struct Settings {
 
 /// A controller that was found, and what its requests carry.
 pub struct Controller {
-    /// Its root.
     pub root: Url,
     /// Who calls.
     pub credentials: Credentials,

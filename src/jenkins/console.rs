@@ -17,7 +17,7 @@ use crate::secret::CUT;
 /// The most bytes that are read for the end of a log whose size is hidden by a proxy.
 const TAIL_LIMIT: u64 = 256 * 1024 * 1024;
 
-/// How far a log was read. A request that breaks off leaves what it brought here, so that the next one shows the rest.
+/// How far a log was read. A request that breaks off notes here how far it came, so that the next one shows the rest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LogPosition {
     /// Where the next request begins, in bytes of the stored log.
@@ -26,7 +26,7 @@ pub struct LogPosition {
     shown: u64,
 }
 
-/// What one request for a live log brought.
+/// The result of one request for a live log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogChunk {
     /// Whether the log may still grow.
@@ -77,8 +77,7 @@ impl Client {
         let subject = log_of(build);
         let start = position.offset;
         let path = format!("{}/logText/progressiveHtml?start={start}", build.path());
-        let request = self.get(&path).map_err(RequestError::permanent)?;
-        let mut stream = self.open(&subject, &request)?;
+        let mut stream = self.open(&subject, &path)?;
         let more = has_more(&stream);
         let Some(next) = size_of(&stream) else { return Err(no_log(&subject, &stream)) };
         // A start beyond the end gives the whole log again. It happens when Jenkins lost the end of it in a crash.
@@ -116,8 +115,7 @@ impl Client {
             0 => format!("{}/consoleText", build.path()),
             start => format!("{}/logText/progressiveText?start={start}", build.path()),
         };
-        let request = self.get(&path).map_err(RequestError::permanent)?;
-        let mut stream = self.open(&subject, &request)?;
+        let mut stream = self.open(&subject, &path)?;
         if is_page(&stream) || start > 0 && size_of(&stream).is_none() {
             return Err(no_log(&subject, &stream));
         }
@@ -141,7 +139,7 @@ impl Client {
     pub fn log_is_complete(&self, build: &BuildRef) -> Result<bool, RequestError> {
         let subject = log_of(build);
         let path = format!("{}/logText/progressiveText?start=0", build.path());
-        let stream = self.open(&subject, &self.get(&path).map_err(RequestError::permanent)?)?;
+        let stream = self.open(&subject, &path)?;
         if is_page(&stream) { Err(no_log(&subject, &stream)) } else { Ok(!has_more(&stream)) }
     }
 
@@ -151,7 +149,7 @@ impl Client {
         let window = 64 * 1024 + 200 * lines as u64;
         let open = |start: u64| {
             let path = format!("{}/logText/progressiveText?start={start}", build.path());
-            let stream = self.open(&subject, &self.get(&path).map_err(RequestError::permanent)?)?;
+            let stream = self.open(&subject, &path)?;
             if is_page(&stream) { Err(no_log(&subject, &stream)) } else { Ok(stream) }
         };
         // The size is in the head of an answer whose body is not read.
@@ -163,7 +161,7 @@ impl Client {
         }
         let (mut notes, mut tail) = (NoteFilter::default(), VecDeque::new());
         let window = usize::try_from(window).unwrap_or(usize::MAX);
-        // One byte more shows that the log goes on.
+        // One byte more shows that the log is longer.
         let length = read(&subject, &mut stream.by_ref().take(TAIL_LIMIT + 1), |piece| {
             tail.extend(notes.text(piece));
             let surplus = tail.len().saturating_sub(window);

@@ -21,7 +21,7 @@ const LOGINS: [&str; 9] = [
     "/cdn-cgi/access",
 ];
 
-/// What to do when Jenkins takes the bearer of a token for nobody.
+/// What to do when Jenkins treats the sender of a bearer token as anonymous.
 pub const NO_BEARER: &str = "Jenkins does not accept bearer tokens itself; the proxy in front of it must map the token to a user. Otherwise set JENKINS_USER_ID and JENKINS_API_TOKEN";
 
 const SET_CREDENTIALS: &str = "set JENKINS_USER_ID and JENKINS_API_TOKEN";

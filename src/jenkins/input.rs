@@ -143,8 +143,7 @@ impl Client {
         }
         let subject = format!("inputs of build {build}");
         let path = format!("{}/wfapi/pendingInputActions", build.path());
-        let request = self.get(&path).map_err(RequestError::permanent)?;
-        let response = self.exchange(&subject, &request)?;
+        let response = self.exchange(&subject, &self.get(&path)?)?;
         if response.status == 404 {
             return Ok(None);
         }

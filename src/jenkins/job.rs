@@ -1,4 +1,4 @@
-//! Jobs: what one is, whether it can be started, and what there is beside it.
+//! Jobs: their kind, whether they can be started, their parameters and builds, and lists of jobs.
 
 use super::client::{Client, tree};
 use super::parameters::{ParameterDefinition, ParameterValue, did_you_mean, validate};
@@ -176,8 +176,7 @@ impl Client {
     pub fn may_build(&self, job: &JobRef, parameterized: bool) -> Result<(), RequestError> {
         let verb = if parameterized { "buildWithParameters" } else { "build" };
         let subject = format!("job {job}");
-        let request = self.get(&format!("{}/{verb}", job.path())).map_err(RequestError::permanent)?;
-        let response = self.exchange(&subject, &request)?;
+        let response = self.exchange(&subject, &self.get(&format!("{}/{verb}", job.path()))?)?;
         if response.status == 405 { Ok(()) } else { Err(self.refusal(&subject, &response)) }
     }
 

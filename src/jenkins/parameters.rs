@@ -31,9 +31,7 @@ pub enum ParameterKind {
 /// One declared parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterDefinition {
-    /// Its name.
     pub name: String,
-    /// Its kind.
     pub kind: ParameterKind,
     /// Jenkins' word for the kind, e.g. `StringParameterDefinition`.
     pub type_name: String,

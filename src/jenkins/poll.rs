@@ -198,17 +198,19 @@ impl Client {
         }
         build.asked.push(question.id.clone());
         let who = question.submitter.as_ref().map(|names| format!(", to be answered by {names}")).unwrap_or_default();
-        let asks = format!("the build asks {:?} (input {}{who})", question.message, question.id);
+        let asks = format!("asks {:?} (input {}{who})", question.message, question.id);
         let how = format!("`cibridge jenkins input {found} {} --proceed` answers it", question.id);
         let note = match on_input {
-            OnInput::Wait => format!("{asks}; waiting for an answer: {how}"),
+            OnInput::Wait => format!("the build {asks}; waiting for an answer: {how}"),
             OnInput::Fail => {
                 build.halted = Some(asks);
                 return;
             }
             OnInput::Proceed | OnInput::Abort => match self.answer(found, question, on_input) {
-                Ok(word) => format!("{asks}; answered: {word}"),
-                Err(error) => format!("{asks}; could not be answered: {}; waiting for somebody else", error.reason()),
+                Ok(word) => format!("the build {asks}; answered: {word}"),
+                Err(error) => {
+                    format!("the build {asks}; could not be answered: {}; waiting for somebody else", error.reason())
+                }
             },
         };
         build.notes.push(note);

@@ -31,9 +31,7 @@ pub enum QueueState {
 /// A queue item as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueItem {
-    /// Its id.
     pub id: u64,
-    /// Its state.
     pub state: QueueState,
     /// Why it waits, in Jenkins' words.
     pub why: Option<String>,
@@ -50,7 +48,6 @@ pub struct QueueItem {
 /// What became of an item that Jenkins no longer shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recovery {
-    /// This is its build.
     Build(BuildRef),
     /// It waits after all.
     Queued,

@@ -55,7 +55,6 @@ impl Eq for JobRef {}
 /// A build: its job and its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildRef {
-    /// The job.
     pub job: JobRef,
     /// The build's number in this job.
     pub number: u64,
@@ -77,16 +76,13 @@ pub enum Target {
     Controller(String),
     /// A job, or a folder of jobs.
     Job(JobRef),
-    /// A build.
     Build(JobRef, BuildName),
-    /// A queue item.
     QueueItem(QueueItemRef),
 }
 
 /// A queue item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueItemRef {
-    /// Its id.
     pub id: u64,
     /// The controller's root, where an address named it.
     root: Option<String>,

@@ -29,7 +29,6 @@ const MARKER: &str = "CIBRIDGE_ID";
 /// What to start.
 #[derive(Debug, Clone, Default)]
 pub struct StartOptions {
-    /// The job.
     pub job: JobRef,
     /// Its parameters' values.
     pub values: Vec<(String, ParameterValue)>,
@@ -50,7 +49,6 @@ pub struct StartOptions {
 /// A start that can be sent.
 #[derive(Debug, Clone, Default)]
 pub struct StartRequest {
-    /// The job.
     pub job: JobRef,
     /// Whether an idempotency key marks it.
     pub has_key: bool,
@@ -152,7 +150,7 @@ impl StartRequest {
         self.cause.as_deref().filter(|_| !self.is_by_token)
     }
 
-    /// Whether its build can be told from another one.
+    /// Whether its build can be distinguished from others.
     pub fn is_searchable(&self) -> bool {
         self.marker.is_some() || self.next_build > 0
     }
@@ -264,8 +262,8 @@ fn multipart(fields: &[(&str, &str)], files: &[(&str, &Path)]) -> Result<Body, E
 impl Client {
     /// Starts a build and gives its queue item.
     ///
-    /// The request is sent again only while it certainly did nothing: no connection, or turned away at the door by a
-    /// controller that is starting. A start by a job's token that may not see the job goes through the plugin
+    /// The request is sent again only if it certainly did nothing: no connection, or rejected unread by a controller that
+    /// is starting. A start by a job's token that may not see the job goes through the plugin
     /// build-token-root, if there is one.
     pub fn start(&self, request: &StartRequest) -> Result<Queued, StartError> {
         let subject = format!("job {}", request.job);

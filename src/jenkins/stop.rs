@@ -77,7 +77,7 @@ impl Client {
         }
     }
 
-    /// Asks to stop, and sees that it was heard: a Pipeline that is just being created accepts a stop and forgets it.
+    /// Asks to stop, and checks that it took effect: a Pipeline that is just being created accepts a stop and ignores it.
     pub(super) fn stop_quickly(&self, found: &BuildRef) -> Result<Canceled, RequestError> {
         self.stop_build(found, Severity::Stop)?;
         for _ in 0..REPEATED_STOPS {
@@ -128,7 +128,7 @@ impl Client {
                     break;
                 }
                 if *severity == Severity::Stop && view.is_pipeline && view.is_undisturbed {
-                    // It did not hear: it is just being created.
+                    // It ignored the stop, because it is just being created.
                     self.with_retries(|| self.stop_build(found, *severity))?;
                 }
                 pause = (pause * 2).min(Duration::from_secs(2));

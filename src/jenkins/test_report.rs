@@ -7,7 +7,7 @@ use super::reference::BuildRef;
 use super::wire;
 use crate::error::{ExitCode, RequestError};
 use crate::lifecycle::TestReport;
-use crate::model::{TestCase, TestStatus, TestSuite};
+use crate::model::{TestCase, TestCounts, TestStatus, TestSuite};
 
 /// What is asked for about each report: of one job, and of builds whose reports another one collects.
 const SUITES: &str = "suites[name,timestamp,cases[className,name,status,duration,errorDetails,skippedMessage]]";
@@ -36,7 +36,7 @@ fn read(wire: wire::TestReport) -> TestReport {
     let children = wire.child_reports.entries.into_iter().filter_map(|child| child.result.0);
     let children = children.flat_map(|report| report.suites.entries);
     let suites = wire.suites.entries.into_iter().chain(children).map(suite).collect();
-    TestReport { passed, failed, errored: 0, skipped, suites }
+    TestReport { counts: TestCounts { passed, failed, errored: 0, skipped }, suites }
 }
 
 fn suite(wire: wire::TestSuite) -> TestSuite {
@@ -81,7 +81,7 @@ mod tests {
             )
             .unwrap(),
         );
-        assert_eq!((report.passed, report.failed, report.skipped), (2, 1, 1));
+        assert_eq!((report.counts.passed, report.counts.failed, report.counts.skipped), (2, 1, 1));
         let cases = &report.suites[0].cases;
         assert_eq!(cases[0].took, Some(Duration::from_millis(250)));
         assert_eq!((cases[1].name.as_str(), cases[1].message.as_deref()), ("c.t2", Some(" boom")));
@@ -101,8 +101,8 @@ mod tests {
         let text = br#"{"failCount":1,"skipCount":0,"totalCount":5,"childReports":[{"result":{"suites":[{"cases":[
             {"className":"c","name":"bad","status":"FAILED"}]}]}}]}"#;
         let report = read(wire::decode(text).unwrap());
-        assert_eq!((report.passed, report.failed, report.failures().count()), (4, 1, 1));
+        assert_eq!((report.counts.passed, report.counts.failed, report.failures().count()), (4, 1, 1));
         let odd = read(wire::decode(br#"{"failCount":7,"skipCount":9,"totalCount":5}"#).unwrap());
-        assert_eq!(odd.passed, 0);
+        assert_eq!(odd.counts.passed, 0);
     }
 }

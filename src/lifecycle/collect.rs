@@ -1,4 +1,4 @@
-//! What a finished build left: artifacts chosen by name and downloaded, test results written as `JUnit` XML.
+//! Results of a finished build: artifacts chosen by name and downloaded, test results written as `JUnit` XML.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::files;
 use crate::http::Request;
 use crate::lifecycle::provider::{Provider, RemoteArtifact, TestReport};
 use crate::lifecycle::runtime::Runtime;
-use crate::model::{TestStatus, TestSuite};
+use crate::model::{TestCounts, TestStatus, TestSuite};
 use crate::output::{self, Console, junit};
 use anyhow::Context as _;
 
@@ -284,7 +284,7 @@ pub fn write_junit(path: &Path, suites: &[TestSuite], console: &Console) -> anyh
 
 /// The counts in words.
 pub fn sentence(report: &TestReport) -> String {
-    let TestReport { passed, failed, errored, skipped, .. } = report;
+    let TestCounts { passed, failed, errored, skipped } = &report.counts;
     let mut parts = vec![format!("{passed} passed"), format!("{failed} failed")];
     parts.extend((*errored > 0).then(|| format!("{errored} errored")));
     parts.push(format!("{skipped} skipped"));
@@ -315,12 +315,6 @@ pub fn note_tests(report: &TestReport, junit: Option<&Path>, document: &mut Docu
             message: case.message.clone(),
         })
         .collect();
-    document.details.tests = Some(Tests {
-        passed: report.passed,
-        failed: report.failed,
-        errored: report.errored,
-        skipped: report.skipped,
-        failures,
-        junit: junit.map(|path| path.display().to_string()),
-    });
+    document.details.tests =
+        Some(Tests { counts: report.counts, failures, junit: junit.map(|path| path.display().to_string()) });
 }

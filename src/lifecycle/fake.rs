@@ -85,7 +85,6 @@ pub fn failed(code: ExitCode, retryable: bool) -> RequestError {
 /// A build that is queued, runs and ends at fixed seconds.
 #[derive(Clone)]
 pub struct Script {
-    /// Its id.
     pub id: u64,
     /// How long it is queued.
     pub queued: u64,
@@ -125,11 +124,9 @@ pub type Found = Result<(Vec<u64>, bool), RequestError>;
 /// The provider of scripted builds. Each poll takes a tenth of a second.
 #[derive(Default)]
 pub struct Fake {
-    /// Its clock.
     pub clock: JumpClock,
     /// How long builds usually run.
     pub estimate: Option<DurationEstimate>,
-    /// An interval of its own.
     pub interval: Option<Duration>,
     /// What was asked, in order: `poll 1`, `steps 1`, `start`, `find Key`, `cancel 1`.
     pub requests: Arc<Mutex<Vec<String>>>,

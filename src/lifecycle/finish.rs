@@ -158,7 +158,7 @@ struct Shutdown<P> {
     deadline: Timestamp,
 }
 
-/// Cancels a build by a process that is asked to end: until it is heard, or time is up.
+/// Cancels a build by a process that is asked to end: until the service accepts it, or time is up.
 fn cancel_quickly<P: Provider>(provider: &P, build: &P::Build, deadline: Timestamp, clock: &dyn Clock) -> CancelResult {
     let mut refusals = 0;
     loop {
@@ -222,7 +222,7 @@ fn must_cancel(end: &WatchEnd, options: FinishOptions) -> bool {
             WatchEnd::Finished(_) | WatchEnd::Started | WatchEnd::StillRunning(_) => false,
             // Whoever polls again and again still waits for the build when one poll is ended: by a lost agent, say.
             WatchEnd::Interrupted(_) => options.cancel && !options.once,
-            // The flag that brought this end says that it cancels.
+            // The flag that causes this end promises the cancel.
             WatchEnd::CanceledByFailFast | WatchEnd::Halted(_) => true,
             WatchEnd::TimedOut(_) | WatchEnd::WrongCommit(_) | WatchEnd::Unreachable(_) => options.cancel,
         }
@@ -397,7 +397,7 @@ fn finished_badly<P: Provider>(
     runtime: &Runtime,
 ) -> Error {
     let build = document.build.clone().unwrap_or_default();
-    // Nobody looks for the cause of a cancellation in a log, and a log that was shown is not shown again.
+    // Nobody reads a log for the cause of a cancellation, and a log that was shown is not shown again.
     let explains = matches!(code, ExitCode::Failed | ExitCode::Unstable);
     let lines = if explains { options.log_lines } else { 0 };
     let mut failure = match provider.failure(&watch.build, lines) {

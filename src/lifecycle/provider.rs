@@ -12,7 +12,7 @@ use crate::error::{Error, ExitCode, RequestError};
 use crate::http::RateLimit;
 use crate::http::{Http, Request, Url};
 use crate::lifecycle::schedule::DurationEstimate;
-use crate::model::{Artifact, Build, BuildFailure, BuildSnapshot, Step, TestCase, TestStatus, TestSuite};
+use crate::model::{Artifact, Build, BuildFailure, BuildSnapshot, Step, TestCase, TestCounts, TestStatus, TestSuite};
 
 /// A system that runs builds, reached with the credentials of this call.
 ///
@@ -32,7 +32,7 @@ pub trait Provider: Send + Sync {
     /// The name in documents: `codemagic` or `jenkins`.
     const NAME: &'static str;
 
-    /// What a start is once it was accepted: `started`, or `queued` where a build comes of it later.
+    /// What a start is once it was accepted: `started`, or `queued` where the build follows later.
     const STARTED: &'static str = "started";
 
     /// The provider's word for a part of a build: `step` or `stage`.
@@ -65,7 +65,7 @@ pub trait Provider: Send + Sync {
     where
         Self: Sized;
 
-    /// Sends the start. It is sent again only while it certainly did nothing (no connection, turned away at the door).
+    /// Sends the start. It is sent again only if it certainly did nothing: no connection, or rejected unread.
     fn start(&self, request: &Self::Request) -> Result<Started<Self::Build>, StartError>;
 
     /// Searches for builds that carry a mark of `request`.
@@ -77,7 +77,7 @@ pub trait Provider: Send + Sync {
     /// The build as it is now.
     fn poll(&self, build: &mut Self::Build) -> Result<BuildSnapshot, RequestError>;
 
-    /// What else the newest poll noticed, in sentences for people; taken, so that each is told once. Called after a
+    /// What else the newest poll noticed, in sentences for people; taken, so that each is reported once. Called after a
     /// poll that failed, too.
     fn take_notes(&self, build: &mut Self::Build) -> Vec<String> {
         let _ = build;
@@ -119,12 +119,12 @@ pub trait Provider: Send + Sync {
     /// How long the service may not know (404) a build: one that this call has just `started`, or one that was named.
     fn not_found_grace(&self, started: bool) -> Duration;
 
-    /// Whether [`Provider::read_log`] shows the log while it grows. Then it tells of the steps itself, and the steps are
+    /// Whether [`Provider::read_log`] shows the log while it grows. Then it reports the steps itself, and the steps are
     /// read when it is complete.
     const LIVE_LOG: bool;
 
     /// Writes to `log` what is new in the build's log since the last call. `steps` are the newest ones known, `ended`
-    /// is set when the build has ended. An unreadable log is no error of the build: the watch goes on.
+    /// is set when the build has ended. An unreadable log is no error of the build: the watch continues.
     fn read_log(
         &self,
         build: &mut Self::Build,
@@ -142,7 +142,7 @@ pub trait Provider: Send + Sync {
     /// Cancels the build, or the queue item that it still is. A build that has ended is no error.
     fn cancel(&self, build: &Self::Build, how: CancelMode) -> Result<Canceled, RequestError>;
 
-    /// Why the build did not succeed, with the last `lines` lines of the log that tells it (none are read for 0).
+    /// Why the build did not succeed, with the last `lines` lines of the log that shows it (none are read for 0).
     fn failure(&self, build: &Self::Build, lines: usize) -> Result<BuildFailure, RequestError>;
 
     /// How the build ended, as the predicate of a sentence whose subject is its title: `failed`, `was aborted`.
@@ -171,7 +171,7 @@ pub trait Provider: Send + Sync {
     /// How a build gets artifacts, for somebody who finds none: `list them under artifacts: in the workflow`.
     const ARTIFACTS_HINT: &'static str;
 
-    /// What the tests of the build said; a report without tests where there is none.
+    /// The test results of the build; a report without tests where there are none.
     fn tests(&self, build: &Self::Build) -> Result<TestReport, RequestError>;
 }
 
@@ -187,7 +187,6 @@ pub enum StartError {
 /// A start that was accepted.
 #[derive(Debug)]
 pub struct Started<B> {
-    /// The build.
     pub build: B,
     /// Jenkins merged the request into an identical queued item of somebody else.
     pub coalesced: bool,
@@ -218,11 +217,11 @@ pub struct Search<B> {
 pub struct StartTrace {
     /// What is started, for messages: `app 60a0…`, `job team/app`.
     pub subject: String,
-    /// Whether the start can be told from others at all.
+    /// Whether the start can be distinguished from others at all.
     pub is_searchable: bool,
     /// Whether an idempotency key was given.
     pub has_key: bool,
-    /// How a found build is told to be it: `its label`, `its user, time and parameters`.
+    /// By what a found build is recognized: `its label`, `its user, time and parameters`.
     pub found_by: String,
     /// What a person does before starting another: `look for the label L on PAGE`.
     pub hint: String,
@@ -231,7 +230,7 @@ pub struct StartTrace {
 /// How hard and how long to cancel.
 #[derive(Clone, Copy)]
 pub enum CancelMode<'a> {
-    /// By a process that is about to end: ask, see that the request was heard, and return.
+    /// By a process that is about to end: ask, check that the request took effect, and return.
     Quick,
     /// Until the build has ended: a Jenkins build is stopped, then terminated, then killed, each followed by a wait of at
     /// most `patience`. `progress` gets a line before each escalation.
@@ -293,17 +292,11 @@ pub struct ArtifactLinks {
     pub lasting_url: Option<Url>,
 }
 
-/// What the tests of a build said.
+/// The test results of a build.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TestReport {
-    /// Passed tests.
-    pub passed: u64,
-    /// Failed tests.
-    pub failed: u64,
-    /// Broken tests, which have no result.
-    pub errored: u64,
-    /// Tests that were not run.
-    pub skipped: u64,
+    /// How many tests ended how.
+    pub counts: TestCounts,
     /// The tests, as far as they are listed: a report of counts alone has none.
     pub suites: Vec<TestSuite>,
 }
@@ -311,22 +304,12 @@ pub struct TestReport {
 impl TestReport {
     /// A report whose counts are those of the listed tests.
     pub fn of(suites: Vec<TestSuite>) -> Self {
-        let mut report = Self::default();
-        for case in suites.iter().flat_map(|suite| &suite.cases) {
-            match case.status {
-                TestStatus::Passed => report.passed += 1,
-                TestStatus::Failed => report.failed += 1,
-                TestStatus::Errored => report.errored += 1,
-                TestStatus::Skipped => report.skipped += 1,
-            }
-        }
-        report.suites = suites;
-        report
+        Self { counts: TestCounts::of(suites.iter().flat_map(|suite| &suite.cases)), suites }
     }
 
     /// Whether there is no test at all.
     pub fn is_empty(&self) -> bool {
-        [self.passed, self.failed, self.errored, self.skipped].iter().all(|count| *count == 0) && self.suites.is_empty()
+        self.counts.total() == 0 && self.suites.is_empty()
     }
 
     /// The tests that failed or broke, each with its suite.

@@ -73,7 +73,6 @@ impl DurationEstimate {
         Some(Self { typical, spread })
     }
 
-    /// The typical duration.
     pub fn typical(self) -> Duration {
         Duration::from_secs_f64(self.typical)
     }

@@ -22,7 +22,6 @@ const LAST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The build that a call is about.
 pub struct StartedBuild<B> {
-    /// The build.
     pub build: B,
     /// It was there already: found by the idempotency key, or a queued item that Jenkins merged this request into.
     pub adopted: bool,

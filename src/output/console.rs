@@ -85,7 +85,7 @@ impl Console {
         }
     }
 
-    /// What was noticed while waiting for a build; `prefix` tells builds apart.
+    /// What was noticed while waiting for a build; `prefix` says which build it is about.
     pub fn event(&self, prefix: &str, event: &Event) {
         let text = format!("{prefix}{}", events::describe(event));
         if matches!(event, Event::Heartbeat { .. }) && is_live() {

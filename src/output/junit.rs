@@ -6,58 +6,24 @@ use std::time::Duration;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use crate::model::{TestCase, TestStatus, TestSuite};
+use crate::model::{TestCase, TestCounts, TestStatus, TestSuite};
 use crate::sanitize::sanitize;
 
-/// How many tests ended how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// As expected.
-    pub passed: usize,
-    /// Not as expected.
-    pub failed: usize,
-    /// Broken.
-    pub errored: usize,
-    /// Not run.
-    pub skipped: usize,
-}
-
-impl Counts {
-    /// The counts of these tests.
-    pub fn of<'a>(cases: impl IntoIterator<Item = &'a TestCase>) -> Self {
-        let mut counts = Self::default();
-        for case in cases {
-            match case.status {
-                TestStatus::Passed => counts.passed += 1,
-                TestStatus::Failed => counts.failed += 1,
-                TestStatus::Errored => counts.errored += 1,
-                TestStatus::Skipped => counts.skipped += 1,
-            }
-        }
-        counts
-    }
-
-    /// All tests.
-    pub fn total(&self) -> usize {
-        self.passed + self.failed + self.errored + self.skipped
-    }
-
-    fn attributes(&self) -> [(&'static str, String); 4] {
-        [
-            ("tests", self.total().to_string()),
-            ("failures", self.failed.to_string()),
-            ("errors", self.errored.to_string()),
-            ("skipped", self.skipped.to_string()),
-        ]
-    }
+fn counts<'a>(cases: impl IntoIterator<Item = &'a TestCase>) -> [(&'static str, String); 4] {
+    let counts = TestCounts::of(cases);
+    [
+        ("tests", counts.total().to_string()),
+        ("failures", counts.failed.to_string()),
+        ("errors", counts.errored.to_string()),
+        ("skipped", counts.skipped.to_string()),
+    ]
 }
 
 /// The suites as one XML document.
 pub fn xml(suites: &[TestSuite]) -> io::Result<Vec<u8>> {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 1);
     writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let all = Counts::of(suites.iter().flat_map(|suite| &suite.cases));
-    let attributes = all.attributes();
+    let attributes = counts(suites.iter().flat_map(|suite| &suite.cases));
     let root = writer.create_element("testsuites").with_attributes(pairs(&attributes));
     root.write_inner_content(|writer| suites.iter().try_for_each(|suite| write_suite(writer, suite)))?;
     let mut bytes = writer.into_inner();
@@ -67,7 +33,7 @@ pub fn xml(suites: &[TestSuite]) -> io::Result<Vec<u8>> {
 
 fn write_suite(writer: &mut Writer<Vec<u8>>, suite: &TestSuite) -> io::Result<()> {
     let mut attributes = vec![("name", printable(&suite.name))];
-    attributes.extend(Counts::of(&suite.cases).attributes());
+    attributes.extend(counts(&suite.cases));
     attributes.extend(suite.at.clone().map(|at| ("timestamp", at)));
     let took: Option<Duration> = suite.cases.iter().map(|case| case.took).sum();
     attributes.extend(took.filter(|_| !suite.cases.is_empty()).map(|took| ("time", seconds(took))));

@@ -123,7 +123,7 @@ pub enum LogTarget {
     People,
 }
 
-/// Shows a remote log, or the stages of a Pipeline that it tells of.
+/// Shows a remote log, or the stages of a Pipeline that it names.
 pub struct LogPrinter {
     console: Console,
     target: LogTarget,

@@ -46,7 +46,7 @@ fn a_restart_is_survived_in_the_queue_and_in_the_build() {
         .run()
         .exit_code(0)
         .stderr_contains("found its build by the item's id");
-    Call::new(&sim, &["wait", &item]).run().exit_code(11).stderr_contains("name its job with --job");
+    Call::new(&sim, &["wait", &item]).run().exit_code(11).stderr_contains("pass its job with --job");
 }
 
 /// A controller that was killed counts its queue items from the beginning, so an older build may have the same id.

@@ -22,7 +22,7 @@ fn asking(input: JenkinsInput) -> JenkinsPlan {
 #[test]
 fn a_question_is_met_as_the_call_says() {
     for (what, code, part) in
-        [("fail", 1, "nobody is to be asked"), ("proceed", 0, "answered: proceed"), ("abort", 4, "answered: abort")]
+        [("fail", 1, "and --on-input is `fail`"), ("proceed", 0, "answered: proceed"), ("abort", 4, "answered: abort")]
     {
         let sim = planned(asking(ask()));
         Call::new(&sim, &["trigger", "pipe", "--wait", "--on-input", what])

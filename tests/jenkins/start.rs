@@ -242,7 +242,7 @@ fn a_job_token_starts_also_what_cannot_be_seen() {
         .env("JENKINS_JOB_TOKEN", "other-token")
         .run()
         .exit_code(10)
-        .stderr_contains("is not the one of its configuration");
+        .stderr_contains("the job token is wrong");
 }
 
 #[test]

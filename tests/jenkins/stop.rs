@@ -76,7 +76,7 @@ fn a_queue_item_is_canceled_and_one_that_left_is_stopped() {
     let id = under_way(&sim);
     sim.forget_jenkins_item(id);
     let item = format!("queue/item/{id}");
-    stop(&sim, &[&item]).run().exit_code(11).stderr_contains("name its job with --job");
+    stop(&sim, &[&item]).run().exit_code(11).stderr_contains("pass its job with --job");
     stop(&sim, &[&item, "--job", "pipe"]).run().exit_code(0).stderr_contains("stopped (ABORTED)");
 }
 

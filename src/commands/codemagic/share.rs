@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::cli::{CodemagicConnectionArgs, ShareArgs};
 use crate::clock::format_time;
+use crate::commands::named_builds::find_build;
 use crate::commands::session::{CommandResult, Session};
-use crate::commands::waiting::find_build;
 use crate::document::Link;
 use crate::download;
 use crate::error::{Error, ExitCode};

@@ -1,4 +1,4 @@
-//! `jenkins input`: what a build asks people, and answering it.
+//! `jenkins input`: lists the questions that a build waits with (step `input`), or answers one.
 
 use serde_json::Value;
 

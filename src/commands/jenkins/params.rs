@@ -1,4 +1,4 @@
-//! `jenkins params`: what a job can be given.
+//! `jenkins params`: lists the parameters of a job.
 
 use crate::cli::{JenkinsConnectionArgs, JobArgs};
 use crate::commands::session::{CommandResult, Session};

@@ -23,7 +23,7 @@ pub fn rotate(args: &RotateArgs, connection: &JenkinsConnectionArgs, session: &m
     let client = provider.client();
     let user = session.with_retries(|| client.who_am_i())?.name;
     let token = create_token(client, &args.new, session)?;
-    // The new token must work, and be in somebody's hands, before the old one ends; and it is what revokes the old one.
+    // The new token must work and be delivered before the old one is revoked; it is the new one that revokes it.
     let credentials = Credentials::of_token(&user, &token.value);
     credentials.secrets().filter(|_| args.new.out.is_some()).for_each(|secret| session.console().add_secret(secret));
     let http = super::http(connection, session, credentials.bound_to(client.root()));

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use crate::cli::{CollectArgs, WatchArgs};
-use crate::document::Document;
-use crate::error::{Error, ExitCode};
+use crate::error::ExitCode;
 use crate::lifecycle::collect::{CollectOptions, collect};
 use crate::lifecycle::finish::{FinishOptions, PATIENCE, cancel_all, finish, note_before_cancel};
 use crate::lifecycle::{Limits, LogSink, Provider, Runtime, Watch, watch_all};
@@ -31,7 +30,7 @@ pub struct WaitOptions {
     /// Show the log.
     pub log: Option<LogOptions>,
     /// Say how to see the rest of a log that was not shown to its end.
-    pub tells_log_offset: bool,
+    pub shows_log_offset: bool,
     /// Lines of a failed build's log to show.
     pub log_lines: usize,
     /// A step that failed makes a successful build unstable.
@@ -141,7 +140,7 @@ pub fn wait_for<P: Provider>(
         writer.worst();
         writer.write_partial(&runtime.console);
     }
-    if options.tells_log_offset {
+    if options.shows_log_offset {
         let open = watches.iter().filter(|watch| !watch.log_is_complete);
         open.filter_map(|watch| provider.resume_log_hint(&watch.build)).for_each(|hint| runtime.console.line(&hint));
     }
@@ -165,44 +164,13 @@ fn short_name(build: &Build) -> String {
     }
 }
 
-/// The builds that the command line names, found where they are named as the latest, with their documents in the session.
-pub fn find_builds<P: Provider>(
-    provider: &P,
-    references: &[P::Reference],
-    session: &mut Session,
-) -> Result<Vec<P::Build>, Error> {
-    let mut builds = references.iter().map(|reference| provider.build(reference)).collect::<Result<Vec<_>, _>>()?;
-    for build in &mut builds {
-        session.with_retries(|| provider.resolve(build))?;
-    }
-    session.writer.several = builds.len() > 1;
-    session.writer.documents = documents(provider, &builds);
-    Ok(builds)
-}
-
-/// The one build that the command line names; see [`find_builds`].
-pub fn find_build<P: Provider>(
-    provider: &P,
-    reference: &P::Reference,
-    session: &mut Session,
-) -> Result<P::Build, Error> {
-    find_builds(provider, std::slice::from_ref(reference), session).map(|mut builds| builds.remove(0))
-}
-
-/// A document for each build, filled in as far as the build is known. One that is named as the latest is not, until it was
-/// looked up. Until something else is known a build may be running.
-pub fn documents<P: Provider>(provider: &P, builds: &[P::Build]) -> Vec<Document> {
-    let known = |build| Some(provider.summary(build)).filter(|build| !build.id.is_empty());
-    let document = |build| Document { build: known(build), still_running: true, ..Document::new(P::NAME) };
-    builds.iter().map(document).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
     use crate::cli::{HttpArgs, OutputArgs};
+    use crate::commands::named_builds::documents;
     use crate::commands::result_writer::{LastResort, ResultWriter};
     use crate::lifecycle::fake::{Fake, JumpClock, Script, runtime};
     use crate::model::Phase;
