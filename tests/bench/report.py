@@ -15,6 +15,8 @@ COLUMNS = ("time", "cpu", "memory", "instructions")
 REASONS = [
     (r"^download .*(MiB|KiB|GiB)", r"", "cpu",
      "A download of cibridge always computes SHA-256, the others only where it is said; over several connections TLS costs more, too."),
+    (r"^download \d+ [GM]iB$", r"^(curl|wget)$", "time",
+     "On loopback the server takes one of the cores, so that the checksum has none to itself; over a network it costs no time."),
     (r"^download \d+ × .* round trip", r"^curl --parallel", "time",
      "`curl --parallel` opens up to fifty connections, cibridge four; `--jobs 16` opens sixteen."),
     (r"^download \d+ × .* round trip", r"^aria2c", "time",

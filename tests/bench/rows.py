@@ -141,9 +141,9 @@ def round_trips(near, far, delay_ms):
 
 def downloads(bench):
     """A large file and many small ones, against what people download with; all from the same signed links."""
-    large = 1024 * MIB if not bench.quick else 128 * MIB
     if bench.delay >= 50:
-        return large_file(bench, large // 2, seconds=50)
+        return large_file(bench, (192 if bench.quick else 512) * MIB, seconds=50)
+    large = (128 if bench.quick else 1024) * MIB
     rows = large_file(bench, large, seconds=40)
     rows += many_files(bench, 50, MIB, seconds=40)
     return rows + many_files(bench, 200, 10 * 1024, seconds=30)
