@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 import report
 import rows
@@ -62,31 +63,34 @@ def parse():
 
 def measure(bench):
     """All rows in the order of the table."""
-    step("waiting on a simulated clock")
-    waits = rows.simulated_waits(ROOT)
+    waits = part("wait for a build", lambda: rows.simulated_waits(ROOT))
     bench.sim = service.Simulator(bench.simulator_program, bench.folder)
     live = None if bench.quick else rows.LiveWait(bench)
     try:
-        step("one start")
-        near = rows.starts(bench)
-        step("one start on a link")
-        trips = link_rows(bench, 50, "starts", lambda far: rows.round_trips(near, far, 50))
+        near = part("one start", lambda: rows.starts(bench))
+        trips = part("one start on a link", lambda: link_rows(bench, 50, "starts", lambda far: rows.round_trips(near, far, 50)))
         if live:
             live.sample()
-        step("waiting processes")
-        waiting = rows.waiting_processes(bench)
-        step("downloads")
-        downloads = rows.downloads(bench)
+        waiting = part("waiting processes", lambda: rows.waiting_processes(bench))
+        downloads = part("downloads", lambda: rows.downloads(bench))
         if live:
-            waits.append(rows.live_row(live.finish()))
-        step("downloads on links")
-        downloads += link_rows(bench, 20, "downloads")
-        downloads += link_rows(bench, 50, "downloads")
-        step("Jenkins")
-        jenkins = rows.jenkins(bench) + rows.controller(bench)
+            waits += part("start + wait 60 s, live", lambda: [rows.live_row(live.finish())])
+        for delay_ms in (20, 50):
+            downloads += part(f"downloads, {delay_ms} ms round trip", lambda: link_rows(bench, delay_ms, "downloads"))
+        jenkins = part("Jenkins", lambda: rows.jenkins(bench)) + part("a real Jenkins", lambda: rows.controller(bench))
     finally:
         bench.sim.stop()
-    return near + trips + waits + waiting + downloads + jenkins + rows.sizes(bench)
+    return near + trips + waits + waiting + downloads + jenkins + part("size of the program", lambda: rows.sizes(bench))
+
+
+def part(name, rows_of):
+    """The rows of one part. What goes wrong in it is a row, so that the others are measured all the same."""
+    print(f"measuring: {name}", file=sys.stderr, flush=True)
+    try:
+        return rows_of()
+    except Exception as error:
+        traceback.print_exc()
+        return [{"what": name, "against": "all", "reason": f"{type(error).__name__}: {error}"}]
 
 
 def link_rows(bench, delay_ms, part, change=lambda found: found):
@@ -133,10 +137,6 @@ def publish(document, write):
 def save(path, text):
     with open(path, "w") as file:
         file.write(text)
-
-
-def step(name):
-    print(f"measuring: {name}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ class Failed(Exception):
 class Command:
     """A program with its arguments and its environment."""
 
-    def __init__(self, name, *arguments, env=None, expect=0):
-        self.name, self.arguments, self.env, self.expect = name, [str(part) for part in arguments], env or {}, expect
+    def __init__(self, name, *arguments, env=None):
+        self.name, self.arguments, self.env = name, [str(part) for part in arguments], env or {}
 
     def environment(self):
         return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "LC_ALL": "C.UTF-8", **self.env}
@@ -36,10 +36,11 @@ def once(command, cwd):
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != command.expect:
+        if process.returncode != 0:
             errors.seek(0)
-            text = errors.read().decode(errors="replace").strip()[-400:]
-            raise Failed(f"{command.name}: code {process.returncode}: {text}")
+            lines = errors.read().decode(errors="replace").split("\n")
+            last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+            raise Failed(f"{command.name}: code {process.returncode}: {last[:200]}")
     return wall, usage.ru_utime + usage.ru_stime
 
 
@@ -86,7 +87,7 @@ class empty:
 def peak_memory(command, folder, runs):
     """The most resident memory in bytes of the program, or of one of those that it starts; the median of some runs.
 
-    GNU time is asked, because a child of Python counts as large as Python until it is replaced by its program.
+    None where that cannot be measured. GNU time is asked, because a child of Python counts as large as Python until it is replaced by its program.
     """
     timer = shutil.which("time")
     if timer is None:
@@ -95,7 +96,10 @@ def peak_memory(command, folder, runs):
     for _ in range(runs):
         with empty(folder) as cwd, tempfile.NamedTemporaryFile("r") as report:
             wrapped = [timer, "-q", "-o", report.name, "-f", "%M", *command.arguments]
-            once(Command(command.name, *wrapped, env=command.env, expect=command.expect), cwd)
+            try:
+                once(Command(command.name, *wrapped, env=command.env), cwd)
+            except Failed:
+                return None
             peaks.append(int(report.read().split()[-1]) * 1024)
     return statistics.median(peaks)
 
@@ -108,7 +112,7 @@ def instructions(command, folder):
         wrapped = ["valgrind", "--tool=callgrind", "--trace-children=yes",
                    f"--callgrind-out-file={reports}/%p", f"--log-file={reports}/log-%p", *command.arguments]
         try:
-            once(Command(command.name, *wrapped, env=command.env, expect=command.expect), cwd)
+            once(Command(command.name, *wrapped, env=command.env), cwd)
         except Failed:
             # Some interpreters do not run below it.
             return None

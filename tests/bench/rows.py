@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
 import statistics
 import subprocess
-import sys
 import time
 
 from measure import Command, Failed, Ratio, instructions, peak_memory, rounds
