@@ -68,6 +68,7 @@ fuzz: tools-rust ## Run libFuzzer on the tests of every decoder, SECONDS each (6
 lint: tools-rust ## Check format and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@! command -v python3 >/dev/null || python3 -B -m unittest discover -q -s tests/bench
 
 demo: build simulator ## Start a build on the simulator, watch it, download its artifacts
 	@CIBRIDGE=$(BIN) SIMULATOR=$(SIM) sh tests/demo.sh

@@ -38,9 +38,9 @@ def once(command, cwd):
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             errors.seek(0)
-            lines = errors.read().decode(errors="replace").split("\n")
-            last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-            raise Failed(f"{command.name}: code {process.returncode}: {last[:200]}")
+            lines = [line.strip() for line in errors.read().decode(errors="replace").split("\n") if line.strip()]
+            said = next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "")
+            raise Failed(f"{command.name}: code {process.returncode}: {said[:200]}")
     return wall, usage.ru_utime + usage.ru_stime
 
 

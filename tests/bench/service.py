@@ -17,8 +17,10 @@ class Simulator:
     """A simulated Codemagic with its storage, and a Jenkins, over TLS on loopback."""
 
     def __init__(self, program, folder, speed=1):
-        ready = os.path.join(folder, f"ready-{speed}-{time.monotonic_ns()}.json")
-        command = [program, "--tls", "--speed", str(speed), "--jenkins-port", "0", "--ready-file", ready, "--exit-on-stdin-close"]
+        name = os.path.join(folder, f"simulator-{time.monotonic_ns()}")
+        ready = f"{name}.json"
+        command = [program, "--tls", "--speed", str(speed), "--jenkins-port", "0", "--ready-file", ready,
+                   "--exit-on-stdin-close"]
         # It ends with this process, however that ends.
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         while not os.path.exists(ready):
@@ -28,7 +30,7 @@ class Simulator:
         with open(ready) as file:
             self.ready = json.load(file)
         self.trust = ssl.create_default_context(cafile=self.ready["ca_file"])
-        self.bundle = os.path.join(folder, "bundle.pem")
+        self.bundle = f"{name}.pem"
         self.system_roots = write_bundle(self.bundle, self.ready["ca_file"])
 
     def stop(self):
