@@ -116,15 +116,10 @@ pub fn wait_for<P: Provider>(
     let is_owner = options.cancel && !options.never_cancel && !limits.once;
     let mut builds = Builds { provider, watches, is_owner, runtime: runtime.clone() };
     let watches = &mut builds.watches;
-    let mut announced = vec![options.started; watches.len()];
-    watch_all(provider, watches, &*runtime.clock, &mut |index, build, event| {
+    watch_all(provider, watches, &*runtime.clock, &mut |build, event| {
         if limits.once {
             // A caller that polls again and again gets one line each time, not the whole story.
             return;
-        }
-        if let (Some(build), false) = (build, announced[index]) {
-            announced[index] = true;
-            runtime.console.line(&format!("{}: {}", build.title, build.url));
         }
         let prefix = build.filter(|_| several).map(|build| format!("[{}] ", short_name(build))).unwrap_or_default();
         runtime.console.event(&prefix, &event);

@@ -15,7 +15,7 @@ fn finish_with(fake: &Fake, scripts: Vec<Script>, limits: &Limits, options: Fini
     let watch = |script| Watch::new(fake, script, true, limits, None, &fake.clock);
     let mut watches: Vec<_> = scripts.into_iter().map(watch).collect();
     let mut documents = vec![Document::new("fake"); watches.len()];
-    watch_all(fake, &mut watches, &fake.clock, &mut |_, _, _| {});
+    watch_all(fake, &mut watches, &fake.clock, &mut |_, _| {});
     if note_before_cancel(&mut watches, options, &mut documents) {
         assert!(documents.iter().any(|document| document.still_running), "until it is canceled it is running");
     }

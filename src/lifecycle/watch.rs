@@ -329,6 +329,10 @@ impl<'a, P: Provider> Watch<'a, P> {
         }
         match result {
             Ok(snapshot) => {
+                // A build that was named, not started: its name comes before its log.
+                if !self.was_reached {
+                    emit(None, Event::Note(format!("{}: {}", snapshot.build.title, snapshot.build.url)));
+                }
                 self.poll_succeeded();
                 self.notice(provider, snapshot, clock, emit);
             }
@@ -559,14 +563,8 @@ pub fn first_call(limits: &Limits, interval: Option<Duration>) -> Duration {
     [limits.queue, limits.run, limits.total].into_iter().flatten().fold(pause, Duration::min)
 }
 
-/// Polls builds until the wait for each has ended. `emit` gets the number of the watch, the build as it was seen last and
-/// what was noticed.
-pub fn watch_all<'a, P: Provider>(
-    provider: &P,
-    watches: &mut [Watch<'a, P>],
-    clock: &dyn Clock,
-    emit: &mut dyn FnMut(usize, Option<&Build>, Event),
-) {
+/// Polls builds until the wait for each has ended. `emit` gets the build as it was seen last and what was noticed.
+pub fn watch_all<'a, P: Provider>(provider: &P, watches: &mut [Watch<'a, P>], clock: &dyn Clock, emit: Emit<'_>) {
     let end_all = |watches: &mut [Watch<'a, P>], end: &WatchEnd| {
         for watch in watches.iter_mut().filter(|watch| watch.end.is_none()) {
             watch.end = Some(end.clone());
@@ -577,14 +575,14 @@ pub fn watch_all<'a, P: Provider>(
             end_all(watches, &WatchEnd::Interrupted(code));
         }
         let now = clock.now();
-        let open = watches.iter_mut().enumerate().filter(|(_, watch)| watch.end.is_none());
-        let Some((index, watch)) = open.min_by_key(|(_, watch)| watch.due(now)) else { return };
+        let open = watches.iter_mut().filter(|watch| watch.end.is_none());
+        let Some(watch) = open.min_by_key(|watch| watch.due(now)) else { return };
         let due = watch.due(now);
         if due > now {
             clock.sleep(due.since(now));
             continue;
         }
-        watch.advance(provider, clock, &mut |build, event| emit(index, build, event));
+        watch.advance(provider, clock, emit);
         let has_failed = !matches!(
             watch.end,
             None | Some(WatchEnd::Finished(ExitCode::Success) | WatchEnd::StillRunning(_) | WatchEnd::Started)

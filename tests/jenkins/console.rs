@@ -40,6 +40,15 @@ fn a_burst_and_a_broken_line_arrive_as_they_are_stored() {
 }
 
 #[test]
+fn the_name_of_a_build_comes_before_its_log() {
+    let sim = planned(JenkinsPlan::steps([JenkinsStep::text("one\n")]));
+    ended(&sim);
+    let run = Call::new(&sim, &["wait", "pipe#1", "--console"]).run().exit_code(0);
+    assert!(run.stderr.starts_with("Jenkins build pipe#1: http"), "{}", run.stderr);
+    assert_eq!(run.stderr.matches("Jenkins build pipe#1: http").count(), 1);
+}
+
+#[test]
 fn a_later_call_begins_where_an_earlier_one_ended() {
     let sim = planned(JenkinsPlan::steps([
         JenkinsStep::text("one\ntwo <&> ü\n"),
