@@ -240,7 +240,7 @@ fn the_recipes_for_administrators_fit_the_library_and_the_release() {
     assert!(page(".github/workflows/release.yml").contains("image=ghcr.io/$GITHUB_REPOSITORY:"));
 }
 
-/// What runs the blocks of the pages that BlocksSpec (groovy, text, yaml) and PagesSpec (docs/steps.md) do not: a
+/// What runs the blocks of the pages that `BlocksSpec` (groovy, text, yaml) and `PagesSpec` (docs/steps.md) do not: a
 /// test here, or a reason why nothing does. A block is known by its page and the beginning of its first line.
 const BLOCKS: &[(&str, &str, &str)] = &[
     ("README.md", "make demo", "CI runs these rules"),
@@ -270,7 +270,7 @@ fn code_blocks(text: &str) -> Vec<(String, String)> {
                 open = true;
                 found.push((language.to_owned(), String::new()));
             }
-            None if open => found.last_mut().unwrap().1.push_str(&format!("{line}\n")),
+            None if open => found.last_mut().unwrap().1.extend([line, "\n"]),
             None => {}
         }
     }
@@ -356,7 +356,7 @@ fn every_picture_is_light_and_is_described() {
 /// by the program, where a run of the same plan differs in ids and times only.
 #[test]
 fn the_terminal_casts_show_what_the_program_prints() {
-    let plain = |line: &str| -> String {
+    let normalized = |line: &str| -> String {
         let number = |word| if str::contains(word, |c: char| c.is_ascii_digit()) { "N" } else { word };
         // `in under 1s`, `in 1s` and `in 1m 30s` are the same here.
         let mut words: Vec<_> = line.split_whitespace().filter(|word| *word != "under").map(number).collect();
@@ -385,7 +385,7 @@ fn the_terminal_casts_show_what_the_program_prints() {
             .output()
             .unwrap();
         let printed = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
-        let printed: BTreeSet<_> = printed.lines().map(plain).collect();
+        let printed: BTreeSet<_> = printed.lines().map(normalized).collect();
         let picture = fs::read_to_string(images.join(cast)).unwrap();
         let shown =
             picture.lines().filter_map(|line| line.strip_prefix("<text ")?.split_once('>')?.1.strip_suffix("</text>"));
@@ -397,7 +397,7 @@ fn the_terminal_casts_show_what_the_program_prints() {
         assert!(shown.len() > 10, "{cast}: {shown:?}");
         for line in shown {
             assert!(
-                line == "$" || printed.contains(&plain(&line)),
+                line == "$" || printed.contains(&normalized(&line)),
                 "{cast} is old (make pictures): {line}\n{printed:#?}"
             );
         }
