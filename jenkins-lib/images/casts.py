@@ -135,7 +135,7 @@ def svg(title, shown):
 @media(prefers-reduced-motion:reduce){{#s,text{{animation:none!important}}}}</style>
 <rect x=".5" y=".5" width="{width - 1}" height="{height - 1}" rx="8" fill="#0d1117" stroke="#6e7681"/>
 <circle cx="18" cy="16" r="5" fill="#ff5f57"/><circle cx="36" cy="16" r="5" fill="#febc2e"/><circle cx="54" cy="16" r="5" fill="#28c840"/>
-<svg x="14" y="36" width="{width - 28}" height="{rows_high * STEP}"><g id="s">
+<svg xml:space="preserve" x="14" y="36" width="{width - 28}" height="{rows_high * STEP}"><g id="s">
 {chr(10).join(body)}
 </g></svg></svg>
 """
