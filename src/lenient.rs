@@ -29,6 +29,9 @@ const LARGE: usize = 1024 * 1024;
 /// The longest text that is kept, and the longest list of texts, in bytes.
 const LONGEST_TEXT: usize = 256 * 1024;
 
+/// The bytes of the longest escape of a character, e.g. `\ud83d\ude00`.
+const LONGEST_ESCAPE: usize = 12;
+
 /// Reads a JSON object into a struct of lenient fields; `None` if the bytes are not one JSON object.
 /// For large answers there is [`parse_in_place`].
 ///
@@ -185,13 +188,22 @@ impl Field<String> {
 
 /// What a [`Field`] can hold.
 pub trait Scalar: DeserializeOwned {
-    /// Cuts what is longer than anybody reads.
-    fn shorten(&mut self) {}
+    /// Reads a JSON value.
+    fn read(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
 }
 
 impl Scalar for String {
-    fn shorten(&mut self) {
-        self.truncate(self.floor_char_boundary(LONGEST_TEXT));
+    /// A text that is longer than anybody reads is cut before it is copied; not within a character or an escape.
+    fn read(json: &str) -> Option<Self> {
+        if json.len() <= LONGEST_TEXT + 2 || !json.starts_with('"') {
+            return serde_json::from_str(json).ok();
+        }
+        (0..LONGEST_ESCAPE).find_map(|back| {
+            let cut = json.floor_char_boundary(LONGEST_TEXT + 1 - back);
+            serde_json::from_str(&format!("{}\"", &json[..cut])).ok()
+        })
     }
 }
 
@@ -199,19 +211,13 @@ impl Scalar for u64 {}
 impl Scalar for f64 {}
 impl Scalar for bool {}
 
-fn scalar<T: Scalar>(json: &str) -> Option<T> {
-    let mut value: T = serde_json::from_str(json).ok()?;
-    value.shorten();
-    Some(value)
-}
-
 fn object<'de, T: Deserialize<'de>>(json: &'de str) -> Option<T> {
     if json.starts_with('{') { T::deserialize(Json(json)).ok() } else { None }
 }
 
 impl<'de, T: Scalar> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <&str>::deserialize(deserializer).map(|json| Self(scalar(json)))
+        <&str>::deserialize(deserializer).map(|json| Self(T::read(json)))
     }
 }
 
@@ -224,7 +230,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = <&str>::deserialize(deserializer)?;
-        Ok(scalar(json).map(Self::Text).or_else(|| object(json).map(Self::Object)).unwrap_or_default())
+        Ok(String::read(json).map(Self::Text).or_else(|| object(json).map(Self::Object)).unwrap_or_default())
     }
 }
 
@@ -244,7 +250,7 @@ impl<'de> Deserialize<'de> for Texts {
             bytes += json.len();
             bytes <= LONGEST_TEXT + 2
         };
-        Ok(Self(texts.into_iter().take_while(is_kept).filter_map(scalar).collect()))
+        Ok(Self(texts.into_iter().take_while(is_kept).filter_map(Scalar::read).collect()))
     }
 }
 
@@ -528,6 +534,15 @@ mod tests {
             format!("\"{}\",", "x".repeat(LONGEST_TEXT / 4)).repeat(9)
         ));
         assert_eq!(shape.texts.0.len(), 3);
+        for back in 0..14 {
+            let text = format!("{}\\ud83d\\ude00 and more", "x".repeat(LONGEST_TEXT - back));
+            let kept = read(&format!(r#"{{"text": "{text}"}}"#)).text.0.unwrap();
+            assert!(
+                kept.starts_with("xx") && (LONGEST_TEXT - 12..=LONGEST_TEXT).contains(&kept.len()),
+                "{}",
+                kept.len()
+            );
+        }
         assert_eq!(
             (shape.text.0.map(|text| text.len()), shape.list.entries.len()),
             (Some(LONGEST_TEXT - 1), MOST_ENTRIES)

@@ -50,7 +50,11 @@ fn a_key_whose_absence_no_list_shows_starts_nothing() {
     let sim = personal().start().unwrap();
     sim.fault(Fault::status(404).on("GET", "/user*").always());
     sim.fault(Fault::status(403).on("GET", "/builds*").always());
-    keyed(&sim).run().exit_code(12).stderr_contains(refusal).stdout_is("");
+    let done = keyed(&sim).run();
+    done.exit_code(12)
+        .stderr_contains(refusal)
+        .stderr_contains("app APP: access denied for this API key (HTTP 403")
+        .stdout_is("");
     assert_eq!(sim.counters().builds_started, 0, "nothing is known about the account");
     // A list that is out of order is no absence.
     let sim = unlisted().start().unwrap();

@@ -253,3 +253,20 @@ fn a_refusal_repeats_messages_and_no_values() {
         .stderr_lacks("trap-value");
     assert_eq!(done.document()["build"], Value::Null);
 }
+
+/// The page of a new web server, and JSON of something else, do nothing.
+#[test]
+fn a_text_with_status_200_is_no_success() {
+    let answers = ["It works!\n", "<html>It works!</html>", "null", "true", "\"ok\""];
+    let calls = ["codemagic cancel BUILD", "codemagic caches --clear all --yes"];
+    for answer in answers {
+        let sim = simulator().plan(Plan { hold: Some("building".into()), ..Plan::default() }).start().unwrap();
+        let id = started(&sim);
+        sim.fault(Fault::answer(200, answer).on("POST", "").always());
+        sim.fault(Fault::answer(200, answer).on("DELETE", "").always());
+        together(&calls, |call| {
+            let done = Call::to(&sim, &call.replace("BUILD", &id)).run();
+            assert!([13, 14].contains(&done.exit()), "{answer:?}\n{done}");
+        });
+    }
+}

@@ -22,6 +22,15 @@ fn a_key_that_is_echoed_is_masked_in_every_form() {
         .run()
         .exit_code(14)
         .stderr_contains("redirects to https://sso.example.com/********/login (HTTP 302)");
+    for (key, place, shown) in [
+        ("k@y-0123456789", "https://me:pw@sso.example.com/k@y-0123456789/x", "https://sso.example.com/********/x"),
+        ("k@y-0123456789", "/login/k@y-0123456789", "/login/********"),
+    ] {
+        let sim = simulator().start().unwrap();
+        sim.fault(Fault::redirect(302, place));
+        let call = Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_KEY", key).secret("me:pw").secret(key);
+        call.run().exit_code(14).stderr_contains(&format!("redirects to {shown} (HTTP 302)"));
+    }
     let sim = simulator().start().unwrap();
     sim.fault(Fault::answer(200, &format!("<html><title>{DEFAULT_KEY}</title></html>")));
     Call::to(&sim, "codemagic trigger").run().exit_code(14).stderr_contains("(HTTP 200, \"********\")");

@@ -195,7 +195,7 @@ impl Client {
             return Ok(TeamList::Stranger);
         }
         let of_app = |seen: &BuildSnapshot| seen.build.app_id.as_deref() == Some(app_id.as_str());
-        let Some(found) = optional(self.team_builds(team, filter, limit, enough))? else {
+        let Some(found) = self.account.readable(self.team_builds(team, filter, limit, enough))? else {
             return Ok(TeamList::Unreadable);
         };
         let has_builds = found.iter().any(of_app)
@@ -250,7 +250,7 @@ impl Client {
                 return Ok(None);
             }
         }
-        let answer = optional(self.legacy_builds(app_id))?;
+        let answer = self.account.readable(self.legacy_builds(app_id))?;
         if let LegacySearch::Marked { by, .. } = search {
             self.account.legacy_turns(by, self.is_last).0.fetch_add(1, Ordering::Relaxed);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::client::{Client, below, segment};
+use super::client::{Client, below, is_done, segment};
 use super::errors::{About, failed};
 use super::reference::AppId;
 use super::request::TriggerRequest;
@@ -122,7 +122,7 @@ impl Client {
         }
         let address = below(&self.endpoints.legacy, &path)?;
         let response = self.exchange(&about, &Request::new(Method::Delete, address))?;
-        if response.is_success() && !response.is_html() { Ok(()) } else { Err(failed(&about, &response)) }
+        if is_done(&response) { Ok(()) } else { Err(failed(&about, &response)) }
     }
 }
 

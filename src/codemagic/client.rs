@@ -30,6 +30,11 @@ const MOST_PAGES: u64 = 100;
 const LONGEST_ID: usize = 128;
 const LONGEST_CURSOR: usize = 2048;
 
+/// Whether the service did what was asked for: a success with JSON or nothing. A page or a text is from something else.
+pub(super) fn is_done(response: &Response) -> bool {
+    response.is_success() && matches!(response.body.trim_ascii().first(), None | Some(b'{' | b'['))
+}
+
 /// Whether a text can be an id in a path.
 pub(super) fn is_id(text: &str) -> bool {
     text.len() <= LONGEST_ID && Segment::new(text).is_some()
@@ -226,7 +231,7 @@ impl Client {
         // The body of a 208 may be anything, a page as well.
         match response.status {
             208 => Ok(false),
-            _ if response.is_success() && !response.is_html() => Ok(true),
+            _ if is_done(&response) => Ok(true),
             _ => Err(failed(&about, &response)),
         }
     }

@@ -74,11 +74,15 @@ pub(super) fn refused(about: &About, response: &Response) -> Error {
     let About { doing, thing } = about;
     if (300..400).contains(&status) {
         let place = response.header("location").and_then(|place| place.split(['?', '#']).next()).unwrap_or("nowhere");
-        let place = place.split_once('@').map_or(place, |(_, host)| host);
+        // User and password are before the host; an `@` of the path may be a part of a secret, which is redacted later.
+        let start = place.find("://").map_or(0, |at| at + 3);
+        let end = place[start..].find('/').map_or(place.len(), |at| start + at);
+        let host_at = place[start..end].rfind('@').map_or(start, |at| start + at + 1);
+        let place = format!("{}{}", &place[..start], &place[host_at..]);
         return Error::new(
             ExitCode::NoConnection,
             doing,
-            format!("{host} redirects to {} (HTTP {status})", shorten(place.to_owned(), QUOTE)),
+            format!("{host} redirects to {} (HTTP {status})", shorten(place, QUOTE)),
         )
         .with_hint("check CODEMAGIC_API_URL and CODEMAGIC_LEGACY_API_URL, and whether a proxy requires a login");
     }

@@ -7,9 +7,11 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::errors::optional;
 use super::reference::{AppId, BuildId};
 use crate::clock::Timestamp;
 use crate::document::Named;
+use crate::error::{Error, RequestError};
 use crate::lifecycle::{Mark, RemoteArtifact};
 
 /// Pauses before each search for a build whose start was not answered. The list shows a new build late.
@@ -32,6 +34,8 @@ pub(super) struct Account {
     pub(super) owners: Mutex<HashMap<AppId, Owner>>,
     /// Teams that do not own an app.
     pub(super) strangers: Mutex<HashSet<(String, AppId)>>,
+    /// Why a list of builds could not be read.
+    refusal: Mutex<Option<Error>>,
     /// Searches by each mark so far that came as far as the legacy list.
     start_searches: AtomicUsize,
     key_searches: AtomicUsize,
@@ -39,6 +43,21 @@ pub(super) struct Account {
 }
 
 impl Account {
+    /// What a list gave; `None`, and the reason noted, for one that this key may not read.
+    pub(super) fn readable<T>(&self, list: Result<T, RequestError>) -> Result<Option<T>, RequestError> {
+        let why = list.as_ref().err().map(|failed| failed.error.clone());
+        let list = optional(list)?;
+        if list.is_none() {
+            *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = why;
+        }
+        Ok(list)
+    }
+
+    /// Why a list of builds could not be read, if one could not.
+    pub(super) fn refusal(&self) -> Option<Error> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The searches by a mark so far, and the numbers of those that read the legacy list, from 0.
     ///
     /// The list weighs megabytes, so it is read when a new build should be in it, not each time: for a key before the

@@ -226,7 +226,7 @@ impl Provider for Client {
         let builds: Vec<_> = found.builds.iter().filter_map(WatchedBuild::found).collect();
         // No other start has the label: if several builds carry it, it is not known which one is meant.
         let builds = if by == Mark::Start && builds.len() > 1 { Vec::new() } else { builds };
-        Ok(Search { builds, is_conclusive: found.is_conclusive })
+        Ok(Search { builds, is_conclusive: found.is_conclusive, refusal: self.account.refusal() })
     }
 
     fn trace(&self, request: &TriggerRequest) -> StartTrace {

@@ -86,6 +86,8 @@ impl Dns {
         if let Some(address) = literal(host) {
             return Ok(vec![address]);
         }
+        // musl finds a name in /etc/hosts only as it is spelled there, which is in lower case.
+        let host = &*host.to_ascii_lowercase();
         let known = self.lock().get(host).cloned();
         if let Some(answer) = &known
             && answer.at.elapsed() < FRESH
@@ -106,7 +108,7 @@ impl Dns {
 
     /// The newest answer for a host, however old it is.
     pub(super) fn known(&self, host: &str) -> Option<Vec<IpAddr>> {
-        self.lock().get(host).map(|answer| answer.addresses.clone())
+        self.lock().get(&host.to_ascii_lowercase()).map(|answer| answer.addresses.clone())
     }
 
     /// Resolves a name in the background unless it is known, so that a later request finds the answer.
@@ -232,7 +234,8 @@ mod tests {
         let dns = Dns::default();
         let addresses = dns.resolve("localhost", Duration::from_secs(10), || false).unwrap();
         assert!(addresses.iter().all(IpAddr::is_loopback), "{addresses:?}");
-        assert_eq!(dns.known("localhost"), Some(addresses));
+        assert_eq!(dns.known("localhost"), Some(addresses.clone()));
+        assert_eq!(dns.resolve("LocalHost", Duration::ZERO, || false).unwrap(), addresses);
         assert_eq!(dns.known("other"), None);
     }
 

@@ -296,7 +296,7 @@ fn certificate(error: &CertificateError) -> (String, &'static str) {
         CertificateError::Other(other) => match other.0.downcast_ref::<webpki::Error>() {
             Some(webpki::Error::CaUsedAsEndEntity) => (
                 words("is self-signed: a CA certificate instead of one that a CA has signed"),
-                "give the server a certificate that is signed by a CA, and pass the CA's certificate with --ca-cert",
+                "create it again with `openssl req -x509 -addext basicConstraints=critical,CA:FALSE …` and pass it with --ca-cert, or let a CA sign it and pass that CA's",
             ),
             Some(webpki::Error::UnsupportedCertVersion) => (words("has an outdated format (X.509 version 1)"), REPLACE),
             Some(webpki::Error::NameConstraintViolation) => {

@@ -44,6 +44,10 @@ impl Url {
         if authority.as_str().contains('@') {
             return Err(format!("`{shown}` contains a user name or password"));
         }
+        let port = &authority.as_str()[authority.host().len()..];
+        if port.len() > 1 && authority.port_u16().is_none() {
+            return Err(format!("`{shown}` has no valid port"));
+        }
         Ok(Self { uri })
     }
 
@@ -286,6 +290,7 @@ mod tests {
             ("ftp://codemagic.io", "the scheme of `ftp://codemagic.io` is `ftp`"),
             ("s3:bucket", "the scheme is `s3`"),
             ("https://me:pw@codemagic.io/x?sig", "`https://codemagic.io/x` contains a user name or password"),
+            ("https://a:99999?sig", "`https://a:99999` has no valid port"),
             ("https://a b?sig", "`https://a b` is not a URL"),
             ("https://ü.example/?sig", "is not a URL"),
             ("https://", "is not a URL"),

@@ -222,7 +222,7 @@ impl Client {
 
     /// A POST that may be repeated: done once or twice is the same.
     ///
-    /// Success is 2xx without a page, or Jenkins' own redirect back to the job or build. A page (200, HTML) is not from
+    /// Success is 2xx without a body, or Jenkins' own redirect back to the job or build. A page (200, HTML) is not from
     /// Jenkins, which answers these requests with an empty body.
     pub(super) fn act(&self, subject: &str, path: &str, body: Option<Body>) -> Result<Response, RequestError> {
         let request = Request::new(Method::Post, self.below(path)?).repeatable();
@@ -378,7 +378,9 @@ pub(super) fn is_done(response: &Response) -> bool {
         return target
             .is_some_and(|target| target.without_query().contains("/job/") && path(&target) != path(&response.url));
     }
-    response.is_success() && !response.is_html()
+    // Jenkins says nothing more. Text without its name on it is from something else, like the page of a new web server.
+    let is_silent = response.body.trim_ascii().is_empty() || response.header("x-jenkins").is_some();
+    response.is_success() && is_silent && !response.is_html()
 }
 
 /// Why a POST has no answer.

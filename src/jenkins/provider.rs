@@ -190,7 +190,7 @@ impl Provider for JenkinsProvider {
     fn find_started(&self, request: &StartRequest, _by: Mark) -> Result<Search<WatchedBuild>, RequestError> {
         let found = self.client.find_started(request)?;
         let builds = found.iter().map(|found| self.found_build(request, found)).collect();
-        Ok(Search { builds, is_conclusive: true })
+        Ok(Search { builds, is_conclusive: true, refusal: None })
     }
 
     fn trace(&self, request: &StartRequest) -> StartTrace {

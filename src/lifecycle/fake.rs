@@ -221,7 +221,7 @@ impl Provider for Fake {
         let next = if searches.len() > 1 { searches.pop_front() } else { searches.front().cloned() };
         let (ids, is_conclusive) = next.unwrap_or(Ok((Vec::new(), true)))?;
         let builds = ids.into_iter().map(|id| Script { id, ..Script::new(1, 10) }).collect();
-        Ok(Search { builds, is_conclusive })
+        Ok(Search { builds, is_conclusive, refusal: None })
     }
 
     fn trace(&self, request: &FakeRequest) -> StartTrace {

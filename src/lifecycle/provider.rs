@@ -210,6 +210,8 @@ pub struct Search<B> {
     /// Whether the search covered everything that the build could be in, so that finding none means that there is none.
     /// False where no list shows the builds of this app.
     pub is_conclusive: bool,
+    /// Why a list could not be read, if one could not.
+    pub refusal: Option<Error>,
 }
 
 /// What a start is recognized by.

@@ -40,7 +40,7 @@ pub fn start_once<P: Provider>(
 ) -> Result<StartedBuild<P::Build>, Error> {
     let trace = provider.trace(request);
     if trace.has_key {
-        let Search { builds, is_conclusive } = runtime
+        let Search { builds, is_conclusive, refusal } = runtime
             .with_retries(|| provider.find_started(request, Mark::Key))
             .map_err(|error| before_start(runtime, error))?;
         if let Some(build) = builds.into_iter().next() {
@@ -48,7 +48,7 @@ pub fn start_once<P: Provider>(
             return Ok(StartedBuild { build, adopted: true, coalesced: false });
         }
         if !is_conclusive {
-            return Err(cannot_search(&trace));
+            return Err(cannot_search(&trace, refusal.as_ref()));
         }
     }
     let started = match provider.start(request) {
@@ -75,11 +75,14 @@ fn before_start(runtime: &Runtime, error: Error) -> Error {
     }
 }
 
-fn cannot_search(trace: &StartTrace) -> Error {
+fn cannot_search(trace: &StartTrace, refusal: Option<&Error>) -> Error {
+    let why = refusal.map(|refusal| format!(" ({refusal})")).unwrap_or_default();
     Error::new(
         ExitCode::Refused,
         format!("starting {}", trace.subject),
-        "no list shows whether a build with this idempotency key exists, so a second one could be started",
+        format!(
+            "no list shows whether a build with this idempotency key exists, so a second one could be started{why}"
+        ),
     )
     .with_hint("use credentials that may list the builds, or start without an idempotency key")
 }

@@ -39,7 +39,7 @@ pub(super) enum Decoded {
 }
 
 /// The encodings, each with the byte that its encoded characters begin with.
-pub(super) const DECODERS: [(u8, Decoder); 3] = [(b'%', percent), (b'\\', backslash), (b'&', entity)];
+pub(super) const DECODERS: [(u8, Decoder); 4] = [(b'%', percent), (b'\\', backslash), (b'\\', byte), (b'&', entity)];
 
 /// Percent-encoding where `+` is a space (`application/x-www-form-urlencoded`); it only matters for texts with spaces.
 pub(super) const FORM: (u8, Decoder) = (b'+', plus_or_percent);
@@ -152,6 +152,16 @@ fn percent(text: &[u8]) -> Option<(Decoded, usize)> {
 
 fn plus_or_percent(text: &[u8]) -> Option<(Decoded, usize)> {
     if text.first() == Some(&b'+') { Some((Decoded::Byte(b' '), 1)) } else { percent(text) }
+}
+
+/// A byte of a character as `\303` (git, `ls`, shells) or `\xc3` (Python's `bytes`).
+fn byte(text: &[u8]) -> Option<(Decoded, usize)> {
+    let [b'\\', digits @ ..] = text else { return None };
+    let (digits, radix) = match digits {
+        [b'x', digits @ ..] => (digits.get(..2)?, 16),
+        digits => (digits.get(..3)?, 8),
+    };
+    Some((Decoded::Byte(u8::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()?), 4))
 }
 
 /// `\/`, `\n`, `\u0026` with surrogate pairs, `\x26`: JSON, JavaScript and the `repr` of Python.
