@@ -89,7 +89,7 @@ rm -f "$out/$name".*
 if [ -n "$linux" ]; then
   tar -C "$stage" --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u=rwX --mtime="@$SOURCE_DATE_EPOCH" \
     --transform "s,^files,$name," -c files | gzip -9n > "$out/$name.tar.gz"
-  $cargo deb -q --no-build --no-strip --locked --target "$target" --output "$out/$name.deb"
+  $cargo deb -q --no-build --no-strip --locked --target "$target" --output "$out/$name.deb" >/dev/null
   $cargo generate-rpm --target "$target" --payload-compress gzip --source-date "$SOURCE_DATE_EPOCH" --output "$out/$name.rpm"
 else
   mv "$stage/files" "$stage/$name"
