@@ -130,7 +130,7 @@ def publish(document, write):
         readme = os.path.join(ROOT, "README.md")
         with open(readme) as file:
             text = file.read()
-        save(readme, report.into_readme(text, report.readme_section(document)))
+        save(readme, report.into_readme(text, report.readme_section(document, text)))
         save(os.path.join(ROOT, "jenkins-lib", "images", "bench.svg"), picture)
 
 

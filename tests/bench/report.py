@@ -62,7 +62,8 @@ def cell(figure):
     """A ratio with its spread where there is one."""
     if not figure:
         return ""
-    spread = f" ({digits(figure['low'])}–{digits(figure['high'])})" if "low" in figure else ""
+    has_spread = figure.get("low", figure["ratio"]) != figure.get("high", figure["ratio"])
+    spread = f" ({digits(figure['low'])}–{digits(figure['high'])})" if has_spread else ""
     return f"{digits(figure['ratio'])}×{spread}"
 
 
@@ -138,10 +139,18 @@ def footnote(document):
 # The README.
 
 
-def readme_section(document):
+# The README has at most so many lines, as tests/readme.rs has it.
+README_LINES = 120
+# Lines of the section beside its rows: a marker, the picture, the head of the table, blank lines, the notes.
+OTHER_LINES = 7
+
+
+def readme_section(document, text):
     """The part of the table that fits into the README, with the picture."""
     lines = ["| what | against | time | CPU | memory |", "| --- | --- | --- | --- | --- |"]
-    shown = [row for row in document["rows"] if is_short(row)]
+    before, _, after = split(text)
+    room = README_LINES - OTHER_LINES - (before + after).count("\n")
+    shown = [row for row in document["rows"] if is_short(row)][:max(room, 0)]
     for row in shown:
         lines.append("| " + " | ".join([row["what"], row["against"], *readme_cells(row)]) + " |")
     notes = " ".join([*sentences(shown), footnote(document)])
@@ -150,11 +159,11 @@ def readme_section(document):
 
 # (what, against) of the rows in the README, as patterns.
 IN_README = [
-    (r"^one start$", r"^(sh \+ curl|Python requests|codemagic-api 1.3.1)$"), (r"^one start, ", r"^sh \+ curl$"),
+    (r"^one start$", r"^(sh \+ curl|Python requests|codemagic-api 1.3.1)$"),
     (r"^wait for", r""), (r"waiting process", r""),
     (r"^download \d+ [GM]iB$", r"^(curl|curl \+ sha256sum)$"), (r"^download \d+ [GM]iB, 50 ms", r"^(curl)$"),
     (r"^download \d+ × 1 MiB$", r"^(\d+ curl calls|curl --parallel)$"), (r"^download \d+ × 10 KiB$", r"^(curl --parallel)$"),
-    (r"^Jenkins", r""), (r"^size", r"^curl"),
+    (r"^Jenkins", r"^python-jenkins"), (r"^size", r"^curl"),
 ]
 
 
@@ -175,56 +184,71 @@ def readme_cells(row):
 
 def into_readme(text, section):
     """The README with the section between its markers."""
-    if START not in text or END not in text:
-        heading = f"## Small and fast\n\n{START}\n{END}\n\n"
-        place = text.index("## Read on")
-        text = text[:place] + heading + text[place:]
-    before, rest = text.split(START, 1)
-    _, after = rest.split(END, 1)
+    before, _, after = split(text)
     return f"{before}{START}\n{section}\n{END}{after}"
+
+
+def split(text):
+    """What is before, between and after the markers; where there are none, they go before the last heading."""
+    if START not in text or END not in text:
+        place = text.index("## Read on")
+        text = f"{text[:place]}## What it costs\n\n{START}\n{END}\n\n{text[place:]}"
+    before, rest = text.split(START, 1)
+    section, after = rest.split(END, 1)
+    return before, section, after
 
 
 # The picture.
 
-# (what, against, shown as) of the bars, as patterns.
+# What the groups of bars show, and their bars: (what, [(name, against)]), as patterns.
 BARS = [
-    ("one start", r"^one start$", [("sh + curl", r"^sh \+ curl$"), ("Python requests", r"^Python requests$")]),
-    ("1 GiB", r"^download 1 GiB$|^download 128 MiB$", [("curl + sha256sum", r"^curl \+ sha256sum$")]),
-    ("1 large file, 50 ms round trip", r"^download \d+ [GM]iB, 50 ms", [("curl", r"^curl$"), ("aria2c -x4", r"^aria2c -x4$")]),
-    ("50 × 1 MiB", r"^download 50 × 1 MiB$", [("50 curl calls", r"curl calls$"), ("curl --parallel", r"^curl --parallel$")]),
-    ("Jenkins console of 100 MB", r"^Jenkins", [("python-jenkins", r"^python-jenkins"), ("jenkinsapi", r"^jenkinsapi")]),
+    (r"^one start$", [("sh + curl", r"^sh \+ curl$"), ("Python requests", r"^Python requests$")]),
+    (r"^download \d+ [GM]iB$", [("curl", r"^curl$"), ("curl + sha256sum", r"^curl \+ sha256sum$")]),
+    (r"^download \d+ [GM]iB, 50 ms", [("curl", r"^curl$"), ("aria2c -x4", r"^aria2c -x4$")]),
+    (r"^download 50 × 1 MiB$", [("50 curl calls", r"curl calls$"), ("curl --parallel", r"^curl --parallel$")]),
+    (r"^Jenkins", [("python-jenkins", r"^python-jenkins"), ("jenkinsapi", r"^jenkinsapi")]),
 ]
-WIDTH, LEFT, RIGHT, LINE, LARGEST = 720, 210, 60, 20, 20.0
+WIDTH, LEFT, RIGHT, LINE = 720, 150, 60, 20
+# A bar of more than this is cut, which a gap shows.
+LONGEST = 10.0
 
 
 def bars(document):
     """(heading, [(name, times as long as cibridge)]) of what was measured."""
     found = []
-    for heading, what, names in BARS:
-        group = []
-        for name, against in names:
-            row = next((r for r in document["rows"] if re.search(what, r["what"]) and re.search(against, r["against"]) and r.get("time")), None)
-            if row:
-                group.append((name, 1 / row["time"]["ratio"]))
+    for what, names in BARS:
+        measured = [row for row in document["rows"] if row.get("time") and re.search(what, row["what"])]
+        group = [(name, 1 / row["time"]["ratio"]) for name, against in names for row in measured
+                 if re.search(against, row["against"])]
         if group:
-            found.append((heading, group))
+            found.append((measured[0]["what"], group))
     return found
+
+
+def bar(times, y, scale):
+    """The rectangles of a bar."""
+    kind = "ours" if times == 1.0 else "theirs"
+    rect = f'<rect class="{kind}" x="{{:.1f}}" y="{y + 3}" width="{{:.1f}}" height="14"/>'
+    if times <= LONGEST:
+        return rect.format(LEFT, times * scale)
+    length = LONGEST * scale
+    return rect.format(LEFT, length - 22) + rect.format(LEFT + length - 16, 16)
 
 
 def svg(document):
     """A bar chart in the colors that the reader's page has, light or dark."""
     y, body = 34, []
     groups = bars(document)
-    scale = (WIDTH - LEFT - RIGHT) / min(LARGEST, max((times for _, group in groups for _, times in group), default=1.0))
+    longest = max((times for _, group in groups for _, times in group), default=1.0)
+    scale = (WIDTH - LEFT - RIGHT) / max(1.0, min(LONGEST, longest))
     for heading, group in groups:
         body.append(f'<text class="head" x="12" y="{y + 14}">{html.escape(heading)}</text>')
         y += LINE
         for name, times in [("cibridge", 1.0), *group]:
-            width = min(times, LARGEST) * scale
-            kind = "ours" if name == "cibridge" else "theirs"
+            end = LEFT + min(times, LONGEST) * scale
             body.append(f'<text class="name" x="{LEFT - 8}" y="{y + 14}">{html.escape(name)}</text>')
-            body.append(f'<rect class="{kind}" x="{LEFT}" y="{y + 3}" width="{width:.1f}" height="14" rx="2"/>')
-            body.append(f'<text class="value" x="{LEFT + width + 6:.1f}" y="{y + 14}">{digits(times)}×</text>')
+            body.append(bar(times, y, scale))
+            body.append(f'<text class="value" x="{end + 6:.1f}" y="{y + 14}">{digits(times)}×</text>')
             y += LINE
         y += 8
     return "\n".join([

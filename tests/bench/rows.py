@@ -116,7 +116,7 @@ def starts(bench):
 
 def round_trips(near, far, delay_ms):
     """Rows of the round trips of a start: how much longer it takes on the link than on loopback, in round trips. The best
-    runs are compared, those that nothing else disturbed."""
+    runs are compared, those that nothing else disturbed. The rows of `near` get the note, too."""
     rows = []
     for row in far:
         if "reason" in row:
@@ -128,9 +128,10 @@ def round_trips(near, far, delay_ms):
             continue
         trips = {side: round((row["time"][f"{side}_best"] - base["time"][f"{side}_best"]) * 1000 / delay_ms, 1)
                  for side in ("ours", "theirs")}
+        note = f"{trips['ours']:.0f} round trips to {trips['theirs']:.0f}"
+        base["note"] = note
         rows.append({"what": f"one start, {delay_ms} ms round trip", "against": row["against"], "runs": row["runs"],
-                     "delay_ms": delay_ms, "time": row["time"], "note": f"{trips['ours']:.0f} round trips to {trips['theirs']:.0f}",
-                     "round_trips": trips})
+                     "delay_ms": delay_ms, "time": row["time"], "note": note, "round_trips": trips})
     return rows
 
 

@@ -60,18 +60,23 @@ class Report(unittest.TestCase):
 
     def test_the_section_replaces_what_was_between_the_markers(self):
         text = f"# x\n\n## Small and fast\n\n{report.START}\nold\n{report.END}\n\n## Read on\n"
-        section = report.readme_section(DOCUMENT)
+        section = report.readme_section(DOCUMENT, text)
         once = report.into_readme(text, section)
         self.assertNotIn("old", once)
         self.assertEqual(report.into_readme(once, section), once)
         self.assertTrue(once.endswith(f"{report.END}\n\n## Read on\n"))
         self.assertIn(report.END, report.into_readme("# x\n\n## Read on\n", section))
 
+    def test_the_section_leaves_out_the_last_rows_where_the_readme_would_be_too_long(self):
+        text = "\n" * 111 + f"{report.START}\n{report.END}\n"
+        lines = report.into_readme(text, report.readme_section(DOCUMENT, text)).splitlines()
+        self.assertEqual((len(lines), sum("| sh + curl |" in line for line in lines)), (report.README_LINES, 1))
+
     def test_the_picture_is_well_formed_and_its_bars_are_multiples_of_ours(self):
         root = xml.fromstring(report.svg(DOCUMENT))
         texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
         self.assertIn("10×", texts)
-        self.assertEqual(texts.count("cibridge"), 1)
+        self.assertEqual(texts.count("cibridge"), 2)
 
 
 if __name__ == "__main__":
