@@ -9,6 +9,7 @@
 import com.cloudbees.groovy.cps.NonCPS
 import groovy.json.JsonOutput
 import org.jenkinsci.plugins.credentialsbinding.impl.CredentialNotFoundException
+import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /**
  * Runs one command of the binary on the agent at hand. Returns the map that the steps return, see
@@ -116,7 +117,7 @@ Map runBinary(Map invocation, List credentials, Map seen) {
                 sh(label: 'cibridge ' + invocation.command, encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND >/dev/null') :
                 bat(label: 'cibridge ' + invocation.command, encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" %CIBRIDGE_COMMAND% >NUL')
         }
-        Map document = cibridgeResult.parse(readFile(file: folder + '/result.json', encoding: 'UTF-8'))
+        Map document = readResult(folder, seen)
         if (document == null || document.exit_code != code) {
             error("${invocation.step}: ${cibridgeResult.missing(binary, unix, code, document, env.NODE_NAME)}")
         }
@@ -129,6 +130,18 @@ Map runBinary(Map invocation, List credentials, Map seen) {
                 deleteDir()
             }
         }
+    }
+}
+
+/** The document of the binary. An abort that comes now is too late for the binary, and nobody else knows of its build. */
+Map readResult(String folder, Map seen) {
+    try {
+        return cibridgeResult.parse(readFile(file: folder + '/result.json', encoding: 'UTF-8'))
+    } catch (FlowInterruptedException interrupted) {
+        // It interrupts one step, so the file can be read by another.
+        Map document = cibridgeResult.parse(readFile(file: folder + '/result.json', encoding: 'UTF-8'))
+        seen.result = document ? cibridgeResult.of(document) : null
+        throw interrupted
     }
 }
 

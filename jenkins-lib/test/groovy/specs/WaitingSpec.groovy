@@ -127,6 +127,34 @@ class WaitingSpec extends LibrarySpecification {
         [when, noCancel] << [['in the sleep', 'in a poll'], [false, true]].combinations()
     }
 
+    def 'an abort at any step cancels a build that was started once, and stays an abort'() {
+        given: 'a wait of two polls, as often as it has steps, each time aborted at another one'
+        Closure shell = jenkins.shell
+        Closure abortedAt = { int at ->
+            seen.clear()
+            polls = [running(60), [outcome: 'success', exit_code: 0, build: BUILD + [number: 8, status: 'finished']]]
+            int step = 0
+            Closure fault = { StepCall call -> ++step == at ? new FlowInterruptedException() : null }
+            new lab.Jenkins(shell: shell, faults: [:].withDefault { fault }, savedEvery: 10).withCloseable { it.run("$TRIGGER)") }
+        }
+        int steps = abortedAt(0).calls.size()
+
+        expect:
+        verbs == ['trigger', 'wait', 'wait']
+        steps > 20
+        (1..steps).each { int at ->
+            lab.Jenkins run = abortedAt(at)
+            String where = "at step $at, ${run.calls[at - 1].name}: $verbs"
+            boolean isRunning = verbs.contains('trigger') && verbs.count('wait') < 2
+            assert run.result == 'ABORTED': where
+            assert run.failure instanceof FlowInterruptedException: where
+            // A build that has ended meanwhile is canceled for nothing, as long as its end was not read.
+            assert verbs.count('cancel') == 1 || !isRunning && verbs.count('cancel') == 0: where
+            assert verbs.contains('trigger') || !verbs.contains('cancel'): where
+            assert verbs.count('trigger') <= 1: where
+        }
+    }
+
     def 'a cancel that fails after an abort is reported, and the abort stays'() {
         given:
         polls = [running(60)]
