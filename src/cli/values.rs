@@ -171,13 +171,8 @@ mod tests {
     fn a_duration_needs_a_unit() {
         assert_eq!(duration("1h 30m").unwrap(), Duration::from_secs(5400));
         assert_eq!(duration("50ms").unwrap(), Duration::from_millis(50));
-        for (text, reason, hint) in [
-            ("90", "`90` has no unit", "write 90s for seconds or 90m for minutes"),
-            ("soon", "`soon` is not a duration", "write it like 90s, 30m or 1h30m"),
-            ("99999999999999999999y", "`99999999999999999999y` is not a duration", "write it like 90s, 30m or 1h30m"),
-        ] {
-            let error = duration(text).unwrap_err();
-            assert_eq!((error.to_string().as_str(), error.hint()), (reason, Some(hint)));
+        for text in ["90", "soon", "", "101y", "99999999999999999999y"] {
+            assert!(duration(text).is_err(), "{text}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::client::{Client, segment};
+use super::client::{Client, Query, segment};
 use super::errors::{About, optional};
 use super::memory::Owner;
 use super::reference::{AppId, BuildId, Filter};
@@ -97,14 +97,15 @@ impl Client {
         limit: usize,
         enough: &dyn Fn(&BuildSnapshot) -> bool,
     ) -> Result<Vec<BuildSnapshot>, RequestError> {
+        let query = Query { filter, limit, enough };
         if let Some(app_id) = &filter.app_id {
-            let found = self.app_builds(app_id, filter, limit, LegacySearch::All, enough)?;
+            let found = self.app_builds(app_id, query, LegacySearch::All)?;
             return if found.is_conclusive { Ok(found.builds) } else { Err(RequestError::permanent(unlisted(app_id))) };
         }
         let mut found: Vec<BuildSnapshot> = Vec::new();
         let personal = self.teams().and_then(|_| self.personal_team())?;
         for team in self.teams()?.iter().map(|team| team.id.as_str()).chain(personal) {
-            for build in optional(self.team_builds(team, filter, limit, enough))?.unwrap_or_default() {
+            for build in optional(self.team_builds(team, query))?.unwrap_or_default() {
                 if !found.iter().any(|known| known.build.id == build.build.id) {
                     found.push(build);
                 }
@@ -127,7 +128,7 @@ impl Client {
             Mark::Start => LegacySearch::Marked { by, oldest: YOUNG },
         };
         let filter = Filter { labels: vec![label.to_owned()], ..Filter::app(&request.app_id) };
-        let mut found = self.app_builds(&request.app_id, &filter, SAME_LABEL, search, &|_| false)?;
+        let mut found = self.app_builds(&request.app_id, Query::new(&filter, SAME_LABEL), search)?;
         // A service that ignores the filter must not make a stranger's build ours.
         found.builds.retain(|seen| seen.build.labels.iter().any(|own| own == label));
         found.builds.sort_by_key(|seen| {
@@ -136,21 +137,14 @@ impl Client {
         Ok(found)
     }
 
-    fn app_builds(
-        &self,
-        app_id: &AppId,
-        filter: &Filter,
-        limit: usize,
-        search: LegacySearch,
-        enough: &dyn Fn(&BuildSnapshot) -> bool,
-    ) -> Result<AppBuilds, RequestError> {
+    fn app_builds(&self, app_id: &AppId, query: Query<'_>, search: LegacySearch) -> Result<AppBuilds, RequestError> {
         let owner = self.account.owners.lock().unwrap_or_else(PoisonError::into_inner).get(app_id).cloned();
         match owner {
             Some(Owner::Team(team)) => {
-                return self.team_builds(&team, filter, limit, enough).map(AppBuilds::conclusive);
+                return self.team_builds(&team, query).map(AppBuilds::conclusive);
             }
             Some(Owner::LegacyList) => {
-                return Ok(self.legacy_app_builds(app_id, filter, limit, search)?.unwrap_or_default());
+                return Ok(self.legacy_app_builds(app_id, query, search)?.unwrap_or_default());
             }
             None => {}
         }
@@ -165,7 +159,7 @@ impl Client {
                     None => break,
                 },
             };
-            match self.ask_team(team, is_personal, app_id, filter, limit, enough)? {
+            match self.ask_team(team, is_personal, app_id, query)? {
                 TeamList::Owner(found) => return Ok(AppBuilds::conclusive(found)),
                 TeamList::Stranger => {}
                 TeamList::Silent => is_personal_silent |= is_personal,
@@ -173,7 +167,7 @@ impl Client {
             }
         }
         // Now it is an app without builds of the personal team, or one of a team that the key does not list.
-        match self.legacy_app_builds(app_id, filter, limit, search)? {
+        match self.legacy_app_builds(app_id, query, search)? {
             Some(found) if found.is_conclusive => Ok(found),
             Some(_) => Ok(AppBuilds { builds: Vec::new(), is_conclusive: is_personal_silent && !is_any_unreadable }),
             None => Ok(AppBuilds::default()),
@@ -186,21 +180,19 @@ impl Client {
         team: &str,
         is_personal: bool,
         app_id: &AppId,
-        filter: &Filter,
-        limit: usize,
-        enough: &dyn Fn(&BuildSnapshot) -> bool,
+        query: Query<'_>,
     ) -> Result<TeamList, RequestError> {
         let pair = (team.to_owned(), app_id.clone());
         if self.account.strangers.lock().unwrap_or_else(PoisonError::into_inner).contains(&pair) {
             return Ok(TeamList::Stranger);
         }
         let of_app = |seen: &BuildSnapshot| seen.build.app_id.as_deref() == Some(app_id.as_str());
-        let Some(found) = self.account.readable(self.team_builds(team, filter, limit, enough))? else {
+        let Some(found) = self.account.readable(self.team_builds(team, query))? else {
             return Ok(TeamList::Unreadable);
         };
+        let all = Filter::app(app_id);
         let has_builds = found.iter().any(of_app)
-            || *filter != Filter::app(app_id)
-                && self.team_builds(team, &Filter::app(app_id), 1, &|_| false)?.iter().any(of_app);
+            || *query.filter != all && self.team_builds(team, Query::new(&all, 1))?.iter().any(of_app);
         let has_app = if has_builds { Some(true) } else { self.has_app(team, is_personal, app_id)? };
         Ok(match has_app {
             Some(true) => {
@@ -239,8 +231,7 @@ impl Client {
     fn legacy_app_builds(
         &self,
         app_id: &AppId,
-        filter: &Filter,
-        limit: usize,
+        Query { filter, limit, .. }: Query<'_>,
         search: LegacySearch,
     ) -> Result<Option<AppBuilds>, RequestError> {
         if let LegacySearch::Marked { by, .. } = search {

@@ -49,6 +49,20 @@ pub struct Endpoints {
     pub legacy: Url,
 }
 
+/// Which builds are asked for: those that the filter leaves, at most `limit`, and none after one for which `enough` holds.
+#[derive(Clone, Copy)]
+pub(super) struct Query<'a> {
+    pub(super) filter: &'a Filter,
+    pub(super) limit: usize,
+    pub(super) enough: &'a dyn Fn(&BuildSnapshot) -> bool,
+}
+
+impl<'a> Query<'a> {
+    pub(super) fn new(filter: &'a Filter, limit: usize) -> Self {
+        Self { filter, limit, enough: &|_| false }
+    }
+}
+
 /// The two APIs behind one key. Threads may share it.
 pub struct Client {
     pub(super) http: Http,
@@ -162,14 +176,9 @@ impl Client {
         Ok(steps)
     }
 
-    /// The newest builds that one team lists, newest first: at most `limit`, and none after one for which `enough` holds.
-    pub(super) fn team_builds(
-        &self,
-        team: &str,
-        filter: &Filter,
-        limit: usize,
-        enough: &dyn Fn(&BuildSnapshot) -> bool,
-    ) -> Result<Vec<BuildSnapshot>, RequestError> {
+    /// The newest builds that one team lists, newest first.
+    pub(super) fn team_builds(&self, team: &str, wanted: Query<'_>) -> Result<Vec<BuildSnapshot>, RequestError> {
+        let Query { filter, limit, enough } = wanted;
         let about = About::new("listing builds", format!("team {team}"));
         let size = limit.clamp(1, PAGE).to_string();
         let mut pairs = vec![("page_size", size.as_str())];

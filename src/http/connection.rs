@@ -5,6 +5,7 @@
 //! time of [`observe`].
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -17,7 +18,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, NextTimeout, ShutdownHandle, TcpConnector, Transport,
 };
 
-use super::dns::{self, Dns, DnsError};
+use super::dns::{Dns, DnsError};
 use super::head;
 use crate::clock::{self, Interrupt};
 
@@ -180,7 +181,9 @@ impl Resolver for Names {
             })?,
         };
         let mut resolved = self.empty();
-        dns::with_port(addresses, port).take(MAX_ADDRESSES).for_each(|address| resolved.push(address));
+        for address in addresses.into_iter().take(MAX_ADDRESSES) {
+            resolved.push(SocketAddr::new(address, port));
+        }
         Ok(resolved)
     }
 }
@@ -254,7 +257,7 @@ impl RaceConnector {
     fn attempt(
         &self,
         details: &ConnectionDetails,
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         sender: mpsc::Sender<(Attempt, Weak<dyn ShutdownHandle>)>,
     ) {
         let (uri, config, names) = (details.uri.clone(), details.config.clone(), self.names.clone());

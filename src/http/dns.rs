@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -147,7 +147,7 @@ fn look_up(host: &str, limit: Duration, is_interrupted: fn() -> bool) -> FamilyA
         let now = Instant::now();
         let has_address = !v6.is_empty() || !v4.is_empty();
         if has_address && asked == 0 || deadline.is_some_and(|deadline| now >= deadline) {
-            return if has_address { Ok(alternate(v6, v4)) } else { Err(failure.unwrap_or(DnsError::Timeout)) };
+            return if has_address { Ok(alternate(&v6, &v4)) } else { Err(failure.unwrap_or(DnsError::Timeout)) };
         }
         let has_failed = asked == 0 && matches!(failure, Some(DnsError::Temporary(_)));
         if !has_address
@@ -201,21 +201,8 @@ fn look_up_family(name: &str, family: AddrFamily) -> FamilyAnswer {
 }
 
 /// IPv6 and IPv4 in turns, IPv6 first.
-fn alternate(v6: Vec<IpAddr>, v4: Vec<IpAddr>) -> Vec<IpAddr> {
-    let (mut v6, mut v4) = (v6.into_iter(), v4.into_iter());
-    let mut addresses = Vec::new();
-    loop {
-        let (one, other) = (v6.next(), v4.next());
-        if one.is_none() && other.is_none() {
-            return addresses;
-        }
-        addresses.extend(one.into_iter().chain(other));
-    }
-}
-
-/// The addresses with a port.
-pub(super) fn with_port(addresses: Vec<IpAddr>, port: u16) -> impl Iterator<Item = SocketAddr> {
-    addresses.into_iter().map(move |address| SocketAddr::new(address, port))
+fn alternate(v6: &[IpAddr], v4: &[IpAddr]) -> Vec<IpAddr> {
+    (0..v6.len().max(v4.len())).flat_map(|n| [v6.get(n), v4.get(n)]).flatten().copied().collect()
 }
 
 #[cfg(test)]
@@ -243,7 +230,7 @@ mod tests {
     fn families_take_turns() {
         let v6 = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]);
         let v4 = |n: u8| IpAddr::from([192, 0, 2, n]);
-        assert_eq!(alternate(vec![v6(1)], vec![v4(1), v4(2)]), [v6(1), v4(1), v4(2)]);
-        assert_eq!(alternate(vec![v6(1), v6(2)], vec![v4(1)]), [v6(1), v4(1), v6(2)]);
+        assert_eq!(alternate(&[v6(1)], &[v4(1), v4(2)]), [v6(1), v4(1), v4(2)]);
+        assert_eq!(alternate(&[v6(1), v6(2)], &[v4(1)]), [v6(1), v4(1), v6(2)]);
     }
 }

@@ -234,14 +234,8 @@ mod tests {
     fn every_parameter_is_sent_and_checked_like_one_of_a_job() {
         assert_eq!(values(&[]), Ok(json!(["ds", true, "one", ""])));
         assert_eq!(values(&[("B", "False"), ("C", "two"), ("S", "x")]), Ok(json!(["x", false, "two", ""])));
-        for (given, reason) in [
-            (&[("B", "yes")][..], "parameter B: must be true or false, not \"yes\""),
-            (&[("C", "three")], "parameter C: \"three\" is not one of its choices"),
-            (&[("X", "1")], "parameter X: not defined by input Deploy"),
-            (&[("S", "1"), ("S", "2")], "parameter S: given twice"),
-        ] {
-            assert_eq!(values(given), Err(reason.to_owned()));
-        }
+        assert_eq!(values(&[("X", "1")]), Err("parameter X: not defined by input Deploy".to_owned()));
+        assert_eq!(values(&[("S", "1"), ("S", "2")]), Err("parameter S: given twice".to_owned()));
         let unlisted = InputValues::new(None, vec![("A".to_owned(), "1".to_owned())], "input Deploy").unwrap();
         assert_eq!(unlisted.0, [("A".to_owned(), json!("1"))]);
     }

@@ -28,7 +28,7 @@ fn a_question_is_met_as_the_call_says() {
         Call::new(&sim, &["trigger", "pipe", "--wait", "--on-input", what])
             .run()
             .exit_code(code)
-            .stderr_contains("the build asks \"deploy?\" (input Ask)")
+            .stderr_contains("asks \"deploy?\" (input Ask)")
             .stderr_contains(part);
         let run = sim.jenkins_runs()[0].clone();
         assert_eq!((run.answers.len(), run.stops), (usize::from(what != "fail"), u32::from(what == "fail")));
