@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::decompose_canonical;
 
 /// The longest file name, in bytes: below the 255 of common file systems, with room for a number.
 const LONGEST: usize = 200;
@@ -58,10 +58,14 @@ pub fn distinct_file_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Stri
     names.into_iter().map(distinct).collect()
 }
 
-/// The name as a file system that knows neither case nor Unicode forms sees it: by its canonical form, with capital
-/// letters, because those of `ß` and `ﬁ` are two, as in a full case folding.
+/// The name as a file system that knows neither case nor Unicode forms sees it: in capital letters, because those of `ß`
+/// and `ﬁ` are two, as in a full case folding, and letters apart from their marks.
 fn folded(name: &str) -> String {
-    name.nfd().flat_map(char::to_uppercase).nfd().collect()
+    let mut folded = String::with_capacity(name.len());
+    for capital in name.chars().flat_map(char::to_uppercase) {
+        decompose_canonical(capital, |part| folded.push(part));
+    }
+    folded
 }
 
 /// Stem and extension with its dot; a name without an extension is all stem.
