@@ -9,12 +9,14 @@
 //! them is then read by the type in its place (see [`Json`]).
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{
     Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// The most entries of one list that are kept. Services give a hundred for each page that is asked for.
@@ -212,7 +214,17 @@ impl Scalar for f64 {}
 impl Scalar for bool {}
 
 fn object<'de, T: Deserialize<'de>>(json: &'de str) -> Option<T> {
-    if json.starts_with('{') { T::deserialize(Json(json)).ok() } else { None }
+    if !json.starts_with('{') {
+        return None;
+    }
+    let is_object = Cell::new(true);
+    let Ok(object) = T::deserialize(Json { json, is_object: &is_object });
+    is_object.get().then_some(object)
+}
+
+/// Reads a field that may be anything.
+pub fn value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    <&str>::deserialize(deserializer).map(|json| serde_json::from_str(json).unwrap_or_default())
 }
 
 impl<'de, T: Scalar> Deserialize<'de> for Field<T> {
@@ -257,19 +269,24 @@ impl<'de> Deserialize<'de> for Texts {
 /// The text of a field that is missing.
 const NULL: &str = "null";
 
-/// The text of one JSON value, which the type in its place reads: as a text it is itself, as a struct it is the texts of
-/// the struct's fields, in their order; anything else reads the value.
-struct Json<'de>(&'de str);
+/// The text of one JSON value, for the type in its place: [`Field`] and its like take the text itself, a struct the texts of
+/// its fields in their order. No other type can be read from it. Reading never fails, so that serde's derive makes no code
+/// for failures.
+struct Json<'de, 'a> {
+    json: &'de str,
+    /// Lowered by a struct whose text is no object.
+    is_object: &'a Cell<bool>,
+}
 
-impl<'de> Deserializer<'de> for Json<'de> {
-    type Error = Unreadable;
+impl<'de> Deserializer<'de> for Json<'de, '_> {
+    type Error = Never;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
-        serde_json::Deserializer::from_str(self.0).deserialize_any(visitor).map_err(|_| Unreadable)
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Never> {
+        unreachable!("a field of a wire type is none of the types of this module")
     }
 
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
-        visitor.visit_borrowed_str(self.0)
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Never> {
+        visitor.visit_borrowed_str(self.json)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -277,8 +294,12 @@ impl<'de> Deserializer<'de> for Json<'de> {
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Unreadable> {
-        visitor.visit_seq(Values(members(self.0, fields).ok_or(Unreadable)?.into_iter()))
+    ) -> Result<V::Value, Never> {
+        let values = members(self.json, fields).unwrap_or_else(|| {
+            self.is_object.set(false);
+            Vec::new()
+        });
+        visitor.visit_seq(Values { values: values.into_iter(), is_object: self.is_object })
     }
 
     forward_to_deserialize_any! {
@@ -288,31 +309,35 @@ impl<'de> Deserializer<'de> for Json<'de> {
 }
 
 /// The values of the fields of an object.
-struct Values<'de>(std::vec::IntoIter<&'de str>);
+struct Values<'de, 'a> {
+    values: std::vec::IntoIter<&'de str>,
+    is_object: &'a Cell<bool>,
+}
 
-impl<'de> SeqAccess<'de> for Values<'de> {
-    type Error = Unreadable;
+impl<'de> SeqAccess<'de> for Values<'de, '_> {
+    type Error = Never;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Unreadable> {
-        self.0.next().map(|json| seed.deserialize(Json(json))).transpose()
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Never> {
+        let Some(json) = self.values.next() else { return Ok(None) };
+        seed.deserialize(Json { json, is_object: self.is_object }).map(Some)
     }
 }
 
-/// A value is not what its type reads. Nobody shows why.
+/// The error of what cannot fail.
 #[derive(Debug)]
-struct Unreadable;
+enum Never {}
 
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unreadable")
+impl fmt::Display for Never {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
     }
 }
 
-impl std::error::Error for Unreadable {}
+impl std::error::Error for Never {}
 
-impl serde::de::Error for Unreadable {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self
+impl serde::de::Error for Never {
+    fn custom<T: fmt::Display>(why: T) -> Self {
+        unreachable!("{why}")
     }
 }
 

@@ -157,6 +157,7 @@ struct ErrorBody {
     detail: Field<String>,
     message: Field<String>,
     error: Field<String>,
+    #[serde(deserialize_with = "lenient::value")]
     extra: Value,
 }
 

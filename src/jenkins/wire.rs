@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::lenient::{Field, List, Object, Texts};
+use crate::lenient::{Field, List, Object, Texts, value};
 pub(super) use crate::lenient::{parse as decode, parse_list as decode_list};
 
 /// A value as a text: a text as it is, anything else but null as JSON.
@@ -87,6 +87,7 @@ pub(super) struct ParameterDefinition {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ParameterDefault {
+    #[serde(deserialize_with = "value")]
     pub(super) value: Value,
 }
 
@@ -197,6 +198,7 @@ pub(super) struct Action {
 pub(super) struct Parameter {
     pub(super) name: Field<String>,
     /// Missing for secret ones.
+    #[serde(deserialize_with = "value")]
     pub(super) value: Value,
 }
 
@@ -287,6 +289,7 @@ pub(super) struct InputParameter {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct InputDefinition {
+    #[serde(deserialize_with = "value")]
     pub(super) default_val: Value,
     pub(super) choices: Texts,
 }
