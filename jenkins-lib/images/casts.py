@@ -4,17 +4,17 @@ The program, its output and its clock are real; only the playback is faster. `CI
 programs. Needs Python 3 and pyte (requirements.txt).
 """
 
+import fcntl
 import os
 import pty
 import select
 import shlex
 import struct
 import sys
-import fcntl
 import tempfile
 import termios
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from pathlib import Path
 
@@ -30,20 +30,24 @@ SIZE, STEP, ADVANCE = 13, 18, 7.83
 COLORS = {"red": "#ff7b72", "green": "#56d364", "brown": "#e3b341", "blue": "#79c0ff", "cyan": "#76e3ea", "magenta": "#d2a8ff", "brightblack": "#8b949e"}
 
 CASTS = [
-    ("trigger.svg", "passing.json", "cibridge codemagic trigger --wait --console --artifacts '*.ipa'"),
-    ("failed.svg", "failing.json", "cibridge codemagic trigger --wait"),
+    ("trigger.svg", "passing.json", "cibridge codemagic trigger --wait --console --artifacts '*.ipa'", 0),
+    ("failed.svg", "failing.json", "cibridge codemagic trigger --wait", 1),
 ]
 
 
-def record(command, environment):
-    """The output of a command in a terminal: pairs of seconds and bytes."""
+def record(command, environment, code):
+    """The output of a command in a terminal, which ends with this exit code: pairs of seconds and bytes."""
     events = []
+    arguments = [tool("CIBRIDGE", "cibridge")] + shlex.split(command)[1:]
+    environment = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "CIBRIDGE_POLL_INTERVAL": "1s"} | environment
     with tempfile.TemporaryDirectory() as folder:
         child, terminal = pty.fork()
         if child == 0:
-            os.chdir(folder)
-            arguments = [tool("CIBRIDGE", "cibridge")] + shlex.split(command)[1:]
-            os.execve(arguments[0], arguments, {"TERM": "xterm-256color", "LANG": "C.UTF-8", "CIBRIDGE_POLL_INTERVAL": "1s"} | environment)
+            try:
+                os.chdir(folder)
+                os.execve(arguments[0], arguments, environment)
+            finally:
+                os._exit(127)
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         start = time.monotonic()
         while True:
@@ -55,7 +59,9 @@ def record(command, environment):
             if not data:
                 break
             events.append((time.monotonic() - start, data))
-        os.waitpid(child, 0)
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if ended != code:
+        raise RuntimeError(f"{command}: exit code {ended}, expected {code}")
     return events
 
 
@@ -147,15 +153,15 @@ def span(style, text):
     return f'<tspan class="{names}">{escape(text, quote=False)}</tspan>' if names else escape(text, quote=False)
 
 
-def make(name, plan, command):
+def make(name, plan, command, code):
     with codemagic(plan) as environment:
-        shown = list(frames(command, record(command, environment)))
+        shown = list(frames(command, record(command, environment, code)))
     (HERE / name).write_text(svg(f"Terminal: {command}", shown), encoding="utf-8")
     print(f"{name}: {(HERE / name).stat().st_size} bytes")
 
 
 if __name__ == "__main__":
     chosen = sys.argv[1:]
-    makers = [threading.Thread(target=make, args=cast) for cast in CASTS if not chosen or cast[0] in chosen]
-    [maker.start() for maker in makers]
-    [maker.join() for maker in makers]
+    with ThreadPoolExecutor() as pool:
+        # Side by side, because each takes as long as a build; an error of one ends the program.
+        list(pool.map(lambda cast: make(*cast), [cast for cast in CASTS if not chosen or cast[0] in chosen]))
