@@ -67,10 +67,13 @@ fn values_are_refused_before_any_request() {
 fn what_is_missing_is_named_with_its_flag_and_variable() {
     let sim = simulator().start().unwrap();
     for (variable, part) in [
-        ("CODEMAGIC_APP_ID", "missing app ID\nhint: pass --app-id or set CODEMAGIC_APP_ID (in a Jenkinsfile: appId)\n"),
+        (
+            "CODEMAGIC_APP_ID",
+            "missing app ID\nhint: pass --app-id or set CODEMAGIC_APP_ID (in a Jenkinsfile: appId); `cibridge codemagic apps` lists them\n",
+        ),
         (
             "CODEMAGIC_WORKFLOW",
-            "missing workflow ID\nhint: pass --workflow or set CODEMAGIC_WORKFLOW (in a Jenkinsfile: workflowId)\n",
+            "missing workflow ID\nhint: pass --workflow or set CODEMAGIC_WORKFLOW (in a Jenkinsfile: workflowId); `cibridge codemagic workflows` lists them\n",
         ),
         (
             "CODEMAGIC_BRANCH",

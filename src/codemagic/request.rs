@@ -296,8 +296,14 @@ fn camel_case(object: &mut Value) {
 }
 
 fn missing(what: &str, flag: &str, variable: &str, argument: &str) -> Error {
+    // What nobody knows by heart is listed by a command.
+    let list = match flag {
+        "--app-id" => "; `cibridge codemagic apps` lists them",
+        "--workflow" => "; `cibridge codemagic workflows` lists them",
+        _ => "",
+    };
     Error::usage("", format!("missing {what}"))
-        .with_hint(format!("pass {flag} or set {variable} (in a Jenkinsfile: {argument})"))
+        .with_hint(format!("pass {flag} or set {variable} (in a Jenkinsfile: {argument}){list}"))
 }
 
 /// A branch or tag by its short name, which is what Codemagic expects.
