@@ -67,7 +67,7 @@ impl Call {
             ("JENKINS_API_TOKEN", JENKINS_TOKEN),
             ("CIBRIDGE_RESULT_FILE", &format!("{place}/result.json")),
             ("CIBRIDGE_POLL_INTERVAL", "20ms"),
-            ("CIBRIDGE_ANSWER_TIMEOUT", "2s"),
+            ("CIBRIDGE_ANSWER_TIMEOUT", "4s"),
             ("CIBRIDGE_CONNECT_TIMEOUT", "2s"),
             ("TMPDIR", place),
         ];
