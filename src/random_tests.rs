@@ -112,7 +112,9 @@ pub fn fuzz(corpus: &str, test: impl Fn(&[u8]) + Send + Sync + 'static) {
     paths.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with(corpus));
     paths.sort();
     let samples: Vec<_> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
-    samples.iter().for_each(|sample| test(sample));
+    for sample in &samples {
+        test(sample);
+    }
     for round in 0..ROUNDS {
         let mut random = Rng::with_seed(round);
         if random.u8(..4) == 0 {

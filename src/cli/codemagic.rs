@@ -133,11 +133,11 @@ pub enum CodemagicVerb {
 #[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct TriggerArgs {
-    /// The app: its id, or the address of its page
+    /// The app: its ID, or the address of its page
     #[arg(long, value_name = "ID", env = "CODEMAGIC_APP_ID")]
     pub app_id: Option<String>,
 
-    /// The workflow: its key in codemagic.yaml, its Workflow Editor id, or its display name
+    /// The workflow: its key in codemagic.yaml, its Workflow Editor ID, or its display name
     #[arg(long, alias = "workflow-id", value_name = "ID", env = "CODEMAGIC_WORKFLOW")]
     pub workflow: Option<String>,
 
@@ -295,7 +295,7 @@ pub struct CodemagicWaitArgs {
 #[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct BuildsOfApp {
-    /// The builds: ids, addresses of their pages, numbers, `latest` or `latest-success`
+    /// The builds: IDs, addresses of their pages, numbers, `latest` or `latest-success`
     #[arg(value_name = "BUILD", env = "CIBRIDGE_BUILD", required = true)]
     pub builds: Vec<String>,
 
@@ -354,7 +354,7 @@ pub struct LogsArgs {
     #[arg(env = "CIBRIDGE_BUILD")]
     pub build: String,
 
-    /// Only the log of this step, by its name or id
+    /// Only the log of this step, by its name or ID
     #[arg(long, value_name = "NAME|ID", env = "CIBRIDGE_STEP")]
     pub step: Option<String>,
 
@@ -412,7 +412,7 @@ pub struct ShareArgs {
 #[group(skip)]
 #[command(mut_args(complete_argument))]
 pub struct AppArgs {
-    /// The app: its id, or the address of its page
+    /// The app: its ID, or the address of its page
     #[arg(value_name = "APP", env = "CODEMAGIC_APP_ID", value_parser = AppId::parse)]
     pub app_id: AppId,
 }
@@ -425,7 +425,7 @@ pub struct CachesArgs {
     #[command(flatten)]
     pub app: AppArgs,
 
-    /// Remove the app's caches, or only the one with this id
+    /// Remove the app's caches, or only the one with this ID
     #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "all")]
     pub clear: Option<String>,
 

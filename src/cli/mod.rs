@@ -401,7 +401,7 @@ mod tests {
                 "Start a build, and with --wait wait until it is finished\n\nUsage: ",
             ),
             ("cibridge codemagic trigger --help", "15 outcome unknown"),
-            ("cibridge codemagic trigger --help", "--app-id <ID>              The app: its id"),
+            ("cibridge codemagic trigger --help", "--app-id <ID>              The app: its ID"),
             ("cibridge jenkins token rotate --help", "--url <URL>"),
             ("cibridge jenkins token create --version", "cibridge 0."),
             ("cibridge --version", "cibridge 0."),

@@ -159,7 +159,7 @@ impl Client {
     /// code 15 when it stays pending although the request may have arrived, and with code 11 when nothing is pending.
     pub fn answer_input(&self, build: &BuildRef, id: &str, answer: Answer<'_>) -> Result<(), Error> {
         let subject = format!("input {id} of build {build}");
-        let segment = Segment::new(id).ok_or_else(|| Error::usage(format!("input {id:?}"), "not a valid input id"))?;
+        let segment = Segment::new(id).ok_or_else(|| Error::usage(format!("input {id:?}"), "not a valid input ID"))?;
         let path = format!("{}/input/{segment}", build.path());
         let (path, body) = match answer {
             Answer::Abort => (format!("{path}/abort"), None),

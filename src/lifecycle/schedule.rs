@@ -300,6 +300,7 @@ mod tests {
     impl Population {
         /// `count` waits that begin within `spread` seconds. A build runs for a random time in `run`; if it is `lasting`,
         /// another one follows it until `until`.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "times of a test are small")]
         fn simulate(count: usize, spread: f64, run: std::ops::Range<f64>, lasting: bool, until: f64) -> Self {
             const LIMIT: u64 = 5000;
             let mut random = fastrand::Rng::with_seed(7);

@@ -331,7 +331,7 @@ mod tests {
             quick_xml::escape::escape(json).into_owned(),
             percent(COMPONENT).replace('%', "%25"),
             hexadecimal,
-            key.bytes().map(|byte| format!("\\{byte:03o}")).collect(),
+            key.bytes().fold(String::new(), |octal, byte| octal + &format!("\\{byte:03o}")),
             key.replace('"', "\\\"").replace('é', "\\303\\251"),
             key.replace('é', "\\xc3\\xa9"),
             key.replace('é', "\\xe9"),

@@ -1,7 +1,7 @@
 //! What is different on Windows.
 //!
 //! Not here: the certificate store. Wine (8 and 10) refuses every certificate that names no list of revoked ones before
-//! it looks for its authority (CERT_E_REVOCATION_FAILURE), so only `--ca-cert` can be tested.
+//! it looks for its authority (`CERT_E_REVOCATION_FAILURE`), so only `--ca-cert` can be tested.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -34,7 +34,7 @@ fn spellings(secret: &str) -> Vec<String> {
     // As PHP writes a slash, and Go what HTML would read.
     let escaped = json.replace('/', "\\/");
     let unicode = json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e").replace('+', "\\u002B");
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = secret.bytes().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let others = [
         component.replace("%20", "+"),
         utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string().to_ascii_lowercase(),
