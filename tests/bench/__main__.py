@@ -69,8 +69,6 @@ def measure(bench):
     try:
         near = part("one start", lambda: rows.starts(bench))
         trips = part("one start on a link", lambda: link_rows(bench, 50, "starts", lambda far: rows.round_trips(near, far, 50)))
-        if live:
-            live.sample()
         waiting = part("waiting processes", lambda: rows.waiting_processes(bench))
         downloads = part("downloads", lambda: rows.downloads(bench))
         if live:

@@ -7,6 +7,7 @@ import re
 import shutil
 import statistics
 import subprocess
+import threading
 import time
 
 from measure import Command, Failed, Ratio, instructions, peak_memory, rounds
@@ -242,23 +243,25 @@ class LiveWait:
                    else Command("loop", "sh", "-ec", START + ID + LOOP, env=env))
         process = subprocess.Popen(command.arguments, env=command.environment(), stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)
-        return {"sim": sim, "process": process, "start": time.monotonic(), "memory": None}
+        side = {"sim": sim, "process": process, "start": time.monotonic()}
+        side["thread"] = threading.Thread(target=self.watch, args=[side], daemon=True)
+        side["thread"].start()
+        return side
 
-    def sample(self):
-        """Notes the memory in the middle of the wait."""
-        for side in self.sides.values():
-            side["memory"] = side["memory"] or sum(memory_of(side["process"].pid))
+    def watch(self, side):
+        """Notes the memory in the middle of the wait, and what it took in all."""
+        time.sleep(self.RUN / 3)
+        side["memory"] = sum(memory_of(side["process"].pid))
+        ended, side["cpu"] = wait_with_time(side["process"])
+        side["delay"] = ended - side["start"] - self.QUEUED - self.RUN
 
     def finish(self):
         """Waits for both; gives their figures."""
         figures = {}
         for name, side in self.sides.items():
-            finished_at = wait_with_time(side["process"])
+            side["thread"].join()
             requests = side["sim"].control("requests")["requests"]
-            figures[name] = {
-                "cpu": finished_at[1], "requests": len(requests), "memory": side["memory"],
-                "delay": finished_at[0] - side["start"] - self.QUEUED - self.RUN,
-            }
+            figures[name] = {"requests": len(requests), **{key: side[key] for key in ("cpu", "memory", "delay")}}
             side["sim"].stop()
         return figures
 
