@@ -195,6 +195,40 @@ mod tests {
     use crate::model::Build;
 
     #[test]
+    fn the_last_resort_names_each_build_that_may_be_running_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.json");
+        let (console, last_resort) = (Console::default(), LastResort::default());
+        let mut writer = ResultWriter::new("codemagic", last_resort.clone());
+        writer.several = true;
+        writer.check_file(&path, &console).unwrap();
+        writer.arm(false);
+        let document = |number: u32| {
+            let (title, url) = (format!("build {number}"), format!("https://x/{number}"));
+            Document { build: Some(Build { title, url, ..Build::default() }), ..Document::new("codemagic") }
+        };
+        let (mut finished, mut canceling) = (document(1), document(2));
+        finished.end(Outcome::Success, ExitCode::Success);
+        finished.still_running = false;
+        canceling.fail(&Error::message(ExitCode::TimedOut, "build 2 is being canceled and may still be running"));
+        canceling.still_running = true;
+        writer.documents = vec![finished, canceling, document(3)];
+        writer.write_partial(&console);
+        last_resort.report(ExitCode::Terminated, &console);
+        let written: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let builds = written["builds"].as_array().unwrap();
+        let ends: Vec<_> =
+            builds.iter().map(|build| (build["exit_code"].as_i64().unwrap(), build["still_running"] == true)).collect();
+        assert_eq!(ends, [(0, false), (143, true), (143, true)]);
+        for (build, title) in builds.iter().zip(["build 1", "build 2", "build 3"]).skip(1) {
+            let error = &build["error"];
+            assert!(error["message"].as_str().unwrap().starts_with(&format!("{title}: ")), "{error}");
+            assert!(error["hint"].as_str().unwrap().starts_with("see https://x/"), "{error}");
+        }
+        assert_eq!(written["exit_code"], 143);
+    }
+
+    #[test]
     fn the_last_resort_writes_what_is_known_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("result.json");

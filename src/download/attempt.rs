@@ -17,6 +17,7 @@ use super::ranges::{self, RangeError, Rest, SplitDecision};
 use super::temp_files::TempFiles;
 use super::{DownloadOptions, disk_full};
 use crate::error::{Error, ExitCode};
+use crate::files;
 use crate::http::{self, Fault, Request, Stream};
 
 /// Filled buffers that wait for the thread that hashes and writes them.
@@ -116,6 +117,10 @@ enum Continuation {
 impl Partial {
     /// An empty temporary file beside the target.
     fn new(workers: &Workers, target: &Target) -> Result<Self, AttemptError> {
+        if !files::is_replaceable(&workers.options.dir.join(&target.file_name)) {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file");
+            return Err(write_error(workers, target, &error, 0));
+        }
         let mut builder = tempfile::Builder::new();
         builder.prefix(".cibridge-");
         #[cfg(unix)]

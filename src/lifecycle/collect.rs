@@ -278,13 +278,20 @@ pub fn write_junit(path: &Path, suites: &[TestSuite], console: &Console) -> anyh
     }
     let xml = junit::xml(suites).with_context(what)?;
     crate::files::replace_file(path, &console.redactor().redact_bytes(&xml)).with_context(what)?;
-    console.line(&format!("saved {} ({})", path.display(), sentence(&TestReport::of(suites.to_vec()))));
+    console.line(&format!(
+        "saved {} ({})",
+        path.display(),
+        in_words(&TestCounts::of(suites.iter().flat_map(|suite| &suite.cases)))
+    ));
     Ok(())
 }
 
 /// The counts in words.
 pub fn sentence(report: &TestReport) -> String {
-    let TestCounts { passed, failed, errored, skipped } = &report.counts;
+    in_words(&report.counts)
+}
+
+fn in_words(TestCounts { passed, failed, errored, skipped }: &TestCounts) -> String {
     let mut parts = vec![format!("{passed} passed"), format!("{failed} failed")];
     parts.extend((*errored > 0).then(|| format!("{errored} errored")));
     parts.push(format!("{skipped} skipped"));

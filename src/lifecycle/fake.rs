@@ -136,6 +136,8 @@ pub struct Fake {
     pub searches: Mutex<VecDeque<Found>>,
     /// What canceling gives, in order; `canceled` after that.
     pub cancels: Arc<Mutex<VecDeque<Result<Canceled, RequestError>>>>,
+    /// How long each of them takes.
+    pub cancel_takes: Duration,
 }
 
 impl Fake {
@@ -204,6 +206,7 @@ impl Provider for Fake {
             clock: self.clock.clone(),
             requests: Arc::clone(&self.requests),
             cancels: Arc::clone(&self.cancels),
+            cancel_takes: self.cancel_takes,
             searches: Mutex::new(self.searches.lock().unwrap().drain(..).collect()),
             ..Self::default()
         }
@@ -299,6 +302,7 @@ impl Provider for Fake {
     fn cancel(&self, build: &Script, how: CancelMode) -> Result<Canceled, RequestError> {
         let quick = if matches!(how, CancelMode::Quick) { " quickly" } else { "" };
         self.note(format!("cancel {}{quick}", build.id));
+        self.clock.sleep(self.cancel_takes);
         let next = self.cancels.lock().unwrap().pop_front();
         next.unwrap_or_else(|| Ok(Canceled::Canceled("canceled".to_owned())))
     }

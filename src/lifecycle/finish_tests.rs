@@ -86,6 +86,19 @@ fn a_build_that_could_not_be_canceled_is_named_with_how_to_continue() {
     assert!(error.hint.as_ref().unwrap().contains("cibridge fake wait 1"), "{:?}", error.hint);
 }
 
+/// Another attempt takes as long as the one before, and the last line must be written before Jenkins kills.
+#[test]
+fn a_slow_cancel_is_repeated_as_long_as_another_attempt_fits() {
+    for (millis, attempts) in [(1700, 2), (1000, 3), (1900, 1), (4000, 1)] {
+        let clock = JumpClock::default();
+        clock.interrupt_at(10);
+        let cancels = Arc::new(Mutex::new((0..9).map(|_| Err(failed(ExitCode::Unavailable, true))).collect()));
+        let fake = Fake { clock, cancels, cancel_takes: Duration::from_millis(millis), ..Fake::default() };
+        let documents = finish_with(&fake, vec![Script::new(1, 5000)], &Limits::default(), OWNED);
+        assert_eq!((fake.count("cancel 1 quickly"), documents[0].still_running), (attempts, true), "{millis} ms");
+    }
+}
+
 #[test]
 fn a_signal_during_a_single_poll_leaves_the_build_alone() {
     let clock = JumpClock::default();

@@ -1,10 +1,13 @@
 //! Downloads that go wrong: what is tried again and how, what is given up, and that no wrong byte is kept.
 
+use std::fs;
+use std::os::unix::fs::FileTypeExt as _;
+
 use cibridge_simulator::{
     ArtifactPlan, Builder, CutHow, CutPoint, Fault, FaultKind, Leaf, Listener, Page, Simulator, TlsOptions,
 };
 
-use super::{call, demo, ended, file, is_missing, is_whole, leaving, stored, with};
+use super::{call, demo, ended, file, files, is_missing, is_whole, leaving, stored, with};
 use crate::support::net::ClosedPort;
 use crate::support::together;
 
@@ -483,4 +486,18 @@ fn a_file_that_is_given_up_leaves_the_others_whole() {
     let artifacts = done.document()["artifacts"].clone();
     let paths: Vec<_> = (0..3).map(|n| artifacts[n]["path"].is_string()).collect();
     assert_eq!(paths, [true, false, true]);
+}
+
+/// As `/dev/null` would be in `--dir /dev`.
+#[test]
+fn a_file_that_is_no_regular_one_is_not_replaced() {
+    let (sim, id) = with(leaving([file("null", 1000)]));
+    let call = call(&sim, &id);
+    let folder = files(&call);
+    fs::create_dir(&folder).unwrap();
+    let fifo = folder.join("null");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let done = call.run();
+    done.exit_code(16).stderr_contains("null: is not a regular file");
+    assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
 }
