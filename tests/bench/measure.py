@@ -8,9 +8,6 @@ import subprocess
 import tempfile
 import time
 
-# The first rounds fill caches and are not counted.
-WARM_UP = 1
-
 
 class Failed(Exception):
     """A command that was to be measured did not succeed."""
@@ -44,16 +41,17 @@ def once(command, cwd):
     return wall, usage.ru_utime + usage.ru_stime
 
 
-def rounds(commands, folder, most, seconds, least=3):
-    """Measures all commands in turns, A B C A B C …, at most `most` times and at most about `seconds`.
+def rounds(commands, folder, most, seconds, least=3, warm_up=1):
+    """Measures all commands in turns, A B C A B C …, at most `most` times and at most about `seconds`. The first `warm_up`
+    rounds fill caches and are not counted.
 
     Gives {name: [(wall, cpu), …]}, and {name: why} of the commands that do not run here. Every command starts in an empty
     folder.
     """
     runs, failed = {command.name: [] for command in commands}, {}
     start = time.monotonic()
-    for number in range(most + WARM_UP):
-        if number >= least + WARM_UP and time.monotonic() - start > seconds:
+    for number in range(most + warm_up):
+        if number >= least + warm_up and time.monotonic() - start > seconds:
             break
         for command in commands:
             if command.name in failed:
@@ -64,7 +62,7 @@ def rounds(commands, folder, most, seconds, least=3):
             except (Failed, OSError) as error:
                 failed[command.name] = str(error)
                 continue
-            if number >= WARM_UP:
+            if number >= warm_up:
                 runs[command.name].append(figures)
     return runs, failed
 
