@@ -110,7 +110,7 @@ def spans(shown):
 
 
 def svg(title, shown):
-    """One animated picture. Without animation, and for those who want less motion, its last state."""
+    """One animated picture. It begins with its last state, which is also what is left without animation or with less motion."""
     end = shown[-1][0] + REST
     at = lambda seconds: f"{100 * seconds / end:.2f}%"
     rows_high = min(LINES, shown[-1][2] + 1)
@@ -136,7 +136,7 @@ def svg(title, shown):
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">
 <title>{escape(title)}</title>
 <style>text{{font:{SIZE}px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:#e6edf3;white-space:pre}}.b{{font-weight:600}}{colors}
-#s,text{{animation:{end:.1f}s steps(1) infinite}}#s{{animation-name:s;transform:translateY({-before * STEP}px)}}@keyframes s{{{''.join(scrolls)}to{{transform:translateY({-before * STEP}px)}}}}
+#s,text{{animation:{end:.1f}s steps(1) -{end - REST / 2:.1f}s infinite}}#s{{animation-name:s;transform:translateY({-before * STEP}px)}}@keyframes s{{{''.join(scrolls)}to{{transform:translateY({-before * STEP}px)}}}}
 {chr(10).join(styles)}
 @media(prefers-reduced-motion:reduce){{#s,text{{animation:none!important}}}}</style>
 <rect x=".5" y=".5" width="{width - 1}" height="{height - 1}" rx="8" fill="#0d1117" stroke="#6e7681"/>
