@@ -23,7 +23,7 @@ REASONS = [
      "`aria2c -j16` opens sixteen connections, cibridge four; `--jobs 16` opens sixteen."),
     (r"^download \d+ ×", r"", "time",
      "cibridge first asks which files there are and for their sums; the others are given the links."),
-    (r"^download .* round trip", r"^aria2c", "time",
+    (r"^download \d+ [GM]iB", r"^aria2c", "time",
      "aria2c opens four connections at once; cibridge tries one for half a second and adds more if they pay."),
     (r"wait.* 60 s", r"", "requests",
      "For a build of a minute the list of teams, the list of earlier builds and the steps outweigh the polls of the loop."),

@@ -50,7 +50,7 @@ class Bench:
         if self.quick:
             most, seconds, least = min(most, 5), seconds / 20, 1
         commands = [ours, *filter(is_installed, others)]
-        runs, failed = rounds(commands, self.folder, most, seconds, least, warm_up=0 if self.quick else 1)
+        runs, failed = rounds(commands, self.folder, most, seconds, least, warm_up=0 if self.quick and self.delay else 1)
         if ours.name in failed:
             raise Failed(failed[ours.name])
         measured = [ours, *(other for other in others if runs.get(other.name))]
