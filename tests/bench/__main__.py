@@ -58,7 +58,10 @@ def parse():
     parser.add_argument("--write", action="store_true", help="write README.md and the picture of the handbook")
     parser.add_argument("--link", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--part", choices=("starts", "downloads"), help=argparse.SUPPRESS)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.quick and arguments.write:
+        parser.error("rough figures are not for the README: leave out QUICK or WRITE")
+    return arguments
 
 
 def measure(bench):

@@ -130,7 +130,9 @@ def round_trips(near, far, delay_ms):
             continue
         trips = {side: round((row["time"][f"{side}_best"] - base["time"][f"{side}_best"]) * 1000 / delay_ms, 1)
                  for side in ("ours", "theirs")}
-        note = f"{trips['ours']:.0f} round trips to {trips['theirs']:.0f}"
+        # A start has two to five; anything else is the noise of a busy machine.
+        is_plausible = all(1.5 <= trip <= 6 for trip in trips.values())
+        note = f"{trips['ours']:.0f} round trips to {trips['theirs']:.0f}" if is_plausible else ""
         base["note"] = note
         rows.append({"what": f"one start, {delay_ms} ms round trip", "against": row["against"], "runs": row["runs"],
                      "delay_ms": delay_ms, "time": row["time"], "note": note, "round_trips": trips})
