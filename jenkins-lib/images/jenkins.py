@@ -85,8 +85,8 @@ class Browser:
         if not answer.ok:
             raise RuntimeError(f"POST {path}: HTTP {answer.status}")
 
-    def run(self, plan):
-        """Builds the job once, as the plan says."""
+    def run(self, plan, result):
+        """Builds the job once, as the plan says, and gives its number."""
         with codemagic(plan, SPEED) as environment:
             variables = {"CIBRIDGE_POLL_INTERVAL": "1s"} | environment
             lines = "".join(f"\n        {name} = '{value}'" for name, value in variables.items())
@@ -97,6 +97,8 @@ class Browser:
             while True:
                 answer = self.get(f"/job/{JOB}/{number}/api/json")
                 if answer.ok and not answer.json()["building"]:
+                    if answer.json()["result"] != result:
+                        raise RuntimeError(f"{JENKINS}/job/{JOB}/{number}/: {answer.json()['result']}, expected {result}")
                     return number
                 time.sleep(0.5)
 
@@ -204,7 +206,8 @@ def main():
             if browser.get(f"/job/{JOB}/api/json").ok:
                 browser.post(f"/job/{JOB}/doDelete")
             browser.configure(PIPELINE)
-            browser.passed, browser.failed = browser.run("passing.json"), browser.run("failing.json")
+            browser.passed = browser.run("passing.json", "SUCCESS")
+            browser.failed = browser.run("failing.json", "FAILURE")
         for name in chosen:
             PICTURES[name](browser)
 

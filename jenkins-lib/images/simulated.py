@@ -24,7 +24,9 @@ def codemagic(plan, speed=1):
     """A simulated Codemagic that builds as the plan says; gives the variables that lead to it."""
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready.json"
-        command = [tool("SIMULATOR", "cibridge-simulator"), "--speed", str(speed), "--plan", str(HERE / plan), "--ready-file", str(ready)]
+        config = Path(folder) / "config.json"
+        config.write_text(json.dumps({"plans": [json.loads((HERE / plan).read_text())]}))
+        command = [tool("SIMULATOR", "cibridge-simulator"), "--speed", str(speed), "--config", str(config), "--ready-file", str(ready)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             while not ready.exists():
