@@ -10,26 +10,27 @@ START, END = "<!-- bench -->", "<!-- /bench -->"
 PICTURE = "jenkins-lib/images/bench.svg"
 COLUMNS = ("time", "cpu", "memory", "instructions")
 
-# Why a figure is worse than the other side's, for those that are: (what, against, column) as patterns. A worse figure
-# that none fits is reported as unexplained, so that nobody overlooks it.
+# Why a figure is worse than the other side's, for those that are: (what, against, column) as patterns, the largest ratio
+# that this explains, and the sentence. A worse figure that none fits is reported as unexplained, so that nobody
+# overlooks it.
 REASONS = [
-    (r"^download .*(MiB|KiB|GiB)", r"", "cpu",
+    (r"^download .*(MiB|KiB|GiB)", r"", "cpu", 2.5,
      "A download of cibridge always computes SHA-256, the others only where it is said; over several connections TLS costs more, too."),
-    (r"^download \d+ [GM]iB$", r"^(curl|wget)$", "time",
+    (r"^download \d+ [GM]iB$", r"^(curl|wget)$", "time", 1.6,
      "On loopback the server takes one of the cores, so that the checksum has none to itself; over a network it costs no time."),
-    (r"^download \d+ × .* round trip", r"^curl --parallel", "time",
+    (r"^download \d+ × .* round trip", r"^curl --parallel", "time", 4.0,
      "`curl --parallel` opens up to fifty connections, cibridge four; `--jobs 16` opens sixteen."),
-    (r"^download \d+ × .* round trip", r"^aria2c", "time",
+    (r"^download \d+ × .* round trip", r"^aria2c", "time", 4.0,
      "`aria2c -j16` opens sixteen connections, cibridge four; `--jobs 16` opens sixteen."),
-    (r"^download \d+ ×", r"", "time",
+    (r"^download \d+ ×", r"", "time", 1.5,
      "cibridge first asks which files there are and for their sums; the others are given the links."),
-    (r"^download \d+ [GM]iB", r"^aria2c", "time",
+    (r"^download \d+ [GM]iB", r"^aria2c", "time", 1.6,
      "aria2c opens four connections at once; cibridge tries one for half a second and adds more if they pay."),
-    (r"wait.* 60 s", r"", "requests",
+    (r"wait.* 60 s", r"", "requests", 2.5,
      "For a build of a minute the list of teams, the list of earlier builds and the steps outweigh the polls of the loop."),
-    (r"wait", r"^(sh|a loop)", "memory",
+    (r"wait", r"^(sh|a loop)", "memory", 20.0,
      "A shell that sleeps holds nothing; cibridge keeps its connection and the certificates, so that a poll or a cancel goes out at once."),
-    (r"^Jenkins", r"", "(time|cpu)",
+    (r"^Jenkins", r"", "(time|cpu)", 2.0,
      "cibridge follows the live log while the build runs, as HTML, because the text form of Jenkins loses lines; the others read the text once at the end."),
 ]
 
@@ -103,9 +104,11 @@ def sentences(rows):
     """One sentence for each kind of figure that is worse."""
     found = []
     for row, column in worse(rows):
-        sentence = next((text for what, against, name, text in REASONS
-                         if re.fullmatch(name, column) and re.search(what, row["what"]) and re.search(against, row["against"])),
-                        f"Unexplained: {row['what']} against {row['against']}, {column} {digits(row[column]['ratio'])}×.")
+        ratio = row[column]["ratio"]
+        fitting = (text for what, against, name, most, text in REASONS
+                   if re.search(what, row["what"]) and re.search(against, row["against"])
+                   and re.fullmatch(name, column) and ratio <= most)
+        sentence = next(fitting, f"Unexplained: {row['what']} against {row['against']}, {column} {digits(ratio)}×.")
         if sentence not in found:
             found.append(sentence)
     return found
