@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 
 def main():
     arguments = parse()
+    # The files in memory go, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     target = os.path.join(ROOT, "target", "bench")
     os.makedirs(target, exist_ok=True)
     packages = service.missing()
