@@ -39,9 +39,10 @@ pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(ExitCode) + Send + 'sta
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
     let ignored = ignored();
-    let wanted = [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
+    let wanted: Vec<_> =
+        [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0).collect();
     // Without handlers the signals end the process at once, as they do by default.
-    let Ok(mut signals) = signal_hook::iterator::Signals::new(wanted) else { return };
+    let Ok(mut signals) = held_back(&wanted, || signal_hook::iterator::Signals::new(&wanted)) else { return };
     let interrupt = interrupt.clone();
     std::thread::spawn(move || {
         let Some(signal) = signals.forever().next() else { return };
@@ -50,6 +51,27 @@ pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(ExitCode) + Send + 'sta
         clock::wait(GRACE);
         give_up(code);
     });
+}
+
+/// Runs `install` while these signals wait for it. One that came between the handler and what it calls would be lost
+/// (`race_fallback` in signal-hook-registry 1.4.8), and the process would go on and start a build.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "there is no safe interface to the signal mask")]
+fn held_back<T>(signals: &[i32], install: impl FnOnce() -> T) -> T {
+    let mut mask = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
+    let mut before = mask;
+    // SAFETY: both sets are ours and are initialized by the calls; the mask is that of this thread.
+    unsafe {
+        libc::sigemptyset(mask.as_mut_ptr());
+        for signal in signals {
+            libc::sigaddset(mask.as_mut_ptr(), *signal);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, mask.as_ptr(), before.as_mut_ptr());
+    }
+    let installed = install();
+    // SAFETY: `before` was filled above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    installed
 }
 
 /// The bit mask of ignored signals; bit 0 is signal 1.
