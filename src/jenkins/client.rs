@@ -292,7 +292,7 @@ impl Client {
     }
 
     /// Sends a request of somebody's own, a POST with a crumb where one is needed. Fails for every answer that is no
-    /// success; Jenkins answers many actions with a redirect (302), which is one.
+    /// success; Jenkins answers many actions with a redirect (302) to one of its pages, which is one.
     pub fn api(&self, method: Method, path: &str, body: Option<Body>) -> Result<Response, RequestError> {
         let subject = format!("{} {path}", method.name());
         let response = match method {
@@ -304,8 +304,20 @@ impl Client {
                 self.exchange(&subject, &request)?
             }
         };
-        let is_redirect = matches!(response.status, 302 | 303) && method != Method::Get && is_done(&response);
-        if response.is_success() || is_redirect { Ok(response) } else { Err(self.refusal(&subject, &response)) }
+        let is_redirect = || method != Method::Get && (is_done(&response) || self.leads_to_jenkins(&response));
+        if response.is_success() || is_redirect() { Ok(response) } else { Err(self.refusal(&subject, &response)) }
+    }
+
+    /// Whether a redirect leads to another page of the same Jenkins, e.g. to the root as after `/quietDown`. Jenkins does
+    /// not put its name on the redirect itself, and a proxy may redirect to the root as well; so the page is asked, in its
+    /// short form.
+    fn leads_to_jenkins(&self, response: &Response) -> bool {
+        let target = redirect_target(response).filter(|target| target.origin() == response.url.origin());
+        let page = target.and_then(|target| target.below("/api/json?tree=_class").ok());
+        page.is_some_and(|page| {
+            let answer = self.http.send(&Request::new(Method::Get, page).without_redirects());
+            answer.is_ok_and(|answer| answer.header("x-jenkins").is_some())
+        })
     }
 
     pub(super) fn exchange(&self, subject: &str, request: &Request) -> Result<Response, RequestError> {
@@ -369,18 +381,24 @@ impl Client {
 
 /// Whether Jenkins did what a POST asked for.
 pub(super) fn is_done(response: &Response) -> bool {
-    if matches!(response.status, 302 | 303) && !is_login(response) {
+    if let Some(target) = redirect_target(response) {
         // The target may be below the root that the controller believes to have, not below ours.
-        let target = response.header("location").and_then(|location| response.url.join(location).ok());
-        // A redirect to the same path is a proxy's, e.g. to https: nothing was done yet.
-        let path =
-            |url: &Url| url.without_query().splitn(4, '/').nth(3).unwrap_or_default().trim_matches('/').to_owned();
-        return target
-            .is_some_and(|target| target.without_query().contains("/job/") && path(&target) != path(&response.url));
+        return target.without_query().contains("/job/");
     }
     // Jenkins says nothing more. Text without its name on it is from something else, like the page of a new web server.
     let is_silent = response.body.trim_ascii().is_empty() || response.header("x-jenkins").is_some();
     response.is_success() && is_silent && !response.is_html()
+}
+
+/// Where Jenkins leads after a POST. A redirect to a login page, or by a proxy to the same path, e.g. to https, is none:
+/// nothing was done yet.
+fn redirect_target(response: &Response) -> Option<Url> {
+    if !matches!(response.status, 302 | 303) || is_login(response) {
+        return None;
+    }
+    let path = |url: &Url| url.without_query().splitn(4, '/').nth(3).unwrap_or_default().trim_matches('/').to_owned();
+    let target = response.header("location").and_then(|location| response.url.join(location).ok());
+    target.filter(|target| path(target) != path(&response.url))
 }
 
 /// Why a POST has no answer.

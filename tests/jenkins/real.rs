@@ -65,7 +65,7 @@ fn a_login_page_is_no_success() {
     let file = folder.path().join("config.xml");
     std::fs::write(&file, "<project/>").unwrap();
     for arguments in [
-        &["token", "revoke", "0000-uuid"][..],
+        &["token", "revoke", "30097265-2b5d-4d3f-9c58-1c7f5b2e9a10"][..],
         &["token", "create", "ci"],
         &["config", "pipe"],
         &["config", "pipe", "--set", file.to_str().unwrap()],
@@ -142,6 +142,27 @@ fn the_queue_item_of_a_node_step_leads_to_its_pipeline() {
         let run = sim.call(&[verb, "queue/item/3"]).run().exit_code(0);
         assert_eq!(run.document["build"]["id"], "pipe#1");
     }
+}
+
+#[test]
+fn an_action_is_done_when_it_leads_to_a_page_of_jenkins() {
+    // /quietDown and a deleted job lead to the root, an agent's switch to its page; the redirect itself has no name on it.
+    let redirect = |to: &str| Reply::Headers(302, vec![("Location", to.into())], Vec::new());
+    let answer = move |request: &Received, page: fn() -> Reply| match (request.method.as_str(), request.path.as_str()) {
+        ("POST", "/quietDown" | "/job/old/doDelete") => redirect("/"),
+        ("POST", "/computer/mac/toggleOffline") => redirect("/computer/mac/"),
+        ("POST", "/elsewhere") => redirect("http://localhost:9/"),
+        ("GET", "/api/json" | "/computer/mac/api/json") => page(),
+        _ => Reply::not_found(),
+    };
+    let jenkins = Scripted::start(move |request| answer(request, Reply::not_found));
+    let portal = Scripted::start(move |request| answer(request, Reply::login_page));
+    for path in ["/quietDown", "/job/old/doDelete", "/computer/mac/toggleOffline"] {
+        jenkins.call(&["api", "POST", path]).run().exit_code(0);
+        portal.call(&["api", "POST", path]).run().exit_code(14).stderr_contains("redirects to");
+        assert_eq!(jenkins.received("POST", path).len(), 1);
+    }
+    jenkins.call(&["api", "POST", "/elsewhere"]).run().exit_code(14).stderr_contains("redirects to");
 }
 
 #[test]
