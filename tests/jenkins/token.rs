@@ -72,6 +72,11 @@ fn a_password_will_do_for_the_first_token_and_stdout_for_the_secret() {
         .exit_code(2)
         .stderr_contains("missing uuid of the token to replace");
     Call::new(&sim, &["token", "revoke", " "]).run().exit_code(2).stderr_contains("missing token uuid");
+    let before = names(&sim);
+    for arguments in [&["token", "revoke", "ci"][..], &["token", "rotate", "ci", "--old-uuid", "ci"]] {
+        Call::new(&sim, arguments).run().exit_code(2).stderr_contains("token uuid: not a uuid");
+    }
+    assert_eq!(names(&sim), before);
 }
 
 #[test]

@@ -48,19 +48,32 @@ pub fn rotate(args: &RotateArgs, connection: &JenkinsConnectionArgs, session: &m
 }
 
 pub fn revoke(args: &RevokeArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
-    if args.uuid.trim().is_empty() {
+    let uuid = checked_uuid(&args.uuid)?;
+    let provider = super::connect_to_controller(connection, session)?;
+    session.with_retries(|| provider.client().revoke_token(uuid))?;
+    session.console().line(&format!("revoked the token {uuid} (Jenkins does not report whether there was one)"));
+    Ok(session.writer.succeed())
+}
+
+/// A uuid of the form that Jenkins gives every token. Jenkins takes anything else, revokes nothing, and says no word.
+fn checked_uuid(text: &str) -> Result<&str, Error> {
+    let uuid = text.trim();
+    if uuid.is_empty() {
         return Err(Error::message(ExitCode::Usage, "missing token uuid"));
     }
-    let provider = super::connect_to_controller(connection, session)?;
-    session.with_retries(|| provider.client().revoke_token(&args.uuid))?;
-    session.console().line(&format!("revoked the token {} (Jenkins does not report whether there was one)", args.uuid));
-    Ok(session.writer.succeed())
+    let groups = uuid.split('-').map(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(group.len()));
+    if groups.eq([8, 4, 4, 4, 12].map(Some)) {
+        return Ok(uuid);
+    }
+    // It is not shown: it may be the token itself.
+    Err(Error::usage("token uuid", "not a uuid")
+        .with_hint("pass what `create` reported, not the token's name or the token itself"))
 }
 
 /// The uuid of the token that is to be replaced.
 fn old_uuid(args: &RotateArgs) -> Result<String, Error> {
     match (&args.old_uuid, &args.new.out) {
-        (Some(uuid), _) => Ok(uuid.clone()),
+        (Some(uuid), _) => checked_uuid(uuid).map(str::to_owned),
         (None, Some(out)) => {
             Ok(files::read_secret(&uuid_path(out), &format!("file {}", uuid_path(out).display()))?.trim().to_owned())
         }
