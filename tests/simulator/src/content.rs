@@ -59,12 +59,11 @@ impl Content {
                 let start = buffer.len().min((offset.wrapping_neg() % 8) as usize);
                 copy_part(&word(offset), offset % 8, &mut buffer[..start]);
                 let mut at = offset + start as u64;
-                let mut words = buffer[start..].chunks_exact_mut(8);
-                for piece in &mut words {
-                    piece.copy_from_slice(&word(at));
+                let (words, rest) = buffer[start..].as_chunks_mut();
+                for piece in words {
+                    *piece = word(at);
                     at += 8;
                 }
-                let rest = words.into_remainder();
                 rest.copy_from_slice(&word(at)[..rest.len()]);
             }
             Self::Numbered { first, rest, .. } => {
