@@ -170,12 +170,18 @@ impl Http {
     pub fn send(&self, request: &Request) -> Result<Response, Fault> {
         let mut stream = self.open(request)?;
         let (mut began, mut expected) = (Instant::now(), BODY_PART);
-        let mut body = Vec::new();
+        let mut body: Vec<u8> = Vec::new();
         let mut buffer = [0; 8 * 1024];
         let read = loop {
             match stream.read(&mut buffer) {
                 Ok(0) => break Ok(()),
-                Ok(length) => body.extend_from_slice(&buffer[..length]),
+                Ok(length) => {
+                    if body.capacity() - body.len() < length {
+                        // Twice the size at each step would take twice the limit.
+                        body.reserve_exact(body.len().clamp(buffer.len(), 1024 * 1024));
+                    }
+                    body.extend_from_slice(&buffer[..length]);
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => break Err(stream.fault(error)),
             }
