@@ -416,7 +416,7 @@ mod tests {
         assert_eq!((complete, progress.received, progress.all_receive), (0, second.end - second.start, false));
         parts.advance(first.start, first.start + 5);
         let (complete, progress) = parts.wait_beyond(0);
-        assert!((complete, progress.all_receive) == (5, true));
+        assert_eq!((complete, progress.all_receive), (5, true));
         parts.advance(first.start, first.end);
         assert_eq!(parts.wait_beyond(5).0, second.end);
     }
