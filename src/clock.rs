@@ -43,17 +43,21 @@ pub fn format_time(at: SystemTime) -> Option<String> {
 }
 
 /// Reads a time of any of the forms that services send: RFC 3339 with `Z` or an offset such as `+00:00`, and `+0000`. One
-/// without an offset is UTC.
+/// without an offset is UTC; an offset of a day or more is no time.
 pub fn parse_time(text: &str) -> Option<SystemTime> {
     // A sign after the date begins the offset.
     let sign = text.get(10..)?.find(['+', '-']).map_or(text.len(), |at| 10 + at);
     let (text, offset) = text.split_at(sign);
     let time = humantime::parse_rfc3339_weak(text).ok()?;
-    let digits = offset.replace(':', "");
-    let Some((hours, minutes)) = digits.split_at_checked(3) else { return offset.is_empty().then_some(time) };
-    let minutes = hours.parse::<i64>().ok()?.abs() * 60 + minutes.parse::<i64>().ok()?;
-    let offset = Duration::from_secs(60 * u64::try_from(minutes).ok()?);
-    if hours.starts_with('-') { time.checked_add(offset) } else { time.checked_sub(offset) }
+    let Some((sign, digits)) = offset.split_at_checked(1) else { return Some(time) };
+    let digits = digits.replace(':', "");
+    let (hours, minutes) = digits.split_at_checked(2)?;
+    let (hours, minutes) = (hours.parse::<u8>().ok()?, minutes.parse::<u8>().ok()?);
+    if hours > 23 || minutes > 59 {
+        return None;
+    }
+    let offset = Duration::from_secs(u64::from(hours) * 3600 + u64::from(minutes) * 60);
+    if sign == "-" { time.checked_add(offset) } else { time.checked_sub(offset) }
 }
 
 /// Where the program gets time from. Tests inject their own, so that hours take no time.
@@ -233,6 +237,10 @@ mod tests {
             "2021-13-11T13:02:28Z",
             "99999-01-01T00:00:00Z",
             "2021-02-11T13:02:28+2",
+            "2021-02-11T13:02:28+24:00",
+            "2021-02-11T13:02:28-00:60",
+            "2021-02-11T13:02:28+0242:222020777117777779",
+            "2021-02-11T13:02:28-999999999999999999:00",
         ] {
             assert_eq!(parse_time(text), None, "{text}");
         }
