@@ -1,6 +1,6 @@
 //! Certificates: what is trusted, and the sentence for each fault.
 
-use cibridge_simulator::{Leaf, Simulator, TlsOptions};
+use cibridge_simulator::{Issuer, Leaf, Simulator, TlsOptions};
 
 use crate::support::net::Blurt;
 use crate::support::{Call, Done, simulator};
@@ -60,6 +60,44 @@ fn each_fault_of_a_certificate_is_named() {
     Call::to(&sim, "codemagic trigger").run().exit_code(14).stderr_contains("is signed by an unknown authority");
 }
 
+/// As with curl: what `openssl req -x509` makes is a CA that signs itself.
+#[test]
+fn a_certificate_that_is_itself_in_the_file_is_trusted() {
+    let start = "cibridge: error: starting a build of app APP: the certificate of 127.0.0.1 ";
+    for (issuer, tls12_only) in
+        [(Issuer::Itself, false), (Issuer::Itself, true), (Issuer::HiddenCa, false), (Issuer::HiddenCa, true)]
+    {
+        let speaking = |leaf| {
+            let options = TlsOptions { leaf, issuer, tls12_only, ..TlsOptions::default() };
+            simulator().tls_with(options).start().unwrap()
+        };
+        let sim = speaking(Leaf::Good);
+        trusting(&sim).exit_code(0);
+        assert_eq!(sim.connections()[0].tls.as_deref(), Some(if tls12_only { "TLSv1_2" } else { "TLSv1_3" }));
+        Call::to(&sim, "codemagic trigger")
+            .env("SSL_CERT_FILE", sim.ca_file().unwrap().to_str().unwrap())
+            .run()
+            .exit_code(0);
+        Call::to(&sim, "codemagic trigger").run().exit_code(14).stderr_contains(start);
+        let other = match issuer {
+            Issuer::Itself => {
+                "is self-signed, and not among the trusted ones\nhint: if it is the right one, pass it with --ca-cert\n"
+            }
+            _ => "is signed by an unknown authority\n",
+        };
+        for (leaf, sentence) in [
+            (Leaf::WrongHost, "is for another host name (elsewhere.example.com)\n"),
+            (Leaf::Expired, "expired on 2020-01-01T00:00:00Z\n"),
+            (Leaf::Future, "is not valid yet\n"),
+            (Leaf::OtherCa, other),
+        ] {
+            let sim = speaking(leaf);
+            trusting(&sim).exit_code(14).stderr_contains(&format!("{start}{sentence}"));
+            assert_eq!(sim.counters().requests, 0, "{issuer:?} {leaf:?}");
+        }
+    }
+}
+
 #[test]
 fn a_file_of_roots_that_is_none_is_a_local_fault() {
     let sim = speaking(Leaf::Good, false);
@@ -70,6 +108,10 @@ fn a_file_of_roots_that_is_none_is_a_local_fault() {
         .run()
         .exit_code(16)
         .stderr_contains(&format!("--ca-cert {shown}: the file holds no certificate\nhint: it must hold"));
+    let call = Call::to(&sim, "codemagic trigger");
+    let path = call.file("damaged.pem", "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n");
+    let call = call.env("SSL_CERT_FILE", path.to_str().unwrap());
+    call.run().exit_code(16).stderr_contains("damaged.pem: no certificate in it is readable\n");
     Call::to(&sim, "codemagic trigger")
         .env("SSL_CERT_FILE", "/no/such/file.pem")
         .run()

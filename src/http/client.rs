@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, RustlsConnector};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _};
 
 use super::connection::{self, Names, Observed, ObservingConnector, OnSignal, RaceConnector, Sockets, Wanted};
 use super::dns::Dns;
@@ -15,7 +15,8 @@ use super::error::{Fault, FaultKind};
 use super::proxy::{self, Proxy};
 use super::request::{BodyReader, Method, Request};
 use super::response::{Response, Stream};
-use super::tls::{self, Roots};
+use super::tls;
+use super::tls_connector::TlsConnector;
 use super::url::{Origin, Url};
 use crate::clock::Interrupt;
 use crate::error::Error;
@@ -382,7 +383,7 @@ impl Http {
         let Shared { options, input_buffer, dns, sockets, .. } = &*self.shared;
         let answer = Some(options.answer_timeout);
         // Bodies may be long, so their limits are for each read and write.
-        let mut config = ureq::Agent::config_builder()
+        let config = ureq::Agent::config_builder()
             .user_agent(concat!("cibridge/", env!("CARGO_PKG_VERSION")))
             // Ranges and stated sizes are those of the uncompressed bytes.
             .accept_encoding("identity")
@@ -401,17 +402,19 @@ impl Http {
             .max_idle_connections(2 * MAX_IDLE)
             .max_idle_connections_per_host(MAX_IDLE)
             .max_idle_age(options.keep_idle);
-        if https {
-            let Roots { certs, .. } =
-                tls::load_roots(options.ca_cert.as_deref()).map_err(|error| local_fault(&error))?;
-            let identity = tls::load_client_certificate(options.client_cert.as_deref(), options.client_key.as_deref())
-                .map_err(|error| local_fault(&error))?;
-            let settings = ureq::tls::TlsConfig::builder().root_certs(certs).client_cert(identity);
-            config = config.tls_config(settings.build());
-        }
+        let tls = if https || proxy.is_some_and(|proxy| proxy.is_https) {
+            let settings = tls::load_roots(options.ca_cert.as_deref()).and_then(|roots| {
+                let client =
+                    tls::load_client_certificate(options.client_cert.as_deref(), options.client_key.as_deref())?;
+                TlsConnector::new(roots, client)
+            });
+            settings.map_err(|error| local_fault(&error))?
+        } else {
+            TlsConnector::default()
+        };
         let names = Names(dns.clone());
         let race = RaceConnector { sockets: sockets.clone(), names: names.clone() };
-        let chain = ().chain(ConnectProxyConnector::default()).chain(race).chain(RustlsConnector::default());
+        let chain = ().chain(ConnectProxyConnector::default()).chain(race).chain(tls);
         Ok(ureq::Agent::with_parts(config.build(), chain.chain(ObservingConnector), names))
     }
 }

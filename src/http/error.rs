@@ -247,11 +247,11 @@ fn tls(error: &TlsError, host: &str) -> Explanation {
             "enable TLS 1.2 or 1.3 with ECDHE on the server",
         ),
         TlsError::AlertReceived(Alert::CertificateRequired) => {
-            handshake(format!("{host} requires a client certificate"), "pass it with --client-cert")
+            handshake(format!("{host} requires a client certificate"), "for Jenkins pass it with --client-cert")
         }
         TlsError::AlertReceived(alert) => handshake(
             format!("{host} refused the TLS handshake ({alert:?})"),
-            "check whether the server requires a client certificate (--client-cert) or another TLS version",
+            "check whether the server requires a client certificate or another TLS version",
         ),
         other => handshake(format!("no TLS connection to {host} ({other})"), NETWORK_HINT),
     }
@@ -276,9 +276,10 @@ fn certificate(error: &CertificateError) -> (String, &'static str) {
             (words("is not valid yet"), "check this machine's clock")
         }
         CertificateError::NotValidForName => (words("is for another host name"), "check the host name of the URL"),
-        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
-            (words("names no host (it has no subjectAltName)"), REPLACE)
-        }
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => (
+            words("names no host (it has no subjectAltName)"),
+            "create it again with `openssl req -x509 -addext subjectAltName=DNS:HOST …`",
+        ),
         CertificateError::NotValidForNameContext { presented, .. } => {
             let names: Vec<&str> = presented.iter().map(|name| plain_name(name)).collect();
             (format!("is for another host name ({})", names.join(", ")), "check the host name of the URL")
@@ -295,8 +296,8 @@ fn certificate(error: &CertificateError) -> (String, &'static str) {
         }
         CertificateError::Other(other) => match other.0.downcast_ref::<webpki::Error>() {
             Some(webpki::Error::CaUsedAsEndEntity) => (
-                words("is self-signed: a CA certificate instead of one that a CA has signed"),
-                "create it again with `openssl req -x509 -addext basicConstraints=critical,CA:FALSE …` and pass it with --ca-cert, or let a CA sign it and pass that CA's",
+                words("is self-signed, and not among the trusted ones"),
+                "if it is the right one, pass it with --ca-cert",
             ),
             Some(webpki::Error::UnsupportedCertVersion) => (words("has an outdated format (X.509 version 1)"), REPLACE),
             Some(webpki::Error::NameConstraintViolation) => {
@@ -337,7 +338,7 @@ mod tests {
         let expected = rustls::pki_types::ServerName::try_from("a.example").unwrap();
         for (error, words) in [
             (CertificateError::UnknownIssuer, "is signed by an unknown authority"),
-            (other(webpki::Error::CaUsedAsEndEntity), "is self-signed: a CA certificate instead of"),
+            (other(webpki::Error::CaUsedAsEndEntity), "is self-signed, and not among the trusted ones"),
             (other(webpki::Error::UnsupportedCertVersion), "has an outdated format (X.509 version 1)"),
             (
                 CertificateError::NotValidForNameContext { expected: expected.clone(), presented: Vec::new() },

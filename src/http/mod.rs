@@ -17,6 +17,7 @@ mod request;
 mod response;
 pub mod retry;
 mod tls;
+mod tls_connector;
 mod url;
 
 pub use client::{Credential, Http, HttpOptions, RequestLogger};

@@ -11,6 +11,8 @@ use super::url::Url;
 /// A proxy to connect through.
 pub(super) struct Proxy {
     pub(super) setting: ureq::Proxy,
+    /// Whether the connection to the proxy itself is encrypted.
+    pub(super) is_https: bool,
     /// The proxy's address without its credentials.
     pub(super) shown: String,
 }
@@ -82,7 +84,11 @@ fn parse(value: &str) -> Result<Proxy, String> {
         builder = builder.username(&plain(user)?).password(&plain(password)?);
     }
     let setting = builder.build().map_err(|_| "is not usable".to_owned())?;
-    Ok(Proxy { setting, shown: format!("{scheme}://{}:{}", url.host(), url.port()) })
+    Ok(Proxy {
+        setting,
+        is_https: protocol == ProxyProtocol::Https,
+        shown: format!("{scheme}://{}:{}", url.host(), url.port()),
+    })
 }
 
 /// Whether `NO_PROXY` lists a host. As in curl: entries are separated by commas or spaces; a name also stands for the

@@ -1,4 +1,5 @@
 //! The certificates of a TLS connection: the roots that are trusted, and the client certificate for mutual TLS.
+//! `tls_connector.rs` uses them.
 //!
 //! One bundle file is read instead of every file of the system's store, which takes ten times as long. `SSL_CERT_FILE`
 //! names the bundle, else the first known path that exists; `--ca-cert` adds to it. A machine without any bundle (an
@@ -9,7 +10,8 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memmem;
-use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::error::{Error, ExitCode};
 
@@ -29,6 +31,27 @@ pub(super) struct Roots {
     pub(super) source: String,
 }
 
+/// Which certificates are trusted.
+pub(super) enum RootCerts {
+    /// Those of files.
+    Listed(Vec<CertificateDer<'static>>),
+    /// Mozilla's, compiled into the program.
+    #[cfg(target_os = "linux")]
+    Bundled,
+    /// Those of the operating system's own store.
+    #[cfg(not(target_os = "linux"))]
+    Platform,
+}
+
+/// What a client shows of itself.
+pub(super) struct ClientCert {
+    /// The certificate, and those above it.
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+    /// Where they come from in words for people.
+    pub(super) source: String,
+}
+
 /// Loads the roots. Fails with code 16 when a file that the user named cannot be used.
 pub(super) fn load_roots(ca_cert: Option<&Path>) -> Result<Roots, Error> {
     let named = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty());
@@ -40,39 +63,40 @@ pub(super) fn load_roots(ca_cert: Option<&Path>) -> Result<Roots, Error> {
         let path = Path::new(path);
         let mut certs = read(path, "SSL_CERT_FILE")?;
         certs.append(&mut extra);
-        return Ok(Roots { certs: certs.into(), source: with_extra(&path.display().to_string(), ca_cert) });
+        return Ok(Roots { certs: RootCerts::Listed(certs), source: with_extra(&path.display().to_string(), ca_cert) });
     }
     Ok(system(extra, ca_cert))
 }
 
 #[cfg(target_os = "linux")]
-fn system(mut extra: Vec<Certificate<'static>>, ca_cert: Option<&Path>) -> Roots {
+fn system(mut extra: Vec<CertificateDer<'static>>, ca_cert: Option<&Path>) -> Roots {
     for bundle in BUNDLES {
         let path = Path::new(bundle);
         if let Ok(text) = std::fs::read(path) {
             let mut certs = certificates(&text);
             if !certs.is_empty() {
                 certs.append(&mut extra);
-                return Roots { certs: certs.into(), source: with_extra(bundle, ca_cert) };
+                return Roots { certs: RootCerts::Listed(certs), source: with_extra(bundle, ca_cert) };
             }
         }
     }
     match ca_cert {
-        Some(path) => {
-            Roots { certs: extra.into(), source: format!("{} alone (this machine has no bundle)", path.display()) }
-        }
+        Some(path) => Roots {
+            certs: RootCerts::Listed(extra),
+            source: format!("{} alone (this machine has no bundle)", path.display()),
+        },
         None => Roots {
-            certs: RootCerts::WebPki,
+            certs: RootCerts::Bundled,
             source: "the bundled Mozilla roots (this machine has no bundle)".to_owned(),
         },
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn system(extra: Vec<Certificate<'static>>, ca_cert: Option<&Path>) -> Roots {
+fn system(extra: Vec<CertificateDer<'static>>, ca_cert: Option<&Path>) -> Roots {
     match ca_cert {
-        Some(path) => Roots { certs: extra.into(), source: format!("{} alone", path.display()) },
-        None => Roots { certs: RootCerts::PlatformVerifier, source: "the system store".to_owned() },
+        Some(path) => Roots { certs: RootCerts::Listed(extra), source: format!("{} alone", path.display()) },
+        None => Roots { certs: RootCerts::Platform, source: "the system store".to_owned() },
     }
 }
 
@@ -83,7 +107,7 @@ fn with_extra(source: &str, ca_cert: Option<&Path>) -> String {
     }
 }
 
-fn read(path: &Path, name: &str) -> Result<Vec<Certificate<'static>>, Error> {
+fn read(path: &Path, name: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     let what = || format!("{name} {}", path.display());
     let text = std::fs::read(path).map_err(|error| Error::new(ExitCode::Local, what(), error.to_string()))?;
     let certs = certificates(&text);
@@ -118,20 +142,20 @@ pub(super) fn load_client_certificate(
         Some(path) => (path, read(path, "--client-key")?),
         None => (certificate, text),
     };
-    let key = PrivateKey::from_pem(&text).map_err(|_| missing(path, "private key"))?;
-    Ok(Some(ClientCert::new_with_certs(&chain, key)))
+    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|_| missing(path, "private key"))?;
+    Ok(Some(ClientCert { chain, key, source: format!("--client-cert {}", certificate.display()) }))
 }
 
 /// Every certificate of a PEM file (RFC 7468). Blocks of other kinds and damaged ones are skipped, as OpenSSL does.
 ///
 /// By hand, because a start would spend most of its time here: the 140 roots of a system cost 2.2 million instructions, with
 /// the crate `pem` 18.8 million.
-fn certificates(text: &[u8]) -> Vec<Certificate<'static>> {
+fn certificates(text: &[u8]) -> Vec<CertificateDer<'static>> {
     let blocks = memmem::find_iter(text, "-----BEGIN ").filter_map(|at| block(&text[at..]));
     let certificates = blocks.filter_map(|(label, der)| match label {
-        b"CERTIFICATE" | b"X509 CERTIFICATE" => Some(Certificate::from_der(&der).to_owned()),
+        b"CERTIFICATE" | b"X509 CERTIFICATE" => Some(der.into()),
         // OpenSSL's own form: the certificate is followed by what its owner trusts it for.
-        b"TRUSTED CERTIFICATE" => Some(Certificate::from_der(first_element(&der)).to_owned()),
+        b"TRUSTED CERTIFICATE" => Some(first_element(&der).to_vec().into()),
         _ => None,
     });
     certificates.collect()
@@ -168,7 +192,7 @@ mod tests {
     use super::*;
 
     fn ders(pem: &str) -> Vec<Vec<u8>> {
-        certificates(pem.as_bytes()).iter().map(|certificate| certificate.der().to_vec()).collect()
+        certificates(pem.as_bytes()).iter().map(|certificate| certificate.to_vec()).collect()
     }
 
     #[test]

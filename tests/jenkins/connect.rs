@@ -51,6 +51,11 @@ fn a_client_certificate_is_shown_to_who_wants_one() {
         .exit_code(16)
         .stderr_contains("--client-cert ")
         .stderr_contains("No such file");
+    let other = over_tls(true).client_pem().unwrap().to_owned();
+    let stranger = private(&folder, "other.pem", &other[other.find("-----BEGIN PRIVATE KEY").unwrap()..]);
+    wrong(&[&certificate, &stranger])
+        .exit_code(16)
+        .stderr_contains("cert.pem: the private key belongs to another certificate");
     // One that another authority made.
     let stranger = private(&folder, "stranger.pem", over_tls(true).client_pem().unwrap());
     wrong(&[&stranger]).exit_code(14).stderr_contains("certificate");

@@ -152,6 +152,8 @@ pub enum UnknownWorkflow {
 pub struct TlsOptions {
     /// The certificate that is shown.
     pub leaf: Leaf,
+    /// Who signed it.
+    pub issuer: Issuer,
     /// Speak TLS 1.2 only.
     pub tls12_only: bool,
     /// Want a certificate of the client, by the CA of the file; [`crate::Simulator::client_pem`] is one.
@@ -173,6 +175,19 @@ pub enum Leaf {
     Future,
     /// By a CA that is not in the file.
     OtherCa,
+}
+
+/// Who signed the certificate that is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Issuer {
+    /// The CA of the file.
+    #[default]
+    Ca,
+    /// A CA; the file holds the certificate that is shown.
+    HiddenCa,
+    /// Itself, as a CA (`openssl req -x509`); the file holds it, or another one with the same names for [`Leaf::OtherCa`].
+    Itself,
 }
 
 /// Links to artifacts.

@@ -39,8 +39,8 @@ pub use builds::{ArtifactInfo, BuildInfo, StartRequest, Via};
 pub use clock::Advance;
 pub use codemagic::LEAK_TRAPS;
 pub use config::{
-    Access, App, Config, DEFAULT_APP, DEFAULT_KEY, DEFAULT_TEAM, History, Key, Leaf, Links, LogHost, LogOptions,
-    StorageOptions, TlsOptions, UnknownWorkflow, Workflow,
+    Access, App, Config, DEFAULT_APP, DEFAULT_KEY, DEFAULT_TEAM, History, Issuer, Key, Leaf, Links, LogHost,
+    LogOptions, StorageOptions, TlsOptions, UnknownWorkflow, Workflow,
 };
 pub use fault::{CutHow, CutPoint, Fault, FaultKind, Listener, Page, WrongShape};
 pub use jenkins::{

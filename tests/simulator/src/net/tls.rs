@@ -1,6 +1,6 @@
 //! A certificate authority made at the start, and the leaf it vouches for.
 
-use crate::config::{Leaf, TlsOptions};
+use crate::config::{Issuer, Leaf, TlsOptions};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose,
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Settings of the listeners and the certificate clients have to trust.
 pub(crate) struct Tls {
     pub(crate) config: Arc<ServerConfig>,
-    /// PEM of the authority.
+    /// PEM of the authority, or of the certificate that is trusted itself.
     pub(crate) ca: String,
     /// PEM of a client's certificate and its key.
     pub(crate) client: String,
@@ -23,7 +23,7 @@ pub(crate) struct Tls {
 impl Tls {
     pub(crate) fn new(options: TlsOptions) -> io::Result<Self> {
         let trusted = authority("cibridge simulator CA").map_err(other)?;
-        let ca = trusted.pem();
+        let mut ca = trusted.pem();
         let client_key = KeyPair::generate().map_err(other)?;
         let client = client().signed_by(&client_key, &trusted).map_err(other)?;
         let client = client.pem() + &client_key.serialize_pem();
@@ -34,7 +34,18 @@ impl Tls {
             _ => trusted,
         };
         let key = KeyPair::generate().map_err(other)?;
-        let leaf = leaf(options.leaf).and_then(|params| params.signed_by(&key, &issuer)).map_err(other)?;
+        let mut params = leaf(options.leaf).map_err(other)?;
+        let leaf = if options.issuer == Issuer::Itself {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.self_signed(&key)
+        } else {
+            params.signed_by(&key, &issuer)
+        };
+        let leaf = leaf.map_err(other)?;
+        if options.issuer != Issuer::Ca {
+            let twin = KeyPair::generate().and_then(|key| params.self_signed(&key)).map_err(other)?;
+            ca = if options.leaf == Leaf::OtherCa { twin.pem() } else { leaf.pem() };
+        }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let versions: &[&rustls::SupportedProtocolVersion] =
             if options.tls12_only { &[&rustls::version::TLS12] } else { rustls::ALL_VERSIONS };
