@@ -213,6 +213,9 @@ pub struct Tests {
     pub counts: TestCounts,
     /// The tests that failed or broke.
     pub failures: Vec<FailedTest>,
+    /// How many more failed or broke, where they are too many to list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failures_left_out: Option<u64>,
     /// The file of test results that was written.
     pub junit: Option<String>,
 }

@@ -23,6 +23,9 @@ const LONGEST_SECRET: u64 = 64 * 1024;
 /// What editors on Windows write before a text in UTF-8.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
+/// What writes the content of a file.
+pub type Write<'a> = &'a dyn Fn(&mut dyn io::Write) -> io::Result<()>;
+
 /// The file that a path means, and how it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Target {
@@ -71,11 +74,16 @@ pub fn check_private(path: &Path, what: &str) -> Result<(), Error> {
 /// Writes a file so that a reader sees the old content or the new one, never a part. What is no regular file is written
 /// in place.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_file_with(path, &|file| file.write_all(bytes))
+}
+
+/// The same for content that `write` writes; where a file cannot be replaced, it is asked a second time.
+pub fn replace_file_with(path: &Path, write: Write<'_>) -> io::Result<()> {
     match target(path)? {
-        Target::InPlace(path) => write_in_place(OpenOptions::new().append(true), &path, bytes),
+        Target::InPlace(path) => write_in_place(OpenOptions::new().append(true), &path, write),
         Target::Replace(path) => {
             let mut file = temporary(&path)?;
-            file.write_all(bytes).map_err(io_only)?;
+            write(&mut file).map_err(io_only)?;
             match file.persist(&path) {
                 Ok(_) => Ok(()),
                 // A mount point cannot be replaced, and a container mounts single files; nor can a file of somebody else
@@ -83,7 +91,7 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
                 Err(error)
                     if matches!(error.error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::PermissionDenied) =>
                 {
-                    write_in_place(OpenOptions::new().write(true).truncate(true), &path, bytes)
+                    write_in_place(OpenOptions::new().write(true).truncate(true), &path, write)
                 }
                 Err(error) => Err(error.error),
             }
@@ -125,6 +133,14 @@ pub fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     match target(path)? {
         Target::Replace(path) => temporary(&path),
         Target::InPlace(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file")),
+    }
+}
+
+/// A file without a name for a part of what `path` is to hold: nothing is left of it, however the process ends.
+pub fn scratch_for(path: &Path) -> io::Result<File> {
+    match target(path)? {
+        Target::Replace(path) => tempfile::tempfile_in(folder(&path)).map_err(io_only),
+        Target::InPlace(_) => tempfile::tempfile().map_err(io_only),
     }
 }
 
@@ -232,7 +248,7 @@ fn target(path: &Path) -> io::Result<Target> {
     Err(io::Error::other("too many symbolic links"))
 }
 
-fn write_in_place(options: &mut OpenOptions, path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_in_place(options: &mut OpenOptions, path: &Path, write: Write<'_>) -> io::Result<()> {
     #[cfg(unix)]
     if is_fifo(path) {
         use rustix::fs::{OFlags, fcntl_setfl};
@@ -241,10 +257,10 @@ fn write_in_place(options: &mut OpenOptions, path: &Path, bytes: &[u8]) -> io::R
         options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
         let mut file = options.open(path)?;
         fcntl_setfl(&file, OFlags::empty())?;
-        return file.write_all(bytes);
+        return write(&mut file);
     }
     let mut file = options.open(path)?;
-    file.write_all(bytes)?;
+    write(&mut file)?;
     file.flush()
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Published schemas and real answers disagree in both directions, so a value that is missing, null or of another type
 //! is absent, and an odd entry of a list hides no other. Shapes are declared as structs with `serde` derive and
-//! `#[serde(default)]`, whose fields are [`Field`], [`Object`], [`List`] and [`Texts`]. Nothing is copied but what a struct
-//! names: memory does not grow with the parts of an answer that nobody reads. Pure; must know no provider.
+//! `#[serde(default)]`, whose fields are [`Field`], [`Object`], [`List`], [`Entries`] and [`Texts`]. Nothing is copied but
+//! what a struct names: memory does not grow with the parts of an answer that nobody reads. Pure; must know no provider.
 //!
 //! An object is split into the JSON texts of the fields that its struct names, a list into those of its entries; each of
 //! them is then read by the type in its place (see [`Json`]).
@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{
     Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
@@ -34,8 +35,11 @@ const LONGEST_TEXT: usize = 256 * 1024;
 /// The bytes of the longest escape of a character, e.g. `\ud83d\ude00`.
 const LONGEST_ESCAPE: usize = 12;
 
+/// A byte order mark.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Reads a JSON object into a struct of lenient fields; `None` if the bytes are not one JSON object.
-/// For large answers there is [`parse_in_place`].
+/// For large answers there are [`text`] and [`read_object`].
 ///
 /// A byte order mark, bytes that are not UTF-8 and escapes of lone surrogates (`\udce9`: half a character, as a cut
 /// message or a file name on the service's side produces them) do not make an answer unreadable.
@@ -43,18 +47,31 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     object(whole(&lossy(bytes))?)
 }
 
-/// The same for bytes that nobody else reads as text. A large answer is not copied: what is no character is replaced in
-/// place, by `?` where there is no room for the replacement character.
-pub fn parse_in_place<T: DeserializeOwned>(bytes: &mut [u8]) -> Option<T> {
+/// Makes of an answer's bytes a text for [`read_object`], in their place; `None` if nothing can be read from them. A large answer
+/// is not copied: what is no character is replaced by `?` where there is no room for the replacement character.
+pub fn text(bytes: &mut Vec<u8>) -> Option<&str> {
+    if bytes.starts_with(MARK) {
+        bytes.drain(..MARK.len());
+    }
     if bytes.len() > LARGE {
         replace_invalid(bytes);
     }
-    parse(bytes)
+    if let Cow::Owned(changed) = lossy(bytes) {
+        *bytes = changed;
+    }
+    whole(bytes)
+}
+
+/// Reads a JSON object into a struct of lenient fields that may borrow from it, see [`parse`].
+pub fn read_object<'de, T: Deserialize<'de>>(text: &'de str) -> Option<T> {
+    object(text.trim_ascii())
 }
 
 /// Reads a JSON list into structs of lenient fields, see [`parse`]; `None` if the bytes are not one JSON list.
 pub fn parse_list<T: DeserializeOwned>(bytes: &[u8]) -> Option<Vec<T>> {
-    Some(entries(whole(&lossy(bytes))?, '{')?.into_iter().filter_map(object).collect())
+    let bytes = lossy(bytes);
+    let list = serde_json::from_str::<&RawValue>(whole(&bytes)?).ok()?;
+    Some(entries(list.get())?.filter_map(object).take(MOST_ENTRIES).collect())
 }
 
 /// An answer as text, unless it is nested deeper than the stack allows.
@@ -77,7 +94,7 @@ fn whole(json: &[u8]) -> Option<&str> {
 
 /// The bytes as UTF-8 in which every `\u` escape means a character, without a byte order mark.
 pub fn lossy(bytes: &[u8]) -> Cow<'_, [u8]> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
     let mut text = match String::from_utf8_lossy(bytes) {
         Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
         Cow::Owned(text) => Cow::Owned(text.into_bytes()),
@@ -142,6 +159,14 @@ pub struct List<T> {
     pub mistyped: bool,
 }
 
+/// The objects of a list that may be too many to keep: each is read when it is its turn, as often as somebody asks.
+/// Other entries are left out; empty if there is no list.
+#[derive(Debug)]
+pub struct Entries<'de, T> {
+    json: &'de str,
+    entry: PhantomData<fn() -> T>,
+}
+
 /// The texts of a list, in order. Other entries are left out; empty if there is no list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Texts(pub Vec<String>);
@@ -173,6 +198,27 @@ impl<T> Default for Object<T> {
 impl<T> Default for List<T> {
     fn default() -> Self {
         Self { entries: Vec::new(), given: false, mistyped: false }
+    }
+}
+
+impl<T> Clone for Entries<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Entries<'_, T> {}
+
+impl<T> Default for Entries<'_, T> {
+    fn default() -> Self {
+        Self { json: NULL, entry: PhantomData }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Entries<'de, T> {
+    /// The objects, in order.
+    pub fn iter(self) -> impl Iterator<Item = T> + use<'de, T> {
+        entries(self.json).into_iter().flatten().filter_map(object)
     }
 }
 
@@ -249,20 +295,27 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = <&str>::deserialize(deserializer)?;
-        let Some(entries) = entries(json, '{') else { return Ok(Self { mistyped: json != NULL, ..Self::default() }) };
-        Ok(Self { entries: entries.into_iter().filter_map(object).collect(), given: true, mistyped: false })
+        let Some(entries) = entries(json) else { return Ok(Self { mistyped: json != NULL, ..Self::default() }) };
+        Ok(Self { entries: entries.filter_map(object).take(MOST_ENTRIES).collect(), given: true, mistyped: false })
+    }
+}
+
+impl<'de: 'a, 'a, T> Deserialize<'de> for Entries<'a, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&str>::deserialize(deserializer).map(|json| Self { json, entry: PhantomData })
     }
 }
 
 impl<'de> Deserialize<'de> for Texts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let texts = entries(<&str>::deserialize(deserializer)?, '"').unwrap_or_default();
+        let texts = entries(<&str>::deserialize(deserializer)?).into_iter().flatten();
         let mut bytes = 0;
         let is_kept = |json: &&str| {
             bytes += json.len();
             bytes <= LONGEST_TEXT + 2
         };
-        Ok(Self(texts.into_iter().take_while(is_kept).filter_map(Scalar::read).collect()))
+        let texts = texts.filter(|json| json.starts_with('"')).take(MOST_ENTRIES);
+        Ok(Self(texts.take_while(is_kept).filter_map(Scalar::read).collect()))
     }
 }
 
@@ -397,35 +450,17 @@ impl Visitor<'_> for IndexIn {
     }
 }
 
-/// The texts of those entries of a JSON list that begin with `opening`; `None` if it is no list.
-fn entries(json: &str, opening: char) -> Option<Vec<&str>> {
-    let mut found = Vec::new();
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    let read = deserializer.deserialize_seq(Entries { opening, found: &mut found });
-    read.and_then(|()| deserializer.end()).ok()?;
-    Some(found)
-}
-
-struct Entries<'a, 'de> {
-    opening: char,
-    found: &'a mut Vec<&'de str>,
-}
-
-impl<'de> Visitor<'de> for Entries<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(entry) = list.next_element::<&RawValue>()? {
-            if entry.get().starts_with(self.opening) && self.found.len() < MOST_ENTRIES {
-                self.found.push(entry.get());
-            }
-        }
-        Ok(())
-    }
+/// The texts of the entries of a list, which must be JSON; `None` if it is something else.
+fn entries(json: &str) -> Option<impl Iterator<Item = &str>> {
+    let mut rest = json.starts_with('[').then_some(json)?;
+    Some(std::iter::from_fn(move || {
+        // What is left begins behind an entry, or with the list's own bracket.
+        let next = rest.trim_ascii_start().strip_prefix(['[', ','])?;
+        let mut values = serde_json::Deserializer::from_str(next).into_iter::<&RawValue>();
+        let entry = values.next()?.ok()?;
+        rest = &next[values.byte_offset()..];
+        Some(entry.get())
+    }))
 }
 
 #[cfg(test)]
@@ -529,10 +564,12 @@ mod tests {
 
     #[test]
     fn a_large_answer_is_read_in_place() {
-        let mut bytes = b"{\"text\": \"caf\xe9 \\udce9\", \"else\": \"".to_vec();
+        let mut bytes = b"\xef\xbb\xbf{\"text\": \"caf\xe9 \\udce9\", \"else\": \"".to_vec();
         bytes.resize(LARGE + 1, b'\xe9');
         bytes.extend(b"\", \"number\": 7}");
-        let shape: Shape = parse_in_place(&mut bytes).unwrap();
+        let place = bytes.as_ptr();
+        let shape: Shape = read_object(text(&mut bytes).unwrap()).unwrap();
+        assert_eq!(bytes.as_ptr(), place);
         assert_eq!((shape.text.text(), shape.number.0), (Some("caf? \u{fffd}"), Some(7)));
     }
 

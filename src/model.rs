@@ -158,7 +158,7 @@ pub struct TestCounts {
 
 impl TestCounts {
     /// The counts of these tests.
-    pub fn of<'a>(cases: impl IntoIterator<Item = &'a TestCase>) -> Self {
+    pub fn of(cases: impl IntoIterator<Item = TestCase>) -> Self {
         let mut counts = Self::default();
         for case in cases {
             *match case.status {
@@ -169,6 +169,14 @@ impl TestCounts {
             } += 1;
         }
         counts
+    }
+
+    /// Adds other counts.
+    pub fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.errored += other.errored;
+        self.skipped += other.skipped;
     }
 
     /// All tests.
@@ -191,16 +199,15 @@ pub struct TestCase {
 }
 
 /// Tests of one file or class.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TestSuite {
+pub struct TestSuite<'a> {
     /// Its name.
     pub name: String,
     /// What it belongs to, e.g. the build's step that ran it.
     pub group: String,
     /// When it was run, as `YYYY-MM-DDThh:mm:ss`.
     pub at: Option<String>,
-    /// Its tests.
-    pub cases: Vec<TestCase>,
+    /// Gives its tests, one at a time: there may be a hundred thousand.
+    pub cases: Box<dyn Fn() -> Box<dyn Iterator<Item = TestCase> + 'a> + 'a>,
 }
 
 /// Why a build did not succeed.

@@ -76,8 +76,20 @@ pub struct Client {
     pub(super) is_last: bool,
     budget: Mutex<Option<RateLimit>>,
     /// The legacy API's newest document of a build that has ended.
-    ended: Mutex<Option<(BuildId, Arc<wire::LegacyBuild>)>>,
+    ended: Mutex<Option<Ended>>,
 }
+
+/// What is kept of such a document.
+#[derive(Clone)]
+struct Ended {
+    id: BuildId,
+    build: Arc<wire::LegacyBuild>,
+    /// The answer that it is from, with the tests; a large one is read again instead.
+    answer: Option<Arc<str>>,
+}
+
+/// Bytes of an answer that is kept, at most.
+const MOST_KEPT: usize = 1024 * 1024;
 
 impl Client {
     /// A client; nothing is sent yet.
@@ -271,23 +283,45 @@ impl Client {
         self.http.roots()
     }
 
-    /// The legacy API's document of a build: why it failed, where its logs are, its tests, and the sums of its artifacts.
+    /// The legacy API's document of a build: why it failed, where its logs are, and the sums of its artifacts.
     /// That of a build that has ended is kept, because several things are read from it. `doing` says what it is read for.
     pub(super) fn legacy_build(&self, doing: &str, id: &BuildId) -> Result<Arc<wire::LegacyBuild>, RequestError> {
-        let known = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, build)) = known.filter(|(known, _)| known == id) {
-            return Ok(build);
+        match self.ended(id) {
+            Some(known) => Ok(known.build),
+            None => self.read_legacy_build(doing, id).map(|(build, _)| build),
         }
+    }
+
+    /// The same document as the legacy API sends it, for what is too much to be kept: its tests.
+    pub(super) fn legacy_answer(&self, doing: &str, id: &BuildId) -> Result<String, RequestError> {
+        match self.ended(id).and_then(|known| known.answer) {
+            Some(answer) => Ok(answer.to_string()),
+            None => self.read_legacy_build(doing, id).map(|(_, answer)| answer),
+        }
+    }
+
+    fn ended(&self, id: &BuildId) -> Option<Ended> {
+        let known = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().filter(|known| known.id == *id).cloned()
+    }
+
+    fn read_legacy_build(&self, doing: &str, id: &BuildId) -> Result<(Arc<wire::LegacyBuild>, String), RequestError> {
         let about = About::new(doing, format!("build {id}"));
         let address = below(&self.endpoints.legacy, &format!("/builds/{id}"))?;
-        let (response, answer) = self.get::<wire::LegacyAnswer>(&about, address)?;
+        // Two large documents at once would be too many.
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut response = self.get_body(&about, address)?;
+        let answer = lenient::text(&mut response.body).and_then(lenient::read_object::<wire::LegacyAnswer>);
         // Without its steps a build has no reason, no log and no tests: another answer is better than none of them.
-        let build = answer.build.0.filter(|build| !build.build_actions.mistyped);
+        let build = answer.and_then(|answer| answer.build.0.filter(|build| !build.build_actions.mistyped));
         let build = Arc::new(build.ok_or_else(|| failed(&about, &response))?);
+        let answer = String::from_utf8(response.body).unwrap_or_default();
         if build.has_ended() {
-            *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some((id.clone(), Arc::clone(&build)));
+            let kept = (answer.len() <= MOST_KEPT).then(|| Arc::from(answer.as_str()));
+            let ended = Ended { id: id.clone(), build: Arc::clone(&build), answer: kept };
+            *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
         }
-        Ok(build)
+        Ok((build, answer))
     }
 
     /// The ids and names of a list of v3.
@@ -351,7 +385,8 @@ impl Client {
         address: Url,
     ) -> Result<(Response, T), RequestError> {
         let mut response = self.get_body(about, address)?;
-        let answer = lenient::parse_in_place::<T>(&mut response.body).ok_or_else(|| failed(about, &response))?;
+        let answer = lenient::text(&mut response.body).and_then(lenient::read_object::<T>);
+        let answer = answer.ok_or_else(|| failed(about, &response))?;
         response.body = Vec::new();
         Ok((response, answer))
     }

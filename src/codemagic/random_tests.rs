@@ -3,8 +3,9 @@
 use std::time::SystemTime;
 
 use super::reference::{AppId, BuildId, BuildRef, Filter};
-use super::{errors, wire};
+use super::{errors, test_results, wire};
 use crate::lenient;
+use crate::lifecycle::TestReport;
 use crate::random_tests::fuzz;
 
 #[test]
@@ -28,6 +29,10 @@ fn every_answer_is_read_or_refused_and_no_time_is_too_far_away() {
             for action in &build.build_actions.entries {
                 drop((action.telling_log(), action.all_logs()));
             }
+        }
+        if let Some(text) = lenient::text(&mut body.to_vec()) {
+            let report = TestReport::new(None, text.to_owned(), test_results::suites);
+            assert!(report.failures().count() as u64 <= report.counts.total());
         }
         crate::clock::parse_time(&String::from_utf8_lossy(body));
     });

@@ -4,32 +4,44 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::reference::BuildId;
-use super::wire::{self, LegacyAction, LegacyTest};
+use super::wire::{self, LegacySuite, LegacyTest, TestedAction};
 use crate::clock::{format_time, parse_time};
 use crate::error::RequestError;
-use crate::lenient::Field;
+use crate::lenient;
+use crate::lifecycle::TestReport;
 use crate::model::{TestCase, TestStatus, TestSuite};
 
 impl Client {
     /// The results of all tests that the steps of a build ran.
-    pub(super) fn test_results(&self, id: &BuildId) -> Result<Vec<TestSuite>, RequestError> {
-        let build = self.legacy_build(&format!("reading the test results of build {id}"), id)?;
-        Ok(build.build_actions.entries.iter().flat_map(suites).collect())
+    pub(super) fn test_results(&self, id: &BuildId) -> Result<TestReport, RequestError> {
+        let answer = self.legacy_answer(&format!("reading the test results of build {id}"), id)?;
+        Ok(TestReport::new(None, answer, suites))
     }
 }
 
-/// The suites with tests that a step ran.
-fn suites(action: &LegacyAction) -> Vec<TestSuite> {
-    let group = action.name.text().unwrap_or_default();
+/// The suites with tests that the steps of a build ran.
+pub(super) fn suites(answer: &str) -> Box<dyn Iterator<Item = TestSuite<'_>> + '_> {
+    let answer = lenient::read_object::<wire::TestedAnswer>(answer).unwrap_or_default();
+    let actions = answer.build.0.unwrap_or_default().build_actions;
+    Box::new(actions.iter().flat_map(suites_of_step))
+}
+
+fn suites_of_step(action: TestedAction<'_>) -> impl Iterator<Item = TestSuite<'_>> {
+    let group = action.name.0.unwrap_or_default();
     let at = action.started_at.text().and_then(parse_time).and_then(format_time);
     // JUnit's times have no zone.
     let at = at.map(|at| at.trim_end_matches('Z').to_owned());
-    let suite = |(name, tests): (&Field<String>, &[LegacyTest])| {
-        let cases: Vec<TestCase> = tests.iter().map(case).collect();
-        let name = name.text().filter(|name| !name.trim().is_empty()).unwrap_or("tests").to_owned();
-        (!cases.is_empty()).then(|| TestSuite { name, group: group.to_owned(), at: at.clone(), cases })
-    };
-    action.results.entries.iter().flat_map(|results| results.all_suites()).filter_map(suite).collect()
+    let suites = action.results.iter().flat_map(|results| {
+        let itself = LegacySuite { name: results.name, tests: results.tests };
+        let itself = results.suites.iter().next().is_none().then_some(itself);
+        results.suites.iter().chain(itself)
+    });
+    suites.filter(|suite| suite.tests.iter().next().is_some()).map(move |LegacySuite { name, tests }| TestSuite {
+        name: name.0.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "tests".to_owned()),
+        group: group.clone(),
+        at: at.clone(),
+        cases: Box::new(move || Box::new(tests.iter().map(|test| case(&test)))),
+    })
 }
 
 fn case(test: &LegacyTest) -> TestCase {

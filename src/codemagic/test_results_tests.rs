@@ -1,23 +1,20 @@
 //! Legacy answers: a made-up one with every oddity.
 
 use super::*;
-use crate::lenient;
 use crate::model::TestCounts;
 
-fn fixture() -> wire::LegacyBuild {
-    let text = include_str!("../../tests/fixtures/legacy-build-tests.json");
-    lenient::parse::<wire::LegacyAnswer>(text.as_bytes()).unwrap().build.0.unwrap()
-}
-
-fn all_suites(build: &wire::LegacyBuild) -> Vec<TestSuite> {
-    build.build_actions.entries.iter().flat_map(suites).collect()
-}
+const FIXTURE: &str = include_str!("../../tests/fixtures/legacy-build-tests.json");
 
 #[test]
 fn results_of_all_steps_are_read_and_odd_ones_hide_nothing() {
-    let found = all_suites(&fixture());
-    let shown: Vec<(&str, &str, usize)> =
-        found.iter().map(|suite| (suite.group.as_str(), suite.name.as_str(), suite.cases.len())).collect();
+    let report = TestReport::new(None, FIXTURE.to_owned(), suites);
+    let found: Vec<_> = report.suites().collect();
+    let cases: Vec<Vec<TestCase>> = found.iter().map(|suite| (suite.cases)().collect()).collect();
+    let shown: Vec<(&str, &str, usize)> = found
+        .iter()
+        .zip(&cases)
+        .map(|(suite, cases)| (suite.group.as_str(), suite.name.as_str(), cases.len()))
+        .collect();
     assert_eq!(
         shown,
         [
@@ -28,10 +25,10 @@ fn results_of_all_steps_are_read_and_odd_ones_hide_nothing() {
     );
     assert_eq!(found[0].at.as_deref(), Some("2021-02-01T14:33:15"));
     assert_eq!(found[1].at, None);
-    let cases: Vec<(&str, TestStatus, Option<&str>)> =
-        found[1].cases.iter().map(|case| (case.name.as_str(), case.status, case.message.as_deref())).collect();
+    let shown: Vec<(&str, TestStatus, Option<&str>)> =
+        cases[1].iter().map(|case| (case.name.as_str(), case.status, case.message.as_deref())).collect();
     assert_eq!(
-        cases,
+        shown,
         [
             ("fails", TestStatus::Failed, Some("Expected: 3\nat a.dart:1")),
             ("breaks", TestStatus::Errored, Some("no device")),
@@ -40,14 +37,13 @@ fn results_of_all_steps_are_read_and_odd_ones_hide_nothing() {
             ("unnamed test", TestStatus::Errored, Some("unknown status \"\"")),
         ]
     );
-    assert_eq!(found[1].cases[1].took, Some(Duration::from_millis(1500)));
-    let counts = TestCounts::of(found.iter().flat_map(|suite| &suite.cases));
-    assert_eq!(counts, TestCounts { passed: 3, failed: 1, errored: 3, skipped: 1 });
+    assert_eq!(cases[1][1].took, Some(Duration::from_millis(1500)));
+    assert_eq!(report.counts, TestCounts { passed: 3, failed: 1, errored: 3, skipped: 1 });
 }
 
 #[test]
 fn odd_artifacts_hide_no_others() {
-    let build = fixture();
+    let build = lenient::parse::<wire::LegacyAnswer>(FIXTURE.as_bytes()).unwrap().build.0.unwrap();
     let names: Vec<_> = build.artefacts.entries.iter().map(|artifact| artifact.name.text()).collect();
     assert_eq!(names, [Some("app.apk"), Some("odd"), Some("no-sum.txt")]);
     let sizes: Vec<_> = build.artefacts.entries.iter().map(|artifact| artifact.size.0).collect();

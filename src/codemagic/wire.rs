@@ -12,7 +12,7 @@ use super::reference::BuildId;
 use crate::clock::{format_time, parse_time};
 use crate::document;
 use crate::error::ExitCode;
-use crate::lenient::{Field, List, Object, TextOr, Texts};
+use crate::lenient::{Entries, Field, List, Object, TextOr, Texts};
 use crate::model::{self, BuildSnapshot, Phase};
 
 /// v3's envelope of one thing.
@@ -191,7 +191,6 @@ pub(super) struct LegacyAction {
     pub(super) started_at: Field<String>,
     log_url: Field<String>,
     subactions: List<LegacyPart>,
-    pub(super) results: List<LegacyResults>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -220,31 +219,48 @@ impl LegacyAction {
     }
 }
 
-/// Test results of a step.
+/// The same answer as [`LegacyAnswer`], with the test results of its steps alone.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct LegacyResults {
-    suites: List<LegacySuite>,
-    name: Field<String>,
-    tests: List<LegacyTest>,
+pub(super) struct TestedAnswer<'a> {
+    #[serde(borrow)]
+    pub(super) build: Object<TestedBuild<'a>>,
 }
 
-impl LegacyResults {
-    /// Names and tests of all suites; a report without suites may be one itself.
-    pub(super) fn all_suites(&self) -> Vec<(&Field<String>, &[LegacyTest])> {
-        if self.suites.entries.is_empty() {
-            return vec![(&self.name, &self.tests.entries)];
-        }
-        self.suites.entries.iter().map(|suite| (&suite.name, &*suite.tests.entries)).collect()
-    }
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct TestedBuild<'a> {
+    #[serde(borrow)]
+    pub(super) build_actions: Entries<'a, TestedAction<'a>>,
+}
+
+/// A step that may have run tests.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct TestedAction<'a> {
+    pub(super) name: Field<String>,
+    pub(super) started_at: Field<String>,
+    #[serde(borrow)]
+    pub(super) results: Entries<'a, LegacyResults<'a>>,
+}
+
+/// Test results of a step. A report without suites may be one itself.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LegacyResults<'a> {
+    #[serde(borrow)]
+    pub(super) suites: Entries<'a, LegacySuite<'a>>,
+    pub(super) name: Field<String>,
+    pub(super) tests: Entries<'a, LegacyTest>,
 }
 
 /// Tests of one file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct LegacySuite {
-    name: Field<String>,
-    tests: List<LegacyTest>,
+pub(super) struct LegacySuite<'a> {
+    pub(super) name: Field<String>,
+    #[serde(borrow)]
+    pub(super) tests: Entries<'a, LegacyTest>,
 }
 
 /// A test. All recorded ones have an id, a name and the status `success`. The counts beside them show that `failed`,

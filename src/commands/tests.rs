@@ -3,7 +3,7 @@
 use crate::cli::TestsArgs;
 use crate::error::Error;
 use crate::lifecycle::Provider;
-use crate::lifecycle::collect::{check_junit, failure_lines, note_tests, sentence, write_junit};
+use crate::lifecycle::collect::{JunitFile, MOST_FAILURES, check_junit, failure_lines, note_tests, sentence};
 
 use super::named_builds::find_build;
 use super::session::{CommandResult, Session};
@@ -30,7 +30,11 @@ pub fn run<P: Provider>(
         Err(error) => return Err(error),
     }
     match &args.junit {
-        Some(path) => write_junit(path, &report.suites, session.console())?,
+        Some(path) => {
+            let mut junit = JunitFile::new(path, session.console());
+            junit.add(&report, None)?;
+            junit.finish()?;
+        }
         None if report.is_empty() => session.console().line("no test results"),
         None => {}
     }
@@ -38,9 +42,8 @@ pub fn run<P: Provider>(
         failure_lines(&report).for_each(|line| session.data(&line));
         session.data(&sentence(&report));
     }
-    let junit = args.junit.as_deref().filter(|_| !report.suites.is_empty());
     let document = &mut session.writer.documents[0];
-    note_tests(&report, junit, document);
+    note_tests(&report, args.junit.as_deref(), MOST_FAILURES, document, &session.runtime.console);
     document.summary = Some(sentence(&report));
     Ok(session.succeed_with_build())
 }

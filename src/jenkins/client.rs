@@ -162,16 +162,20 @@ impl Client {
         is_answer: impl Fn(&T) -> bool,
     ) -> Result<T, RequestError> {
         let mut response = self.get_body(subject, path)?;
-        let answer = if response.status == 200 { lenient::parse_in_place::<T>(&mut response.body) } else { None };
+        let text = if response.status == 200 { lenient::text(&mut response.body) } else { None };
+        let answer = text.and_then(lenient::read_object::<T>);
         let is_json = answer.is_some();
-        answer.filter(is_answer).ok_or_else(|| {
-            let refusal = self.refusal(subject, &response);
-            // JSON of something else will not turn into the right one.
-            RequestError { retryable: refusal.retryable && !is_json, ..refusal }
-        })
+        answer.filter(is_answer).ok_or_else(|| self.no_answer(subject, &response, is_json))
     }
 
-    fn get_body(&self, subject: &str, path: &str) -> Result<Response, RequestError> {
+    /// The error of an answer without what was asked for.
+    pub(super) fn no_answer(&self, subject: &str, response: &Response, is_json: bool) -> RequestError {
+        let refusal = self.refusal(subject, response);
+        // JSON of something else will not turn into the right one.
+        RequestError { retryable: refusal.retryable && !is_json, ..refusal }
+    }
+
+    pub(super) fn get_body(&self, subject: &str, path: &str) -> Result<Response, RequestError> {
         let request = self.get(path)?.header("accept", "application/json");
         self.exchange(subject, &request)
     }

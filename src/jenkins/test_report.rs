@@ -6,6 +6,7 @@ use super::client::{Client, tree};
 use super::reference::BuildRef;
 use super::wire;
 use crate::error::{ExitCode, RequestError};
+use crate::lenient;
 use crate::lifecycle::TestReport;
 use crate::model::{TestCase, TestCounts, TestStatus, TestSuite};
 
@@ -18,91 +19,103 @@ impl Client {
         let counts = "failCount,skipCount,passCount";
         let tree = tree(&format!("_class,{counts},totalCount,{SUITES},childReports[result[{counts},{SUITES}]]"));
         let path = format!("{}/testReport/api/json?{tree}", build.path());
-        let has_counts = |report: &wire::TestReport| report.fail_count.0.is_some() || report.total_count.0.is_some();
-        match self.json(&format!("tests of build {build}"), &path, has_counts) {
-            Ok(report) => Ok(read(report)),
-            Err(error) if error.error.code() == ExitCode::NotFound => Ok(TestReport::default()),
-            Err(error) => Err(error),
+        let subject = format!("tests of build {build}");
+        let mut response = self.get_body(&subject, &path)?;
+        let text = if response.status == 200 { lenient::text(&mut response.body) } else { None };
+        let report = text.and_then(lenient::read_object::<wire::TestReport>);
+        let is_json = report.is_some();
+        if let Some(counts) = report.and_then(|report| stated_counts(&report)) {
+            let answer = String::from_utf8(response.body).unwrap_or_default();
+            return Ok(TestReport::new(Some(counts), answer, suites));
         }
+        let refusal = self.no_answer(&subject, &response, is_json);
+        if refusal.error.code() == ExitCode::NotFound { Ok(TestReport::default()) } else { Err(refusal) }
     }
 }
 
-/// The report with the counts that Jenkins states; the listed tests may be fewer.
-fn read(wire: wire::TestReport) -> TestReport {
-    let (failed, skipped) = (wire.fail_count.0.unwrap_or_default(), wire.skip_count.0.unwrap_or_default());
+/// The counts that Jenkins states; the listed tests may be fewer. `None` if the answer has none.
+fn stated_counts(report: &wire::TestReport<'_>) -> Option<TestCounts> {
+    report.fail_count.0.or(report.total_count.0)?;
+    let (failed, skipped) = (report.fail_count.0.unwrap_or_default(), report.skip_count.0.unwrap_or_default());
     // An aggregated report states the total instead of the passed ones.
-    let rest = wire.total_count.0.map(|total| total.saturating_sub(failed).saturating_sub(skipped));
-    let passed = wire.pass_count.0.or(rest).unwrap_or_default();
-    let children = wire.child_reports.entries.into_iter().filter_map(|child| child.result.0);
-    let children = children.flat_map(|report| report.suites.entries);
-    let suites = wire.suites.entries.into_iter().chain(children).map(suite).collect();
-    TestReport { counts: TestCounts { passed, failed, errored: 0, skipped }, suites }
+    let rest = report.total_count.0.map(|total| total.saturating_sub(failed).saturating_sub(skipped));
+    let passed = report.pass_count.0.or(rest).unwrap_or_default();
+    Some(TestCounts { passed, failed, errored: 0, skipped })
 }
 
-fn suite(wire: wire::TestSuite) -> TestSuite {
+/// The listed tests, those of collected reports as well.
+pub(super) fn suites(answer: &str) -> Box<dyn Iterator<Item = TestSuite<'_>> + '_> {
+    let report = lenient::read_object::<wire::TestReport>(answer).unwrap_or_default();
+    let children = report.child_reports.iter().filter_map(|child| child.result.0);
+    Box::new(report.suites.iter().chain(children.flat_map(|child| child.suites.iter())).map(suite))
+}
+
+fn suite(wire: wire::TestSuite<'_>) -> TestSuite<'_> {
+    let name = wire.name.0.unwrap_or_default();
+    let suite = name.clone();
+    let cases = move || -> Box<dyn Iterator<Item = TestCase>> {
+        let suite = suite.clone();
+        Box::new(wire.cases.iter().map(move |wire| case(wire, &suite)))
+    };
+    TestSuite { name, group: String::new(), at: wire.timestamp.0, cases: Box::new(cases) }
+}
+
+fn case(wire: wire::TestCase, suite: &str) -> TestCase {
+    let (class, name) = (wire.class_name.text_or_empty(), wire.name.text_or_empty());
     // JUnit names a suite after its class where it has only one.
-    let full_name = |case: &wire::TestCase| {
-        let (class, name) = (case.class_name.text_or_empty(), case.name.text_or_empty());
-        let is_known = class.is_empty() || Some(class) == wire.name.text();
-        if is_known { name.to_owned() } else { format!("{class}.{name}") }
+    let is_known = class.is_empty() || class == suite;
+    let name = if is_known { name.to_owned() } else { format!("{class}.{name}") };
+    let status = match wire.status.text_or_empty() {
+        "FAILED" | "REGRESSION" => TestStatus::Failed,
+        "SKIPPED" => TestStatus::Skipped,
+        _ => TestStatus::Passed,
     };
-    let case = |case: wire::TestCase| {
-        let name = full_name(&case);
-        let status = match case.status.text_or_empty() {
-            "FAILED" | "REGRESSION" => TestStatus::Failed,
-            "SKIPPED" => TestStatus::Skipped,
-            _ => TestStatus::Passed,
-        };
-        let said = case.error_details.0.or(case.skipped_message.0);
-        let message = said.as_deref().and_then(|text| text.lines().find(|line| !line.trim().is_empty()));
-        let took = case
-            .duration
-            .0
-            .filter(|seconds| *seconds >= 0.0)
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        TestCase { name, status, message: message.map(str::to_owned), took }
-    };
-    let cases = wire.cases.entries.into_iter().map(case).collect();
-    TestSuite { name: wire.name.0.unwrap_or_default(), group: String::new(), at: wire.timestamp.0, cases }
+    let said = wire.error_details.0.or(wire.skipped_message.0);
+    let message = said.as_deref().and_then(|text| text.lines().find(|line| !line.trim().is_empty()));
+    let took =
+        wire.duration.0.filter(|seconds| *seconds >= 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    TestCase { name, status, message: message.map(str::to_owned), took }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(answer: &str) -> TestReport {
+        let stated = stated_counts(&lenient::read_object(answer).unwrap());
+        TestReport::new(stated, answer.to_owned(), suites)
+    }
+
+    fn cases(report: &TestReport) -> Vec<TestCase> {
+        report.suites().flat_map(|suite| (suite.cases)()).collect()
+    }
+
     #[test]
     fn a_report_has_the_stated_counts_and_the_listed_tests() {
         let report = read(
-            wire::decode(
-                br#"{"failCount":1,"skipCount":1,"passCount":2,"suites":[{"name":"(r.xml)","timestamp":"2026-11-27T10:00:00","cases":[
-                    {"className":"c","name":"t1","status":"PASSED","duration":0.25},
-                    {"className":"c","name":"t2","status":"REGRESSION","errorDetails":"\n boom\nmore"},
-                    {"name":"t3","status":"SKIPPED","skippedMessage":"not today"}, null]}]}"#,
-            )
-            .unwrap(),
+            r#"{"failCount":1,"skipCount":1,"passCount":2,"suites":[{"name":"(r.xml)","timestamp":"2026-11-27T10:00:00","cases":[
+                {"className":"c","name":"t1","status":"PASSED","duration":0.25},
+                {"className":"c","name":"t2","status":"REGRESSION","errorDetails":"\n boom\nmore"},
+                {"name":"t3","status":"SKIPPED","skippedMessage":"not today"}, null]}]}"#,
         );
         assert_eq!((report.counts.passed, report.counts.failed, report.counts.skipped), (2, 1, 1));
-        let cases = &report.suites[0].cases;
+        let cases = cases(&report);
         assert_eq!(cases[0].took, Some(Duration::from_millis(250)));
         assert_eq!((cases[1].name.as_str(), cases[1].message.as_deref()), ("c.t2", Some(" boom")));
         assert_eq!((cases[2].name.as_str(), cases[2].status), ("t3", TestStatus::Skipped));
         assert_eq!(report.failures().count(), 1);
-        let named = read(
-            wire::decode(
-                br#"{"failCount":1,"suites":[{"name":"c","cases":[{"className":"c","name":"t","status":"FAILED"}]}]}"#,
-            )
-            .unwrap(),
-        );
-        assert_eq!(named.suites[0].cases[0].name, "t", "the suite is the class");
+        let named =
+            read(r#"{"failCount":1,"suites":[{"name":"c","cases":[{"className":"c","name":"t","status":"FAILED"}]}]}"#);
+        assert_eq!(named.failures().next().unwrap().1.name, "t", "the suite is the class");
     }
 
     #[test]
     fn an_aggregated_report_counts_what_is_left_of_the_total_as_passed() {
-        let text = br#"{"failCount":1,"skipCount":0,"totalCount":5,"childReports":[{"result":{"suites":[{"cases":[
-            {"className":"c","name":"bad","status":"FAILED"}]}]}}]}"#;
-        let report = read(wire::decode(text).unwrap());
+        let report = read(
+            r#"{"failCount":1,"skipCount":0,"totalCount":5,"childReports":[{"result":{"suites":[{"cases":[
+                {"className":"c","name":"bad","status":"FAILED"}]}]}}]}"#,
+        );
         assert_eq!((report.counts.passed, report.counts.failed, report.failures().count()), (4, 1, 1));
-        let odd = read(wire::decode(br#"{"failCount":7,"skipCount":9,"totalCount":5}"#).unwrap());
-        assert_eq!(odd.counts.passed, 0);
+        assert_eq!(read(r#"{"failCount":7,"skipCount":9,"totalCount":5}"#).counts.passed, 0);
     }
 }

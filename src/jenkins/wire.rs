@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::lenient::{Field, List, Object, Texts, value};
+use crate::lenient::{Entries, Field, List, Object, Texts, value};
 pub(super) use crate::lenient::{parse as decode, parse_list as decode_list};
 
 /// A value as a text: a text as it is, anything else but null as JSON.
@@ -297,22 +297,24 @@ pub(super) struct InputDefinition {
 /// `GET /job/X/N/testReport/api/json`, and the report of a child.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct TestReport {
+pub(super) struct TestReport<'a> {
     pub(super) fail_count: Field<u64>,
     pub(super) skip_count: Field<u64>,
     pub(super) pass_count: Field<u64>,
     pub(super) total_count: Field<u64>,
-    pub(super) suites: List<TestSuite>,
-    pub(super) child_reports: List<ChildReport>,
+    #[serde(borrow)]
+    pub(super) suites: Entries<'a, TestSuite<'a>>,
+    pub(super) child_reports: Entries<'a, ChildReport<'a>>,
 }
 
 /// Tests of one file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct TestSuite {
+pub(super) struct TestSuite<'a> {
     pub(super) name: Field<String>,
     pub(super) timestamp: Field<String>,
-    pub(super) cases: List<TestCase>,
+    #[serde(borrow)]
+    pub(super) cases: Entries<'a, TestCase>,
 }
 
 /// A test.
@@ -331,8 +333,9 @@ pub(super) struct TestCase {
 /// The report of another build that an aggregating job collects.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct ChildReport {
-    pub(super) result: Object<TestReport>,
+pub(super) struct ChildReport<'a> {
+    #[serde(borrow)]
+    pub(super) result: Object<TestReport<'a>>,
 }
 
 /// `POST …/ApiTokenProperty/generateNewToken`.

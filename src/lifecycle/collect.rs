@@ -1,6 +1,7 @@
 //! Results of a finished build: artifacts chosen by name and downloaded, test results written as `JUnit` XML.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use crate::files;
 use crate::http::Request;
 use crate::lifecycle::provider::{Provider, RemoteArtifact, TestReport};
 use crate::lifecycle::runtime::Runtime;
-use crate::model::{TestCounts, TestStatus, TestSuite};
-use crate::output::{self, Console, junit};
+use crate::model::{TestCase, TestCounts, TestStatus};
+use crate::output::junit::JunitWriter;
+use crate::output::{self, Console};
 use anyhow::Context as _;
 
 /// Artifacts named in the message that none matches.
@@ -24,6 +26,10 @@ const LATE_POLLS: u32 = 5;
 
 /// The pause between them.
 const LATE_PAUSE: Duration = Duration::from_secs(2);
+
+/// The bytes of failed tests that the document of a call holds, at most, and those that each has beside its texts.
+pub const MOST_FAILURES: usize = 1024 * 1024;
+const FAILURE: usize = 256;
 
 /// What to download of a finished build.
 #[derive(Debug, Clone, Default)]
@@ -59,9 +65,8 @@ impl CollectOptions {
 
 /// Checks that the file of test results can be written, and creates its folder.
 pub fn check_junit(path: &Path) -> anyhow::Result<()> {
-    let what = || format!("JUnit file {}", path.display());
-    fs::create_dir_all(crate::files::folder(path)).with_context(what)?;
-    Ok(crate::files::check_writable(path, &what())?)
+    fs::create_dir_all(files::folder(path)).with_context(|| junit_name(path))?;
+    Ok(files::check_writable(path, &junit_name(path))?)
 }
 
 /// Whether an artifact has one of the names and one of the types. An empty list takes all.
@@ -175,7 +180,9 @@ pub fn collect<P: Provider>(
         return;
     }
     let several = documents.len() > 1;
-    let mut suites = Vec::new();
+    let most_failures = MOST_FAILURES / documents.len().max(1);
+    let mut junit = options.junit.as_deref().map(|path| JunitFile::new(path, &runtime.console));
+    let mut written = Ok(());
     for (build, document) in builds.iter().zip(documents.iter_mut()) {
         let succeeded = matches!(document.outcome, Outcome::Success | Outcome::Unstable);
         if !succeeded && document.outcome != Outcome::Failed || runtime.clock.interrupted().is_some() {
@@ -190,22 +197,19 @@ pub fn collect<P: Provider>(
             continue;
         }
         match runtime.with_retries(|| provider.tests(build)) {
-            Ok(mut report) => {
-                note_tests(&report, options.junit.as_deref().filter(|_| !report.suites.is_empty()), document);
-                if several {
-                    let title = document.build.as_ref().map(|build| build.title.clone()).unwrap_or_default();
-                    for suite in &mut report.suites {
-                        suite.group = format!("{title} {}", suite.group);
-                    }
+            Ok(report) => {
+                note_tests(&report, options.junit.as_deref(), most_failures, document, &runtime.console);
+                let title = document.build.as_ref().filter(|_| several).map(|build| build.title.as_str());
+                if let Some(junit) = junit.as_mut().filter(|_| written.is_ok()) {
+                    written = junit.add(&report, title);
                 }
-                suites.append(&mut report.suites);
             }
             Err(error) => note_error(document, &error, &runtime.console),
         }
     }
     let still_running = documents.iter().any(|document| document.outcome == Outcome::Running);
-    if let Some(path) = options.junit.as_deref().filter(|_| !still_running && runtime.clock.interrupted().is_none())
-        && let Err(error) = write_junit(path, &suites, &runtime.console)
+    if let Some(junit) = junit.filter(|_| !still_running && runtime.clock.interrupted().is_none())
+        && let Err(error) = written.and_then(|()| junit.finish())
     {
         let error = Error::from(error);
         for document in documents.iter_mut() {
@@ -264,26 +268,62 @@ fn note_error(document: &mut Document, error: &Error, console: &Console) {
     }
 }
 
-/// Writes the results, or says that there are none. What an earlier build left under the name must not pass for them.
-pub fn write_junit(path: &Path, suites: &[TestSuite], console: &Console) -> anyhow::Result<()> {
-    let what = || format!("JUnit file {}", path.display());
-    if suites.is_empty() {
-        let removed = if crate::files::remove_regular_file(path).with_context(what)? {
-            ", and the one of an earlier build was removed"
-        } else {
-            ""
-        };
-        console.line(&format!("no test results: {} was not written{removed}", path.display()));
-        return Ok(());
+/// The file of test results.
+pub struct JunitFile<'a> {
+    path: &'a Path,
+    console: &'a Console,
+    /// Nothing before there are tests.
+    writer: Option<JunitWriter>,
+}
+
+impl<'a> JunitFile<'a> {
+    /// A file that is not touched before [`JunitFile::finish`].
+    pub fn new(path: &'a Path, console: &'a Console) -> Self {
+        Self { path, console, writer: None }
     }
-    let xml = junit::xml(suites).with_context(what)?;
-    crate::files::replace_file(path, &console.redactor().redact_bytes(&xml)).with_context(what)?;
-    console.line(&format!(
-        "saved {} ({})",
-        path.display(),
-        in_words(&TestCounts::of(suites.iter().flat_map(|suite| &suite.cases)))
-    ));
-    Ok(())
+
+    /// Adds the tests of a build, below its `title` where there are several.
+    pub fn add(&mut self, report: &TestReport, title: Option<&str>) -> anyhow::Result<()> {
+        let Self { path, console, writer } = self;
+        let mut add = || -> io::Result<()> {
+            for mut suite in report.suites() {
+                if let Some(title) = title {
+                    suite.group = format!("{title} {}", suite.group);
+                }
+                if writer.is_none() {
+                    *writer = Some(JunitWriter::new(files::scratch_for(path)?, console.redactor())?);
+                }
+                if let Some(writer) = writer {
+                    writer.add(&suite)?;
+                }
+            }
+            Ok(())
+        };
+        add().with_context(|| junit_name(path))
+    }
+
+    /// Writes the file, or says that there are no tests. What an earlier build left under the name must not pass for them.
+    pub fn finish(self) -> anyhow::Result<()> {
+        let Self { path, console, writer } = self;
+        let Some(writer) = writer else {
+            let removed = if files::remove_regular_file(path).with_context(|| junit_name(path))? {
+                ", and the one of an earlier build was removed"
+            } else {
+                ""
+            };
+            console.line(&format!("no test results: {} was not written{removed}", path.display()));
+            return Ok(());
+        };
+        let written =
+            writer.finish().and_then(|(counts, write)| files::replace_file_with(path, &write).map(|()| counts));
+        let counts = written.with_context(|| junit_name(path))?;
+        console.line(&format!("saved {} ({})", path.display(), in_words(&counts)));
+        Ok(())
+    }
+}
+
+fn junit_name(path: &Path) -> String {
+    format!("JUnit file {}", path.display())
 }
 
 /// The counts in words.
@@ -306,22 +346,30 @@ pub fn failure_lines(report: &TestReport) -> impl Iterator<Item = String> {
         let message = case.message.as_deref().and_then(|text| text.lines().find(|line| !line.trim().is_empty()));
         let message = message.map(|line| format!(": {}", line.trim())).unwrap_or_default();
         // Jenkins names a test by its class and its own name.
-        let is_named = suite.name.is_empty() || case.name.starts_with(&suite.name);
-        let suite = if is_named { String::new() } else { format!("{}: ", suite.name) };
+        let is_named = suite.is_empty() || case.name.starts_with(&*suite);
+        let suite = if is_named { String::new() } else { format!("{suite}: ") };
         format!("{word}: {suite}{name}{message}")
     })
 }
 
-/// Notes counts and failures in the document.
-pub fn note_tests(report: &TestReport, junit: Option<&Path>, document: &mut Document) {
-    let failures: Vec<_> = report
-        .failures()
-        .map(|(suite, case)| FailedTest {
-            suite: suite.name.clone(),
-            name: case.name.clone(),
-            message: case.message.clone(),
-        })
-        .collect();
-    document.details.tests =
-        Some(Tests { counts: report.counts, failures, junit: junit.map(|path| path.display().to_string()) });
+/// Notes counts and failures in the document; says how many failures are left out because they are more than `most` bytes.
+pub fn note_tests(report: &TestReport, junit: Option<&Path>, most: usize, document: &mut Document, console: &Console) {
+    let (mut failures, mut left_out, mut bytes) = (Vec::new(), 0, 0);
+    for (suite, TestCase { name, message, .. }) in report.failures() {
+        bytes += FAILURE + suite.len() + name.len() + message.as_ref().map_or(0, String::len);
+        if bytes > most {
+            left_out += 1;
+        } else {
+            failures.push(FailedTest { suite: suite.to_string(), name, message });
+        }
+    }
+    if left_out > 0 {
+        console.line(&format!("{left_out} of the failed tests are left out of the result document"));
+    }
+    document.details.tests = Some(Tests {
+        counts: report.counts,
+        failures,
+        failures_left_out: (left_out > 0).then_some(left_out),
+        junit: junit.filter(|_| report.has_suites()).map(|path| path.display().to_string()),
+    });
 }

@@ -5,6 +5,7 @@
 //! provider, the console or the command line.
 
 use std::fmt::Display;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::download::Attempts;
@@ -294,29 +295,53 @@ pub struct ArtifactLinks {
     pub lasting_url: Option<Url>,
 }
 
-/// The test results of a build.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Reads the suites of a report from the service's answer.
+pub type ReadSuites = for<'a> fn(&'a str) -> Box<dyn Iterator<Item = TestSuite<'a>> + 'a>;
+
+/// The test results of a build. They stay in the service's answer, and are read from it whenever they are needed: as
+/// values, a hundred thousand tests would take several times its size.
 pub struct TestReport {
     /// How many tests ended how.
     pub counts: TestCounts,
-    /// The tests, as far as they are listed: a report of counts alone has none.
-    pub suites: Vec<TestSuite>,
+    answer: String,
+    read: ReadSuites,
+}
+
+impl Default for TestReport {
+    fn default() -> Self {
+        Self { counts: TestCounts::default(), answer: String::new(), read: |_| Box::new(std::iter::empty()) }
+    }
 }
 
 impl TestReport {
-    /// A report whose counts are those of the listed tests.
-    pub fn of(suites: Vec<TestSuite>) -> Self {
-        Self { counts: TestCounts::of(suites.iter().flat_map(|suite| &suite.cases)), suites }
+    /// A report with the counts that the service states; without them they are those of the listed tests.
+    pub fn new(counts: Option<TestCounts>, answer: String, read: ReadSuites) -> Self {
+        let report = Self { counts: counts.unwrap_or_default(), answer, read };
+        let counts = counts.unwrap_or_else(|| TestCounts::of(report.suites().flat_map(|suite| (suite.cases)())));
+        Self { counts, ..report }
     }
 
     /// Whether there is no test at all.
     pub fn is_empty(&self) -> bool {
-        self.counts.total() == 0 && self.suites.is_empty()
+        self.counts.total() == 0 && !self.has_suites()
     }
 
-    /// The tests that failed or broke, each with its suite.
-    pub fn failures(&self) -> impl Iterator<Item = (&TestSuite, &TestCase)> {
-        let is_bad = |case: &&TestCase| matches!(case.status, TestStatus::Failed | TestStatus::Errored);
-        self.suites.iter().flat_map(move |suite| suite.cases.iter().filter(is_bad).map(move |case| (suite, case)))
+    /// Whether tests are listed: a report of counts alone has none.
+    pub fn has_suites(&self) -> bool {
+        self.suites().next().is_some()
+    }
+
+    /// The listed tests.
+    pub fn suites(&self) -> impl Iterator<Item = TestSuite<'_>> {
+        (self.read)(&self.answer)
+    }
+
+    /// The listed tests that failed or broke, each with the name of its suite.
+    pub fn failures(&self) -> impl Iterator<Item = (Rc<str>, TestCase)> {
+        let is_bad = |case: &TestCase| matches!(case.status, TestStatus::Failed | TestStatus::Errored);
+        self.suites().flat_map(move |suite| {
+            let name = Rc::from(suite.name);
+            (suite.cases)().filter(is_bad).map(move |case| (Rc::clone(&name), case))
+        })
     }
 }
