@@ -2,8 +2,8 @@
 //!
 //! Plain data: this module must know no HTTP, no provider and no output.
 
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, io};
 
 use serde::{Serialize, Serializer};
 
@@ -104,9 +104,14 @@ impl Error {
         Self::new(code, "", message)
     }
 
-    /// A wrong command line or request: exit code 2.
+    /// A wrong command line or request, with what is wrong in it as the subject: exit code 2.
     pub fn usage(subject: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::new(ExitCode::Usage, subject, reason)
+    }
+
+    /// A file or folder of this machine, the subject, that cannot be used: exit code 16.
+    pub fn local(subject: impl Into<String>, error: &io::Error) -> Self {
+        Self::new(ExitCode::Local, subject, error.to_string())
     }
 
     /// Sets what the reader can do about it.
@@ -131,14 +136,6 @@ impl Error {
     pub fn with_code(mut self, code: ExitCode, reason: impl Into<String>) -> Self {
         let subject = std::mem::take(&mut self.0.subject);
         Self::new(code, subject, reason)
-    }
-
-    /// An error that has a subject only says it as its message.
-    fn without_empty_parts(mut self) -> Self {
-        if self.0.reason.is_empty() {
-            std::mem::swap(&mut self.0.reason, &mut self.0.subject);
-        }
-        self
     }
 
     /// The exit code of the call that this error ends.
@@ -173,16 +170,6 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-impl From<anyhow::Error> for Error {
-    /// The error of this crate behind it; anything else is a fault of this machine, whose outermost context is the subject.
-    fn from(error: anyhow::Error) -> Self {
-        error.downcast::<Self>().unwrap_or_else(|error| {
-            let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-            Self::new(ExitCode::Local, error.to_string(), causes.join(": ")).without_empty_parts()
-        })
-    }
-}
 
 /// A request (a poll, a search, a cancel) that failed.
 #[derive(Debug, Clone)]

@@ -38,7 +38,7 @@ enum Target {
 /// Checks that the file `path`, called `what`, can be written, by what writing it needs: a file in its folder with a
 /// name of its own, or the permission to write in place. Nothing is left behind. Fails with code 16.
 pub fn check_writable(path: &Path, what: &str) -> Result<(), Error> {
-    let failed = |error: io::Error| local(what, &error);
+    let failed = |error: io::Error| Error::local(what, &error);
     if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return Err(Error::new(ExitCode::Local, what, "is a folder, not a file"));
     }
@@ -64,7 +64,7 @@ pub fn check_writable(path: &Path, what: &str) -> Result<(), Error> {
 
 /// Checks the same for [`write_private`], which writes no device or FIFO. Fails with code 16.
 pub fn check_private(path: &Path, what: &str) -> Result<(), Error> {
-    match target(path).map_err(|error| local(what, &error))? {
+    match target(path).map_err(|error| Error::local(what, &error))? {
         Target::Replace(_) => check_writable(path, what),
         Target::InPlace(_) if path.is_dir() => check_writable(path, what),
         Target::InPlace(_) => Err(not_private(what)),
@@ -101,7 +101,7 @@ pub fn replace_file_with(path: &Path, write: Write<'_>) -> io::Result<()> {
 
 /// Writes a file that only its owner can read, as a whole. Fails with code 16.
 pub fn write_private(path: &Path, what: &str, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |error: io::Error| local(what, &error);
+    let failed = |error: io::Error| Error::local(what, &error);
     let Target::Replace(path) = target(path).map_err(failed)? else {
         return Err(not_private(what));
     };
@@ -160,7 +160,7 @@ pub fn check_folder(dir: &Path) -> Result<(), Error> {
         return Err(Error::new(ExitCode::Local, what, format!("{} is not a folder", there.display())));
     }
     let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
-    tempfile::tempfile_in(there).map(drop).map_err(|error| local(&what, &error))
+    tempfile::tempfile_in(there).map(drop).map_err(|error| Error::local(what, &error))
 }
 
 /// Reads a secret from a file that only its owner can use, or from stdin for `-`. A line end after it does not count.
@@ -168,7 +168,7 @@ pub fn check_folder(dir: &Path) -> Result<(), Error> {
 /// What is no regular file (`<(…)`, `/dev/stdin`) has no mode that says who can read it. Fails with code 16, and with
 /// code 2 for something that holds no secret.
 pub fn read_secret(path: &Path, what: &str) -> Result<String, Error> {
-    let failed = |error: io::Error| local(what, &error);
+    let failed = |error: io::Error| Error::local(what, &error);
     let mut bytes = Vec::new();
     if path == Path::new("-") {
         io::stdin().lock().take(LONGEST_SECRET + 1).read_to_end(&mut bytes).map_err(failed)?;
@@ -209,7 +209,7 @@ pub fn read_bytes(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
     } else {
         File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
     };
-    read.map_err(|error| local(&format!("{what} {}", path.display()), &error))?;
+    read.map_err(|error| Error::local(format!("{what} {}", path.display()), &error))?;
     Ok(bytes)
 }
 
@@ -316,10 +316,6 @@ fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);
     if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
-}
-
-fn local(what: &str, error: &io::Error) -> Error {
-    Error::new(ExitCode::Local, what, error.to_string())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 
-use crate::error::Error;
+use crate::error::{Error, ExitCode};
 use crate::nearest::nearest;
 
 /// Words that people bring along from other tools.
@@ -111,7 +111,8 @@ pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsStr
         ErrorKind::UnknownArgument => {
             let unknown = argument.unwrap_or_default();
             if unknown.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
-                return Error::usage("", format!("`{unknown}…` is no argument")).with_hint("no value is negative");
+                return Error::message(ExitCode::Usage, format!("`{unknown}…` is no argument"))
+                    .with_hint("no value is negative");
             }
             let has = |flag: &&&str| {
                 let name = flag.split(' ').next().unwrap_or_default().trim_start_matches('-');
@@ -142,7 +143,7 @@ pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsStr
                     })
                 })
                 .unwrap_or(help);
-            Error::usage("", format!("unknown argument `{unknown}`")).with_hint(hint)
+            Error::message(ExitCode::Usage, format!("unknown argument `{unknown}`")).with_hint(hint)
         }
         ErrorKind::InvalidSubcommand => {
             let unknown = context(ContextKind::InvalidSubcommand).unwrap_or_default();
@@ -159,7 +160,7 @@ pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsStr
                 }
                 None => format!("`{} --help` lists the commands", names.join(" ")),
             };
-            Error::usage("", format!("unknown command `{unknown}`")).with_hint(hint)
+            Error::message(ExitCode::Usage, format!("unknown command `{unknown}`")).with_hint(hint)
         }
         ErrorKind::MissingRequiredArgument => {
             let missing = match error.get(ContextKind::InvalidArg) {
@@ -171,24 +172,25 @@ pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsStr
             let missing =
                 if missing.starts_with("--") { missing.split(' ').next().unwrap_or_default() } else { &missing };
             let missing = missing.replace(['<', '>'], "");
-            Error::usage("", format!("missing {missing}")).with_hint(hint.unwrap_or(help))
+            Error::message(ExitCode::Usage, format!("missing {missing}")).with_hint(hint.unwrap_or(help))
         }
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            Error::usage("", "missing command").with_hint(format!("`{} --help` lists the commands", names.join(" ")))
+            Error::message(ExitCode::Usage, "missing command")
+                .with_hint(format!("`{} --help` lists the commands", names.join(" ")))
         }
         ErrorKind::ArgumentConflict => {
             let other = context(ContextKind::PriorArg).unwrap_or_default();
             let plain = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
             let first = plain(&argument.unwrap_or_default());
             if other.is_empty() || first == plain(&other) {
-                return Error::usage("", format!("`{first}` is given twice")).with_hint(help);
+                return Error::message(ExitCode::Usage, format!("`{first}` is given twice")).with_hint(help);
             }
-            Error::usage("", format!("`{first}` cannot be used with `{}`", plain(&other)))
+            Error::message(ExitCode::Usage, format!("`{first}` cannot be used with `{}`", plain(&other)))
         }
         _ => {
             let text = error.to_string();
             let reason = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-            Error::usage("", reason.split_whitespace().collect::<Vec<_>>().join(" ")).with_hint(help)
+            Error::message(ExitCode::Usage, reason.split_whitespace().collect::<Vec<_>>().join(" ")).with_hint(help)
         }
     }
 }

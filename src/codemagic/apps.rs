@@ -92,7 +92,7 @@ impl Client {
             }
             [] => Err(RequestError::permanent(unknown_workflow(wanted, &known))),
             several => Err(RequestError::permanent(
-                Error::new(ExitCode::Usage, format!("workflow {wanted:?}"), "several workflows have this name")
+                Error::usage(format!("workflow {wanted:?}"), "several workflows have this name")
                     .with_hint(format!("pass the ID of one: {}", several.join(", "))),
             )),
         }

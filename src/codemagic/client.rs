@@ -427,7 +427,7 @@ pub(super) fn unusable(doing: impl Into<String>, why: &str) -> RequestError {
 }
 
 pub(super) fn segment<'a>(what: &str, text: &'a str) -> Result<Segment<'a>, Error> {
-    Segment::new(text).ok_or_else(|| Error::usage("", format!("invalid {what} {text:?}")))
+    Segment::new(text).ok_or_else(|| Error::message(ExitCode::Usage, format!("invalid {what} {text:?}")))
 }
 
 pub(super) fn below(base: &Url, path: &str) -> Result<Url, Error> {

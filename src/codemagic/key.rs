@@ -1,6 +1,6 @@
 //! The API key of the user in whose name requests are made.
 
-use crate::error::Error;
+use crate::error::{Error, ExitCode};
 use crate::secret::Secret;
 
 /// The variables that hold the key, the first one before the others. Those after it are used by other tools and by
@@ -27,7 +27,7 @@ impl ApiKey {
 
     /// What to say when no source has a key.
     pub fn missing() -> Error {
-        Error::usage("", "missing API key").with_hint(SOURCE_HINT)
+        Error::message(ExitCode::Usage, "missing API key").with_hint(SOURCE_HINT)
     }
 
     /// The key, for the redactor and for the header.

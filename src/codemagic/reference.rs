@@ -26,7 +26,7 @@ impl AppId {
         };
         let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"/?#".contains(c);
         if id.is_empty() || !id.chars().all(is_plain) || Segment::new(id).is_none() {
-            return Err(Error::usage("", format!("invalid app ID {text:?}")).with_hint(
+            return Err(Error::message(ExitCode::Usage, format!("invalid app ID {text:?}")).with_hint(
                 "pass the part after /app/ in the address of the app's page; `cibridge codemagic apps` lists the IDs",
             ));
         }
@@ -135,7 +135,7 @@ impl BuildRef {
         };
         match id.and_then(BuildId::new) {
             Some(id) => Ok(Self::Id { id, app_id }),
-            None => Err(Error::usage("", format!("invalid build {text:?}")).with_hint(BUILD_HINT)),
+            None => Err(Error::message(ExitCode::Usage, format!("invalid build {text:?}")).with_hint(BUILD_HINT)),
         }
     }
 }
@@ -152,7 +152,7 @@ impl fmt::Display for BuildRef {
 }
 
 fn needs_app(text: &str) -> Error {
-    Error::new(ExitCode::Usage, format!("build {text}"), "missing app ID").with_hint(
+    Error::usage(format!("build {text}"), "missing app ID").with_hint(
         "pass --app-id or set CODEMAGIC_APP_ID (in a Jenkinsfile: appId), or pass the build's ID or page instead",
     )
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::reference::AppId;
-use crate::error::Error;
+use crate::error::{Error, ExitCode};
 use crate::lifecycle::IdempotencyKey;
 
 /// Which of the two APIs starts a build.
@@ -128,7 +128,7 @@ impl TriggerDraft {
                 return Err(missing("branch or tag", "--branch or --tag", variables, "branch or tag"));
             }
             (Some(_), Some(_)) => {
-                return Err(Error::usage("", "--branch and --tag cannot be used together").with_hint(
+                return Err(Error::message(ExitCode::Usage, "--branch and --tag cannot be used together").with_hint(
                     "pass only one of them, also counting CODEMAGIC_BRANCH and CODEMAGIC_TAG (in a Jenkinsfile: branch or tag)",
                 ));
             }
@@ -302,7 +302,7 @@ fn missing(what: &str, flag: &str, variable: &str, argument: &str) -> Error {
         "--workflow" => "; `cibridge codemagic workflows` lists them",
         _ => "",
     };
-    Error::usage("", format!("missing {what}"))
+    Error::message(ExitCode::Usage, format!("missing {what}"))
         .with_hint(format!("pass {flag} or set {variable} (in a Jenkinsfile: {argument}){list}"))
 }
 

@@ -45,9 +45,7 @@ pub fn codemagic(args: &LogsArgs, connection: &CodemagicConnectionArgs, session:
     for (index, step) in chosen.iter().copied() {
         let bytes = match &args.dir {
             Some(dir) => {
-                fs::create_dir_all(dir).map_err(|error| {
-                    Error::new(ExitCode::Local, format!("folder {}", dir.display()), error.to_string())
-                })?;
+                fs::create_dir_all(dir).map_err(|error| Error::local(format!("folder {}", dir.display()), &error))?;
                 let name = format!("{:02}-{}.log", index + 1, download::file_name(&step.name).replace(' ', "-"));
                 save(&provider, step, format, &dir.join(name), session)?
             }
@@ -149,8 +147,7 @@ fn save(
     session: &Session,
 ) -> Result<Option<StepLogEntry>, Error> {
     let console = session.console();
-    let failed =
-        |error: io::Error| Error::new(ExitCode::Local, format!("log file {}", path.display()), error.to_string());
+    let failed = |error: io::Error| Error::local(format!("log file {}", path.display()), &error);
     let file = files::temporary_beside(path).map_err(failed)?;
     let half = file.path().to_owned();
     // The process may be ended while it is stuck in a connect. A log that has its name by now is not there any more.

@@ -35,8 +35,7 @@ impl Multipart {
     /// Adds a file, which is read while it is sent. Fails with code 16 if it is no regular file.
     pub fn file(&mut self, name: &str, path: &Path) -> Result<(), Error> {
         let subject = || format!("file {}", path.display());
-        let metadata =
-            std::fs::metadata(path).map_err(|error| Error::new(ExitCode::Local, subject(), error.to_string()))?;
+        let metadata = std::fs::metadata(path).map_err(|error| Error::local(subject(), &error))?;
         if !metadata.is_file() {
             return Err(Error::new(ExitCode::Local, subject(), "not a regular file"));
         }

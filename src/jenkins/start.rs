@@ -241,7 +241,7 @@ fn check_files(values: &[(String, ParameterValue)]) -> Result<(), Error> {
             && let Err(error) = std::fs::File::open(path)
         {
             let subject = format!("file {} for parameter {name}", path.display());
-            return Err(Error::new(ExitCode::Local, subject, error.to_string()));
+            return Err(Error::local(subject, &error));
         }
     }
     Ok(())

@@ -15,7 +15,6 @@ use crate::lifecycle::runtime::Runtime;
 use crate::model::{TestCase, TestCounts, TestStatus};
 use crate::output::junit::JunitWriter;
 use crate::output::{self, Console};
-use anyhow::Context as _;
 
 /// Artifacts named in the message that none matches.
 const NAMED: usize = 20;
@@ -55,7 +54,7 @@ impl CollectOptions {
     }
 
     /// Checks that this machine can do it, before anything remote happens.
-    pub fn check(&self) -> anyhow::Result<()> {
+    pub fn check(&self) -> Result<(), Error> {
         if !self.globs.is_empty() {
             files::check_folder(&self.dir)?;
         }
@@ -64,9 +63,9 @@ impl CollectOptions {
 }
 
 /// Checks that the file of test results can be written, and creates its folder.
-pub fn check_junit(path: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(files::folder(path)).with_context(|| junit_name(path))?;
-    Ok(files::check_writable(path, &junit_name(path))?)
+pub fn check_junit(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(files::folder(path)).map_err(|error| Error::local(junit_name(path), &error))?;
+    files::check_writable(path, &junit_name(path))
 }
 
 /// Whether an artifact has one of the names and one of the types. An empty list takes all.
@@ -211,7 +210,6 @@ pub fn collect<P: Provider>(
     if let Some(junit) = junit.filter(|_| !still_running && runtime.clock.interrupted().is_none())
         && let Err(error) = written.and_then(|()| junit.finish())
     {
-        let error = Error::from(error);
         for document in documents.iter_mut() {
             note_error(document, &error, &runtime.console);
         }
@@ -283,7 +281,7 @@ impl<'a> JunitFile<'a> {
     }
 
     /// Adds the tests of a build, below its `title` where there are several.
-    pub fn add(&mut self, report: &TestReport, title: Option<&str>) -> anyhow::Result<()> {
+    pub fn add(&mut self, report: &TestReport, title: Option<&str>) -> Result<(), Error> {
         let Self { path, console, writer } = self;
         let mut add = || -> io::Result<()> {
             for mut suite in report.suites() {
@@ -299,24 +297,22 @@ impl<'a> JunitFile<'a> {
             }
             Ok(())
         };
-        add().with_context(|| junit_name(path))
+        add().map_err(|error| Error::local(junit_name(path), &error))
     }
 
     /// Writes the file, or says that there are no tests. What an earlier build left under the name must not pass for them.
-    pub fn finish(self) -> anyhow::Result<()> {
+    pub fn finish(self) -> Result<(), Error> {
         let Self { path, console, writer } = self;
+        let failed = |error| Error::local(junit_name(path), &error);
         let Some(writer) = writer else {
-            let removed = if files::remove_regular_file(path).with_context(|| junit_name(path))? {
-                ", and the one of an earlier build was removed"
-            } else {
-                ""
-            };
+            let was_there = files::remove_regular_file(path).map_err(failed)?;
+            let removed = if was_there { ", and the one of an earlier build was removed" } else { "" };
             console.line(&format!("no test results: {} was not written{removed}", path.display()));
             return Ok(());
         };
         let written =
             writer.finish().and_then(|(counts, write)| files::replace_file_with(path, &write).map(|()| counts));
-        let counts = written.with_context(|| junit_name(path))?;
+        let counts = written.map_err(failed)?;
         console.line(&format!("saved {} ({})", path.display(), in_words(&counts)));
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::error::Error;
+use crate::error::{Error, ExitCode};
 
 /// A key that a label of Codemagic and a parameter of Jenkins can carry.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -23,8 +23,11 @@ impl TryFrom<String> for IdempotencyKey {
     /// is not documented.
     fn try_from(text: String) -> Result<Self, Error> {
         if text.trim().is_empty() || text.len() > 200 || text.contains(char::is_control) {
-            return Err(Error::usage("", "an idempotency key has 1 to 200 bytes and no control characters")
-                .with_hint("name the work to do, in a Jenkinsfile e.g. env.BUILD_TAG"));
+            return Err(Error::message(
+                ExitCode::Usage,
+                "an idempotency key has 1 to 200 bytes and no control characters",
+            )
+            .with_hint("name the work to do, in a Jenkinsfile e.g. env.BUILD_TAG"));
         }
         Ok(Self(text))
     }

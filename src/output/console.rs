@@ -283,7 +283,7 @@ impl Console {
 }
 
 fn stdout_error(error: &io::Error) -> Error {
-    Error::new(ExitCode::Local, "stdout", error.to_string())
+    Error::local("stdout", error)
 }
 
 /// Whether stderr is a terminal that can redraw a line.

@@ -9,7 +9,7 @@ use crate::commands::named_builds::find_build;
 use crate::commands::session::{CommandResult, Session};
 use crate::document::Link;
 use crate::download;
-use crate::error::{Error, ExitCode};
+use crate::error::Error;
 use crate::files;
 use crate::lifecycle::Provider as _;
 use crate::lifecycle::collect::{matches, no_match};
@@ -96,7 +96,7 @@ fn qr_code(url: &str, name: &str, image: &str, args: &ShareArgs, session: &Sessi
     let path = dir.join(image);
     let saved = fs::create_dir_all(dir).and_then(|()| files::replace_file(&path, &code.png()));
     let path = path.display().to_string();
-    saved.map_err(|error| Error::new(ExitCode::Local, format!("QR code {path}"), error.to_string()))?;
+    saved.map_err(|error| Error::local(format!("QR code {path}"), &error))?;
     session.console().line(&format!("saved {path}"));
     Ok(Some(path))
 }
