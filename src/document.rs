@@ -151,57 +151,45 @@ pub struct Document {
     /// The request that `--dry-run` did not send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<serde_json::Value>,
-    /// What single verbs add.
+    /// What the verb adds.
     #[serde(flatten)]
-    pub details: Details,
+    #[cfg_attr(test, schemars(with = "crate::document_schema::Details"))]
+    pub details: Option<Details>,
 }
 
-/// What single verbs add to the document; each key is there only for its verb.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// What a verb adds to the document: one key that no other verb has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Details {
+#[serde(rename_all = "snake_case")]
+pub enum Details {
     /// Test results: `tests`, and `--junit` of a wait.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tests: Option<Tests>,
+    Tests(Tests),
     /// Public links to artifacts: `codemagic share`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub links: Option<Vec<Link>>,
+    Links(Vec<Link>),
     /// Logs of steps: `codemagic logs`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub logs: Option<Vec<StepLogEntry>>,
+    Logs(Vec<StepLogEntry>),
     /// Apps: `codemagic apps`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub apps: Option<Vec<Named>>,
+    Apps(Vec<Named>),
     /// Workflows of an app: `codemagic workflows`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub workflows: Option<Vec<Named>>,
+    Workflows(Vec<Named>),
     /// Caches of an app: `codemagic caches`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub caches: Option<Vec<Cache>>,
+    Caches(Vec<Cache>),
     /// Jobs of a folder: `jenkins jobs`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jobs: Option<Vec<Job>>,
+    Jobs(Vec<Job>),
     /// Waiting items: `jenkins queue`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub queue: Option<Vec<QueueItem>>,
+    Queue(Vec<QueueItem>),
     /// Pending input steps: `jenkins input`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub inputs: Option<Vec<Input>>,
+    Inputs(Vec<Input>),
     /// Parameters of a job: `jenkins params`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameters: Option<Vec<Parameter>>,
+    Parameters(Vec<Parameter>),
     /// The configuration of a job, as XML: `jenkins config`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub config: Option<String>,
+    Config(String),
     /// The API token that was created; never its secret: `jenkins token`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<ApiToken>,
+    Token(ApiToken),
     /// What was checked: `check`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub checks: Option<Vec<Check>>,
+    Checks(Vec<Check>),
     /// The service's answer: `api`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub response: Option<ApiResponse>,
+    Response(ApiResponse),
 }
 
 /// Test results of a build.
@@ -484,7 +472,7 @@ impl Document {
             error: None,
             next_poll_seconds: None,
             request: None,
-            details: Details::default(),
+            details: None,
         }
     }
 

@@ -1,10 +1,13 @@
 //! The JSON Schema of the result document, made from its types. It is a test, so that nothing of it is in the binary;
 //! the file in the repository is what users and the packages get.
 
-use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
+use std::borrow::Cow;
 
-use crate::document::{Document, Several};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+
+use crate::document::{self, Document, Several};
 
 /// The file, relative to the root of the repository.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/result.schema.json");
@@ -18,6 +21,32 @@ enum ResultDocument {
     Several(Several),
     /// Of any other call.
     Single(Box<Document>),
+}
+
+/// The keys of [`document::Details`], each of which may be there. Derived, they would be alternatives to anything at all.
+pub struct Details;
+
+impl JsonSchema for Details {
+    fn schema_name() -> Cow<'static, str> {
+        "Details".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let derived = document::Details::json_schema(generator).to_value();
+        let mut keys = serde_json::Map::new();
+        for alternative in derived["oneOf"].as_array().unwrap() {
+            for (key, value) in alternative["properties"].as_object().unwrap() {
+                let mut value = value.clone();
+                value["description"] = alternative["description"].clone();
+                keys.insert(key.clone(), value);
+            }
+        }
+        json_schema!({"type": "object", "properties": Value::Object(keys)})
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use crate::cli::{ApiArgs, CodemagicApiArgs, CodemagicConnectionArgs, JenkinsConnectionArgs};
-use crate::document::ApiResponse;
+use crate::document::{ApiResponse, Details};
 use crate::error::{Error, RequestError};
 use crate::files;
 use crate::http::{Body, Method, Response};
@@ -67,7 +67,7 @@ fn send(
     if session.is_json() {
         let text = String::from_utf8_lossy(&response.body).into_owned();
         let body: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|_| text.into());
-        session.writer.call.details.response = Some(ApiResponse { status: response.status, body });
+        session.writer.call.details = Some(Details::Response(ApiResponse { status: response.status, body }));
     } else {
         // One byte that is no character must not let a secret through.
         let mut body = session.console().redactor().redact_bytes(&response.body).into_owned();

@@ -28,7 +28,7 @@ pub fn run<P: Provider>(
     let (seen, mut artifacts) = session.with_retries(|| provider.artifacts(&build))?;
     let title = seen.build.title.clone();
     session.note_build(seen);
-    if session.writer.documents[0].still_running {
+    if session.document().still_running {
         session.console().line(&format!("{title} is still running; it may create more artifacts"));
     }
     let is_chosen = |artifact: &RemoteArtifact| matches(artifact, &args.globs, &args.types);
@@ -52,7 +52,7 @@ pub fn run<P: Provider>(
         artifacts.iter().filter_map(|artifact| artifact.artifact.path.as_ref()).for_each(|path| session.data(path));
         result
     };
-    session.writer.documents[0].artifacts = artifacts.into_iter().map(|artifact| artifact.artifact).collect();
+    session.document().artifacts = artifacts.into_iter().map(|artifact| artifact.artifact).collect();
     result.map(|()| session.succeed_with_build())
 }
 

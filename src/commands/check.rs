@@ -2,7 +2,7 @@
 
 use crate::cli::{CheckArgs, CodemagicConnectionArgs, JenkinsCheckArgs, JenkinsConnectionArgs};
 use crate::codemagic::{AppId, Client, Endpoints, Filter, unknown_workflow};
-use crate::document::{Check, CheckState};
+use crate::document::{Check, CheckState, Details};
 use crate::error::{Error, ExitCode};
 use crate::http::{Http, Url};
 use crate::jenkins::{Identity, JobRef, NO_BEARER};
@@ -50,7 +50,7 @@ impl<'a> Checks<'a> {
     fn finish(self) -> ExitCode {
         let Self { session, done, first_error } = self;
         let call = &mut session.writer.call;
-        call.details.checks = Some(done);
+        call.details = Some(Details::Checks(done));
         match first_error {
             None => session.writer.succeed(),
             Some(error) => {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::cli::{CodemagicConnectionArgs, ConsoleArgs, JenkinsConnectionArgs, LogsArgs};
 use crate::codemagic::{BuildId, Client, LogFormat, StepLog};
-use crate::document::StepLogEntry;
+use crate::document::{Details, StepLogEntry};
 use crate::download;
 use crate::error::{Error, ExitCode};
 use crate::files;
@@ -66,7 +66,7 @@ pub fn codemagic(args: &LogsArgs, connection: &CodemagicConnectionArgs, session:
     if chosen.is_empty() {
         session.console().line("no step of this build failed");
     }
-    session.writer.documents[0].details.logs = Some(logs);
+    session.document().details = Some(Details::Logs(logs));
     Ok(session.succeed_with_build())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cli::{HttpArgs, OutputArgs};
-use crate::document::Outcome;
+use crate::document::{Details, Document, Outcome};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Credential, Http, HttpOptions, RequestLogger};
 use crate::lifecycle::Runtime;
@@ -108,16 +108,27 @@ impl Session {
         }
     }
 
+    /// The document of the only build.
+    pub fn document(&mut self) -> &mut Document {
+        &mut self.writer.documents[0]
+    }
+
     /// Notes in the document of the only build what it is now.
     pub fn note_build(&mut self, seen: BuildSnapshot) {
-        let document = &mut self.writer.documents[0];
+        let document = self.document();
         document.still_running = !matches!(seen.phase, Phase::Ended(_));
         document.build = Some(seen.build);
     }
 
+    /// Ends a call that was about no build with what it was asked for.
+    pub fn succeed_with(&mut self, details: Details) -> ExitCode {
+        self.writer.call.details = Some(details);
+        self.writer.succeed()
+    }
+
     /// Ends the document of the only build, which was found and read as asked.
     pub fn succeed_with_build(&mut self) -> ExitCode {
-        self.writer.documents[0].end(Outcome::Success, ExitCode::Success);
+        self.document().end(Outcome::Success, ExitCode::Success);
         self.writer.worst()
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::document::{Document, FailedTest, Outcome, Tests};
+use crate::document::{Details, Document, FailedTest, Outcome, Tests};
 use crate::download::{self, Attempts, DownloadOptions, DownloadReport, DownloadSource, Selected};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::files;
@@ -362,10 +362,11 @@ pub fn note_tests(report: &TestReport, junit: Option<&Path>, most: usize, docume
     if left_out > 0 {
         console.line(&format!("{left_out} of the failed tests are left out of the result document"));
     }
-    document.details.tests = Some(Tests {
+    let tests = Tests {
         counts: report.counts,
         failures,
         failures_left_out: (left_out > 0).then_some(left_out),
         junit: junit.filter(|_| report.has_suites()).map(|path| path.display().to_string()),
-    });
+    };
+    document.details = Some(Details::Tests(tests));
 }

@@ -2,23 +2,21 @@
 
 use crate::cli::{AppArgs, CodemagicConnectionArgs};
 use crate::commands::session::{CommandResult, Session};
-use crate::document::Named;
+use crate::document::{Details, Named};
 use crate::output::{Cell, Table};
 
 pub fn apps(connection: &CodemagicConnectionArgs, session: &mut Session) -> CommandResult {
     let client = super::connect(connection, session)?;
     let apps = session.with_retries(|| client.apps())?;
     show("apps", &apps, session);
-    session.writer.call.details.apps = Some(apps);
-    Ok(session.writer.succeed())
+    Ok(session.succeed_with(Details::Apps(apps)))
 }
 
 pub fn workflows(args: &AppArgs, connection: &CodemagicConnectionArgs, session: &mut Session) -> CommandResult {
     let client = super::connect(connection, session)?;
     let workflows = session.with_retries(|| client.workflows(&args.app_id))?;
     show("workflows", &workflows, session);
-    session.writer.call.details.workflows = Some(workflows);
-    Ok(session.writer.succeed())
+    Ok(session.succeed_with(Details::Workflows(workflows)))
 }
 
 fn show(what: &'static str, entries: &[Named], session: &Session) {

@@ -4,6 +4,7 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 
 use crate::cli::{CachesArgs, CodemagicConnectionArgs};
 use crate::commands::session::{CommandResult, Session};
+use crate::document::Details;
 use crate::error::{Error, ExitCode};
 use crate::output::{Cell, Table};
 
@@ -35,8 +36,7 @@ pub fn run(args: &CachesArgs, connection: &CodemagicConnectionArgs, session: &mu
         ]);
     }
     session.table(&table);
-    session.writer.call.details.caches = Some(caches);
-    Ok(session.writer.succeed())
+    Ok(session.succeed_with(Details::Caches(caches)))
 }
 
 /// Asks a person on a terminal before everything is removed. A script was written by one who knew.

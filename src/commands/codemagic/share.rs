@@ -7,7 +7,7 @@ use crate::cli::{CodemagicConnectionArgs, ShareArgs};
 use crate::clock::format_time;
 use crate::commands::named_builds::find_build;
 use crate::commands::session::{CommandResult, Session};
-use crate::document::Link;
+use crate::document::{Details, Link};
 use crate::download;
 use crate::error::Error;
 use crate::files;
@@ -41,7 +41,7 @@ pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut
         return Err(no_match::<crate::codemagic::Client>(&title, &artifacts, &[&args.globs], ""));
     }
     session.with_retries(|| client.add_sums(&build, &mut artifacts))?;
-    session.writer.documents[0].artifacts = artifacts.iter().map(|artifact| artifact.artifact.clone()).collect();
+    session.document().artifacts = artifacts.iter().map(|artifact| artifact.artifact.clone()).collect();
     artifacts.retain(|artifact| matches(artifact, &args.globs, &[]));
     let images: Vec<String> = artifacts.iter().map(|artifact| format!("{}.png", artifact.artifact.name)).collect();
     let images = download::distinct_file_names(images.iter().map(String::as_str));
@@ -75,7 +75,7 @@ pub fn run(args: &ShareArgs, connection: &CodemagicConnectionArgs, session: &mut
         links.push(Link { name: name.clone(), kind: kind.clone(), url: link.url, expires_at, qr_path });
     }
     session.table(&table);
-    session.writer.documents[0].details.links = Some(links);
+    session.document().details = Some(Details::Links(links));
     failed.map_or_else(|| Ok(session.succeed_with_build()), Err)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::cli::{ConfigArgs, JenkinsConnectionArgs};
 use crate::commands::session::{CommandResult, Session};
+use crate::document::Details;
 use crate::files;
 use crate::jenkins::JobConfig;
 
@@ -21,9 +22,8 @@ pub fn run(args: &ConfigArgs, connection: &JenkinsConnectionArgs, session: &mut 
     }
     let xml = super::read_job(client, &job, session, || client.config(&job))?;
     if session.is_json() {
-        session.writer.call.details.config = Some(String::from_utf8_lossy(&xml).into_owned());
-    } else {
-        session.console().write_bytes(&xml);
+        return Ok(session.succeed_with(Details::Config(String::from_utf8_lossy(&xml).into_owned())));
     }
+    session.console().write_bytes(&xml);
     Ok(session.writer.succeed())
 }

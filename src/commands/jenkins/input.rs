@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::cli::{InputArgs, JenkinsConnectionArgs};
 use crate::commands::session::{CommandResult, Session};
-use crate::document::{Input, InputParameter};
+use crate::document::{Details, Input, InputParameter};
 use crate::error::{Error, ExitCode};
 use crate::jenkins::{Answer, BuildName, BuildRef, Client, InputValues, Question};
 use crate::lifecycle::Provider as _;
@@ -66,8 +66,7 @@ fn list(client: &Client, build: &BuildRef, questions: &[Question], session: &mut
     if questions.is_empty() {
         session.console().line(&format!("Jenkins build {build} has no pending input"));
     }
-    session.writer.call.details.inputs = Some(listed);
-    Ok(session.writer.succeed())
+    Ok(session.succeed_with(Details::Inputs(listed)))
 }
 
 /// The question that is to be answered.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::cli::{JenkinsConnectionArgs, JobsArgs};
 use crate::clock::format_time;
 use crate::commands::session::{CommandResult, Session};
-use crate::document::QueueItem;
+use crate::document::{Details, QueueItem};
 use crate::output::{Cell, Table};
 
 /// A point in time on the controller's clock, in milliseconds since 1970.
@@ -29,8 +29,7 @@ pub fn jobs(args: &JobsArgs, connection: &JenkinsConnectionArgs, session: &mut S
         ]);
     }
     session.table(&table);
-    session.writer.call.details.jobs = Some(jobs);
-    Ok(session.writer.succeed())
+    Ok(session.succeed_with(Details::Jobs(jobs)))
 }
 
 pub fn queue(connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
@@ -51,6 +50,5 @@ pub fn queue(connection: &JenkinsConnectionArgs, session: &mut Session) -> Comma
         listed.push(QueueItem { id: item.id, job, since, why: item.why.clone(), stuck: item.stuck });
     }
     session.table(&table);
-    session.writer.call.details.queue = Some(listed);
-    Ok(session.writer.succeed())
+    Ok(session.succeed_with(Details::Queue(listed)))
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::{JenkinsConnectionArgs, JobArgs};
 use crate::commands::session::{CommandResult, Session};
-use crate::document::Parameter;
+use crate::document::{Details, Parameter};
 use crate::jenkins::{ParameterDefinition, ParameterKind};
 use crate::output::{Cell, Table};
 
@@ -39,8 +39,7 @@ pub fn run(args: &JobArgs, connection: &JenkinsConnectionArgs, session: &mut Ses
     } else {
         session.table(&table);
     }
-    session.writer.call.details.parameters = Some(listed);
-    Ok(session.writer.succeed())
+    Ok(session.succeed_with(Details::Parameters(listed)))
 }
 
 /// The kind of a parameter in words.

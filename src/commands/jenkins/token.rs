@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::{CreateArgs, JenkinsConnectionArgs, RevokeArgs, RotateArgs};
 use crate::clock::format_time;
 use crate::commands::session::{CommandResult, Session};
-use crate::document::ApiToken;
+use crate::document::{ApiToken, Details};
 use crate::error::{Error, ExitCode};
 use crate::files;
 use crate::jenkins::{Client, Credentials, Identity, JenkinsProvider, Token};
@@ -123,8 +123,8 @@ fn create_token(client: &Client, args: &CreateArgs, session: &mut Session) -> Re
     session
         .console()
         .line(&format!("created the token {:?}{until}; its uuid, which revokes it: {}", token.name, token.uuid));
-    session.writer.call.details.token =
-        Some(ApiToken { name: token.name.clone(), uuid: token.uuid.clone(), expires: token.expiry.clone() });
+    let shown = ApiToken { name: token.name.clone(), uuid: token.uuid.clone(), expires: token.expiry.clone() };
+    session.writer.call.details = Some(Details::Token(shown));
     Ok(token)
 }
 
