@@ -146,7 +146,7 @@ impl Client {
         let thing = format!("app {}", request.app_id);
         let about = About::new(format!("starting a build of {thing}"), thing);
         let post = self.start_request(request, &request.all_labels()).map_err(StartError::NotStarted)?;
-        let sent = retry::with_retries(&*self.clock, || match self.http.send(&post) {
+        let sent = retry::with_retries(&*self.clock, None, || match self.http.send(&post) {
             Ok(response) if is_ambiguous(&response) => {
                 let id = lenient::parse::<wire::StartAnswer>(&response.body).filter(|_| response.is_success());
                 Ok(id.and_then(wire::StartAnswer::id).ok_or_else(|| refused(&about, &response)))

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::clock::Clock;
-use crate::error::{Error, RequestError};
+use crate::clock::{Clock, Timestamp};
+use crate::error::{Error, ExitCode, RequestError};
 
 /// Attempts at one request that may be repeated.
 pub const MAX_ATTEMPTS: u32 = 5;
@@ -57,19 +57,26 @@ impl ResumeBudget {
 }
 
 /// Sends a request again while its error is retryable and attempts are left, with a [`pause`] before each, until a signal
-/// comes. Fails with the error of the last attempt.
-pub fn with_retries<T>(clock: &dyn Clock, mut request: impl FnMut() -> Result<T, RequestError>) -> Result<T, Error> {
+/// comes. Fails with the error of the last attempt, and with code 6 where the pause would outlast `deadline`.
+pub fn with_retries<T>(
+    clock: &dyn Clock,
+    deadline: Option<Timestamp>,
+    mut request: impl FnMut() -> Result<T, RequestError>,
+) -> Result<T, Error> {
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let failed = match request() {
+        let RequestError { error, retryable, retry_after } = match request() {
             Ok(answer) => return Ok(answer),
             Err(failed) => failed,
         };
-        match pause(attempt, failed.retry_after, fastrand::f64()) {
-            Some(pause) if failed.retryable && clock.interrupted().is_none() => clock.sleep(pause),
-            _ => return Err(failed.error),
+        let pause = pause(attempt, retry_after, fastrand::f64());
+        let Some(pause) = pause.filter(|_| retryable && clock.interrupted().is_none()) else { return Err(error) };
+        if deadline.is_some_and(|deadline| deadline.since(clock.now()) <= pause) {
+            let reason = format!("{}; the time limit of the call passed", error.reason());
+            return Err(error.with_code(ExitCode::TimedOut, reason));
         }
+        clock.sleep(pause);
     }
 }
 

@@ -236,7 +236,7 @@ impl Client {
 
     /// Sends a request again while its error is retryable, a few times with growing pauses.
     pub(super) fn with_retries<T>(&self, request: impl FnMut() -> Result<T, RequestError>) -> Result<T, Error> {
-        retry::with_retries(&*self.clock, request)
+        retry::with_retries(&*self.clock, None, request)
     }
 
     /// Sends a POST that does nothing when it is repeated, until it is done. `was_done` looks whether one whose answer was

@@ -1,10 +1,9 @@
 //! What every part of a call runs with: console, clock, interrupt, the call's own deadline, and retries on them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::clock::{Clock, Interrupt, Timestamp};
-use crate::error::{Error, ExitCode, RequestError};
+use crate::error::{Error, RequestError};
 use crate::http::retry;
 use crate::output::Console;
 
@@ -26,33 +25,10 @@ impl Runtime {
     ///
     /// Fails with the error of the last attempt; with code 6 when the call's time limit passes, and with 130 or 143 when
     /// the process is asked to end.
-    pub fn with_retries<T>(&self, mut request: impl FnMut() -> Result<T, RequestError>) -> Result<T, Error> {
-        for attempt in 1.. {
-            let failed = match request() {
-                Ok(answer) => return Ok(answer),
-                Err(failed) => failed,
-            };
-            if let Some(code) = self.clock.interrupted() {
-                return Err(failed.error.with_code(code, "ended by a signal"));
-            }
-            let pause = retry::pause(attempt, failed.retry_after, fastrand::f64()).filter(|_| failed.retryable);
-            let Some(pause) = pause else { return Err(failed.error) };
-            if self.time_left().is_some_and(|left| left <= pause) {
-                return Err(timed_out(failed.error));
-            }
-            self.clock.sleep(pause);
-        }
-        unreachable!("the loop ends by a return")
+    pub fn with_retries<T>(&self, request: impl FnMut() -> Result<T, RequestError>) -> Result<T, Error> {
+        retry::with_retries(&*self.clock, self.deadline, request).map_err(|error| match self.clock.interrupted() {
+            Some(code) => error.with_code(code, "ended by a signal"),
+            None => error,
+        })
     }
-
-    /// The time until the call's limit, if there is one.
-    pub fn time_left(&self) -> Option<Duration> {
-        Some(self.deadline?.since(self.clock.now()))
-    }
-}
-
-/// The error of a request that is not repeated because the call's time limit passes.
-fn timed_out(error: Error) -> Error {
-    let reason = format!("{}; the time limit of the call passed", error.reason());
-    error.with_code(ExitCode::TimedOut, reason)
 }
