@@ -11,6 +11,7 @@ use crate::download;
 use crate::error::{Error, ExitCode};
 use crate::files;
 use crate::lifecycle::Provider as _;
+use crate::lifecycle::finish::FinishOptions;
 use crate::output::{Console, LogPrinter, LogTarget, LogText, format_size};
 
 use super::named_builds::find_build;
@@ -31,7 +32,8 @@ pub fn codemagic(args: &LogsArgs, connection: &CodemagicConnectionArgs, session:
     let mut build = find_build(&provider, &reference, session)?;
     if args.follow {
         let log = LogOptions { target: target(session), stages_only: false };
-        let options = WaitOptions { log: Some(log), log_lines: usize::MAX, ..WaitOptions::default() };
+        let finish = FinishOptions { log_lines: usize::MAX, ..FinishOptions::default() };
+        let options = WaitOptions { log: Some(log), finish, ..WaitOptions::default() };
         return Ok(wait_for(&provider, vec![build], &options, session));
     }
     let seen = session.with_retries(|| provider.poll(&mut build))?;

@@ -13,7 +13,7 @@ use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode};
 use crate::files;
 use crate::jenkins::{Identity, Job, JobRef, ParameterValue, StartOptions, StartRequest};
-use crate::lifecycle::finish::finish_interrupted;
+use crate::lifecycle::finish::{CancelPolicy, finish_interrupted};
 use crate::lifecycle::start::{StartedBuild, start_once};
 use crate::lifecycle::{IdempotencyKey, Provider, first_call};
 use crate::secret::Secret;
@@ -33,12 +33,11 @@ pub fn codemagic(args: &TriggerArgs, connection: &CodemagicConnectionArgs, sessi
     }
     let mut options = WaitOptions {
         started: true,
-        cancel: true,
-        never_cancel: args.no_cancel,
-        fail_on_step_failure: args.expect.fail_on_step_failure,
         collect: collect_options(&args.collect, args.watch.poll_interval),
         ..WaitOptions::new(&args.watch)
     };
+    options.finish.cancel = if args.no_cancel { CancelPolicy::Never } else { CancelPolicy::Cancel };
+    options.finish.fail_on_step_failure = args.expect.fail_on_step_failure;
     options.limits.commit.clone_from(&args.expect.expect_commit);
     check_collect(&options, args.wait, "codemagic")?;
     if args.dry_run {
@@ -156,8 +155,7 @@ fn continue_with<P: Provider>(
     let Session { runtime, writer, .. } = session;
     let document = &mut writer.documents[0];
     if let Some(code) = runtime.clock.interrupted() {
-        let cancel = options.cancel && !options.never_cancel;
-        finish_interrupted(provider, &started.build, cancel, code, document, runtime);
+        finish_interrupted(provider, &started.build, options.finish.cancel, code, document, runtime);
     } else {
         document.end(Outcome::Started, ExitCode::Success);
         document.summary = Some(format!("{} was {}: {}", build.title, P::STARTED, build.url));
@@ -175,8 +173,6 @@ pub fn jenkins(args: &JenkinsTriggerArgs, connection: &JenkinsConnectionArgs, se
     let values = jenkins_values(args, &file)?;
     let mut options = WaitOptions {
         started: true,
-        cancel: true,
-        never_cancel: args.no_cancel,
         collect: collect_options(&args.collect, args.watch.poll_interval),
         ..WaitOptions::new(&args.watch)
     };
@@ -244,8 +240,12 @@ pub fn jenkins(args: &JenkinsTriggerArgs, connection: &JenkinsConnectionArgs, se
     let of = if build.number.is_none() { format!(" of job {job}") } else { String::new() };
     session.console().line(&format!("{}{of}{word}: {}", build.title, build.url));
     session.data(&build.url);
-    // What was queued already is somebody else's, unless it carries the key of this call.
-    options.cancel = !started.coalesced || has_key;
+    options.finish.cancel = match args.no_cancel {
+        true => CancelPolicy::Never,
+        // What was queued already is somebody else's, unless it carries the key of this call.
+        false if started.coalesced && !has_key => CancelPolicy::Leave,
+        false => CancelPolicy::Cancel,
+    };
     Ok(continue_with(&provider, started, args.wait, &options, session))
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::cli::{CodemagicConnectionArgs, CodemagicWaitArgs, JenkinsConnectionArgs, JenkinsWaitArgs, WaitArgs};
 use crate::lifecycle::Provider;
+use crate::lifecycle::finish::CancelPolicy;
 
 use super::named_builds::find_builds;
 use super::session::{CommandResult, Session};
@@ -18,11 +19,11 @@ pub fn codemagic(
 ) -> CommandResult {
     let references = codemagic::references(&args.builds)?;
     let mut options = WaitOptions {
-        fail_on_step_failure: args.expect.fail_on_step_failure,
         collect: collect_options(&args.collect, args.watch.poll_interval),
         ..WaitOptions::new(&args.watch)
     };
     options.limits.commit.clone_from(&args.expect.expect_commit);
+    options.finish.fail_on_step_failure = args.expect.fail_on_step_failure;
     options.collect.check()?;
     let provider = codemagic::connect(connection, session)?;
     run(&provider, &references, &args.wait, options, session)
@@ -46,7 +47,7 @@ fn run<P: Provider>(
     mut options: WaitOptions,
     session: &mut Session,
 ) -> CommandResult {
-    options.cancel = args.cancel;
+    options.finish.cancel = if args.cancel { CancelPolicy::Cancel } else { CancelPolicy::Leave };
     let limits = &mut options.limits;
     (limits.once, limits.fail_fast) = (args.once, args.fail_fast);
     limits.waited = args.waiting_since.map(|since| waited(since, session.runtime.clock.wall())).unwrap_or_default();

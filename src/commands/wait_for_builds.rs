@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cli::{CollectArgs, WatchArgs};
 use crate::error::ExitCode;
 use crate::lifecycle::collect::{CollectOptions, collect};
-use crate::lifecycle::finish::{FinishOptions, PATIENCE, cancel_all, finish, note_before_cancel};
+use crate::lifecycle::finish::{CancelPolicy, FinishOptions, PATIENCE, cancel_all, finish, note_before_cancel};
 use crate::lifecycle::{Limits, LogSink, Provider, Runtime, Watch, watch_all};
 use crate::model::Build;
 use crate::output::{Console, LogTarget};
@@ -23,18 +23,12 @@ pub struct WaitOptions {
     pub interval: Option<Duration>,
     /// This call has started the build.
     pub started: bool,
-    /// Cancel builds when the wait ends before they do.
-    pub cancel: bool,
-    /// Cancel no build for whatever reason.
-    pub never_cancel: bool,
     /// Show the log.
     pub log: Option<LogOptions>,
     /// Say how to see the rest of a log that was not shown to its end.
     pub shows_log_offset: bool,
-    /// Lines of a failed build's log to show.
-    pub log_lines: usize,
-    /// A step that failed makes a successful build unstable.
-    pub fail_on_step_failure: bool,
+    /// What their ends mean.
+    pub finish: FinishOptions,
     /// What to download.
     pub collect: CollectOptions,
 }
@@ -54,7 +48,8 @@ impl WaitOptions {
         let limits =
             Limits { queue: watch.queue_timeout, run: watch.run_timeout, total: watch.timeout, ..Limits::default() };
         let log = watch.console.then_some(LogOptions { target: LogTarget::People, stages_only: false });
-        Self { limits, interval: watch.poll_interval, log, log_lines: watch.log_lines, ..Self::default() }
+        let finish = FinishOptions { log_lines: watch.log_lines, ..FinishOptions::default() };
+        Self { limits, interval: watch.poll_interval, log, finish, ..Self::default() }
     }
 }
 
@@ -108,12 +103,12 @@ pub fn wait_for<P: Provider>(
             watch = watch.with_heartbeat(interval);
         }
         match options.log {
-            Some(log) => watch.with_log(console_log::<P>(&runtime.console, log, options.log_lines)),
+            Some(log) => watch.with_log(console_log::<P>(&runtime.console, log, options.finish.log_lines)),
             None => watch,
         }
     };
     let watches = builds.into_iter().map(watch).collect();
-    let is_owner = options.cancel && !options.never_cancel && !limits.once;
+    let is_owner = options.finish.cancel == CancelPolicy::Cancel && !limits.once;
     let mut builds = Builds { provider, watches, is_owner, runtime: runtime.clone() };
     let watches = &mut builds.watches;
     watch_all(provider, watches, &*runtime.clock, &mut |build, event| {
@@ -124,14 +119,7 @@ pub fn wait_for<P: Provider>(
         let prefix = build.filter(|_| several).map(|build| format!("[{}] ", short_name(build))).unwrap_or_default();
         runtime.console.event(&prefix, &event);
     });
-    let finish_options = FinishOptions {
-        cancel: options.cancel,
-        never_cancel: options.never_cancel,
-        once: limits.once,
-        log_lines: options.log_lines,
-        fail_on_step_failure: options.fail_on_step_failure,
-    };
-    if note_before_cancel(watches, finish_options, &mut writer.documents) {
+    if note_before_cancel(watches, options.finish.cancel, &mut writer.documents) {
         writer.worst();
         writer.write_partial(&runtime.console);
     }
@@ -139,7 +127,7 @@ pub fn wait_for<P: Provider>(
         let open = watches.iter().filter(|watch| !watch.log_is_complete);
         open.filter_map(|watch| provider.resume_log_hint(&watch.build)).for_each(|hint| runtime.console.line(&hint));
     }
-    finish(provider, watches, finish_options, &mut writer.documents, runtime);
+    finish(provider, watches, options.finish, &mut writer.documents, runtime);
     let builds: Vec<&P::Build> = watches.iter().map(|watch| &watch.build).collect();
     collect(provider, &builds, &options.collect, &mut writer.documents, runtime);
     writer.worst()
@@ -172,9 +160,12 @@ mod tests {
 
     #[test]
     fn a_panic_cancels_the_build_that_the_call_owns_and_no_other() {
-        for (cancel, never_cancel, once, canceled) in
-            [(true, false, false, 1), (false, false, false, 0), (true, true, false, 0), (true, false, true, 0)]
-        {
+        for (cancel, once, canceled) in [
+            (CancelPolicy::Cancel, false, 1),
+            (CancelPolicy::Leave, false, 0),
+            (CancelPolicy::Never, false, 0),
+            (CancelPolicy::Cancel, true, 0),
+        ] {
             let fake = Fake::default();
             let build = Script { end: ("panic", Phase::Running), ..Script::new(1, 10) };
             let http = HttpArgs {
@@ -187,7 +178,8 @@ mod tests {
             let mut session = Session::new(runtime(&JumpClock::default()), OutputArgs::default(), http, writer);
             session.writer.documents = documents(&fake, std::slice::from_ref(&build));
             let limits = Limits { once, ..Limits::default() };
-            let options = WaitOptions { limits, started: true, cancel, never_cancel, ..WaitOptions::default() };
+            let finish = FinishOptions { cancel, ..FinishOptions::default() };
+            let options = WaitOptions { limits, started: true, finish, ..WaitOptions::default() };
             let ended = catch_unwind(AssertUnwindSafe(|| wait_for(&fake, vec![build], &options, &mut session)));
             assert!(ended.is_err());
             assert_eq!(fake.count("cancel 1"), canceled);

@@ -39,15 +39,23 @@ const LONGEST_CAUSE: usize = 400;
 /// Builds that are canceled at once.
 const SIDE_BY_SIDE: usize = 64;
 
+/// What becomes of a build that is still running when the wait for it ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CancelPolicy {
+    /// It is canceled.
+    Cancel,
+    /// It is left running, unless the reason for the end promises the cancel (`--fail-fast`, `--on-input fail`).
+    #[default]
+    Leave,
+    /// It is left running for whatever reason (`--no-cancel`).
+    Never,
+}
+
 /// How the end of a wait is treated.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct FinishOptions {
-    /// Cancel a build when the wait for it ends before it does.
-    pub cancel: bool,
-    /// Leave even a build running that is to be canceled for another reason (`--no-cancel`).
-    pub never_cancel: bool,
-    /// Polls are repeated by later calls: a signal ends only this one.
-    pub once: bool,
+    /// What becomes of builds that are still running.
+    pub cancel: CancelPolicy,
     /// Lines of a failed build's log to show.
     pub log_lines: usize,
     /// A step that failed makes a successful build unstable.
@@ -188,16 +196,16 @@ fn cancel_quickly<P: Provider>(provider: &P, build: &P::Build, deadline: Timesta
 pub fn finish_interrupted<P: Provider>(
     provider: &P,
     build: &P::Build,
-    cancel: bool,
+    cancel: CancelPolicy,
     code: ExitCode,
     document: &mut Document,
     runtime: &Runtime,
 ) {
-    let done = if cancel {
-        cancel_all(provider, &[build], PATIENCE, runtime).pop().unwrap_or(CancelResult::LeftRunning)
-    } else {
-        CancelResult::LeftRunning
+    let done = match cancel {
+        CancelPolicy::Cancel => cancel_all(provider, &[build], PATIENCE, runtime).pop(),
+        CancelPolicy::Leave | CancelPolicy::Never => None,
     };
+    let done = done.unwrap_or(CancelResult::LeftRunning);
     let failed = interrupted::<P>(&provider.summary(build), code, &done);
     document.fail(&failed);
     document.still_running = done.may_be_running();
@@ -215,24 +223,25 @@ fn interrupted<P: Provider>(build: &Build, code: ExitCode, done: &CancelResult) 
     if done.may_be_running() { failed.with_hint(how_to_continue::<P>(build)) } else { failed }
 }
 
-/// Whether the build must be canceled that a wait ended for.
-fn must_cancel(end: &WatchEnd, options: FinishOptions) -> bool {
-    !options.never_cancel
-        && match end {
-            WatchEnd::Finished(_) | WatchEnd::Started | WatchEnd::StillRunning(_) => false,
-            // Whoever polls again and again still waits for the build when one poll is ended: by a lost agent, say.
-            WatchEnd::Interrupted(_) => options.cancel && !options.once,
-            // The flag that causes this end promises the cancel.
-            WatchEnd::CanceledByFailFast | WatchEnd::Halted(_) => true,
-            WatchEnd::TimedOut(_) | WatchEnd::WrongCommit(_) | WatchEnd::Unreachable(_) => options.cancel,
+/// Why the build of a watch must be canceled, if it must.
+fn cancel_reason<'w, P: Provider>(watch: &'w Watch<P>, policy: CancelPolicy) -> Option<&'w WatchEnd> {
+    watch.end.as_ref().filter(|end| match (end, policy) {
+        (_, CancelPolicy::Never) | (WatchEnd::Finished(_) | WatchEnd::Started | WatchEnd::StillRunning(_), _) => false,
+        // Whoever polls again and again still waits for the build when one poll is ended: by a lost agent, say.
+        (WatchEnd::Interrupted(_), policy) => policy == CancelPolicy::Cancel && !watch.limits.once,
+        // The flag that causes this end promises the cancel.
+        (WatchEnd::CanceledByFailFast | WatchEnd::Halted(_), _) => true,
+        (WatchEnd::TimedOut(_) | WatchEnd::WrongCommit(_) | WatchEnd::Unreachable(_), policy) => {
+            policy == CancelPolicy::Cancel
         }
+    })
 }
 
 /// Notes in the documents what the watches saw, and that builds which are about to be canceled may still be running:
 /// what is written now is all that is left if canceling is cut short. True if something is to be canceled.
 pub fn note_before_cancel<P: Provider>(
     watches: &mut [Watch<P>],
-    options: FinishOptions,
+    cancel: CancelPolicy,
     documents: &mut [Document],
 ) -> bool {
     let mut cancels = false;
@@ -243,7 +252,7 @@ pub fn note_before_cancel<P: Provider>(
             document.artifacts.clone_from(&seen.artifacts);
         }
         document.steps.clone_from(&watch.steps);
-        let Some(end) = watch.end.as_ref().filter(|end| must_cancel(end, options)) else { continue };
+        let Some(end) = cancel_reason(watch, cancel) else { continue };
         cancels = true;
         let code = match end {
             WatchEnd::Interrupted(code) => *code,
@@ -267,9 +276,8 @@ pub fn finish<P: Provider>(
     documents: &mut [Document],
     runtime: &Runtime,
 ) {
-    let to_cancel: Vec<usize> = (0..watches.len())
-        .filter(|index| watches[*index].end.as_ref().is_some_and(|end| must_cancel(end, options)))
-        .collect();
+    let to_cancel: Vec<usize> =
+        (0..watches.len()).filter(|index| cancel_reason(&watches[*index], options.cancel).is_some()).collect();
     let builds: Vec<&P::Build> = to_cancel.iter().map(|index| &watches[*index].build).collect();
     let mut results = vec![CancelResult::LeftRunning; watches.len()];
     for (index, result) in to_cancel.into_iter().zip(cancel_all(provider, &builds, PATIENCE, runtime)) {

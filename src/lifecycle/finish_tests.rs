@@ -8,15 +8,14 @@ use crate::lifecycle::fake::{Fake, JumpClock, Script, failed, runtime};
 use crate::lifecycle::watch::{Limits, watch_all};
 use crate::model::Phase;
 
-const OWNED: FinishOptions =
-    FinishOptions { cancel: true, never_cancel: false, once: false, log_lines: 50, fail_on_step_failure: false };
+const OWNED: FinishOptions = FinishOptions { cancel: CancelPolicy::Cancel, log_lines: 50, fail_on_step_failure: false };
 
 fn finish_with(fake: &Fake, scripts: Vec<Script>, limits: &Limits, options: FinishOptions) -> Vec<Document> {
     let watch = |script| Watch::new(fake, script, true, limits, None, &fake.clock);
     let mut watches: Vec<_> = scripts.into_iter().map(watch).collect();
     let mut documents = vec![Document::new("fake"); watches.len()];
     watch_all(fake, &mut watches, &fake.clock, &mut |_, _| {});
-    if note_before_cancel(&mut watches, options, &mut documents) {
+    if note_before_cancel(&mut watches, options.cancel, &mut documents) {
         assert!(documents.iter().any(|document| document.still_running), "until it is canceled it is running");
     }
     finish(fake, &mut watches, options, &mut documents, &runtime(&fake.clock));
@@ -50,12 +49,14 @@ fn an_owned_build_is_canceled_at_every_early_end_and_a_named_one_is_left_running
         (&commit, Script::new(1, 5000), ExitCode::WrongCommit),
         (&Limits::default(), refused, ExitCode::Denied),
     ] {
-        for (cancel, word) in [(true, "; canceled"), (false, "; left running")] {
+        for (cancel, word, canceled) in
+            [(CancelPolicy::Cancel, "; canceled", 1), (CancelPolicy::Leave, "; left running", 0)]
+        {
             let fake = Fake::default();
             let documents = finish_with(&fake, vec![script.clone()], limits, FinishOptions { cancel, ..OWNED });
             assert_eq!(documents[0].exit_code, Some(code));
             assert!(summary(&documents[0]).ends_with(word), "{}", summary(&documents[0]));
-            assert_eq!((fake.count("cancel 1"), documents[0].still_running), (usize::from(cancel), !cancel));
+            assert_eq!((fake.count("cancel 1"), documents[0].still_running), (canceled, canceled == 0));
         }
     }
 }
@@ -105,7 +106,7 @@ fn a_signal_during_a_single_poll_leaves_the_build_alone() {
     clock.interrupt_at(0);
     let fake = Fake { clock, ..Fake::default() };
     let limits = Limits { once: true, ..Limits::default() };
-    let documents = finish_with(&fake, vec![Script::new(1, 5000)], &limits, FinishOptions { once: true, ..OWNED });
+    let documents = finish_with(&fake, vec![Script::new(1, 5000)], &limits, OWNED);
     assert_eq!((fake.count("cancel"), documents[0].still_running), (0, true));
 }
 
@@ -124,7 +125,7 @@ fn many_builds_are_canceled_side_by_side() {
 
 #[test]
 fn fail_fast_and_a_forbidden_question_cancel_what_was_named_too() {
-    let named = FinishOptions { cancel: false, ..OWNED };
+    let named = FinishOptions { cancel: CancelPolicy::Leave, ..OWNED };
     let bad = Script { end: ("failed", Phase::Ended(ExitCode::Failed)), ..Script::new(1, 5) };
     let fake = Fake::default();
     let limits = Limits { fail_fast: true, ..Limits::default() };

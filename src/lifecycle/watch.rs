@@ -100,7 +100,8 @@ pub struct Watch<'a, P: Provider> {
     pub end: Option<WatchEnd>,
     /// Whether the log was shown to its end.
     pub log_is_complete: bool,
-    limits: &'a Limits,
+    /// What ends the wait before the build does.
+    pub limits: &'a Limits,
     schedule: PollSchedule,
     backoff: RateLimitBackoff,
     log: Option<Box<dyn LogSink + 'a>>,
