@@ -6,7 +6,7 @@
 use super::client::Client;
 use super::reference::BuildRef;
 use crate::error::{Error, ExitCode};
-use crate::http::{Http, Segment, Url};
+use crate::http::{Segment, Url};
 
 impl Client {
     /// The address of an artifact. It may redirect to another host (a bucket, the resource root URL), where no credential
@@ -22,10 +22,5 @@ impl Client {
             ));
         };
         self.below(&format!("{}/artifact/{}", build.path(), segments.join("/")))
-    }
-
-    /// Connections for downloads.
-    pub fn downloads(&self) -> Http {
-        self.http.for_downloads()
     }
 }

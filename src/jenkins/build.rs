@@ -13,12 +13,13 @@ use crate::http::Body;
 use crate::model::{Artifact, Build, BuildSnapshot, Phase, Step};
 
 /// What is asked for about a build.
-const BUILD: &str = "_class,number,building,inProgress,result,duration,estimatedDuration,timestamp,queueId,\
+const BUILD_FIELDS: &str = "_class,number,building,inProgress,result,duration,estimatedDuration,timestamp,queueId,\
     actions[_class,executions[id,settled,input[id,message,submitter,\
     parameters[name,type,description,choices,defaultParameterValue[value]]]]],artifacts[fileName,relativePath],runs[number,url]";
 
 /// What is asked for about each build of a list.
-pub(super) const LISTED: &str = "_class,number,building,inProgress,result,duration,estimatedDuration,timestamp,queueId";
+pub(super) const LISTED_FIELDS: &str =
+    "_class,number,building,inProgress,result,duration,estimatedDuration,timestamp,queueId";
 
 /// A build as it is now.
 #[derive(Debug, Clone)]
@@ -44,7 +45,7 @@ pub struct BuildView {
 impl Client {
     /// A build as it is now, in one request.
     pub fn build(&self, job: &JobRef, name: &BuildName) -> Result<BuildView, RequestError> {
-        let path = format!("{}/{name}/api/json?{}", job.path(), tree(BUILD));
+        let path = format!("{}/{name}/api/json?{}", job.path(), tree(BUILD_FIELDS));
         let is_it = |build: &wire::Build| match name {
             BuildName::Number(number) => build.number.0 == Some(*number),
             BuildName::Permalink(_) => build.number.0.is_some(),

@@ -239,17 +239,12 @@ impl Client {
         retry::with_retries(&*self.clock, None, request)
     }
 
-    /// Sends a POST that does nothing when it is repeated, until it is done. `was_done` looks whether one whose answer was
-    /// lost was done all the same; `perhaps` and `hint` are for the error about one of which that is not known: code 15.
-    pub(super) fn post_until_done(
-        &self,
-        (subject, path, body): (&str, &str, Option<Body>),
-        was_done: impl Fn() -> bool,
-        (perhaps, hint): (&str, &str),
-    ) -> Result<(), Error> {
+    /// Sends a change until it is done. Fails with code 15 where an answer was lost and it is not known to be done.
+    pub(super) fn post_until_done(&self, change: &Change) -> Result<(), Error> {
+        let subject = change.subject;
         let mut was_lost = false;
         let result = self.with_retries(|| {
-            let failed = match self.post(path, body.clone()) {
+            let failed = match self.post(change.path, change.body.clone()) {
                 // An answer has an empty body, or leads back to the job or build; a page is that of a proxy.
                 Ok(response) if is_done(&response) => return Ok(()),
                 Ok(response) => {
@@ -261,11 +256,11 @@ impl Client {
                     error.into_request_error(subject)
                 }
             };
-            if was_lost && was_done() { Ok(()) } else { Err(failed) }
+            if was_lost && (change.was_done)() { Ok(()) } else { Err(failed) }
         });
         result.map_err(|error| {
-            let reason = format!("{}; {perhaps}", error.reason());
-            if was_lost { error.with_code(ExitCode::Unknown, reason).with_hint(hint) } else { error }
+            let reason = format!("{}; {}", error.reason(), change.perhaps);
+            if was_lost { error.with_code(ExitCode::Unknown, reason).with_hint(change.hint) } else { error }
         })
     }
 
@@ -381,6 +376,19 @@ impl Client {
         };
         RequestError { error, retryable, retry_after }
     }
+}
+
+/// A POST that does nothing more when it is repeated.
+pub(super) struct Change<'a> {
+    /// What is changed, for messages.
+    pub(super) subject: &'a str,
+    pub(super) path: &'a str,
+    pub(super) body: Option<Body>,
+    /// Looks whether a change whose answer was lost was done all the same.
+    pub(super) was_done: &'a dyn Fn() -> bool,
+    /// What to say, and what to do, where that is not known: `it may have been answered`.
+    pub(super) perhaps: &'a str,
+    pub(super) hint: &'a str,
 }
 
 /// Whether Jenkins did what a POST asked for.

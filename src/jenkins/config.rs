@@ -1,6 +1,6 @@
 //! A job's `config.xml`, read and replaced byte for byte.
 
-use super::client::Client;
+use super::client::{Change, Client};
 use super::reference::JobRef;
 use crate::error::{Error, RequestError};
 use crate::http::Body;
@@ -77,7 +77,14 @@ impl Client {
         let was_done = || self.config(job).is_ok_and(|now| is_same(&now, &config.xml));
         let hint = format!("compare it with `cibridge jenkins config {job}` before sending it again");
         let path = config_path(job);
-        self.post_until_done((&subject, &path, Some(body)), was_done, ("it may have been replaced", &hint))
+        self.post_until_done(&Change {
+            subject: &subject,
+            path: &path,
+            body: Some(body),
+            was_done: &was_done,
+            perhaps: "it may have been replaced",
+            hint: &hint,
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::error::Error;
+use crate::error::{Error, ExitCode};
 use crate::http::{Credential, Url};
 use crate::secret::Secret;
 
@@ -74,14 +74,13 @@ impl Credentials {
         }
         let identity = match (user, api_token, bearer_token) {
             (None, Some(_), None) => {
-                return Err(Error::message(crate::error::ExitCode::Usage, "missing user of the API token")
+                return Err(Error::message(ExitCode::Usage, "missing user of the API token")
                     .with_hint("set JENKINS_USER_ID, or pass --user"));
             }
             (Some(user), None, None) => {
-                return Err(Error::message(crate::error::ExitCode::Usage, format!("missing API token of user {user}"))
-                    .with_hint(
-                        "set JENKINS_API_TOKEN, or name a file with --token-file; no flag takes the token itself",
-                    ));
+                return Err(Error::message(ExitCode::Usage, format!("missing API token of user {user}")).with_hint(
+                    "set JENKINS_API_TOKEN, or name a file with --token-file; no flag takes the token itself",
+                ));
             }
             (Some(user), Some(token), None) => {
                 if user.contains([':', '\n', '\r']) || token.contains(char::is_control) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::client::Client;
+use super::client::{Change, Client};
 use super::parameters::{ParameterDefinition, ParameterKind, ParameterValue, kind, validate};
 use super::reference::{BuildName, BuildRef};
 use super::wire;
@@ -173,14 +173,14 @@ impl Client {
         let hint = format!("`cibridge jenkins input {build}` lists what is pending");
         // A question that is no longer pending was answered.
         let was_done = || self.is_pending(build, id).is_ok_and(|pending| !pending);
-        self.post_until_done((&subject, &path, body), was_done, ("it may have been answered", &hint)).map_err(|error| {
-            match error.code() {
-                ExitCode::NotFound => {
-                    let reason = "not pending: it was answered before, or never asked (HTTP 404)";
-                    error.with_code(ExitCode::NotFound, reason).with_hint(hint.as_str())
-                }
-                _ => error,
+        let perhaps = "it may have been answered";
+        let change = Change { subject: &subject, path: &path, body, was_done: &was_done, perhaps, hint: &hint };
+        self.post_until_done(&change).map_err(|error| match error.code() {
+            ExitCode::NotFound => {
+                let reason = "not pending: it was answered before, or never asked (HTTP 404)";
+                error.with_code(ExitCode::NotFound, reason).with_hint(hint.as_str())
             }
+            _ => error,
         })
     }
 

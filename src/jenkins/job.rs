@@ -1,5 +1,6 @@
 //! Jobs: their kind, whether they can be started, their parameters and builds, and lists of jobs.
 
+use super::build::{BuildView, LISTED_FIELDS, view};
 use super::client::{Client, tree};
 use super::parameters::{ParameterDefinition, ParameterValue, did_you_mean, validate};
 use super::reference::JobRef;
@@ -7,8 +8,9 @@ use super::wire;
 use crate::document;
 use crate::error::{Error, ExitCode, RequestError};
 
-/// How many of a job's builds a list holds at most. Jenkins gives no more in `builds` (`hudson.model.Job#getNewBuilds`).
-const LISTED: usize = 100;
+/// How many of a job's builds a list holds at most: Jenkins gives no more in `builds` (`hudson.model.Job#getNewBuilds`).
+/// That is more than a busy job starts in the five minutes in which a queue item is forgotten.
+pub(super) const MOST_LISTED: usize = 100;
 
 /// A job as far as a start needs to know it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -157,17 +159,14 @@ impl Client {
     }
 
     /// The newest builds of a job, the newest first; at most `limit`, and never more than a hundred.
-    pub fn builds(&self, job: &JobRef, limit: usize) -> Result<Vec<super::build::BuildView>, RequestError> {
-        let fields = format!("_class,name,builds[{}]{{0,{}}}", super::build::LISTED, limit.min(LISTED));
+    pub fn builds(&self, job: &JobRef, limit: usize) -> Result<Vec<BuildView>, RequestError> {
+        let fields = format!("_class,name,builds[{LISTED_FIELDS}]{{0,{}}}", limit.min(MOST_LISTED));
         let path = format!("{}/api/json?{}", job.path(), tree(&fields));
         let wire: wire::Job = self.json(&format!("job {job}"), &path, wire::is_job)?;
         let now = self.controller_time();
         let page = self.page(&job.path());
-        let builds = wire.builds.entries.into_iter();
-        Ok(builds
-            .filter(|build| build.number.0.is_some())
-            .map(|build| super::build::view(build, job, &page, now))
-            .collect())
+        let builds = wire.builds.entries.into_iter().filter(|build| build.number.0.is_some());
+        Ok(builds.map(|build| view(build, job, &page, now)).collect())
     }
 
     /// Whether the job could be started, without starting it: a GET is refused for its method (405) only after the

@@ -26,17 +26,22 @@ const FIRST_AGENT_CHECK: Duration = Duration::from_secs(4);
 /// been restarted may not have loaded everything.
 const GONE_POLLS: u32 = 3;
 
-/// States of a queue item that was lost, which Jenkins has no words for.
+/// States that Jenkins has no words for: of a queue item that was lost, and of a build that nothing works on.
 pub(super) const LOST_IN_RESTART: &str = "lost in a restart";
 pub(super) const GONE: &str = "gone";
+pub(super) const LOST: &str = "lost";
+
+/// What a queue item is by now.
+pub(super) enum Item {
+    /// It became this build.
+    Build(BuildRef),
+    /// It is an item still, or one that became no build.
+    Queued(BuildSnapshot),
+}
 
 impl Client {
-    /// The build behind a queue item; a snapshot of the item while it has none.
-    pub(super) fn find_build(
-        &self,
-        id: u64,
-        build: &mut WatchedBuild,
-    ) -> Result<Result<BuildRef, BuildSnapshot>, RequestError> {
+    /// What the queue item of a watched build is by now.
+    pub(super) fn find_build(&self, id: u64, build: &mut WatchedBuild) -> Result<Item, RequestError> {
         build.queue_polls += 1;
         let Some(item) = self.queue_item(id)? else { return self.recover_build(id, build) };
         build.gone_polls = 0;
@@ -50,23 +55,21 @@ impl Client {
             QueueState::Started(found) => {
                 let found = build.of_own_job(&found);
                 build.job = Some(found.job.clone());
-                Ok(found)
+                Item::Build(found)
             }
-            QueueState::Canceled => {
-                Err(self.queued(id, "canceled in the queue", Phase::Ended(ExitCode::Canceled), waited))
-            }
-            QueueState::Leaving => Err(self.queued(id, "starting", Phase::Queued, waited)),
+            QueueState::Canceled => self.queued(id, "canceled in the queue", Phase::Ended(ExitCode::Canceled), waited),
+            QueueState::Leaving => self.queued(id, "starting", Phase::Queued, waited),
             QueueState::Waiting => {
                 if let Some(why) = item.why {
                     let stuck = if item.stuck { " (Jenkins reports it as stuck)" } else { "" };
                     build.note_reason(&why, format!("waiting in the queue: {why}{stuck}"));
                 }
-                Err(self.queued(id, "queued", Phase::Queued, waited))
+                self.queued(id, "queued", Phase::Queued, waited)
             }
         })
     }
 
-    fn queued(&self, id: u64, status: &str, phase: Phase, queued_seconds: Option<u64>) -> BuildSnapshot {
+    fn queued(&self, id: u64, status: &str, phase: Phase, queued_seconds: Option<u64>) -> Item {
         let build = Build {
             title: format!("Jenkins queue item {id}"),
             id: format!("queue/item/{id}"),
@@ -75,27 +78,23 @@ impl Client {
             queued_seconds,
             ..Build::default()
         };
-        BuildSnapshot { build, phase, known: true, artifacts: Vec::new() }
+        Item::Queued(BuildSnapshot { build, phase, known: true, artifacts: Vec::new() })
     }
 
     /// The item is gone: five minutes after it left, or with a restart. The build still has its id.
-    fn recover_build(
-        &self,
-        id: u64,
-        build: &mut WatchedBuild,
-    ) -> Result<Result<BuildRef, BuildSnapshot>, RequestError> {
+    fn recover_build(&self, id: u64, build: &mut WatchedBuild) -> Result<Item, RequestError> {
         let Some(job) = &build.job else { return Err(RequestError::permanent(forgotten(id))) };
         match self.recover(job, id, build.oldest)? {
             Recovery::Build(found) => {
                 build.notes.push(format!("queue item {id} is gone; found its build by the item's id"));
-                Ok(Ok(found))
+                Ok(Item::Build(found))
             }
-            Recovery::Queued => Ok(Err(self.queued(id, "queued", Phase::Queued, None))),
+            Recovery::Queued => Ok(self.queued(id, "queued", Phase::Queued, None)),
             Recovery::Gone => {
                 build.gone_polls += 1;
                 if build.gone_polls >= GONE_POLLS {
                     let status = if build.was_restarted { LOST_IN_RESTART } else { GONE };
-                    return Ok(Err(self.queued(id, status, Phase::Ended(ExitCode::NotFound), None)));
+                    return Ok(self.queued(id, status, Phase::Ended(ExitCode::NotFound), None));
                 }
                 let subject = format!("queue item {id} of job {job}");
                 let error = Error::new(ExitCode::NotFound, subject, "neither in the queue nor known as a build");
@@ -122,8 +121,8 @@ impl Client {
             (Some(known), ..) => known.clone(),
             (None, Some(job), Some(name), _) => self.build(job, name)?.build,
             (None, .., Some(id)) => match self.find_build(id, build)? {
-                Ok(found) => found,
-                Err(snapshot) => return Ok(snapshot),
+                Item::Build(found) => found,
+                Item::Queued(snapshot) => return Ok(snapshot),
             },
             (None, ..) => return Err(RequestError::permanent(Error::message(ExitCode::Usage, "missing build"))),
         };
@@ -144,15 +143,12 @@ impl Client {
         for question in &view.questions {
             self.handle_question(&found, question, on_input, build);
         }
-        if self.is_lost(&view, build) {
-            let mut snapshot = view.snapshot;
-            "lost".clone_into(&mut snapshot.build.status);
-            (snapshot.phase, snapshot.known) = (Phase::Ended(ExitCode::Failed), false);
-            return Ok(snapshot);
-        }
-        let asks = !view.questions.is_empty();
+        let is_lost = self.is_lost(&view, build);
         let mut snapshot = view.snapshot;
-        if !ended && !asks {
+        if is_lost {
+            LOST.clone_into(&mut snapshot.build.status);
+            (snapshot.phase, snapshot.known) = (Phase::Ended(ExitCode::Failed), false);
+        } else if !ended && view.questions.is_empty() {
             self.check_agent(&found, &mut snapshot, build);
         }
         Ok(snapshot)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::build::BuildView;
 use super::client::Client;
 use super::input::OnInput;
-use super::poll::{GONE, LOST_IN_RESTART};
+use super::poll::{GONE, Item, LOST, LOST_IN_RESTART};
 use super::queue::forgotten;
 use super::reference::{BuildName, BuildRef, JobRef, Target};
 use super::start::{Found, StartRequest};
@@ -143,7 +143,7 @@ impl Provider for JenkinsProvider {
         if let (Some(job), Some(name)) = (&build.job, &build.name) {
             build.build = Some(self.client.build(job, name)?.build);
         } else if let Some(id) = build.queue_id
-            && let Ok(found) = self.client.find_build(id, build)?
+            && let Item::Build(found) = self.client.find_build(id, build)?
         {
             build.build = Some(found);
         }
@@ -332,7 +332,7 @@ impl Provider for JenkinsProvider {
                 "is gone, and no build has its id: it was canceled, or its build was deleted".to_owned()
             }
             _ if build.status == "FAILURE" => "failed".to_owned(),
-            _ if build.status == "lost" => "was lost: it has no result, and nothing works on it".to_owned(),
+            _ if build.status == LOST => "was lost: it has no result, and nothing works on it".to_owned(),
             _ => format!("ended with the unknown result {}", build.status),
         }
     }
@@ -374,7 +374,7 @@ impl Provider for JenkinsProvider {
     }
 
     fn downloads(&self) -> Http {
-        self.client.downloads()
+        self.client.http.for_downloads()
     }
 
     fn tests(&self, build: &WatchedBuild) -> Result<TestReport, RequestError> {

@@ -5,15 +5,13 @@
 //! build is found even then. It is never guessed from `lastBuild`.
 
 use super::client::{Client, tree};
+use super::job::MOST_LISTED;
 use super::reference::{BuildName, BuildRef, JobRef, Target};
 use super::wire;
 use crate::error::{Error, ExitCode, RequestError};
 
 /// What is asked for about a queue item.
-const ITEM: &str = "_class,id,why,blocked,stuck,cancelled,inQueueSince,task[_class,name,url],executable[number,url]";
-
-/// How many of the newest builds are searched: more than a busy job starts in five minutes.
-const SEARCHED: u32 = 100;
+const ITEM_FIELDS: &str = "_class,id,why,blocked,stuck,cancelled,inQueueSince,task[url],executable[number,url]";
 
 /// The state of a queue item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +67,7 @@ pub struct AgentWait {
 impl Client {
     /// A queue item; `None` when Jenkins does not know it (any more).
     pub fn queue_item(&self, id: u64) -> Result<Option<QueueItem>, RequestError> {
-        let path = format!("/queue/item/{id}/api/json?{}", tree(ITEM));
+        let path = format!("/queue/item/{id}/api/json?{}", tree(ITEM_FIELDS));
         match self.json(&format!("queue item {id}"), &path, |item: &wire::QueueItem| item.id.0 == Some(id)) {
             Ok(item) => Ok(Some(read(&item))),
             Err(error) if error.error.code() == ExitCode::NotFound => Ok(None),
@@ -79,7 +77,7 @@ impl Client {
 
     /// What waits in the queue and is visible to these credentials, in Jenkins' order.
     pub fn queue(&self) -> Result<Vec<QueueItem>, RequestError> {
-        Ok(self.queue_items(ITEM)?.iter().filter(|item| item.id.0.is_some()).map(read).collect())
+        Ok(self.queue_items(ITEM_FIELDS)?.iter().filter(|item| item.id.0.is_some()).map(read).collect())
     }
 
     pub(super) fn queue_items(&self, fields: &str) -> Result<Vec<wire::QueueItem>, RequestError> {
@@ -93,7 +91,7 @@ impl Client {
     /// A controller that was killed counts its items from the beginning: builds before number `oldest` may have the
     /// same id, and are older than the item. Without that knowledge (0) the newest build counts.
     pub fn recover(&self, job: &JobRef, id: u64, oldest: u64) -> Result<Recovery, RequestError> {
-        let tree = tree(&format!("_class,name,builds[number,queueId]{{0,{SEARCHED}}}"));
+        let tree = tree(&format!("_class,name,builds[number,queueId]{{0,{MOST_LISTED}}}"));
         let path = format!("{}/api/json?{tree}", job.path());
         let found: wire::Job = self.json(&format!("job {job}"), &path, wire::is_job)?;
         let own = found.builds.entries.into_iter().filter(|build| build.queue_id.0 == Some(id));
@@ -127,7 +125,7 @@ impl Client {
     /// A `node` step waits in the queue as an item of its own (`ExecutorStepExecution.PlaceholderTask`), long after the
     /// item of the build itself has left.
     pub fn agent_wait(&self, build: &BuildRef) -> Result<Option<AgentWait>, RequestError> {
-        let items = self.queue_items(ITEM)?;
+        let items = self.queue_items(ITEM_FIELDS)?;
         let mut own = items.iter().map(read).filter(|item| item.waiting_build.as_ref() == Some(build));
         let Some(item) = own.next() else { return Ok(None) };
         Ok(Some(AgentWait {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::client::{Client, PostError, tree, was_turned_away};
 use super::credentials::Identity;
 use super::errors::{is_ambiguous, refused_start, refused_token_root};
-use super::job::Job;
+use super::job::{Job, MOST_LISTED};
 use super::parameters::ParameterValue;
 use super::queue::job_of;
 use super::reference::{JobRef, queue_id};
@@ -16,9 +16,6 @@ use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Body, Multipart, Response};
 use crate::lifecycle::{IdempotencyKey, StartError};
 use crate::secret::Secret;
-
-/// How many of the newest builds are searched for one whose start was not answered. Jenkins lists no more.
-const SEARCHED: u32 = 100;
 
 /// How far the controller's clock may seem to be behind a start, in milliseconds: it is known to a second.
 const CLOCK_ERROR: u64 = 1500;
@@ -285,7 +282,7 @@ impl Client {
         if request.is_by_token && is_shut_out {
             return self.start_by_token_root(request, verb, &subject);
         }
-        judge(request, &response, || refused(&response))
+        start_result(request, &response, || refused(&response))
     }
 
     fn start_by_token_root(&self, request: &StartRequest, verb: &str, subject: &str) -> Result<Queued, StartError> {
@@ -295,7 +292,7 @@ impl Client {
             PostError::Fault(fault) if fault.sent => StartError::Ambiguous(fault.into_error(subject)),
             error => StartError::NotStarted(error.into_request_error(subject).error),
         })?;
-        judge(request, &response, || refused_token_root(subject, &response))
+        start_result(request, &response, || refused_token_root(subject, &response))
     }
 
     /// Searches the queue and the newest builds for those that carry the mark of a start: the oldest first, canceled ones
@@ -313,7 +310,7 @@ impl Client {
             .filter(|item| request.is_own(&users, item.in_queue_since.0, &item.actions.entries))
             .filter_map(|item| Some(Found { queue_id: item.id.0?, number: None, is_canceled: false }))
             .collect();
-        let tree = tree(&format!("_class,name,builds[number,queueId,timestamp,result,{actions}]{{0,{SEARCHED}}}"));
+        let tree = tree(&format!("_class,name,builds[number,queueId,timestamp,result,{actions}]{{0,{MOST_LISTED}}}"));
         let path = format!("{}/api/json?{tree}", request.job.path());
         let job: wire::Job = self.json(&format!("job {}", request.job), &path, wire::is_job)?;
         for build in job.builds.entries {
@@ -346,7 +343,11 @@ impl Client {
 }
 
 /// What the answer to a start means: 201 and 303 are success, 302 is not.
-fn judge(request: &StartRequest, response: &Response, refused: impl Fn() -> Error) -> Result<Queued, StartError> {
+fn start_result(
+    request: &StartRequest,
+    response: &Response,
+    refused: impl Fn() -> Error,
+) -> Result<Queued, StartError> {
     let id = response.header("location").and_then(queue_id);
     match (response.status, id) {
         (201 | 302, Some(queue_id)) => Ok(Queued { queue_id, coalesced: request.waiting == Some(queue_id) }),

@@ -21,7 +21,7 @@ const REPEATED_STOPS: u32 = 6;
 
 /// How hard a build is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Severity {
+pub(super) enum StopAction {
     /// Interrupts it; it may clean up.
     Stop,
     /// Ends the running steps of a Pipeline (`WorkflowRun#doTerm`).
@@ -30,7 +30,7 @@ pub(super) enum Severity {
     Kill,
 }
 
-impl Severity {
+impl StopAction {
     /// The name of the action in Jenkins' addresses.
     fn verb(self) -> &'static str {
         match self {
@@ -43,8 +43,8 @@ impl Severity {
 
 impl Client {
     /// Asks Jenkins to end a build. One that has ended is no error.
-    fn stop_build(&self, build: &BuildRef, severity: Severity) -> Result<(), RequestError> {
-        let path = format!("{}/{}", build.path(), severity.verb());
+    fn stop_build(&self, build: &BuildRef, action: StopAction) -> Result<(), RequestError> {
+        let path = format!("{}/{}", build.path(), action.verb());
         self.act(&format!("build {build}"), &path, None).map(drop)
     }
 
@@ -79,13 +79,13 @@ impl Client {
 
     /// Asks to stop, and checks that it took effect: a Pipeline that is just being created accepts a stop and ignores it.
     pub(super) fn stop_quickly(&self, found: &BuildRef) -> Result<Canceled, RequestError> {
-        self.stop_build(found, Severity::Stop)?;
+        self.stop_build(found, StopAction::Stop)?;
         for _ in 0..REPEATED_STOPS {
             match self.build(&found.job, &BuildName::Number(found.number)) {
                 Ok(seen) if seen.is_pipeline && seen.is_undisturbed => clock::wait(CREATION_PAUSE),
                 _ => return Ok(Canceled::Canceled("stopped".to_owned())),
             }
-            self.stop_build(found, Severity::Stop)?;
+            self.stop_build(found, StopAction::Stop)?;
         }
         let error = Error::new(ExitCode::TimedOut, format!("build {found}"), "it did not react to the stop request");
         Err(RequestError { error, retryable: true, retry_after: None })
@@ -98,46 +98,53 @@ impl Client {
         patience: Duration,
         progress: &(dyn Fn(&str) + Sync),
     ) -> Result<Canceled, Error> {
-        let clock = &*self.clock;
-        let poll = || self.with_retries(|| self.build(&found.job, &BuildName::Number(found.number)));
-        let first = poll()?;
+        let first = self.with_retries(|| self.build(&found.job, &BuildName::Number(found.number)))?;
         if matches!(first.snapshot.phase, Phase::Ended(_)) {
             return Ok(Canceled::AlreadyEnded(first.snapshot.build.status));
         }
-        let severities: &[Severity] =
-            if first.is_pipeline { &[Severity::Stop, Severity::Term, Severity::Kill] } else { &[Severity::Stop] };
-        for severity in severities {
-            if *severity != Severity::Stop {
-                progress(&format!("Jenkins build {found} does not end; sending {}", severity.verb()));
+        let actions: &[StopAction] = if first.is_pipeline {
+            &[StopAction::Stop, StopAction::Term, StopAction::Kill]
+        } else {
+            &[StopAction::Stop]
+        };
+        for action in actions.iter().copied() {
+            if action != StopAction::Stop {
+                progress(&format!("Jenkins build {found} does not end; sending {}", action.verb()));
             }
-            self.with_retries(|| self.stop_build(found, *severity))?;
-            let until = clock.now() + patience;
-            let mut pause = Duration::from_millis(250);
-            loop {
-                clock.sleep(pause.min(until.since(clock.now())));
-                let view = poll()?;
-                if matches!(view.snapshot.phase, Phase::Ended(_)) {
-                    let status = view.snapshot.build.status;
-                    return Ok(Canceled::Canceled(match severity {
-                        Severity::Stop => format!("stopped ({status})"),
-                        Severity::Term => format!("stopped by term ({status})"),
-                        Severity::Kill => format!("stopped by kill ({status}); its processes may still be running"),
-                    }));
-                }
-                if clock.now() >= until || clock.interrupted().is_some() {
-                    break;
-                }
-                if *severity == Severity::Stop && view.is_pipeline && view.is_undisturbed {
-                    // It ignored the stop, because it is just being created.
-                    self.with_retries(|| self.stop_build(found, *severity))?;
-                }
-                pause = (pause * 2).min(Duration::from_secs(2));
+            self.with_retries(|| self.stop_build(found, action))?;
+            if let Some(status) = self.wait_for_end(found, action, patience)? {
+                return Ok(Canceled::Canceled(match action {
+                    StopAction::Stop => format!("stopped ({status})"),
+                    StopAction::Term => format!("stopped by term ({status})"),
+                    StopAction::Kill => format!("stopped by kill ({status}); its processes may still be running"),
+                }));
             }
-            if clock.interrupted().is_some() {
+            if self.clock.interrupted().is_some() {
                 break;
             }
         }
         Err(Error::new(ExitCode::TimedOut, format!("build {found}"), "it was asked to stop and has not ended")
             .with_hint("see its page; Jenkins does not kill a process on an agent that ignores SIGTERM"))
+    }
+
+    /// Waits for at most `patience` until a build has ended after `action`; gives its status then.
+    fn wait_for_end(&self, found: &BuildRef, action: StopAction, patience: Duration) -> Result<Option<String>, Error> {
+        let until = self.clock.now() + patience;
+        let mut pause = Duration::from_millis(250);
+        loop {
+            self.clock.sleep(pause.min(until.since(self.clock.now())));
+            let view = self.with_retries(|| self.build(&found.job, &BuildName::Number(found.number)))?;
+            if matches!(view.snapshot.phase, Phase::Ended(_)) {
+                return Ok(Some(view.snapshot.build.status));
+            }
+            if self.clock.now() >= until || self.clock.interrupted().is_some() {
+                return Ok(None);
+            }
+            if action == StopAction::Stop && view.is_pipeline && view.is_undisturbed {
+                // It ignored the stop, because it is just being created.
+                self.with_retries(|| self.stop_build(found, action))?;
+            }
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
     }
 }

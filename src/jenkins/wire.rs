@@ -42,7 +42,6 @@ pub(super) struct Job {
     #[serde(rename = "_class")]
     pub(super) class: Field<String>,
     pub(super) name: Field<String>,
-    pub(super) full_name: Field<String>,
     pub(super) color: Field<String>,
     pub(super) buildable: Field<bool>,
     pub(super) disabled: Field<bool>,
@@ -120,9 +119,6 @@ pub(super) struct QueueItem {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Task {
-    #[serde(rename = "_class")]
-    pub(super) class: Field<String>,
-    pub(super) name: Field<String>,
     /// The address of the job; of the build for a `node` step, which may be relative.
     pub(super) url: Field<String>,
 }
@@ -131,8 +127,6 @@ pub(super) struct Task {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Executable {
-    #[serde(rename = "_class")]
-    pub(super) class: Field<String>,
     pub(super) number: Field<u64>,
     pub(super) url: Field<String>,
 }
@@ -208,7 +202,6 @@ pub(super) struct Parameter {
 pub(super) struct Cause {
     pub(super) user_id: Field<String>,
     pub(super) note: Field<String>,
-    pub(super) short_description: Field<String>,
 }
 
 /// A step `input` that was reached.
@@ -261,7 +254,6 @@ pub(super) struct Stage {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct StageError {
-    pub(super) message: Field<String>,
     /// The class of the exception.
     #[serde(rename = "type")]
     pub(super) type_name: Field<String>,
