@@ -65,127 +65,34 @@ const STATES: [(&[&str], &str); 5] = [
 
 /// Explains what is wrong with a command line. Values are not repeated where they may be secrets.
 pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsString]) -> Error {
-    let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
-        Some(ContextValue::Strings(texts)) => Some(texts.join(" ")),
-        _ => None,
-    };
     let (verb, names) = verb(command, arguments);
     let help = format!("`{} --help` lists its arguments", names.join(" "));
-    let argument = context(ContextKind::InvalidArg);
-    let value = context(ContextKind::InvalidValue).unwrap_or_default();
-    let subject = argument.as_deref().map(|argument| given_as(argument, verb, arguments)).unwrap_or_default();
+    let commands = format!("`{} --help` lists the commands", names.join(" "));
+    let argument = context(error, ContextKind::InvalidArg).unwrap_or_default();
+    let value = context(error, ContextKind::InvalidValue).unwrap_or_default();
+    let subject = given_as(&argument, verb, arguments);
     match error.kind() {
         ErrorKind::InvalidUtf8 => not_unicode(verb)
             .unwrap_or_else(|| Error::usage("the command line", "an argument is not valid UTF-8").with_hint(help)),
-        ErrorKind::ValueValidation => match std::error::Error::source(error).map(|own| own.downcast_ref::<Error>()) {
-            Some(Some(own)) => Error::usage(subject, own.reason()).with_optional_hint(own.hint()),
-            Some(None) => {
-                let range = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-                if range.contains("boolean") {
-                    return Error::usage(
-                        subject,
-                        format!("`{value}` is not one of true, false, yes, no, on, off, 1, 0"),
-                    );
-                }
-                let range = range
-                    .rsplit_once(" is not in ")
-                    .map(|(_, range)| format!(" from {}", range.replace("..=", " to ")));
-                Error::usage(subject, format!("`{value}` is not a number{}", range.unwrap_or_default())).with_hint(help)
-            }
-            None => Error::usage(subject, format!("`{value}` is not a valid value")).with_hint(help),
-        },
+        ErrorKind::ValueValidation => invalid_value(error, subject, &value, help),
         ErrorKind::InvalidValue if value.is_empty() => Error::usage(subject, "missing value").with_hint(help),
-        ErrorKind::InvalidValue => {
-            let valid = match error.get(ContextKind::ValidValue) {
-                Some(ContextValue::Strings(valid)) => valid.clone(),
-                _ => Vec::new(),
-            };
-            let brought = STATES
-                .iter()
-                .find(|(words, state)| words.contains(&value.as_str()) && valid.iter().any(|own| own == state));
-            let near = brought.map(|(_, state)| *state).or_else(|| nearest(&value, valid.iter().map(String::as_str)));
-            Error::usage(subject, format!("`{value}` is not one of {}", valid.join(", ")))
-                .with_optional_hint(near.map(|near| format!("did you mean `{near}`?")))
-        }
-        ErrorKind::UnknownArgument => {
-            let unknown = argument.unwrap_or_default();
-            if unknown.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
-                return Error::message(ExitCode::Usage, format!("`{unknown}…` is no argument"))
-                    .with_hint("no value is negative");
-            }
-            let has = |flag: &&&str| {
-                let name = flag.split(' ').next().unwrap_or_default().trim_start_matches('-');
-                verb.get_arguments().any(|argument| argument.get_long() == Some(name))
-            };
-            let brought = FLAGS.iter().find(|(words, _)| words.contains(&unknown.as_str()));
-            let ours: Vec<String> =
-                brought.iter().flat_map(|(_, ours)| *ours).filter(has).map(|flag| format!("`{flag}`")).collect();
-            let known = if SECRETS.contains(&unknown.as_str()) {
-                Some("set CODEMAGIC_API_KEY or JENKINS_API_TOKEN; secrets are not taken from arguments".to_owned())
-            } else {
-                (!ours.is_empty()).then(|| format!("use {}", ours.join(" or ")))
-            };
-            // `--app-id` where the app is named by its place.
-            let place = unknown.trim_start_matches('-').trim_end_matches("-id").to_uppercase();
-            let by_place =
-                verb.get_positionals().filter_map(Arg::get_value_names).flatten().find(|name| **name == place);
-            let known = known.or_else(|| by_place.map(|name| format!("pass {name} without a flag")));
-            let longs = verb.get_arguments().filter_map(Arg::get_long);
-            let near = unknown.strip_prefix("--").and_then(|word| nearest(word, longs));
-            let hint = known
-                .or_else(|| near.map(|near| format!("did you mean `--{near}`?")))
-                .or_else(|| {
-                    let matches = verb.get_arguments().any(|argument| argument.get_long() == Some("match"));
-                    (matches && !unknown.starts_with('-')).then(|| {
-                        "quote a pattern, so that the shell does not replace it by file names: --match '*.ipa'"
-                            .to_owned()
-                    })
-                })
-                .unwrap_or(help);
-            Error::message(ExitCode::Usage, format!("unknown argument `{unknown}`")).with_hint(hint)
-        }
+        ErrorKind::InvalidValue => unlisted_value(error, subject, &value),
+        ErrorKind::UnknownArgument => unknown_argument(&argument, verb, help),
         ErrorKind::InvalidSubcommand => {
-            let unknown = context(ContextKind::InvalidSubcommand).unwrap_or_default();
-            let jenkins = names.iter().any(|name| name == "jenkins");
-            let brought = COMMANDS.iter().find(|(words, ..)| words.contains(&unknown.as_str()));
-            let brought = brought.map(|(_, codemagic, jenkins_word)| if jenkins { *jenkins_word } else { *codemagic });
-            let brought = brought.filter(|word| verb.get_subcommands().any(|command| command.get_name() == *word));
-            let near = brought.or_else(|| nearest(&unknown, verb.get_subcommands().map(Command::get_name)));
-            let hint = match near {
-                Some(near) => format!("did you mean `{near}`?"),
-                None if unknown == "version" => "use `cibridge --version`".to_owned(),
-                None if names.len() == 1 => {
-                    "name the system first: `cibridge codemagic …` or `cibridge jenkins …`".to_owned()
-                }
-                None => format!("`{} --help` lists the commands", names.join(" ")),
-            };
-            Error::message(ExitCode::Usage, format!("unknown command `{unknown}`")).with_hint(hint)
+            let unknown = context(error, ContextKind::InvalidSubcommand).unwrap_or_default();
+            unknown_command(&unknown, verb, &names, commands)
         }
-        ErrorKind::MissingRequiredArgument => {
-            let missing = match error.get(ContextKind::InvalidArg) {
-                Some(ContextValue::Strings(all)) => all.first().cloned().unwrap_or_default(),
-                _ => argument.unwrap_or_default(),
-            };
-            let variable = verb.get_arguments().find(|own| own.to_string() == missing).and_then(Arg::get_env);
-            let hint = variable.map(|name| format!("pass it, or set {}", name.to_string_lossy()));
-            let missing =
-                if missing.starts_with("--") { missing.split(' ').next().unwrap_or_default() } else { &missing };
-            let missing = missing.replace(['<', '>'], "");
-            Error::message(ExitCode::Usage, format!("missing {missing}")).with_hint(hint.unwrap_or(help))
-        }
+        ErrorKind::MissingRequiredArgument => missing_argument(error, verb, help),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            Error::message(ExitCode::Usage, "missing command")
-                .with_hint(format!("`{} --help` lists the commands", names.join(" ")))
+            Error::message(ExitCode::Usage, "missing command").with_hint(commands)
         }
         ErrorKind::ArgumentConflict => {
-            let other = context(ContextKind::PriorArg).unwrap_or_default();
             let plain = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
-            let first = plain(&argument.unwrap_or_default());
-            if other.is_empty() || first == plain(&other) {
+            let (first, other) = (plain(&argument), plain(&context(error, ContextKind::PriorArg).unwrap_or_default()));
+            if other.is_empty() || first == other {
                 return Error::message(ExitCode::Usage, format!("`{first}` is given twice")).with_hint(help);
             }
-            Error::message(ExitCode::Usage, format!("`{first}` cannot be used with `{}`", plain(&other)))
+            Error::message(ExitCode::Usage, format!("`{first}` cannot be used with `{other}`"))
         }
         _ => {
             let text = error.to_string();
@@ -195,17 +102,108 @@ pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsStr
     }
 }
 
+/// What clap says about an error, as one text.
+fn context(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => Some(texts.join(" ")),
+        _ => None,
+    }
+}
+
+/// A value that its parser refused: one of ours, which says why, or clap's for booleans and numbers.
+fn invalid_value(error: &clap::Error, subject: String, value: &str, help: String) -> Error {
+    let Some(cause) = std::error::Error::source(error) else {
+        return Error::usage(subject, format!("`{value}` is not a valid value")).with_hint(help);
+    };
+    if let Some(own) = cause.downcast_ref::<Error>() {
+        return Error::usage(subject, own.reason()).with_optional_hint(own.hint());
+    }
+    let cause = cause.to_string();
+    if cause.contains("boolean") {
+        return Error::usage(subject, format!("`{value}` is not one of true, false, yes, no, on, off, 1, 0"));
+    }
+    let range = cause.rsplit_once(" is not in ").map(|(_, range)| format!(" from {}", range.replace("..=", " to ")));
+    Error::usage(subject, format!("`{value}` is not a number{}", range.unwrap_or_default())).with_hint(help)
+}
+
+/// A value that is not among the valid ones.
+fn unlisted_value(error: &clap::Error, subject: String, value: &str) -> Error {
+    let valid = match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(valid)) => valid.as_slice(),
+        _ => &[],
+    };
+    let brought = STATES.iter().find(|(words, state)| words.contains(&value) && valid.iter().any(|own| own == state));
+    let near = brought.map(|(_, state)| *state).or_else(|| nearest(value, valid.iter().map(String::as_str)));
+    Error::usage(subject, format!("`{value}` is not one of {}", valid.join(", ")))
+        .with_optional_hint(near.map(|near| format!("did you mean `{near}`?")))
+}
+
+fn unknown_argument(unknown: &str, verb: &Command, help: String) -> Error {
+    if unknown.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
+        return Error::message(ExitCode::Usage, format!("`{unknown}…` is no argument"))
+            .with_hint("no value is negative");
+    }
+    let longs = || verb.get_arguments().filter_map(Arg::get_long);
+    let has = |flag: &&&str| {
+        let name = flag.split(' ').next().unwrap_or_default().trim_start_matches('-');
+        longs().any(|long| long == name)
+    };
+    let brought = FLAGS.iter().find(|(words, _)| words.contains(&unknown));
+    let ours: Vec<String> =
+        brought.iter().flat_map(|(_, ours)| *ours).filter(has).map(|flag| format!("`{flag}`")).collect();
+    // `--app-id` where the app is named by its place.
+    let place = unknown.trim_start_matches('-').trim_end_matches("-id").to_uppercase();
+    let by_place = verb.get_positionals().filter_map(Arg::get_value_names).flatten().find(|name| **name == place);
+    let near = unknown.strip_prefix("--").and_then(|word| nearest(word, longs()));
+    let hint = if SECRETS.contains(&unknown) {
+        "set CODEMAGIC_API_KEY or JENKINS_API_TOKEN; secrets are not taken from arguments".to_owned()
+    } else if !ours.is_empty() {
+        format!("use {}", ours.join(" or "))
+    } else if let Some(name) = by_place {
+        format!("pass {name} without a flag")
+    } else if let Some(near) = near {
+        format!("did you mean `--{near}`?")
+    } else if !unknown.starts_with('-') && has(&&"--match") {
+        "quote a pattern, so that the shell does not replace it by file names: --match '*.ipa'".to_owned()
+    } else {
+        help
+    };
+    Error::message(ExitCode::Usage, format!("unknown argument `{unknown}`")).with_hint(hint)
+}
+
+fn unknown_command(unknown: &str, verb: &Command, names: &[String], commands: String) -> Error {
+    let is_jenkins = names.iter().any(|name| name == "jenkins");
+    let brought = COMMANDS.iter().find(|(words, ..)| words.contains(&unknown));
+    let brought = brought.map(|(_, codemagic, jenkins)| if is_jenkins { *jenkins } else { *codemagic });
+    let known = || verb.get_subcommands().map(Command::get_name);
+    let near = brought.filter(|word| known().any(|name| name == *word)).or_else(|| nearest(unknown, known()));
+    let hint = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if unknown == "version" => "use `cibridge --version`".to_owned(),
+        None if names.len() == 1 => "name the system first: `cibridge codemagic …` or `cibridge jenkins …`".to_owned(),
+        None => commands,
+    };
+    Error::message(ExitCode::Usage, format!("unknown command `{unknown}`")).with_hint(hint)
+}
+
+fn missing_argument(error: &clap::Error, verb: &Command, help: String) -> Error {
+    let missing = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(all)) => all.first().cloned().unwrap_or_default(),
+        _ => context(error, ContextKind::InvalidArg).unwrap_or_default(),
+    };
+    let variable = verb.get_arguments().find(|own| own.to_string() == missing).and_then(Arg::get_env);
+    let hint = variable.map(|name| format!("pass it, or set {}", name.to_string_lossy()));
+    let name = if missing.starts_with("--") { missing.split(' ').next().unwrap_or_default() } else { &missing };
+    let message = format!("missing {}", name.replace(['<', '>'], ""));
+    Error::message(ExitCode::Usage, message).with_hint(hint.unwrap_or(help))
+}
+
 /// The help page of the innermost command that the arguments name.
 pub(super) fn help_of_verb(arguments: &[OsString]) -> String {
     let mut command = super::command();
     command.build();
-    let mut verb = &mut command;
-    for argument in arguments.iter().skip(1).filter_map(|argument| argument.to_str()) {
-        if verb.find_subcommand(argument).is_some() {
-            verb = verb.find_subcommand_mut(argument).expect("it was found");
-        }
-    }
-    verb.render_help().to_string()
+    verb(&command, arguments).0.clone().render_help().to_string()
 }
 
 /// The innermost command that the arguments name, and the names that lead to it.

@@ -146,7 +146,8 @@ fn wrong(reason: impl Into<String>) -> Error {
     Error::message(ExitCode::Usage, reason)
 }
 
-/// An environment variable that has no flag because it holds a secret. An empty one counts as unset.
+/// An environment variable without a flag: one that holds a secret, that somebody else sets (`JENKINS_URL`), or that a flag
+/// names (`--var-from-env`). An empty one counts as unset.
 ///
 /// Fails when the value is not valid Unicode: it must not pass for unset.
 pub fn environment(name: &str) -> Result<Option<String>, Error> {
