@@ -3,6 +3,7 @@
 pub mod apps;
 pub mod caches;
 pub mod share;
+pub mod sources;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,6 +4,7 @@ pub mod config;
 pub mod input;
 pub mod lists;
 pub mod params;
+pub mod sources;
 pub mod token;
 
 use std::path::Path;
