@@ -153,7 +153,6 @@ pub struct Document {
     pub request: Option<serde_json::Value>,
     /// What the verb adds.
     #[serde(flatten)]
-    #[cfg_attr(test, schemars(with = "crate::document_schema::Details"))]
     pub details: Option<Details>,
 }
 

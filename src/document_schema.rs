@@ -1,13 +1,11 @@
 //! The JSON Schema of the result document, made from its types. It is a test, so that nothing of it is in the binary;
 //! the file in the repository is what users and the packages get.
 
-use std::borrow::Cow;
-
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::document::{self, Document, Several};
+use crate::document::{Document, Several};
 
 /// The file, relative to the root of the repository.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/result.schema.json");
@@ -23,29 +21,16 @@ enum ResultDocument {
     Single(Box<Document>),
 }
 
-/// The keys of [`document::Details`], each of which may be there. Derived, they would be alternatives to anything at all.
-pub struct Details;
-
-impl JsonSchema for Details {
-    fn schema_name() -> Cow<'static, str> {
-        "Details".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let derived = document::Details::json_schema(generator).to_value();
-        let mut keys = serde_json::Map::new();
-        for alternative in derived["oneOf"].as_array().unwrap() {
-            for (key, value) in alternative["properties"].as_object().unwrap() {
-                let mut value = value.clone();
-                value["description"] = alternative["description"].clone();
-                keys.insert(key.clone(), value);
-            }
+/// Lists the keys of `Details` beside those of every document. Derived, they are alternatives, one of which is anything.
+fn list_details(schema: &mut Value) {
+    let document = schema["$defs"]["Document"].as_object_mut().unwrap();
+    let alternatives = document.remove("anyOf").unwrap();
+    for detail in alternatives[0]["oneOf"].as_array().unwrap() {
+        for (key, value) in detail["properties"].as_object().unwrap() {
+            let mut described = json!({"description": detail["description"]});
+            described.as_object_mut().unwrap().extend(value.as_object().unwrap().clone());
+            document["properties"][key] = described;
         }
-        json_schema!({"type": "object", "properties": Value::Object(keys)})
     }
 }
 
@@ -54,7 +39,9 @@ fn the_schema_in_the_repository_is_that_of_the_types() {
     // A key that may be absent is no key that may be missing: only those that are left out when empty are optional.
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let schema = generator.into_root_schema_for::<ResultDocument>();
-    let schema = format!("{:#}\n", serde_json::to_value(schema).unwrap());
+    let mut schema = serde_json::to_value(schema).unwrap();
+    list_details(&mut schema);
+    let schema = format!("{schema:#}\n");
     if std::env::var_os("CIBRIDGE_UPDATE_SCHEMA").is_some() {
         std::fs::write(FILE, &schema).unwrap();
     }

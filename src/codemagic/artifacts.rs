@@ -13,7 +13,7 @@ use super::reference::BuildId;
 use super::wire;
 use crate::clock::parse_time;
 use crate::error::{Error, ExitCode, RequestError};
-use crate::http::{Http, Method, Request, Url};
+use crate::http::{Method, Request, Url};
 use crate::lenient;
 use crate::lifecycle::{ArtifactLinks, RemoteArtifact};
 use crate::model::BuildSnapshot;
@@ -28,11 +28,6 @@ pub struct PublicLink {
 }
 
 impl Client {
-    /// Connections for artifacts.
-    pub(super) fn download_connections(&self) -> Http {
-        self.http.for_downloads()
-    }
-
     /// A build and its artifacts with fresh signed links, in one request.
     pub(super) fn signed_artifacts(&self, id: &BuildId) -> Result<(BuildSnapshot, Vec<RemoteArtifact>), RequestError> {
         let (build, now) = self.build(id)?;

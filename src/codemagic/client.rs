@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::errors::{About, failed, is_ambiguous, refused};
 use super::memory::{Account, SignedLinks};
-use super::reference::{AppId, BuildId, Filter};
+use super::reference::{AppId, BuildId, Filter, LONGEST_ID};
 use super::request::{Api, TriggerRequest};
 use super::wire;
 use crate::clock::Clock;
@@ -26,8 +26,7 @@ const PAGE: usize = 50;
 /// The most pages of one list that are read: a service that never says which page is the last must not be asked for ever.
 const MOST_PAGES: u64 = 100;
 
-/// The longest id and the longest cursor that are sent back: no URL of ours may be too long because of an answer.
-const LONGEST_ID: usize = 128;
+/// The longest cursor that is sent back, as [`LONGEST_ID`].
 const LONGEST_CURSOR: usize = 2048;
 
 /// Whether the service did what was asked for: a success with JSON or nothing. A page or a text is from something else.
@@ -74,7 +73,8 @@ pub struct Client {
     pub(super) links: Arc<SignedLinks>,
     /// Whether only the last requests of a process that is asked to end are sent.
     pub(super) is_last: bool,
-    budget: Mutex<Option<RateLimit>>,
+    /// What the rate-limit headers of the newest answer left for this key.
+    pub(super) budget: Mutex<Option<RateLimit>>,
     /// The legacy API's newest document of a build that has ended.
     ended: Mutex<Option<Ended>>,
 }
@@ -118,11 +118,6 @@ impl Client {
             budget: Mutex::default(),
             ended: Mutex::default(),
         }
-    }
-
-    /// What the rate-limit headers of the newest answer left for this key.
-    pub fn rate_limit(&self) -> Option<RateLimit> {
-        *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The request that would start a build, without the labels that are made for each start.

@@ -194,63 +194,58 @@ impl Client {
         let (mut budget, mut got) = (ResumeBudget::default(), 0);
         let mut buffer = vec![0; CHUNK];
         loop {
-            // A service that knows no ranges sends what is known already once more.
-            let mut skip = 0;
-            let fault = match self.open_log(url, got, &mut skip) {
+            let failed = match self.open_log(url, got) {
                 Ok(stream) if matches!(stream.status, 404 | 410) && got == 0 => return Ok(false),
                 // The connection broke after the last byte.
                 Ok(stream) if stream.status == 416 && got > 0 => return Ok(true),
                 Ok(stream) if !matches!(stream.status, 200 | 206) || wrong_kind(&stream).is_some() => {
-                    let failure = no_log(what(), &stream);
-                    if !retry::is_retryable(stream.status) {
-                        return Err(failure);
-                    }
-                    failure
+                    let retryable = retry::is_retryable(stream.status);
+                    RequestError { error: no_log(what(), &stream), retryable, retry_after: None }
                 }
-                Ok(mut stream) => loop {
-                    match stream.read(&mut buffer) {
-                        Ok(0) => return Ok(true),
-                        Ok(length) => {
-                            let known = usize::try_from(skip).unwrap_or(usize::MAX).min(length);
-                            skip -= known as u64;
-                            got += (length - known) as u64;
-                            take(&buffer[known..length])?;
-                        }
-                        Err(error) => {
-                            let fault = stream.fault(error);
-                            if !fault.is_retryable() {
-                                return Err(fault.into_error(what()));
+                Ok(mut stream) => {
+                    // A service that knows no ranges sends what is known already once more.
+                    let mut skip = if stream.status == 206 { 0 } else { got };
+                    let fault = loop {
+                        match stream.read(&mut buffer) {
+                            Ok(0) => return Ok(true),
+                            Ok(length) => {
+                                let known = usize::try_from(skip).unwrap_or(usize::MAX).min(length);
+                                skip -= known as u64;
+                                got += (length - known) as u64;
+                                take(&buffer[known..length])?;
                             }
-                            break fault.into_error(what());
+                            Err(error) => break stream.fault(error),
                         }
-                    }
-                },
-                Err(fault) if fault.is_retryable() => fault.into_error(what()),
-                Err(fault) => return Err(fault.into_error(what())),
+                    };
+                    fault.into_request_error(what())
+                }
+                Err(fault) => fault.into_request_error(what()),
             };
+            if !failed.retryable {
+                return Err(failed.error);
+            }
             if let Some(code) = self.clock.interrupted() {
                 return Err(Error::new(code, what(), "interrupted by a signal"));
             }
             match budget.record_failure(got, None, fastrand::f64()) {
                 Some(pause) => self.clock.sleep(pause),
-                None => return Err(fault),
+                None => return Err(failed.error),
             }
         }
     }
 
-    /// Opens a log from byte `from` on. `skip` becomes the number of bytes of the answer that come before that.
-    fn open_log(&self, url: &Url, from: u64, skip: &mut u64) -> Result<Stream, Fault> {
+    /// Opens a log from byte `from` on, or as a whole where the service does not give that part.
+    fn open_log(&self, url: &Url, from: u64) -> Result<Stream, Fault> {
         let mut request = Request::new(Method::Get, url.clone());
         if from > 0 {
             request = request.header("range", format!("bytes={from}-"));
         }
-        let mut stream = self.http.stream(&request)?;
+        let stream = self.http.stream(&request)?;
         // A part that does not say which one it is, or is another one than was asked for, would be glued on wrongly.
         let first = stream.header("content-range").and_then(|range| range.strip_prefix("bytes ")?.split_once('-'));
         if stream.status == 206 && first.and_then(|(first, _)| first.parse().ok()) != Some(from) {
-            stream = self.http.stream(&Request::new(Method::Get, url.clone()))?;
+            return self.http.stream(&Request::new(Method::Get, url.clone()));
         }
-        *skip = if stream.status == 206 { 0 } else { from };
         Ok(stream)
     }
 }

@@ -1,5 +1,6 @@
 //! Codemagic for the rooms that start, watch and finish builds of any system.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::artifacts::renewed_url;
@@ -266,7 +267,7 @@ impl Provider for Client {
     }
 
     fn budget(&self) -> Option<RateLimit> {
-        self.rate_limit()
+        *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn estimate(&self, build: &mut WatchedBuild, now: bool) -> Option<DurationEstimate> {
@@ -379,7 +380,7 @@ impl Provider for Client {
     }
 
     fn downloads(&self) -> Http {
-        self.download_connections()
+        self.http.for_downloads()
     }
 
     fn tests(&self, build: &WatchedBuild) -> Result<TestReport, RequestError> {

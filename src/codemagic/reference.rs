@@ -55,8 +55,9 @@ impl fmt::Display for AppId {
     }
 }
 
-/// The longest id of a build that is taken from an answer; real ones have 24 characters.
-const LONGEST_ID: usize = 128;
+/// The longest id that is taken from an answer, so that no URL of ours is too long because of one; real ones have 24
+/// characters.
+pub(super) const LONGEST_ID: usize = 128;
 
 /// The id of a build, e.g. `6a941a0014bf8ccd332f2844`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -8,10 +8,6 @@ use super::wire;
 use crate::document;
 use crate::error::{Error, ExitCode, RequestError};
 
-/// How many of a job's builds a list holds at most: Jenkins gives no more in `builds` (`hudson.model.Job#getNewBuilds`).
-/// That is more than a busy job starts in the five minutes in which a queue item is forgotten.
-pub(super) const MOST_LISTED: usize = 100;
-
 /// A job as far as a start needs to know it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Job {
@@ -160,7 +156,7 @@ impl Client {
 
     /// The newest builds of a job, the newest first; at most `limit`, and never more than a hundred.
     pub fn builds(&self, job: &JobRef, limit: usize) -> Result<Vec<BuildView>, RequestError> {
-        let fields = format!("_class,name,builds[{LISTED_FIELDS}]{{0,{}}}", limit.min(MOST_LISTED));
+        let fields = format!("_class,name,builds[{LISTED_FIELDS}]{{0,{}}}", limit.min(wire::MOST_BUILDS));
         let path = format!("{}/api/json?{}", job.path(), tree(&fields));
         let wire: wire::Job = self.json(&format!("job {job}"), &path, wire::is_job)?;
         let now = self.controller_time();

@@ -5,9 +5,8 @@
 //! build is found even then. It is never guessed from `lastBuild`.
 
 use super::client::{Client, tree};
-use super::job::MOST_LISTED;
 use super::reference::{BuildName, BuildRef, JobRef, Target};
-use super::wire;
+use super::wire::{self, MOST_BUILDS};
 use crate::error::{Error, ExitCode, RequestError};
 
 /// What is asked for about a queue item.
@@ -91,7 +90,7 @@ impl Client {
     /// A controller that was killed counts its items from the beginning: builds before number `oldest` may have the
     /// same id, and are older than the item. Without that knowledge (0) the newest build counts.
     pub fn recover(&self, job: &JobRef, id: u64, oldest: u64) -> Result<Recovery, RequestError> {
-        let tree = tree(&format!("_class,name,builds[number,queueId]{{0,{MOST_LISTED}}}"));
+        let tree = tree(&format!("_class,name,builds[number,queueId]{{0,{MOST_BUILDS}}}"));
         let path = format!("{}/api/json?{tree}", job.path());
         let found: wire::Job = self.json(&format!("job {job}"), &path, wire::is_job)?;
         let own = found.builds.entries.into_iter().filter(|build| build.queue_id.0 == Some(id));

@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::client::{Client, PostError, tree, was_turned_away};
 use super::credentials::Identity;
 use super::errors::{is_ambiguous, refused_start, refused_token_root};
-use super::job::{Job, MOST_LISTED};
+use super::job::Job;
 use super::parameters::ParameterValue;
 use super::queue::job_of;
 use super::reference::{JobRef, queue_id};
-use super::wire;
+use super::wire::{self, MOST_BUILDS};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Body, Multipart, Response};
 use crate::lifecycle::{IdempotencyKey, StartError};
@@ -310,7 +310,7 @@ impl Client {
             .filter(|item| request.is_own(&users, item.in_queue_since.0, &item.actions.entries))
             .filter_map(|item| Some(Found { queue_id: item.id.0?, number: None, is_canceled: false }))
             .collect();
-        let tree = tree(&format!("_class,name,builds[number,queueId,timestamp,result,{actions}]{{0,{MOST_LISTED}}}"));
+        let tree = tree(&format!("_class,name,builds[number,queueId,timestamp,result,{actions}]{{0,{MOST_BUILDS}}}"));
         let path = format!("{}/api/json?{tree}", request.job.path());
         let job: wire::Job = self.json(&format!("job {}", request.job), &path, wire::is_job)?;
         for build in job.builds.entries {

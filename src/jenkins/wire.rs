@@ -35,6 +35,10 @@ pub(super) struct Crumb {
     pub(super) crumb: Field<String>,
 }
 
+/// How many of a job's builds are asked for at most: Jenkins gives no more in `builds` (`hudson.model.Job#getNewBuilds`).
+/// That is more than a busy job starts in the five minutes in which a queue item is forgotten.
+pub(super) const MOST_BUILDS: usize = 100;
+
 /// `GET /job/X/api/json`, and an entry of a folder's `jobs`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use crate::download::Attempts;
 use crate::error::{Error, ExitCode, RequestError};
-use crate::http::RateLimit;
-use crate::http::{Http, Request, Url};
+use crate::http::{Http, RateLimit, Request, Url};
 use crate::lifecycle::schedule::DurationEstimate;
 use crate::model::{Artifact, Build, BuildFailure, BuildSnapshot, Step, TestCase, TestCounts, TestStatus, TestSuite};
 
@@ -46,12 +45,19 @@ pub trait Provider: Send + Sync {
     /// The pause between a start and the first poll: before it there is nothing to see.
     const FIRST_POLL: Duration;
 
+    /// Whether [`Provider::read_log`] shows the log while it grows. Then it reports the steps itself, and the steps are
+    /// read when it is complete.
+    const LIVE_LOG: bool;
+
+    /// How a build gets artifacts, for somebody who finds none: `list them under artifacts: in the workflow`.
+    const ARTIFACTS_HINT: &'static str;
+
     /// The build behind a reference. Sends nothing.
     fn build(&self, reference: &Self::Reference) -> Result<Self::Build, Error>;
 
     /// Finds out which build a reference such as `latest`, `lastBuild` or a queue item means. Does nothing, and sends
     /// nothing, for a build whose id is known. A queue item that has no build yet is left as it is.
-    fn resolve(&self, build: &mut Self::Build) -> Result<(), RequestError>;
+    fn resolve(&self, _build: &mut Self::Build) -> Result<(), RequestError>;
 
     /// The build as far as it is known without a request: `title` and `id` are always filled in; what is not
     /// known yet (`status` before the first poll) is empty.
@@ -80,17 +86,15 @@ pub trait Provider: Send + Sync {
 
     /// What else the newest poll noticed, in sentences for people; taken, so that each is reported once. Called after a
     /// poll that failed, too.
-    fn take_notes(&self, build: &mut Self::Build) -> Vec<String> {
-        let _ = build;
+    fn take_notes(&self, _build: &mut Self::Build) -> Vec<String> {
         Vec::new()
     }
 
     /// The steps of the build so far, in order.
-    fn steps(&self, build: &Self::Build) -> Result<Vec<Step>, RequestError>;
+    fn steps(&self, _build: &Self::Build) -> Result<Vec<Step>, RequestError>;
 
     /// Why this program gives up on a build that still runs: it asks a person, and nobody is to be asked.
-    fn halted(&self, build: &Self::Build) -> Option<String> {
-        let _ = build;
+    fn halted(&self, _build: &Self::Build) -> Option<String> {
         None
     }
 
@@ -103,26 +107,20 @@ pub trait Provider: Send + Sync {
     /// request may be spent on it.
     fn estimate(&self, build: &mut Self::Build, now: bool) -> Option<DurationEstimate>;
 
-    /// The pause until the next poll, where the provider knows better than the schedule. `log` is set while the log is
+    /// The pause until the next poll, where the provider knows better than the schedule. `_log` is set while the log is
     /// shown as it grows.
-    fn poll_interval(&self, build: &Self::Build, log: bool) -> Option<Duration> {
-        let _ = (build, log);
+    fn poll_interval(&self, _build: &Self::Build, _log: bool) -> Option<Duration> {
         None
     }
 
     /// The longest time that may pass between two polls before the reference is lost: Jenkins forgets a queue item five
     /// minutes after it left the queue.
-    fn longest_absence(&self, build: &Self::Build) -> Option<Duration> {
-        let _ = build;
+    fn longest_absence(&self, _build: &Self::Build) -> Option<Duration> {
         None
     }
 
     /// How long the service may not know (404) a build: one that this call has just `started`, or one that was named.
     fn not_found_grace(&self, started: bool) -> Duration;
-
-    /// Whether [`Provider::read_log`] shows the log while it grows. Then it reports the steps itself, and the steps are
-    /// read when it is complete.
-    const LIVE_LOG: bool;
 
     /// Writes to `log` what is new in the build's log since the last call. `steps` are the newest ones known, `ended`
     /// is set when the build has ended. An unreadable log is no error of the build: the watch continues.
@@ -135,8 +133,7 @@ pub trait Provider: Send + Sync {
     ) -> Result<LogState, RequestError>;
 
     /// How to see what comes after the part of the log that was shown, if that can be asked for.
-    fn resume_log_hint(&self, build: &Self::Build) -> Option<String> {
-        let _ = build;
+    fn resume_log_hint(&self, _build: &Self::Build) -> Option<String> {
         None
     }
 
@@ -153,8 +150,7 @@ pub trait Provider: Send + Sync {
     fn artifacts(&self, build: &Self::Build) -> Result<(BuildSnapshot, Vec<RemoteArtifact>), RequestError>;
 
     /// Adds the sums that only another request gives. An error leaves the artifacts as they were.
-    fn add_sums(&self, build: &Self::Build, artifacts: &mut [RemoteArtifact]) -> Result<(), RequestError> {
-        let _ = (build, artifacts);
+    fn add_sums(&self, _build: &Self::Build, _artifacts: &mut [RemoteArtifact]) -> Result<(), RequestError> {
         Ok(())
     }
 
@@ -168,9 +164,6 @@ pub trait Provider: Send + Sync {
 
     /// Connections for downloads.
     fn downloads(&self) -> Http;
-
-    /// How a build gets artifacts, for somebody who finds none: `list them under artifacts: in the workflow`.
-    const ARTIFACTS_HINT: &'static str;
 
     /// The test results of the build; a report without tests where there are none.
     fn tests(&self, build: &Self::Build) -> Result<TestReport, RequestError>;
