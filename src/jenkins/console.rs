@@ -84,10 +84,10 @@ impl Client {
         if next < start {
             return Ok(LogChunk { more, grew: false });
         }
-        let mut html = HtmlText::default();
+        let (mut html, mut text) = (HtmlText::default(), Vec::new());
         let mut skip = Skip::new(&mut position.shown, sink);
         read(&subject, &mut stream, |piece| {
-            let mut text = Vec::new();
+            text.clear();
             match piece {
                 [] => html.end(&mut text),
                 piece => html.feed(piece, &mut text),
@@ -253,17 +253,24 @@ const NOTE_END: &[u8] = b"\x1b[0m";
 impl NoteFilter {
     /// Reads a piece, and appends its text to `out`.
     pub fn feed(&mut self, piece: &[u8], out: &mut Vec<u8>) {
-        for byte in piece {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let is_run = self.state == State::Text || self.state == State::Note && self.held.is_empty();
+            let end = if is_run { memchr::memchr(NOTE[0], rest).unwrap_or(rest.len()) } else { 0 };
+            let (run, after) = rest.split_at(end);
+            if self.state == State::Text {
+                self.line_ends.feed(run, out);
+            }
+            let Some((byte, after)) = after.split_first() else { return };
             self.byte(*byte, out);
+            rest = after;
         }
     }
 
     /// Appends what was held back, at the end of the input.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         if self.state == State::Opening {
-            for byte in std::mem::take(&mut self.held) {
-                self.line_ends.byte(byte, out);
-            }
+            self.line_ends.feed(&std::mem::take(&mut self.held), out);
         }
         self.line_ends.end(out);
         *self = Self::default();
@@ -285,7 +292,7 @@ impl NoteFilter {
                 self.held.push(byte);
                 self.state = State::Opening;
             }
-            State::Text => self.line_ends.byte(byte, out),
+            State::Text => self.line_ends.feed(&[byte], out),
             State::Opening => {
                 self.held.push(byte);
                 if self.held == NOTE {
@@ -315,9 +322,7 @@ impl NoteFilter {
         self.state = State::Text;
         let held = std::mem::take(&mut self.held);
         let Some((last, first)) = held.split_last() else { return };
-        for byte in first {
-            self.line_ends.byte(*byte, out);
-        }
+        self.line_ends.feed(first, out);
         self.byte(*last, out);
     }
 }

@@ -19,9 +19,9 @@ use crate::model::{DownloadEvent, Event};
 use crate::sanitize::{one_line, sanitize, shorten};
 use crate::secret::{Redactor, Secret};
 
-/// What remote text on stderr begins with, so that it can never pass for a line of this program, nor for a command that
+/// What a line of remote text on stderr begins with, so that it can never pass for a line of this program, nor for a command that
 /// a CI reads from its console (`::error`, `##vso[`).
-const REMOTE: &str = "| ";
+pub(super) const REMOTE: &str = "| ";
 
 /// The longest message or hint of an error, in characters: a screen line of a wide terminal, thrice.
 const LONGEST_MESSAGE: usize = 600;
@@ -220,12 +220,11 @@ impl Console {
         self.redact(&sanitize(&String::from_utf8_lossy(text)))
     }
 
-    /// A log's line as it goes to stderr; see [`REMOTE`].
-    pub(super) fn write_remote(&self, line: &[u8]) {
+    /// Lines of a log as they go to stderr; see [`REMOTE`].
+    pub(super) fn write_remote(&self, lines: &[u8]) {
         if !self.is_quiet() {
             self.erase();
-            let mut stderr = io::stderr().lock();
-            drop(stderr.write_all(&[REMOTE.as_bytes(), line, b"\n"].concat()));
+            drop(io::stderr().lock().write_all(lines));
         }
     }
 

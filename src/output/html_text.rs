@@ -38,17 +38,30 @@ enum State {
 impl HtmlText {
     /// Reads a piece, and appends its text to `out`.
     pub fn feed(&mut self, piece: &[u8], out: &mut Vec<u8>) {
-        for byte in piece {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            // What no byte of it ends is taken as a whole: nearly all of a log.
+            let end = match self.state {
+                State::Text => memchr::memchr2(b'<', b'&', rest).unwrap_or(rest.len()),
+                State::Tag => memchr::memchr(b'>', rest).unwrap_or(rest.len()),
+                State::Opened | State::Entity => 0,
+            };
+            let (run, after) = rest.split_at(end);
+            match self.state {
+                State::Tag => self.held.extend(run.iter().take(TAG_HEAD.saturating_sub(self.held.len()))),
+                _ => self.text(run, out),
+            }
+            let Some((byte, after)) = after.split_first() else { return };
             self.byte(*byte, out);
+            rest = after;
         }
     }
 
     /// Appends what was held back, at the end of the input.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         if matches!(self.state, State::Entity | State::Opened) {
-            for byte in std::mem::take(&mut self.held) {
-                self.text(byte, out);
-            }
+            let held = std::mem::take(&mut self.held);
+            self.text(&held, out);
         }
         self.line_ends.end(out);
         *self = Self::default();
@@ -59,7 +72,7 @@ impl HtmlText {
             State::Text => match byte {
                 b'<' => self.hold(State::Opened, byte),
                 b'&' => self.hold(State::Entity, byte),
-                byte => self.text(byte, out),
+                byte => self.text(&[byte], out),
             },
             State::Opened => {
                 self.held.push(byte);
@@ -69,14 +82,9 @@ impl HtmlText {
                     self.release(out);
                 }
             }
-            State::Tag if byte == b'>' => {
+            State::Tag => {
                 self.state = State::Text;
                 self.tag();
-            }
-            State::Tag => {
-                if self.held.len() < TAG_HEAD {
-                    self.held.push(byte);
-                }
             }
             State::Entity => {
                 self.held.push(byte);
@@ -98,9 +106,7 @@ impl HtmlText {
         self.state = State::Text;
         let held = std::mem::take(&mut self.held);
         let Some((last, first)) = held.split_last() else { return };
-        for byte in first {
-            self.text(*byte, out);
-        }
+        self.text(first, out);
         self.byte(*last, out);
     }
 
@@ -125,22 +131,19 @@ impl HtmlText {
 
     fn entity(&mut self, out: &mut Vec<u8>) {
         let Some(decoded) = decode_entity(&self.held) else { return self.release(out) };
-        let mut utf8 = [0; 4];
-        for byte in decoded.encode_utf8(&mut utf8).bytes() {
-            self.text(byte, out);
-        }
+        self.text(decoded.encode_utf8(&mut [0; 4]).as_bytes(), out);
         self.held.clear();
         self.state = State::Text;
     }
 
-    fn text(&mut self, byte: u8, out: &mut Vec<u8>) {
-        if byte == b'\n' {
+    fn text(&mut self, mut text: &[u8], out: &mut Vec<u8>) {
+        if self.dropped.is_some() {
             // An annotation is a part of one line: without its end tag it must not take the rest of the log with it.
+            let Some(line_end) = memchr::memchr(b'\n', text) else { return };
             self.dropped = None;
+            text = &text[line_end..];
         }
-        if self.dropped.is_none() {
-            self.line_ends.byte(byte, out);
-        }
+        self.line_ends.feed(text, out);
     }
 }
 
@@ -181,16 +184,23 @@ pub struct LineEnds {
 }
 
 impl LineEnds {
-    /// Appends a byte.
-    pub fn byte(&mut self, byte: u8, out: &mut Vec<u8>) {
-        if std::mem::take(&mut self.carriage) && byte != b'\n' {
+    /// Reads a piece, and appends its text to `out`.
+    pub fn feed(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        let Some(first) = piece.first() else { return };
+        if std::mem::take(&mut self.carriage) && *first != b'\n' {
             out.push(b'\r');
         }
-        if byte == b'\r' {
-            self.carriage = true;
-        } else {
-            out.push(byte);
+        let mut start = 0;
+        for carriage in memchr::memchr_iter(b'\r', piece) {
+            match piece.get(carriage + 1) {
+                Some(b'\n') => {}
+                Some(_) => continue,
+                None => self.carriage = true,
+            }
+            out.extend_from_slice(&piece[start..carriage]);
+            start = carriage + 1;
         }
+        out.extend_from_slice(&piece[start..]);
     }
 
     /// Appends a carriage return that was held back, at the end of the input.

@@ -1,6 +1,7 @@
 //! Remote logs on their way out: decoded, sanitized, secrets masked, in constant memory.
 
 use super::Console;
+use super::console::REMOTE;
 use crate::sanitize::Sanitizer;
 use crate::secret::Redactor;
 
@@ -38,12 +39,14 @@ impl LogText {
         for part in chunk.chunks(LONGEST_LINE) {
             self.add(part);
             if let Some(end) = memchr::memrchr(b'\n', &self.text) {
-                let rest = self.text.split_off(end + 1);
-                let lines = std::mem::replace(&mut self.text, rest);
                 // All lines at once: searching costs more for each than for all.
-                for line in self.redactor.redact_bytes(&lines).split_inclusive(|byte| *byte == b'\n') {
-                    take(line.strip_suffix(b"\n").unwrap_or(line), true);
+                let lines = self.redactor.redact_bytes(&self.text[..=end]);
+                let mut start = 0;
+                for end in memchr::memchr_iter(b'\n', &lines) {
+                    take(&lines[start..end], true);
+                    start = end + 1;
                 }
+                self.text.drain(..=end);
             }
             if self.text.len() > LONGEST_LINE {
                 self.release(take);
@@ -63,14 +66,23 @@ impl LogText {
         self.sanitizer = self.sanitizer.map(|_| Sanitizer::default());
     }
 
-    /// Adds text as it is to be shown.
+    /// Adds text as it is to be shown. Line by line, because most lines of every log stay as they are.
     fn add(&mut self, text: &[u8]) {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', text) {
+            self.add_line(&text[start..=end]);
+            start = end + 1;
+        }
+        self.add_line(&text[start..]);
+    }
+
+    /// Adds a part of a line.
+    fn add_line(&mut self, text: &[u8]) {
         let Some(sanitizer) = &mut self.sanitizer else { return self.text.extend_from_slice(text) };
         if self.partial.is_empty()
             && *sanitizer == Sanitizer::default()
             && text.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t'))
         {
-            // Most of every log.
             return self.text.extend_from_slice(text);
         }
         let joined;
@@ -140,26 +152,31 @@ impl LogPrinter {
     /// Takes in text, and shows the lines that are complete.
     pub fn feed(&mut self, bytes: &[u8]) {
         let Self { console, target, stages_only, text } = self;
-        let mut data = Vec::new();
-        text.push(bytes, &mut |piece, ends| show(console, *target, *stages_only, &mut data, piece, ends));
-        if !data.is_empty() {
-            // All lines of a chunk at once: a system call for each would cost more than the rest.
-            console.write_bytes(&data);
-        }
+        let mut lines = Vec::new();
+        text.push(bytes, &mut |piece, ends| show(console, *target, *stages_only, &mut lines, piece, ends));
+        write(console, *target, &lines);
     }
 
     /// Shows a last line without an end, which gets one: something else may follow.
     pub fn end(&mut self) {
         let Self { console, target, stages_only, text } = self;
-        let mut data = Vec::new();
-        text.finish(&mut |piece, ends| show(console, *target, *stages_only, &mut data, piece, ends));
-        if !data.is_empty() {
-            console.write_bytes(&data);
-        }
+        let mut lines = Vec::new();
+        text.finish(&mut |piece, ends| show(console, *target, *stages_only, &mut lines, piece, ends));
+        write(console, *target, &lines);
     }
 }
 
-fn show(console: &Console, target: LogTarget, stages_only: bool, data: &mut Vec<u8>, piece: &[u8], ends: bool) {
+/// Writes all lines of a chunk at once: a system call for each would cost more than the rest.
+fn write(console: &Console, target: LogTarget, lines: &[u8]) {
+    match target {
+        _ if lines.is_empty() => {}
+        LogTarget::Data => console.write_bytes(lines),
+        LogTarget::People => console.write_remote(lines),
+    }
+}
+
+/// Appends a piece to the `lines` to write, or shows the stage that it names.
+fn show(console: &Console, target: LogTarget, stages_only: bool, lines: &mut Vec<u8>, piece: &[u8], ends: bool) {
     if stages_only {
         let text = String::from_utf8_lossy(piece);
         let Some(stage) = text.strip_prefix("[Pipeline] { (").and_then(|rest| rest.strip_suffix(')')) else { return };
@@ -170,14 +187,12 @@ fn show(console: &Console, target: LogTarget, stages_only: bool, data: &mut Vec<
         }
         return;
     }
-    match target {
-        LogTarget::Data => {
-            data.extend_from_slice(piece);
-            if ends {
-                data.push(b'\n');
-            }
-        }
-        LogTarget::People => console.write_remote(piece),
+    if target == LogTarget::People {
+        lines.extend_from_slice(REMOTE.as_bytes());
+    }
+    lines.extend_from_slice(piece);
+    if ends || target == LogTarget::People {
+        lines.push(b'\n');
     }
 }
 

@@ -31,6 +31,9 @@ const WRAPPED: usize = 12;
 /// How much longer a spelling is than the text itself, at most: `\u0026`.
 const LONGEST_SPELLING: usize = 6;
 
+/// The most parts of a needle that are searched for. More of them hardly save looks and make false hits.
+const MOST_PARTS: usize = 8;
+
 /// Encodings within encodings that are decoded, e.g. JSON in an address.
 const DEPTH: u8 = 2;
 
@@ -50,33 +53,43 @@ struct Needles {
     longest: usize,
     /// Whether one of them has a space.
     have_spaces: bool,
-    /// Which four bytes begin one of them, by their hash. One look at each place of a text serves all needles.
-    beginnings: Beginnings,
+    parts: Parts,
 }
 
-struct Beginnings([u64; 1024]);
+/// Which four bytes stand at the first places of a needle, by their hash. One look serves all needles, and as each of them
+/// has so many places, only every so many places of a text need one.
+struct Parts {
+    hashes: [u64; 1024],
+    /// The places of a needle that count, and the distance of the looks: at most what the shortest needle has.
+    step: usize,
+}
 
-impl Default for Beginnings {
+impl Default for Parts {
     fn default() -> Self {
-        Self([0; 1024])
+        Self { hashes: [0; 1024], step: MOST_PARTS }
     }
 }
 
-impl Beginnings {
+impl Parts {
     fn add(&mut self, needle: &[u8]) {
-        if let Some((word, bit)) = needle.first_chunk().copied().map(Self::place) {
-            self.0[word] |= bit;
+        // A needle that was added with more places is found with fewer, too.
+        self.step = self.step.min(needle.len() - SHORT + 1);
+        for part in needle.windows(SHORT).take(self.step) {
+            let (word, bit) = Self::place(part);
+            self.hashes[word] |= bit;
         }
     }
 
-    fn may_begin(&self, text: [u8; SHORT]) -> bool {
-        let (word, bit) = Self::place(text);
-        self.0[word] & bit != 0
+    /// Whether four bytes may be such a part.
+    fn has(&self, part: &[u8]) -> bool {
+        let (word, bit) = Self::place(part);
+        self.hashes[word] & bit != 0
     }
 
-    fn place(beginning: [u8; SHORT]) -> (usize, u64) {
+    fn place(part: &[u8]) -> (usize, u64) {
         // The upper half of a product with the golden ratio is a good hash of its factor (Knuth, 6.4).
-        let hash = u32::from_le_bytes(beginning).wrapping_mul(0x9e37_79b9) >> 16;
+        let part = part.first_chunk().copied().unwrap_or_default();
+        let hash = u32::from_le_bytes(part).wrapping_mul(0x9e37_79b9) >> 16;
         (hash as usize / 64, 1 << (hash % 64))
     }
 }
@@ -106,7 +119,7 @@ impl Redactor {
             if useful && !known.all.contains(&needle) {
                 known.longest = known.longest.max(needle.len());
                 known.have_spaces |= needle.contains(&b' ');
-                known.beginnings.add(&needle);
+                known.parts.add(&needle);
                 known.all.push(needle);
             }
         }
@@ -220,7 +233,9 @@ fn search(needles: &Needles, view: &View, depth: u8, with_source: bool, found: &
         find_cut(needles, shown, found);
     }
     let view = shown.as_ref().unwrap_or(view);
-    if let Some(dense) = view.dense(with_source).filter(|_| needles.longest >= WRAPPED) {
+    if needles.longest >= WRAPPED
+        && let Some(dense) = view.dense(with_source)
+    {
         scan(needles, &dense, WRAPPED, found);
     }
     if depth < DEPTH {
@@ -235,16 +250,20 @@ fn search(needles: &Needles, view: &View, depth: u8, with_source: bool, found: &
 /// Searches for the needles of at least `shortest` bytes.
 fn scan(needles: &Needles, view: &View, shortest: usize, found: &mut Vec<Range<usize>>) {
     let text = &*view.bytes;
-    for (start, beginning) in text.windows(SHORT).enumerate() {
-        let may_begin = beginning.first_chunk().is_some_and(|beginning| needles.beginnings.may_begin(*beginning));
-        if !may_begin {
+    let Parts { step, .. } = needles.parts;
+    for at in (0..text.len().saturating_sub(SHORT - 1)).step_by(step) {
+        let part = &text[at..at + SHORT];
+        if !needles.parts.has(part) {
             continue;
         }
-        for needle in needles.all.iter().filter(|needle| needle.len() >= shortest && text[start..].starts_with(needle))
-        {
-            let end = start + needle.len();
-            if needle.len() >= LONG || stands_alone(text, start..end) {
-                found.push(view.source(start..end));
+        for needle in needles.all.iter().filter(|needle| needle.len() >= shortest) {
+            let starts =
+                (0..step.min(at + 1)).filter(|place| needle[*place..].starts_with(part)).map(|place| at - place);
+            for start in starts.filter(|start| text[*start..].starts_with(needle)) {
+                let end = start + needle.len();
+                if needle.len() >= LONG || stands_alone(text, start..end) {
+                    found.push(view.source(start..end));
+                }
             }
         }
     }
@@ -343,6 +362,23 @@ mod tests {
         let redactor = redactor(&[key]);
         for spelling in spellings {
             assert_eq!(redactor.redact(&format!("a {spelling}, b")), format!("a {MASK}, b"), "{spelling}");
+        }
+    }
+
+    #[test]
+    fn a_secret_of_any_length_is_masked_at_every_place() {
+        let digits = "0123456789abcdefghijklmnop";
+        for lengths in [[4, 26], [5, 9], [6, 12], [11, 11], [26, 17]] {
+            let secrets = lengths.map(|length| &digits[..length]);
+            // The one that was added last may have the fewest places.
+            let redactor = redactor(&secrets);
+            for secret in secrets {
+                for before in 0..20 {
+                    let dots = ".".repeat(before);
+                    assert_eq!(redactor.redact(&format!("{dots}{secret}")), format!("{dots}{MASK}"));
+                    assert_eq!(redactor.redact(&format!("{dots}{secret}..")), format!("{dots}{MASK}.."));
+                }
+            }
         }
     }
 

@@ -8,6 +8,9 @@ use std::ops::Range;
 
 use crate::sanitize::Sanitizer;
 
+/// Bytes of a character in UTF-8, at most.
+const LONGEST_CHARACTER: usize = 4;
+
 /// A text, possibly decoded.
 #[derive(Debug, Clone)]
 pub(super) struct View<'a> {
@@ -67,29 +70,27 @@ impl<'a> View<'a> {
     /// The text with the characters of one encoding decoded; nothing if it has none.
     pub(super) fn decode(&self, (mark, read): (u8, Decoder), with_source: bool) -> Option<View<'static>> {
         memchr::memchr(mark, &self.bytes)?;
-        let mut decoded = self.empty(with_source);
+        let mut decoded = None;
         let mut at = 0;
-        let mut changed = false;
-        while let Some(byte) = self.bytes.get(at) {
-            let encoded = if byte.is_ascii_alphanumeric() { None } else { read(&self.bytes[at..]) };
-            let Some((character, length)) = encoded else {
-                decoded.push(*byte, self, at..at + 1);
-                at += 1;
+        // The encoding whose mark is `+` has percent signs, too.
+        for start in memchr::memchr2_iter(mark, b'%', &self.bytes) {
+            if start < at {
                 continue;
-            };
-            changed = true;
-            let part = at..at + length;
+            }
+            let Some((character, length)) = read(&self.bytes[start..]) else { continue };
+            let decoded = decoded.get_or_insert_with(|| self.empty(with_source));
+            decoded.copy(self, at..start);
+            at = start + length;
             match character {
-                Decoded::Byte(byte) => decoded.push(byte, self, part),
+                Decoded::Byte(byte) => decoded.push(byte, self, start..at),
                 Decoded::Character(character) => {
-                    let mut utf8 = [0; 4];
-                    let utf8 = character.encode_utf8(&mut utf8);
-                    utf8.bytes().for_each(|byte| decoded.push(byte, self, part.clone()));
+                    character.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| decoded.push(byte, self, start..at));
                 }
             }
-            at += length;
         }
-        changed.then_some(decoded)
+        let mut decoded = decoded?;
+        decoded.copy(self, at..self.bytes.len());
+        Some(decoded)
     }
 
     /// The text as it is seen: without control, format and undecodable characters, white space as single spaces.
@@ -102,22 +103,29 @@ impl<'a> View<'a> {
         let mut shown = self.empty(with_source);
         let mut sanitizer = Sanitizer::default();
         let mut at = 0;
-        for chunk in self.bytes.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                let length = character.len_utf8();
-                let kept = sanitizer.keeps(character);
-                if character.is_ascii_graphic() && kept {
-                    shown.push(self.bytes[at], self, at..at + 1);
-                } else if character.is_whitespace() {
-                    if shown.bytes.last() != Some(&b' ') {
-                        shown.push(b' ', self, at..at + length);
-                    }
-                } else if kept {
-                    (at..at + length).for_each(|byte| shown.push(self.bytes[byte], self, byte..byte + 1));
-                }
-                at += length;
+        while at < self.bytes.len() {
+            if sanitizer == Sanitizer::default() {
+                let word = self.bytes[at..].iter().take_while(|byte| byte.is_ascii_graphic()).count();
+                shown.copy(self, at..at + word);
+                at += word;
             }
-            at += chunk.invalid().len();
+            let character =
+                self.bytes[at..].chunks(LONGEST_CHARACTER).next().and_then(|bytes| bytes.utf8_chunks().next());
+            let Some(chunk) = character else { break };
+            let Some(character) = chunk.valid().chars().next() else {
+                at += chunk.invalid().len();
+                continue;
+            };
+            let end = at + character.len_utf8();
+            let kept = sanitizer.keeps(character);
+            if character.is_whitespace() {
+                if shown.bytes.last() != Some(&b' ') {
+                    shown.push(b' ', self, at..end);
+                }
+            } else if kept {
+                shown.copy(self, at..end);
+            }
+            at = end;
         }
         Some(shown)
     }
@@ -126,10 +134,24 @@ impl<'a> View<'a> {
     pub(super) fn dense(&self, with_source: bool) -> Option<View<'static>> {
         memchr::memchr2(b' ', b'\n', &self.bytes)?;
         let mut dense = self.empty(with_source);
-        for (at, byte) in self.bytes.iter().enumerate().filter(|(_, byte)| !matches!(byte, b' ' | b'\n')) {
-            dense.push(*byte, self, at..at + 1);
+        let mut at = 0;
+        for space in memchr::memchr2_iter(b' ', b'\n', &self.bytes) {
+            dense.copy(self, at..space);
+            at = space + 1;
         }
+        dense.copy(self, at..self.bytes.len());
         Some(dense)
+    }
+
+    /// Adds bytes of another view as they are.
+    fn copy(&mut self, from: &View, part: Range<usize>) {
+        self.bytes.to_mut().extend_from_slice(&from.bytes[part.clone()]);
+        if let Source::Known(source) = &mut self.source {
+            source.extend(part.map(|at| {
+                let part = from.source(at..at + 1);
+                (offset(part.start), offset(part.end))
+            }));
+        }
     }
 
     /// Adds a byte that comes from a part of another view.
@@ -137,10 +159,13 @@ impl<'a> View<'a> {
         self.bytes.to_mut().push(byte);
         if let Source::Known(source) = &mut self.source {
             let part = from.source(part);
-            let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
             source.push((offset(part.start), offset(part.end)));
         }
     }
+}
+
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 /// `%2F` or `%2f`.
