@@ -63,6 +63,19 @@ impl Sanitizer {
     }
 }
 
+/// How many printable ASCII characters a text begins with.
+pub fn printable(text: &[u8]) -> usize {
+    // Eight bytes at once, because every byte of a log comes by here.
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let are_printable = |bytes: &[u8; 8]| {
+        let bytes = u64::from_le_bytes(*bytes);
+        // The upper bit of a byte is set in one of these if it has one, is below 0x20, or is 0x7f.
+        (bytes | bytes.wrapping_sub(0x20 * ONES) | bytes.wrapping_add(ONES)) & (0x80 * ONES) == 0
+    };
+    let whole = 8 * text.as_chunks().0.iter().take_while(|bytes| are_printable(bytes)).count();
+    whole + text[whole..].iter().take_while(|byte| matches!(byte, b' '..=b'~')).count()
+}
+
 /// Text without escape sequences, control characters and characters that are not seen.
 pub fn sanitize(text: &str) -> String {
     let mut sanitizer = Sanitizer::default();
@@ -136,6 +149,20 @@ mod tests {
             ("\u{1b}[3\u{1b}[1mtwice", "twice"),
         ] {
             assert_eq!(sanitize(remote), shown, "{remote:?}");
+        }
+    }
+
+    #[test]
+    fn every_byte_is_printable_or_not_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            for at in 0..20 {
+                for other in [b' ', b'x', b'~'] {
+                    let mut text = [other; 20];
+                    text[at] = byte;
+                    let expected = if byte == b' ' || byte.is_ascii_graphic() { 20 } else { at };
+                    assert_eq!(printable(&text), expected, "{byte} {at}");
+                }
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Console;
 use super::console::REMOTE;
-use crate::sanitize::Sanitizer;
+use crate::sanitize::{Sanitizer, printable};
 use crate::secret::Redactor;
 
 /// The longest line that is held back until its end is known, in bytes; a longer one comes in pieces.
@@ -77,13 +77,22 @@ impl LogText {
     }
 
     /// Adds a part of a line.
-    fn add_line(&mut self, text: &[u8]) {
+    fn add_line(&mut self, mut text: &[u8]) {
         let Some(sanitizer) = &mut self.sanitizer else { return self.text.extend_from_slice(text) };
-        if self.partial.is_empty()
-            && *sanitizer == Sanitizer::default()
-            && text.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t'))
-        {
-            return self.text.extend_from_slice(text);
+        while self.partial.is_empty() && *sanitizer == Sanitizer::default() {
+            let (plain, rest) = text.split_at(printable(text));
+            self.text.extend_from_slice(plain);
+            match rest {
+                [] => return,
+                [byte @ (b'\t' | b'\n'), rest @ ..] => {
+                    self.text.push(*byte);
+                    text = rest;
+                }
+                rest => {
+                    text = rest;
+                    break;
+                }
+            }
         }
         let joined;
         let text = if self.partial.is_empty() {

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::sanitize::Sanitizer;
+use crate::sanitize::{Sanitizer, printable};
 
 /// Bytes of a character in UTF-8, at most.
 const LONGEST_CHARACTER: usize = 4;
@@ -96,8 +96,7 @@ impl<'a> View<'a> {
     /// The text as it is seen: without control, format and undecodable characters, white space as single spaces.
     /// Nothing if it is that already, but for the ends of lines.
     pub(super) fn shown(&self, with_source: bool) -> Option<View<'static>> {
-        let plain = |byte: &u8| matches!(byte, 0x20..0x7f | b'\n');
-        if self.bytes.iter().all(plain) && memchr::memmem::find(&self.bytes, b"  ").is_none() {
+        if is_plain(&self.bytes) && memchr::memmem::find(&self.bytes, b"  ").is_none() {
             return None;
         }
         let mut shown = self.empty(with_source);
@@ -133,13 +132,16 @@ impl<'a> View<'a> {
     /// A text that is shown, without spaces and ends of lines. Nothing if it has none.
     pub(super) fn dense(&self, with_source: bool) -> Option<View<'static>> {
         memchr::memchr2(b' ', b'\n', &self.bytes)?;
-        let mut dense = self.empty(with_source);
-        let mut at = 0;
-        for space in memchr::memchr2_iter(b' ', b'\n', &self.bytes) {
-            dense.copy(self, at..space);
-            at = space + 1;
+        let is_kept = |byte: &u8| !matches!(byte, b' ' | b'\n');
+        if !with_source {
+            let mut bytes = self.bytes.to_vec();
+            bytes.retain(is_kept);
+            return Some(View { bytes: Cow::Owned(bytes), source: Source::Unknown });
         }
-        dense.copy(self, at..self.bytes.len());
+        let mut dense = self.empty(with_source);
+        for (at, byte) in self.bytes.iter().enumerate().filter(|(_, byte)| is_kept(byte)) {
+            dense.push(*byte, self, at..at + 1);
+        }
         Some(dense)
     }
 
@@ -160,6 +162,17 @@ impl<'a> View<'a> {
         if let Source::Known(source) = &mut self.source {
             let part = from.source(part);
             source.push((offset(part.start), offset(part.end)));
+        }
+    }
+}
+
+/// Whether a text has nothing but printable ASCII characters and ends of lines.
+fn is_plain(mut text: &[u8]) -> bool {
+    loop {
+        match &text[printable(text)..] {
+            [] => return true,
+            [b'\n', rest @ ..] => text = rest,
+            _ => return false,
         }
     }
 }
