@@ -97,7 +97,7 @@
         type: 'Types of artifacts, as in \'ipa\' or [\'ipa\', \'apk\']. Default: every type.',
         junit: 'On an agent: file for the test results as JUnit XML. Without test results no file is written. Default: none.',
         allowNone: 'true accepts that there is no such artifact. Default: false, that is an error.',
-        jobs: 'How many files to download at once. Default: 4.',
+        jobs: 'How many files and parts of files to download at once. Default: 4, and up to 16 where small files wait for their answers.',
         list: 'true lists the artifacts instead of downloading them. Default: false.',
         expires: 'How long the links work, as in \'14d\'. Default: \'7d\'.',
         qr: 'true shows each link as a QR code in the log, for the camera of a phone. Default: false.',

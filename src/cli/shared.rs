@@ -124,10 +124,9 @@ pub struct WaitArgs {
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub struct DownloadArgs {
-    /// Files to download at once
-    #[arg(long, value_name = "N", env = "CIBRIDGE_JOBS", default_value = "4",
-          value_parser = clap::value_parser!(u8).range(1..=16))]
-    pub jobs: u8,
+    /// Files and parts of files to download at once [default: 4, and up to 16 where small files wait for their answers]
+    #[arg(long, value_name = "N", env = "CIBRIDGE_JOBS", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub jobs: Option<u8>,
 
     /// Succeed even if no artifact matches
     #[arg(long, env = "CIBRIDGE_ALLOW_NONE")]

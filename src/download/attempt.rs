@@ -63,6 +63,8 @@ pub(super) struct Partial {
     md5: Option<Md5>,
     /// The `ETag` or `Last-Modified` of the file that the bytes are of.
     validator: Option<String>,
+    /// How long the last answer took to begin.
+    latency: Duration,
     /// An attempt failed: from now on one connection has to do, because what others received behind a gap is lost with
     /// each failure.
     has_failed: bool,
@@ -75,6 +77,8 @@ pub(super) struct Completed {
     pub(super) size: u64,
     /// The SHA-256 sum in hexadecimal digits.
     pub(super) sha256: String,
+    /// How long its answer took to begin.
+    pub(super) latency: Duration,
 }
 
 /// What a failed attempt means for the next one.
@@ -134,7 +138,8 @@ impl Partial {
             return Err(AttemptError::new(FaultKind::Permanent, interrupted(target)));
         }
         let md5 = target.md5.as_ref().map(|_| Md5::new());
-        Ok(Self { file, received: 0, sha256: Sha::new(&SHA256), md5, validator: None, has_failed: false })
+        let latency = Duration::ZERO;
+        Ok(Self { file, received: 0, sha256: Sha::new(&SHA256), md5, validator: None, latency, has_failed: false })
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -195,7 +200,9 @@ fn run_in(
 ) -> Result<(), AttemptError> {
     let clock = workers.options.clock;
     let resuming = resuming(request.clone(), part);
+    let began = clock.now();
     let mut stream = workers.options.http.stream(&resuming).map_err(|fault| connection_error(target, fault))?;
+    part.latency = clock.now().since(began);
     let head = read_head(&stream);
     let whole = head.range.filter(|_| head.status == 206).map(|(_, whole)| whole).or(head.length);
     let restart = |part: &mut Partial| part.restart().map_err(|error| write_error(workers, target, &error, 0));
@@ -394,7 +401,8 @@ fn keep(workers: &Workers, target: &Target, partial: &mut Option<Partial>) -> Re
     }
     let path = workers.options.dir.join(&target.file_name);
     part.file.persist(&path).map_err(|error| write_error(workers, target, &error.error, 0))?;
-    Ok(Completed { path, size: part.received, sha256: base16ct::lower::encode_string(part.sha256.finish().as_ref()) })
+    let sha256 = base16ct::lower::encode_string(part.sha256.finish().as_ref());
+    Ok(Completed { path, size: part.received, sha256, latency: part.latency })
 }
 
 /// The request for the bytes that are missing.

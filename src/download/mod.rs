@@ -55,8 +55,9 @@ pub struct DownloadOptions<'a> {
     pub http: &'a Http,
     /// The folder for the files. It is created.
     pub dir: &'a Path,
-    /// Connections at once: one for each file, and those that are left over for the parts of large ones.
-    pub jobs: usize,
+    /// Transfers at once: one for each file, and those that are left over for the parts of large ones. `None` for as
+    /// many as pay.
+    pub jobs: Option<usize>,
     /// Where time comes from.
     pub clock: &'a dyn Clock,
     /// Closes connections and removes temporary files at once when it is raised.

@@ -25,6 +25,19 @@ const MAX_REFUSED: u32 = 3;
 /// Complete downloads with wrong bytes before a file is given up.
 const MAX_DAMAGED: u32 = 2;
 
+/// Transfers at once where nobody says how many: enough for a link that is full.
+const FEW_JOBS: usize = 4;
+
+/// The same where files turn out to wait for their answers more than they are received. As many connections stay open.
+const MANY_JOBS: usize = 16;
+
+/// An answer that takes at least so long to begin leaves the link unused meanwhile. Within a machine or a building it
+/// takes less, and more connections would only cost their handshakes.
+const LONG_LATENCY: Duration = Duration::from_millis(10);
+
+/// A file mostly waited if it took less than so many times as long as its answer took to begin.
+const MOSTLY_WAITING: u32 = 8;
+
 /// The longest wait for a worker before checking whether the process is to end.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -67,6 +80,8 @@ struct JobResult {
     transfer: usize,
     result: Result<attempt::Completed, AttemptError>,
     partial: Option<Partial>,
+    /// How long the attempt took, unless connections had to be opened for it.
+    took: Option<Duration>,
 }
 
 pub(super) fn run(
@@ -108,10 +123,12 @@ pub(super) fn run(
             let (workers, job_receiver) = (&workers, &job_receiver);
             scope.spawn(move || work(workers, job_receiver, &result_sender))
         };
-        let threads: Vec<_> = (0..options.jobs.min(targets.len())).map(|_| spawn()).collect();
+        let most = options.jobs.unwrap_or(MANY_JOBS);
+        let threads: Vec<_> = (0..most.min(targets.len())).map(|_| spawn()).collect();
         // A worker ends early only by a panic, which the end of this scope passes on.
         let has_panicked = || threads.iter().any(ScopedJoinHandle::is_finished);
-        let mut scheduler = Scheduler { workers: &workers, transfers, report: DownloadReport::default(), emit };
+        let jobs = options.jobs.unwrap_or(FEW_JOBS);
+        let mut scheduler = Scheduler { workers: &workers, transfers, jobs, report: DownloadReport::default(), emit };
         // The workers end when the sender of jobs is dropped.
         scheduler.run(&job_sender, &results, &has_panicked);
         drop(job_sender);
@@ -121,12 +138,17 @@ pub(super) fn run(
 
 /// A worker: one attempt after the other.
 fn work(workers: &Workers, jobs: &Mutex<Receiver<Job>>, results: &Sender<JobResult>) {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Vec::new();
+    let clock = workers.options.clock;
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { transfer, target, request, connections, mut partial }) = next else { return };
+        let is_first = buffer.is_empty();
+        buffer.resize(BUFFER, 0);
+        let began = clock.now();
         let result = attempt::run(workers, target, request, connections, &mut partial, &mut buffer);
-        if results.send(JobResult { transfer, result, partial }).is_err() {
+        let took = (!is_first).then(|| clock.now().since(began));
+        if results.send(JobResult { transfer, result, partial, took }).is_err() {
             return;
         }
     }
@@ -135,6 +157,8 @@ fn work(workers: &Workers, jobs: &Mutex<Receiver<Job>>, results: &Sender<JobResu
 struct Scheduler<'a, 'e> {
     workers: &'a Workers<'a>,
     transfers: Vec<Transfer<'a>>,
+    /// Transfers at once, at present.
+    jobs: usize,
     report: DownloadReport,
     emit: &'e mut dyn FnMut(DownloadEvent),
 }
@@ -162,9 +186,10 @@ impl<'a> Scheduler<'a, '_> {
                 next_progress = now + options.progress_interval;
             }
             // What is due while every worker has a file waits for the result of one of them.
-            let due = self.next_due().filter(|_| self.running() < options.jobs);
+            let due = self.next_due().filter(|_| self.running() < self.jobs);
             let wake = due.map_or(next_progress, |due| due.min(next_progress));
-            let Ok(JobResult { transfer, result, partial }) = results.recv_timeout(wake.since(now).min(CHECK_INTERVAL))
+            let Ok(JobResult { transfer, result, partial, took }) =
+                results.recv_timeout(wake.since(now).min(CHECK_INTERVAL))
             else {
                 if has_panicked() {
                     return;
@@ -172,7 +197,12 @@ impl<'a> Scheduler<'a, '_> {
                 continue;
             };
             match result {
-                Ok(file) => self.complete(transfer, file),
+                Ok(file) => {
+                    if options.jobs.is_none() && took.is_some_and(|took| mostly_waited(file.latency, took)) {
+                        self.jobs = MANY_JOBS;
+                    }
+                    self.complete(transfer, file);
+                }
                 Err(error) => self.retry_or_give_up(transfer, error, partial),
             }
         }
@@ -225,12 +255,12 @@ impl<'a> Scheduler<'a, '_> {
 
     fn start_due_attempts(&mut self, jobs: &Sender<Job<'a>>) {
         let options = self.workers.options;
-        while self.running() < options.jobs && !self.workers.is_stopped() {
+        while self.running() < self.jobs && !self.workers.is_stopped() {
             let now = options.clock.now();
             let is_due = |transfer: &Transfer| matches!(transfer.state, State::Waiting(due) if due <= now);
             let Some(number) = self.transfers.iter().position(is_due) else { return };
             let unfinished = self.transfers.iter().filter(|transfer| !matches!(transfer.state, State::Ended)).count();
-            let connections = (options.jobs / unfinished).max(1);
+            let connections = (self.jobs / unfinished).max(1);
             let transfer = &mut self.transfers[number];
             transfer.state = State::Running;
             let partial = transfer.partial.take();
@@ -330,6 +360,11 @@ impl Transfer<'_> {
     }
 }
 
+/// Whether more transfers at once would have used the time of one whose answer began after `latency`.
+fn mostly_waited(latency: Duration, took: Duration) -> bool {
+    latency >= LONG_LATENCY && took < latency * MOSTLY_WAITING
+}
+
 /// Measures bytes per second over the last [`RATE_WINDOW`].
 struct RateMeter {
     /// Times and the bytes received by then.
@@ -358,6 +393,14 @@ impl RateMeter {
 mod tests {
     use super::*;
     use crate::error::RequestError;
+
+    #[test]
+    fn more_transfers_at_once_pay_for_small_files_far_away() {
+        let pay = |latency, took| mostly_waited(Duration::from_millis(latency), Duration::from_millis(took));
+        assert!(pay(40, 41) && pay(40, 200));
+        assert!(!pay(1, 2), "within a machine");
+        assert!(!pay(40, 1000), "a file that fills the link");
+    }
 
     struct NoSource;
 

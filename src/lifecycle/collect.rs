@@ -40,7 +40,7 @@ pub struct CollectOptions {
     /// Where the test results go.
     pub junit: Option<PathBuf>,
     /// Files to download at once.
-    pub jobs: u8,
+    pub jobs: Option<u8>,
     /// Finding no artifact is no error.
     pub allow_none: bool,
     /// The pause between polls for artifacts that are late, where somebody asked for a pause.
@@ -127,7 +127,7 @@ pub fn download<P: Provider>(
     build: &P::Build,
     artifacts: &mut [RemoteArtifact],
     is_chosen: &dyn Fn(&RemoteArtifact) -> bool,
-    (dir, jobs): (&Path, u8),
+    (dir, jobs): (&Path, Option<u8>),
     runtime: &Runtime,
 ) -> Result<(), Error> {
     let console = &runtime.console;
@@ -145,7 +145,7 @@ pub fn download<P: Provider>(
     let options = DownloadOptions {
         http: &provider.downloads(),
         dir,
-        jobs: jobs.into(),
+        jobs: jobs.map(usize::from),
         clock: &*runtime.clock,
         interrupt: &runtime.interrupt,
         progress_interval: Console::progress_interval(),

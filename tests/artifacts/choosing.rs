@@ -137,7 +137,7 @@ fn a_folder_that_cannot_be_is_refused_first() {
     deep.arg("--dir").arg(&dir).run().exit_code(0);
 }
 
-/// As many as `--jobs` says, and no more; without it four.
+/// As many as `--jobs` says, and no more; without it four, as long as none of them is complete.
 #[test]
 fn so_many_are_fetched_at_once() {
     for (arguments, at_once) in [("", 4), ("--jobs 1", 1), ("--jobs 16", 16)] {
@@ -157,6 +157,28 @@ fn so_many_are_fetched_at_once() {
     let (sim, id) = with(leaving(several()));
     for wrong in ["0", "17", "many"] {
         call(&sim, &id).args("--jobs").args(wrong).run().exit_code(2).stderr_contains("--jobs");
+    }
+}
+
+/// Without `--jobs` more files are fetched at once where each of them waits for its answer. Half of them are complete before
+/// the others hang, so that it is known how many are fetched then.
+#[test]
+fn small_files_that_wait_for_their_answers_are_fetched_by_more_connections() {
+    let requested = |state: &cibridge_simulator::State<'_>| {
+        state.requests().iter().filter(|request| request.listener == Listener::Storage).count()
+    };
+    for (arguments, at_once) in [("", 16), ("--jobs 4", 4)] {
+        let (half, files) = (20, (0..40).map(|n| ArtifactPlan::of(&format!("f{n}.bin"), "glob_matched", 1000)));
+        let (sim, id) = with(leaving(files));
+        sim.fault(Fault::slow(Duration::from_millis(50)).listener(Listener::Storage).times(half));
+        let hang = Fault::new(FaultKind::Hang { max_ms: 60_000 });
+        sim.fault(hang.listener(Listener::Storage).nth(half + 1).always());
+        let running = call(&sim, &id).args(arguments).spawn();
+        assert!(sim.wait_for(Duration::from_secs(30), |state| requested(state) >= half as usize + at_once));
+        running.signal("TERM");
+        let done = running.finish();
+        done.exit_code(143);
+        assert_eq!(stored(&sim).len(), half as usize + at_once, "{arguments}\n{done}");
     }
 }
 
@@ -188,7 +210,7 @@ fn waiting_for_a_turn_takes_no_cpu() {
 fn connections_stay_warm() {
     let files = (0..50).map(|n| ArtifactPlan::of(&format!("f{n}.bin"), "glob_matched", 1000));
     let (sim, id) = with(leaving(files));
-    let done = call(&sim, &id).run();
+    let done = call(&sim, &id).args("--jobs 4").run();
     done.exit_code(0).stderr_contains("50 artifacts, 50.0 kB in ");
     assert_eq!(listed(&super::files(&done.call)).len(), 50);
     let connections = sim.counters().connections;

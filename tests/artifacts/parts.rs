@@ -47,7 +47,7 @@ fn a_large_file_on_slow_connections_comes_over_several_in_parts() {
     assert_eq!(range(first), None, "{done}");
     assert!(parts.iter().all(|part| range(part).is_some() && part.header("if-range").is_some()), "{done}");
     let connections: BTreeSet<_> = parts.iter().map(|part| part.connection).collect();
-    assert_eq!(connections.len(), 4, "as many as --jobs; each is used again\n{done}");
+    assert_eq!(connections.len(), 4, "as many as without --jobs; each is used again\n{done}");
     assert!(parts.len() > 4, "{done}");
     let sent: u64 = parts.iter().map(|part| part.sent).sum();
     assert!(first.sent < SIZE / 2 && sent < SIZE, "nothing is requested twice: {} + {sent}\n{done}", first.sent);
