@@ -109,9 +109,9 @@ impl Error {
         Self::new(ExitCode::Usage, subject, reason)
     }
 
-    /// A file or folder of this machine, the subject, that cannot be used: exit code 16.
+    /// A file, a folder or a stream of this machine that cannot be used: exit code 16, the system's words and what to do.
     pub fn local(subject: impl Into<String>, error: &io::Error) -> Self {
-        Self::new(ExitCode::Local, subject, error.to_string())
+        Self::new(ExitCode::Local, subject, system_reason(error)).with_optional_hint(system_hint(error))
     }
 
     /// Sets what the reader can do about it.
@@ -156,6 +156,47 @@ impl Error {
     /// What the reader can do about it.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
+    }
+}
+
+/// The system's words without the number of the error, and without the temporary file that tempfile adds
+/// (`ERROR at path "NAME"`): nobody gave that name.
+pub fn system_reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let end = [" (os error ", " at path "].iter().filter_map(|mark| text.find(mark)).min();
+    text[..end.unwrap_or(text.len())].to_owned()
+}
+
+/// Whether this process has too few file descriptors or threads. That may pass.
+pub fn is_shortage(error: &io::Error) -> bool {
+    is_out_of_files(error) || is_out_of_threads(error)
+}
+
+/// The standard library has no kind for EMFILE and ENFILE.
+fn is_out_of_files(error: &io::Error) -> bool {
+    error.to_string().contains("Too many open files")
+}
+
+/// EAGAIN: of a file or a socket it never arrives here, because none of ours is non-blocking.
+fn is_out_of_threads(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
+/// What to do about a fault of this machine. Nothing that does harm: no `chmod`.
+fn system_hint(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("free some space (df -h) or inodes (df -i), or choose a folder on another disk")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => Some("choose a folder on a disk that is not mounted read-only"),
+        io::ErrorKind::PermissionDenied => Some("check the owner and the permissions of the file and its folder"),
+        io::ErrorKind::FileTooLarge => Some("raise the limit of the size of files: ulimit -f"),
+        io::ErrorKind::InvalidFilename => Some("choose a shorter name"),
+        _ if is_out_of_files(error) => Some("raise the limit of open files: ulimit -n"),
+        _ if is_out_of_threads(error) => {
+            Some("raise the limit of processes and threads: ulimit -u, or that of the container")
+        }
+        _ => None,
     }
 }
 

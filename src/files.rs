@@ -14,6 +14,14 @@ use crate::error::{Error, ExitCode};
 /// The start of the name of a file that is not complete.
 const PREFIX: &str = ".cibridge-";
 
+/// The characters that tempfile adds to it.
+#[cfg(unix)]
+const RANDOM: usize = 6;
+
+/// A temporary file is not locked in the moment between its creation and the lock.
+#[cfg(unix)]
+const YOUNG: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// Links in a row that are followed, as Linux does.
 const LINKS: usize = 40;
 
@@ -45,16 +53,16 @@ pub fn check_writable(path: &Path, what: &str) -> Result<(), Error> {
     match target(path).map_err(failed)? {
         Target::Replace(path) => {
             if path.exists() {
-                OpenOptions::new().append(true).open(&path).map_err(failed)?;
+                // Not to append, which is all that an append-only file (chattr +a) permits.
+                OpenOptions::new().write(true).open(&path).map_err(failed)?;
             } else {
                 // Also finds a name that the file system refuses.
                 drop(OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?);
                 fs::remove_file(&path).map_err(failed)?;
             }
             // A full disk still makes empty files.
-            let mut probe =
-                tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(&path)).map_err(io_only).map_err(failed)?;
-            probe.write_all(&[0; 4096]).and_then(|()| probe.flush()).map_err(io_only).map_err(failed)
+            let mut probe = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(&path)).map_err(failed)?;
+            probe.write_all(&[0; 4096]).and_then(|()| probe.flush()).map_err(failed)
         }
         // Opening a FIFO waits for its reader, and a mistake is seen only when it is written to.
         Target::InPlace(path) if is_fifo(&path) => Ok(()),
@@ -83,7 +91,7 @@ pub fn replace_file_with(path: &Path, write: Write<'_>) -> io::Result<()> {
         Target::InPlace(path) => write_in_place(OpenOptions::new().append(true), &path, write),
         Target::Replace(path) => {
             let mut file = temporary(&path)?;
-            write(&mut file).map_err(io_only)?;
+            write(&mut file)?;
             match file.persist(&path) {
                 Ok(_) => Ok(()),
                 // A mount point cannot be replaced, and a container mounts single files; nor can a file of somebody else
@@ -106,9 +114,8 @@ pub fn write_private(path: &Path, what: &str, bytes: &[u8]) -> Result<(), Error>
         return Err(not_private(what));
     };
     // A temporary file is private from the start.
-    let mut file =
-        tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(&path)).map_err(io_only).map_err(failed)?;
-    file.write_all(bytes).map_err(io_only).map_err(failed)?;
+    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(&path)).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
     file.persist(&path).map_err(|error| failed(error.error))?;
     Ok(())
 }
@@ -130,8 +137,13 @@ pub fn remove_regular_file(path: &Path) -> io::Result<bool> {
 /// A temporary file that is to get the name `path`, with the mode that the file has, or that a new one would get.
 /// Fails where `path` is something that cannot be replaced.
 pub fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
+    temporary(&replaceable(path)?)
+}
+
+/// The regular file that a path means, or one that is not there yet. Fails for anything else.
+pub fn replaceable(path: &Path) -> io::Result<PathBuf> {
     match target(path)? {
-        Target::Replace(path) => temporary(&path),
+        Target::Replace(path) => Ok(path),
         Target::InPlace(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file")),
     }
 }
@@ -139,8 +151,8 @@ pub fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
 /// A file without a name for a part of what `path` is to hold: nothing is left of it, however the process ends.
 pub fn scratch_for(path: &Path) -> io::Result<File> {
     match target(path)? {
-        Target::Replace(path) => tempfile::tempfile_in(folder(&path)).map_err(io_only),
-        Target::InPlace(_) => tempfile::tempfile().map_err(io_only),
+        Target::Replace(path) => tempfile::tempfile_in(folder(&path)),
+        Target::InPlace(_) => tempfile::tempfile(),
     }
 }
 
@@ -156,10 +168,13 @@ pub fn folder(path: &Path) -> &Path {
 pub fn check_folder(dir: &Path) -> Result<(), Error> {
     let what = format!("the folder {}", dir.display());
     let there = dir.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(Path::new("."));
-    if !there.is_dir() && !there.as_os_str().is_empty() {
+    let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+    let is_folder = fs::metadata(there).map_err(|error| Error::local(&*what, &error))?.is_dir();
+    if !is_folder && there == dir {
+        return Err(Error::new(ExitCode::Local, what, "is not a folder"));
+    } else if !is_folder {
         return Err(Error::new(ExitCode::Local, what, format!("{} is not a folder", there.display())));
     }
-    let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
     tempfile::tempfile_in(there).map(drop).map_err(|error| Error::local(what, &error))
 }
 
@@ -277,8 +292,9 @@ fn is_fifo(path: &Path) -> bool {
     }
 }
 
-/// A temporary file beside a path that is no link, with the mode that the file is to have.
-fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+/// A temporary file in a folder, with the mode of a new file. It is locked as long as this process has it, so that
+/// [`remove_abandoned`] of another one leaves it alone.
+pub fn temporary_in(dir: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX);
     #[cfg(unix)]
@@ -287,7 +303,39 @@ fn temporary(path: &Path) -> io::Result<NamedTempFile> {
         // As for any new file, the umask takes bits away.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let file = builder.tempfile_in(folder(path)).map_err(io_only)?;
+    let file = builder.tempfile_in(dir)?;
+    // Not every file system has locks, and on Windows they would keep this process from reading the file.
+    #[cfg(unix)]
+    drop(file.as_file().try_lock());
+    Ok(file)
+}
+
+/// Removes the temporary files that killed processes left in a folder: no process has locked them, and they are not as
+/// young as one that is not locked yet.
+#[cfg(unix)]
+pub fn remove_abandoned(dir: &Path) {
+    let is_abandoned = |path: &Path| {
+        // Opening a FIFO would wait for ever.
+        let metadata = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
+        let age = metadata.modified().ok()?.elapsed().ok()?;
+        Some(age > YOUNG && File::open(path).ok()?.try_lock().is_ok())
+    };
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        if random.is_some_and(|random| random.len() == RANDOM) && is_abandoned(&entry.path()) == Some(true) {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+}
+
+/// There are no locks to go by.
+#[cfg(not(unix))]
+pub fn remove_abandoned(_: &Path) {}
+
+/// A temporary file beside a path that is no link, with the mode that the file is to have.
+fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+    let file = temporary_in(folder(path))?;
     #[cfg(unix)]
     if let Ok(metadata) = fs::metadata(path) {
         use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
@@ -296,14 +344,6 @@ fn temporary(path: &Path) -> io::Result<NamedTempFile> {
         file.as_file().set_permissions(fs::Permissions::from_mode(metadata.permissions().mode() & 0o777))?;
     }
     Ok(file)
-}
-
-/// The error without the temporary file's name, which nobody gave: tempfile writes `ERROR at path "NAME"`.
-fn io_only(error: io::Error) -> io::Error {
-    match error.to_string().split_once(" at path ") {
-        Some((text, _)) => io::Error::new(error.kind(), text.to_owned()),
-        None => error,
-    }
 }
 
 fn not_private(what: &str) -> Error {

@@ -43,6 +43,7 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> process::ExitCode {
     signals::forbid_core_dumps();
+    signals::make_large_files_an_error();
     let console = Console::default();
     let interrupt = Interrupt::default();
     panics::report_to(&console, &interrupt);
@@ -66,9 +67,9 @@ fn run(console: &Console, interrupt: &Interrupt) -> ExitCode {
     };
     console.configure(Settings { color: cli.output.color, quiet: cli.output.quiet });
     let last_resort = LastResort::default();
-    signals::watch(interrupt, give_up(console, &last_resort));
+    let signals = signals::watch(interrupt, give_up(console, &last_resort));
     let clock = Arc::new(SystemClock::new(interrupt.clone()));
-    commands::run(*cli, console.clone(), clock, interrupt.clone(), last_resort)
+    commands::run(*cli, console.clone(), clock, interrupt.clone(), last_resort, signals)
 }
 
 /// Ends a process that was asked to end and is stuck: a name resolution or a connect cannot be interrupted.

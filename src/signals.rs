@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::clock::{self, Interrupt};
-use crate::error::ExitCode;
+use crate::error::{Error, ExitCode};
 
 /// The time that the process has to cancel its build and to end by itself.
 const GRACE: Duration = Duration::from_millis(4500);
@@ -30,27 +30,41 @@ pub fn forbid_core_dumps() {
 #[cfg(not(unix))]
 pub fn forbid_core_dumps() {}
 
+/// Lets a write beyond the limit of the size of files (`ulimit -f`) fail instead of ending the process, which owns a build.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "there is no safe interface to ignoring a signal")]
+pub fn make_large_files_an_error() {
+    // SAFETY: ignoring a signal runs no code of ours.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// Windows has no such limit.
+#[cfg(not(unix))]
+pub fn make_large_files_an_error() {}
+
 /// From now on SIGTERM, SIGINT and SIGHUP raise `interrupt`; a process that has not ended a while later runs `give_up`.
 ///
 /// A signal that is ignored when the process starts stays ignored: Jenkins starts the shell of a step with SIGHUP and
-/// SIGINT ignored, and so does `nohup`.
+/// SIGINT ignored, and so does `nohup`. Fails with code 16 where no thread can be started.
 #[cfg(unix)]
-pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(ExitCode) + Send + 'static) {
+pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(ExitCode) + Send + 'static) -> Result<(), Error> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
     let ignored = ignored();
     let wanted: Vec<_> =
         [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0).collect();
     // Without handlers the signals end the process at once, as they do by default.
-    let Ok(mut signals) = held_back(&wanted, || signal_hook::iterator::Signals::new(&wanted)) else { return };
+    let Ok(mut signals) = held_back(&wanted, || signal_hook::iterator::Signals::new(&wanted)) else { return Ok(()) };
     let interrupt = interrupt.clone();
-    std::thread::spawn(move || {
+    let wait = move || {
         let Some(signal) = signals.forever().next() else { return };
         let code = if signal == SIGINT { ExitCode::Interrupted } else { ExitCode::Terminated };
         interrupt.raise(code);
         clock::wait(GRACE);
         give_up(code);
-    });
+    };
+    let started = std::thread::Builder::new().spawn(wait);
+    started.map(drop).map_err(|error| Error::local("a thread that waits for signals", &error))
 }
 
 /// Runs `install` while these signals wait for it. One that came between the handler and what it calls would be lost
@@ -84,7 +98,7 @@ fn ignored() -> u64 {
 
 /// From now on Ctrl+C, and the end of the console, raise `interrupt`.
 #[cfg(windows)]
-pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(ExitCode) + Send + 'static) {
+pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(ExitCode) + Send + 'static) -> Result<(), Error> {
     let interrupt = interrupt.clone();
     let mut give_up = Some(give_up);
     drop(ctrlc::set_handler(move || {
@@ -95,4 +109,5 @@ pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(ExitCode) + Send + 'sta
             }
         }
     }));
+    Ok(())
 }

@@ -10,6 +10,7 @@ mod connections;
 mod follow;
 mod house;
 mod jenkins;
+mod limits;
 mod matrix;
 mod names;
 mod once;

@@ -228,7 +228,7 @@ fn complete_argument(argument: Arg) -> Arg {
     }
     match (argument.get_action(), value.map(OsString::into_string)) {
         (ArgAction::Append, Some(Ok(text))) => {
-            let lines: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+            let lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
             argument.env(Resettable::Reset).required(false).default_values(lines).hide_default_value(true)
         }
         // Text that is not valid Unicode is left to clap, which refuses it: it must not pass for unset.

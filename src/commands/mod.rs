@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use crate::cli::{Cli, CodemagicArgs, CodemagicVerb, Command, JenkinsArgs, JenkinsVerb, TokenVerb, UsageError};
 use crate::clock::{Clock, Interrupt};
-use crate::error::ExitCode;
+use crate::error::{Error, ExitCode};
 use crate::lifecycle::Runtime;
 use crate::output::Console;
 use crate::panics;
@@ -36,13 +36,15 @@ use session::{CommandResult, Session};
 
 /// Runs the verb that the command line names, and gives the exit code.
 ///
-/// `last_resort` has the document for whoever has to end the process while this is stuck.
+/// `last_resort` has the document for whoever has to end the process while this is stuck. Where `signals` failed, a signal
+/// would leave builds behind, so nothing is begun.
 pub fn run(
     cli: Cli,
     console: Console,
     clock: Arc<dyn Clock>,
     interrupt: Interrupt,
     last_resort: LastResort,
+    signals: Result<(), Error>,
 ) -> ExitCode {
     let Cli { output, http, command } = cli;
     let provider = match command {
@@ -56,6 +58,7 @@ pub fn run(
     // A panic unwinds to here; on its way it has canceled the build that this call owns.
     let result = panics::catch(|| {
         session.prepare()?;
+        signals?;
         match &command {
             Command::Codemagic(args) => codemagic_verb(args, &mut session),
             Command::Jenkins(args) => jenkins_verb(args, &mut session),

@@ -5,6 +5,7 @@ use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use md5::{Digest as _, Md5};
@@ -16,7 +17,7 @@ use super::head::{Head, read_head};
 use super::ranges::{self, RangeError, Rest, SplitDecision};
 use super::temp_files::TempFiles;
 use super::{DownloadOptions, disk_full};
-use crate::error::{Error, ExitCode};
+use crate::error::{Error, ExitCode, is_shortage};
 use crate::files;
 use crate::http::{self, Fault, Request, Stream};
 
@@ -40,6 +41,8 @@ pub(super) struct Target {
 pub(super) struct Workers<'a> {
     /// What was asked for.
     pub(super) options: &'a DownloadOptions<'a>,
+    /// The folder for the files without links, so that a temporary file can be removed when a link was changed.
+    pub(super) temp_dir: PathBuf,
     /// What is removed when the process ends early.
     pub(super) temp_files: TempFiles,
     /// Set once no file is to be completed any more.
@@ -121,19 +124,9 @@ enum Continuation {
 impl Partial {
     /// An empty temporary file beside the target.
     fn new(workers: &Workers, target: &Target) -> Result<Self, AttemptError> {
-        if !files::is_replaceable(&workers.options.dir.join(&target.file_name)) {
-            let error = io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file");
-            return Err(write_error(workers, target, &error, 0));
-        }
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".cibridge-");
-        #[cfg(unix)]
-        {
-            // A temporary file is private by default; a file of the workspace gets what the umask leaves.
-            use std::os::unix::fs::PermissionsExt as _;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let file = builder.tempfile_in(workers.options.dir).map_err(|error| write_error(workers, target, &error, 0))?;
+        files::replaceable(&workers.options.dir.join(&target.file_name))
+            .map_err(|error| write_error(workers, target, &error, 0))?;
+        let file = files::temporary_in(&workers.temp_dir).map_err(|error| write_error(workers, target, &error, 0))?;
         if !workers.temp_files.add(file.path()) {
             return Err(AttemptError::new(FaultKind::Permanent, interrupted(target)));
         }
@@ -283,6 +276,7 @@ fn receive_ranges(
             AttemptError::new(FaultKind::Transient, error)
         }
         RangeError::Disk(error) => write_error(workers, target, &error, end - *received),
+        RangeError::Thread(error) => AttemptError::new(FaultKind::Transient, Error::local(subject(target), &error)),
         RangeError::Stopped => AttemptError::new(FaultKind::Permanent, interrupted(target)),
     })
 }
@@ -332,18 +326,19 @@ fn receive(
         return verdict.map(|()| None);
     }
     let mut slow_rate = None;
-    let written = std::thread::scope(|scope| {
+    let written = thread::scope(|scope| {
         let (filled_sender, filled_buffers) = mpsc::sync_channel::<(Vec<u8>, usize)>(QUEUED_BUFFERS);
         let (spare_sender, spare_buffers) = mpsc::channel();
         let part = &mut *part;
-        let writer = scope.spawn(move || {
+        let write = move || {
             filled_buffers.into_iter().try_for_each(|(buffer, length)| {
                 part.append(&buffer[..length])?;
                 // Nobody needs it any more if the body has ended.
                 drop(spare_sender.send(buffer));
                 Ok(())
             })
-        });
+        };
+        let writer = thread::Builder::new().spawn_scoped(scope, write)?;
         while next.is_none() {
             let mut buffer = spare_buffers.try_recv().unwrap_or_else(|_| vec![0; BUFFER]);
             let (length, end) = fill(stream, &mut buffer, &target.received);
@@ -407,10 +402,13 @@ fn keep(workers: &Workers, target: &Target, partial: &mut Option<Partial>) -> Re
 
 /// The request for the bytes that are missing.
 fn resuming(request: Request, part: &Partial) -> Request {
+    let range = format!("bytes={}-", part.received);
     match &part.validator {
         _ if part.received == 0 => request,
-        Some(validator) => request.header("range", format!("bytes={}-", part.received)).header("if-range", validator),
-        None => request.header("range", format!("bytes={}-", part.received)),
+        Some(validator) => request.header("range", range).header("if-range", validator),
+        // The sum at the end finds out whether both parts are of the same file.
+        None if part.md5.is_some() => request.header("range", range),
+        None => request,
     }
 }
 
@@ -460,15 +458,17 @@ fn is_html_name(name: &str) -> bool {
 }
 
 /// A local fault. `missing` bytes were still to be written.
-fn write_error(workers: &Workers, target: &Target, error: &io::Error, missing: u64) -> AttemptError {
-    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+fn write_error(workers: &Workers, target: &Target, cause: &io::Error, missing: u64) -> AttemptError {
+    let is_full = matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let (dir, name) = (workers.options.dir, &target.file_name);
     let error = match is_full {
         true if missing > 0 => disk_full(dir, &format!("{missing} more bytes were needed for {name}")),
         true => disk_full(dir, &format!("{name} does not fit")),
-        false => Error::new(ExitCode::Local, format!("writing {}", dir.join(name).display()), error.to_string()),
+        false => Error::local(format!("writing {}", dir.join(name).display()), cause),
     };
-    AttemptError::new(FaultKind::Permanent, error)
+    // The end of another file may leave what is missing.
+    let kind = if is_shortage(cause) { FaultKind::Transient } else { FaultKind::Permanent };
+    AttemptError::new(kind, error)
 }
 
 fn connection_error(target: &Target, fault: Fault) -> AttemptError {

@@ -96,8 +96,7 @@ pub fn download(
 
 /// Creates the folder, and refuses a disk on which `needed` bytes surely do not fit.
 fn prepare_folder(dir: &Path, needed: u64) -> Result<(), Error> {
-    fs::create_dir_all(dir)
-        .map_err(|error| Error::new(ExitCode::Local, format!("folder {}", dir.display()), error.to_string()))?;
+    fs::create_dir_all(dir).map_err(|error| Error::local(format!("folder {}", dir.display()), &error))?;
     match free_space(dir) {
         Some(free) if free < needed => {
             let missing = needed - free;

@@ -10,7 +10,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::ScopedJoinHandle;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
@@ -108,6 +108,8 @@ pub(super) enum RangeError {
     Unexpected(String),
     /// The file cannot be written or read.
     Disk(io::Error),
+    /// Not even one thread could be started.
+    Thread(io::Error),
     /// The process is to end.
     Stopped,
 }
@@ -121,16 +123,29 @@ impl From<io::Error> for RangeError {
 /// Fetches the rest. `in_order` gets every byte once and in order, also those before an error.
 pub(super) fn fetch(rest: &Rest, in_order: &mut dyn FnMut(&[u8])) -> Result<(), RangeError> {
     let parts = Parts::new(rest.bytes.clone(), rest.connections);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let spawn = |connection| {
             let parts = &parts;
-            scope.spawn(move || {
+            let fetch = move || {
                 if let Err(error) = fetch_parts(rest, parts, connection) {
                     parts.fail(error);
                 }
-            })
+            };
+            thread::Builder::new().spawn_scoped(scope, fetch)
         };
-        let threads: Vec<_> = (0..rest.connections).map(spawn).collect();
+        // Where not all threads can be had, fewer do the work.
+        let mut threads = Vec::new();
+        for connection in 0..rest.connections {
+            match spawn(connection) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    if threads.is_empty() {
+                        parts.fail(RangeError::Thread(error));
+                    }
+                    break;
+                }
+            }
+        }
         // Without an error and before the end that is a panic, which the end of this scope passes on.
         let have_ended = || threads.iter().all(ScopedJoinHandle::is_finished);
         if let Err(error) = hand_on(rest, &parts, &have_ended, in_order) {

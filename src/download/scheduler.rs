@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
-use std::thread::ScopedJoinHandle;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use super::attempt::{self, AttemptError, FaultKind, Partial, Target, Workers};
@@ -14,6 +14,7 @@ use super::temp_files::TempFiles;
 use super::{Attempts, DownloadOptions, DownloadReport, DownloadSource, Selected};
 use crate::clock::Timestamp;
 use crate::error::{Error, ExitCode};
+use crate::files;
 use crate::http::Request;
 use crate::http::retry::{self, ResumeBudget};
 use crate::model::{Artifact, DownloadEvent, DownloadProgress};
@@ -112,19 +113,33 @@ pub(super) fn run(
         state: State::Waiting(now),
     });
     let transfers: Vec<Transfer> = transfers.collect();
-    let workers =
-        Workers { options, temp_files: TempFiles::removed_on(options.interrupt), stopped: AtomicBool::new(false) };
+    let workers = Workers {
+        options,
+        temp_dir: options.dir.canonicalize().unwrap_or_else(|_| options.dir.to_owned()),
+        temp_files: TempFiles::removed_on(options.interrupt),
+        stopped: AtomicBool::new(false),
+    };
+    files::remove_abandoned(&workers.temp_dir);
     let (job_sender, job_receiver) = mpsc::channel();
     let job_receiver = Mutex::new(job_receiver);
     let (result_sender, results) = mpsc::channel();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let spawn = || {
             let result_sender = result_sender.clone();
             let (workers, job_receiver) = (&workers, &job_receiver);
-            scope.spawn(move || work(workers, job_receiver, &result_sender))
+            thread::Builder::new().spawn_scoped(scope, move || work(workers, job_receiver, &result_sender))
         };
-        let most = options.jobs.unwrap_or(MANY_JOBS);
-        let threads: Vec<_> = (0..most.min(targets.len())).map(|_| spawn()).collect();
+        // Where not all threads can be had, fewer do the work.
+        let mut threads = Vec::new();
+        for _ in 0..options.jobs.unwrap_or(MANY_JOBS).min(targets.len()) {
+            match spawn() {
+                Ok(thread) => threads.push(thread),
+                Err(error) if threads.is_empty() => {
+                    return DownloadReport { failures: vec![Error::local("download", &error)], ..Default::default() };
+                }
+                Err(_) => break,
+            }
+        }
         // A worker ends early only by a panic, which the end of this scope passes on.
         let has_panicked = || threads.iter().any(ScopedJoinHandle::is_finished);
         let jobs = options.jobs.unwrap_or(FEW_JOBS);

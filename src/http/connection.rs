@@ -138,10 +138,14 @@ impl Sockets {
     pub(super) fn end_requests(&self) {
         self.close(OnSignal::End);
         let sockets = self.clone();
-        thread::spawn(move || {
+        let end_others = move || {
             clock::wait(FINISH_LIMIT);
             sockets.close(OnSignal::Finish);
-        });
+        };
+        // Without a thread nobody could end them later.
+        if thread::Builder::new().spawn(end_others).is_err() {
+            self.close(OnSignal::Finish);
+        }
     }
 
     fn close(&self, which: OnSignal) {
@@ -266,7 +270,8 @@ impl RaceConnector {
         let (request_level, now, timeout) = (details.request_level, details.now, details.timeout);
         let (current_time, run_connector) = (Arc::clone(&details.current_time), Arc::clone(&details.run_connector));
         let register = Arc::clone(&details.register_shutdown);
-        thread::spawn(move || {
+        let not_started = sender.clone();
+        let connect = move || {
             let handle: Arc<Mutex<Weak<dyn ShutdownHandle>>> = Arc::new(Mutex::new(Weak::<NoHandle>::new()));
             let seen = Arc::clone(&handle);
             let details = ConnectionDetails {
@@ -289,7 +294,10 @@ impl RaceConnector {
             let handle = handle.lock().unwrap_or_else(PoisonError::into_inner).clone();
             // Nobody waits any more if another address was faster; then the connection is closed here.
             drop(sender.send((result.map(|transport| Box::new(transport) as Box<dyn Transport>), handle)));
-        });
+        };
+        if let Err(error) = thread::Builder::new().spawn(connect) {
+            drop(not_started.send((Err(ureq::Error::Io(error)), Weak::<NoHandle>::new())));
+        }
     }
 }
 

@@ -7,9 +7,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType};
@@ -46,6 +48,8 @@ pub(super) enum DnsError {
     Temporary(String),
     /// No answer within the time limit.
     Timeout,
+    /// No thread could be started, so that nobody was asked.
+    Shortage(io::Error),
     /// The process is to end.
     Interrupted,
 }
@@ -54,6 +58,7 @@ impl fmt::Display for DnsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound(why) | Self::Temporary(why) => f.write_str(why),
+            Self::Shortage(error) => error.fmt(f),
             Self::Timeout => f.write_str("no answer"),
             Self::Interrupted => f.write_str("interrupted"),
         }
@@ -101,7 +106,9 @@ impl Dns {
                 Ok(addresses)
             }
             // An old answer is better than none.
-            (Err(DnsError::Temporary(_) | DnsError::Timeout), Some(answer)) => Ok(answer.addresses),
+            (Err(DnsError::Temporary(_) | DnsError::Timeout | DnsError::Shortage(_)), Some(answer)) => {
+                Ok(answer.addresses)
+            }
             (Err(error), _) => Err(error),
         }
     }
@@ -117,7 +124,8 @@ impl Dns {
             return;
         }
         let (dns, host) = (self.clone(), host.to_owned());
-        std::thread::spawn(move || drop(dns.resolve(&host, limit, || false)));
+        // Without a thread the request finds no answer and asks for itself.
+        drop(thread::Builder::new().spawn(move || drop(dns.resolve(&host, limit, || false))));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Answer>> {
@@ -174,7 +182,7 @@ fn look_up(host: &str, limit: Duration, is_interrupted: fn() -> bool) -> FamilyA
             }
             // A name without an address in one family is normal, so the more serious error is reported.
             Err(error) => {
-                if !matches!(failure, Some(DnsError::Temporary(_))) {
+                if !matches!(failure, Some(DnsError::Temporary(_) | DnsError::Shortage(_))) {
                     failure = Some(error);
                 }
             }
@@ -187,8 +195,11 @@ fn look_up(host: &str, limit: Duration, is_interrupted: fn() -> bool) -> FamilyA
 fn ask(name: &str, sender: &mpsc::Sender<(AddrFamily, FamilyAnswer)>) {
     // IPv4 first: a slow server that answers one query after the other gives the address that is nearly always there.
     for family in [AddrFamily::Inet, AddrFamily::Inet6] {
-        let (sender, name) = (sender.clone(), name.to_owned());
-        std::thread::spawn(move || drop(sender.send((family, look_up_family(&name, family)))));
+        let (answers, name) = (sender.clone(), name.to_owned());
+        let look_up = move || drop(answers.send((family, look_up_family(&name, family))));
+        if let Err(error) = thread::Builder::new().spawn(look_up) {
+            drop(sender.send((family, Err(DnsError::Shortage(error)))));
+        }
     }
 }
 

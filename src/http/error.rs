@@ -8,7 +8,7 @@ use rustls::{AlertDescription as Alert, CertificateError, Error as TlsError};
 use super::dns::DnsError;
 use super::url::Url;
 use crate::clock::format_time;
-use crate::error::{Error, ExitCode, RequestError};
+use crate::error::{Error, ExitCode, RequestError, is_shortage, system_reason};
 
 /// The stage at which a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum FaultKind {
     Redirect,
     /// A file of this machine that the request needs cannot be used.
     Local,
+    /// This process has too few file descriptors or threads; this may pass.
+    Shortage,
     /// The host has no address.
     Dns,
     /// The host could not be resolved, or no connection was made; this may pass.
@@ -98,7 +100,7 @@ impl Fault {
     pub fn into_error(self, subject: impl Into<String>) -> Error {
         let code = match self.kind {
             FaultKind::Policy => ExitCode::Usage,
-            FaultKind::Local => ExitCode::Local,
+            FaultKind::Local | FaultKind::Shortage => ExitCode::Local,
             FaultKind::Deadline => ExitCode::TimedOut,
             _ => ExitCode::NoConnection,
         };
@@ -112,7 +114,7 @@ impl Fault {
 
     /// Whether another attempt may end differently: the network can come back, a certificate or a name will not change.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.kind, FaultKind::Connect | FaultKind::Timeout | FaultKind::Broken)
+        matches!(self.kind, FaultKind::Shortage | FaultKind::Connect | FaultKind::Timeout | FaultKind::Broken)
     }
 }
 
@@ -196,11 +198,18 @@ fn proxy_refused(why: &str) -> Explanation {
 fn dns(host: &str, error: &DnsError) -> Explanation {
     let kind = match error {
         DnsError::Interrupted => return (FaultKind::Broken, "interrupted by a signal".to_owned(), None),
+        DnsError::Shortage(error) => return shortage(host, error),
         DnsError::NotFound(_) => FaultKind::Dns,
         DnsError::Temporary(_) | DnsError::Timeout => FaultKind::Connect,
     };
     let hint = "check the host name and this machine's DNS; behind a company proxy set HTTPS_PROXY";
     (kind, format!("cannot resolve the host name {host} ({error})"), Some(hint.to_owned()))
+}
+
+fn shortage(host: &str, error: &io::Error) -> Explanation {
+    let local = Error::local("", error);
+    let why = format!("no connection to {host} could be made: {}", local.reason());
+    (FaultKind::Shortage, why, local.hint().map(str::to_owned))
 }
 
 fn io_error(error: &io::Error, host: &str) -> Explanation {
@@ -217,7 +226,8 @@ fn io_error(error: &io::Error, host: &str) -> Explanation {
             ),
         ),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
-            (FaultKind::Connect, format!("{host} is unreachable ({error})"), Some(NETWORK_HINT.to_owned()))
+            let why = format!("{host} is unreachable ({})", system_reason(error));
+            (FaultKind::Connect, why, Some(NETWORK_HINT.to_owned()))
         }
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
@@ -226,7 +236,8 @@ fn io_error(error: &io::Error, host: &str) -> Explanation {
         | io::ErrorKind::UnexpectedEof => {
             (FaultKind::Broken, format!("{host} closed the connection before the response was complete"), None)
         }
-        _ => (FaultKind::Broken, format!("the connection to {host} failed ({error})"), None),
+        _ if is_shortage(error) => shortage(host, error),
+        _ => (FaultKind::Broken, format!("the connection to {host} failed ({})", system_reason(error)), None),
     }
 }
 

@@ -109,7 +109,7 @@ fn with_extra(source: &str, ca_cert: Option<&Path>) -> String {
 
 fn read(path: &Path, name: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     let what = || format!("{name} {}", path.display());
-    let text = std::fs::read(path).map_err(|error| Error::new(ExitCode::Local, what(), error.to_string()))?;
+    let text = std::fs::read(path).map_err(|error| Error::local(what(), &error))?;
     let certs = certificates(&text);
     if certs.is_empty() {
         return Err(Error::new(ExitCode::Local, what(), "the file holds no certificate")
@@ -126,8 +126,7 @@ pub(super) fn load_client_certificate(
 ) -> Result<Option<ClientCert>, Error> {
     let Some(certificate) = certificate else { return Ok(None) };
     let read = |path: &Path, name: &str| {
-        std::fs::read(path)
-            .map_err(|error| Error::new(ExitCode::Local, format!("{name} {}", path.display()), error.to_string()))
+        std::fs::read(path).map_err(|error| Error::local(format!("{name} {}", path.display()), &error))
     };
     let missing = |path: &Path, thing: &str| {
         Error::new(ExitCode::Local, path.display().to_string(), format!("the file holds no {thing}"))

@@ -124,7 +124,8 @@ pub fn cancel_all<P: Provider>(
     runtime.interrupt.without_deadline(|| {
         thread::scope(|scope| {
             for _ in 1..builds.len().min(SIDE_BY_SIDE) {
-                scope.spawn(work);
+                // Where no more threads can be had, fewer do the work.
+                drop(thread::Builder::new().spawn_scoped(scope, work));
             }
             work();
         });

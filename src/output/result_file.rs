@@ -31,10 +31,10 @@ impl ResultFile {
 
     /// Replaces the file, so that a reader sees the old document or the new one, never a part. Fails with code 16.
     pub fn write(&self, document: &impl Serialize) -> Result<(), Error> {
-        let failed = |why: String| Error::new(ExitCode::Local, what(&self.path), why);
-        let json = to_json(document, &self.redactor).map_err(|error| failed(error.to_string()))?;
+        let json = to_json(document, &self.redactor)
+            .map_err(|error| Error::new(ExitCode::Local, what(&self.path), error.to_string()))?;
         files::replace_file(&self.path, format!("{}\n", json.pretty()).as_bytes())
-            .map_err(|error| failed(error.to_string()))
+            .map_err(|error| Error::local(what(&self.path), &error))
     }
 }
 

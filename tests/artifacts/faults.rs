@@ -312,6 +312,18 @@ fn what_is_cut_at_half_goes_on_there() {
     ]);
 }
 
+/// Nothing would show that the file was changed in between: neither a validator nor a sum.
+#[test]
+fn what_cannot_be_compared_is_fetched_from_the_start() {
+    let plan = ArtifactPlan { md5: Some(String::new()), ..file("Demo.ipa", 300_000) };
+    let (sim, id) = with(leaving([plan]).config(|c| (c.storage.etag, c.storage.last_modified) = (false, false)));
+    sim.fault(storage(FaultKind::Truncate { bytes: Some(150_000) }));
+    let done = call(&sim, &id).run();
+    done.exit_code(0);
+    let ranges: Vec<_> = stored(&sim).iter().map(|request| request.header("range").map(str::to_owned)).collect();
+    assert_eq!(ranges, [None, None], "{done}");
+}
+
 /// The connection breaks behind the last byte: all is there, and the sum says that it is right.
 #[test]
 fn what_is_complete_is_not_fetched_again() {
