@@ -2,7 +2,7 @@
 //!
 //! The only module that sleeps. It must not know what is waited for.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::ops::Add;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -71,8 +71,51 @@ pub trait Clock: Send + Sync {
     /// Waits for `pause`, or until the process is asked to end.
     fn sleep(&self, pause: Duration);
 
-    /// The signal that asked the process to end, if one did.
-    fn interrupted(&self) -> Option<ExitCode>;
+    /// Why the process is asked to end, if it is.
+    fn stop_cause(&self) -> Option<StopCause>;
+
+    /// The code that the process is asked to end with, if it is.
+    fn interrupted(&self) -> Option<ExitCode> {
+        self.stop_cause().map(StopCause::code)
+    }
+}
+
+/// Why a process is asked to end; shown as what follows "ended by".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopCause {
+    /// SIGTERM.
+    Terminate,
+    /// SIGINT, or Ctrl+C on Windows.
+    Interrupt,
+    /// SIGHUP.
+    HangUp,
+    /// The process that started this one has ended.
+    ParentLost,
+    /// A panic.
+    InternalError,
+}
+
+impl StopCause {
+    /// The exit code of a process that ends for this reason.
+    pub fn code(self) -> ExitCode {
+        match self {
+            Self::Interrupt => ExitCode::Interrupted,
+            Self::Terminate | Self::HangUp | Self::ParentLost => ExitCode::Terminated,
+            Self::InternalError => ExitCode::InternalError,
+        }
+    }
+}
+
+impl fmt::Display for StopCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Terminate => "SIGTERM",
+            Self::Interrupt => "SIGINT",
+            Self::HangUp => "SIGHUP",
+            Self::ParentLost => "the loss of its parent process",
+            Self::InternalError => "an internal error",
+        })
+    }
 }
 
 /// The request to end the process, shared with the thread that receives signals, and the time at which requests end.
@@ -87,22 +130,22 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    code: Option<ExitCode>,
+    cause: Option<StopCause>,
     deadline: Option<Instant>,
     raised_at: Option<Instant>,
     closers: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 impl Interrupt {
-    /// Asks the process to end with `code`: wakes every sleeper and closes what was registered.
+    /// Asks the process to end: wakes every sleeper and closes what was registered.
     /// Gives false, and does nothing, when it was asked before: a second signal is a no-op.
-    pub fn raise(&self, code: ExitCode) -> bool {
+    pub fn raise(&self, cause: StopCause) -> bool {
         let closers = {
             let mut state = self.lock();
-            if state.code.is_some() {
+            if state.cause.is_some() {
                 return false;
             }
-            (state.code, state.raised_at) = (Some(code), Some(Instant::now()));
+            (state.cause, state.raised_at) = (Some(cause), Some(Instant::now()));
             self.0.raised.notify_all();
             std::mem::take(&mut state.closers)
         };
@@ -114,7 +157,7 @@ impl Interrupt {
 
     /// The code that the process was asked to end with.
     pub fn code(&self) -> Option<ExitCode> {
-        self.lock().code
+        self.lock().cause.map(StopCause::code)
     }
 
     /// From now on answers are awaited until this time at most.
@@ -143,7 +186,7 @@ impl Interrupt {
     /// Runs `close` when the interrupt is raised, or at once if it was.
     pub fn on_raise(&self, close: impl FnOnce() + Send + 'static) {
         let mut state = self.lock();
-        if state.code.is_some() {
+        if state.cause.is_some() {
             drop(state);
             close();
         } else {
@@ -195,13 +238,13 @@ impl Clock for SystemClock {
             let left = end.since(self.now());
             let state = self.interrupt.lock();
             let slice = left.min(PARENT_CHECK);
-            drop(self.interrupt.0.raised.wait_timeout_while(state, slice, |state| state.code.is_none()));
+            drop(self.interrupt.0.raised.wait_timeout_while(state, slice, |state| state.cause.is_none()));
         }
     }
 
-    fn interrupted(&self) -> Option<ExitCode> {
+    fn stop_cause(&self) -> Option<StopCause> {
         let orphaned = self.parent != 1 && parent() != self.parent;
-        self.interrupt.code().or(orphaned.then_some(ExitCode::Terminated))
+        self.interrupt.lock().cause.or(orphaned.then_some(StopCause::ParentLost))
     }
 }
 
@@ -250,8 +293,8 @@ mod tests {
     fn a_raised_interrupt_ends_every_sleep_and_is_raised_once() {
         let interrupt = Interrupt::default();
         let clock = SystemClock::new(interrupt.clone());
-        assert!(interrupt.raise(ExitCode::Terminated));
-        assert!(!interrupt.raise(ExitCode::Interrupted));
+        assert!(interrupt.raise(StopCause::HangUp));
+        assert!(!interrupt.raise(StopCause::Interrupt));
         clock.sleep(Duration::from_secs(3600));
         assert_eq!(clock.interrupted(), Some(ExitCode::Terminated));
     }

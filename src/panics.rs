@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::clock::Interrupt;
+use crate::clock::{Interrupt, StopCause};
 use crate::error::{Error, ExitCode};
 use crate::output::Console;
 
@@ -29,7 +29,7 @@ pub fn report_to(console: &Console, interrupt: &Interrupt) {
             console.error(&error);
             *FIRST.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
-        interrupt.raise(ExitCode::InternalError);
+        interrupt.raise(StopCause::InternalError);
     }));
 }
 

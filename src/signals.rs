@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::clock::{self, Interrupt};
+use crate::clock::{self, Interrupt, StopCause};
 use crate::error::{Error, ExitCode};
 
 /// The time that the process has to cancel its build and to end by itself.
@@ -58,10 +58,14 @@ pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(ExitCode) + Send + 'sta
     let interrupt = interrupt.clone();
     let wait = move || {
         let Some(signal) = signals.forever().next() else { return };
-        let code = if signal == SIGINT { ExitCode::Interrupted } else { ExitCode::Terminated };
-        interrupt.raise(code);
+        let cause = match signal {
+            SIGINT => StopCause::Interrupt,
+            SIGHUP => StopCause::HangUp,
+            _ => StopCause::Terminate,
+        };
+        interrupt.raise(cause);
         clock::wait(GRACE);
-        give_up(code);
+        give_up(cause.code());
     };
     let started = std::thread::Builder::new().spawn(wait);
     started.map(drop).map_err(|error| Error::local("a thread that waits for signals", &error))
@@ -102,7 +106,7 @@ pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(ExitCode) + Send + 'sta
     let interrupt = interrupt.clone();
     let mut give_up = Some(give_up);
     drop(ctrlc::set_handler(move || {
-        if interrupt.raise(ExitCode::Interrupted) {
+        if interrupt.raise(StopCause::Interrupt) {
             clock::wait(GRACE);
             if let Some(give_up) = give_up.take() {
                 give_up(ExitCode::Interrupted);

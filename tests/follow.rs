@@ -735,6 +735,14 @@ fn the_log_of_each_step_is_shown_when_it_ends() {
         .stderr_contains("log of step \"Build ipa\":\n| a\n| b\n| c\nstatus: failed\n")
         .stderr_lacks("| one\n")
         .stderr_lacks("last lines of the log");
+    // A step that began is reported after the log of the one before it.
+    let mut plan = short();
+    plan.steps[0].log = log("text\n");
+    let sim = simulator().plan(plan).start().unwrap();
+    let done = Call::following(&sim, "--console").run();
+    done.exit_code(0);
+    let place = |text: &str| done.stderr.find(text).unwrap_or_else(|| panic!("{text}\n{done}"));
+    assert!(place("log of step \"Fetch\":\n| text\n") < place("step \"Build ipa\": started\n"), "{done}");
 }
 
 /// The limit of the call ends what a request waits for: a log, a list of steps, a link, a poll.

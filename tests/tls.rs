@@ -104,14 +104,16 @@ fn a_file_of_roots_that_is_none_is_a_local_fault() {
     let call = Call::to(&sim, "codemagic trigger --ca-cert");
     let path = call.file("empty.pem", "no certificate\n");
     let shown = path.to_str().unwrap().to_owned();
-    call.arg(path)
-        .run()
-        .exit_code(16)
-        .stderr_contains(&format!("--ca-cert {shown}: the file holds no certificate\nhint: it must hold"));
-    let call = Call::to(&sim, "codemagic trigger");
-    let path = call.file("damaged.pem", "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n");
-    let call = call.env("SSL_CERT_FILE", path.to_str().unwrap());
-    call.run().exit_code(16).stderr_contains("damaged.pem: no certificate in it is readable\n");
+    call.arg(path).run().exit_code(16).stderr_contains(&format!(
+        "--ca-cert {shown}: the file holds no certificate that is readable\nhint: it must hold"
+    ));
+    // Beside the roots of the system a file that adds nothing would go unnoticed.
+    for variable in ["SSL_CERT_FILE", "CIBRIDGE_CA_CERT"] {
+        let call = Call::to(&sim, "codemagic trigger");
+        let path = call.file("damaged.pem", "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n");
+        let call = call.env(variable, path.to_str().unwrap());
+        call.run().exit_code(16).stderr_contains("damaged.pem: the file holds no certificate that is readable\n");
+    }
     Call::to(&sim, "codemagic trigger")
         .env("SSL_CERT_FILE", "/no/such/file.pem")
         .run()

@@ -104,8 +104,8 @@ fn continue_with<P: Provider>(
     }
     let Session { runtime, writer, .. } = session;
     let document = &mut writer.documents[0];
-    if let Some(code) = runtime.clock.interrupted() {
-        finish_interrupted(provider, &started.build, options.finish.cancel, code, document, runtime);
+    if let Some(cause) = runtime.clock.stop_cause() {
+        finish_interrupted(provider, &started.build, options.finish.cancel, cause, document, runtime);
     } else {
         document.end(Outcome::Started, ExitCode::Success);
         document.summary = Some(format!("{} was {}: {}", build.title, P::STARTED, build.url));

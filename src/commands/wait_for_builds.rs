@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::cli::{CollectArgs, WatchArgs};
+use crate::clock::StopCause;
 use crate::error::ExitCode;
 use crate::lifecycle::collect::{CollectOptions, collect};
 use crate::lifecycle::finish::{CancelPolicy, FinishOptions, PATIENCE, cancel_all, finish, note_before_cancel};
@@ -77,7 +78,7 @@ impl<P: Provider> Drop for Builds<'_, P> {
     fn drop(&mut self) {
         if self.is_owner && std::thread::panicking() {
             // What is still to be done must be done quickly.
-            self.runtime.interrupt.raise(ExitCode::InternalError);
+            self.runtime.interrupt.raise(StopCause::InternalError);
             let builds: Vec<&P::Build> = self.watches.iter().map(|watch| &watch.build).collect();
             for (build, result) in builds.iter().zip(cancel_all(self.provider, &builds, PATIENCE, &self.runtime)) {
                 self.runtime.console.line(&format!("{}: {result}", self.provider.summary(build).title));

@@ -231,13 +231,14 @@ impl<'a> Scheduler<'a, '_> {
             return;
         }
         let unfinished = self.transfers.iter().any(|transfer| !matches!(transfer.state, State::Ended));
-        if let Some(code) = clock.interrupted() {
+        if let Some(cause) = clock.stop_cause() {
             self.workers.stopped.store(true, Ordering::Relaxed);
-            self.report
-                .failures
-                .insert(0, Error::new(code, "download", "interrupted by a signal; partial files are removed"));
+            self.report.failures.insert(
+                0,
+                Error::new(cause.code(), "download", format!("interrupted by {cause}; partial files are removed")),
+            );
             // A lost parent raises nothing by itself, and open connections would keep the workers.
-            interrupt.raise(code);
+            interrupt.raise(cause);
         } else if deadline.is_some_and(|deadline| clock.now() >= deadline) && unfinished {
             self.workers.stopped.store(true, Ordering::Relaxed);
             let error = Error::new(ExitCode::TimedOut, "download", "not complete when the time limit passed");

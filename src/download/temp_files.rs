@@ -37,7 +37,7 @@ impl TempFiles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ExitCode;
+    use crate::clock::StopCause;
 
     #[test]
     fn a_signal_removes_partial_files() {
@@ -47,7 +47,7 @@ mod tests {
         let path = folder.path().join("partial");
         fs::write(&path, "x").unwrap();
         assert!(files.add(&path));
-        interrupt.raise(ExitCode::Terminated);
+        interrupt.raise(StopCause::Terminate);
         assert!(!path.exists());
         assert!(!files.add(&path), "no new file after the signal");
     }

@@ -262,7 +262,7 @@ fn tls(error: &TlsError, host: &str) -> Explanation {
         }
         TlsError::AlertReceived(alert) => handshake(
             format!("{host} refused the TLS handshake ({alert:?})"),
-            "check whether the server requires a client certificate or another TLS version",
+            "the server may require a client certificate, or have no cipher with ECDHE",
         ),
         other => handshake(format!("no TLS connection to {host} ({other})"), NETWORK_HINT),
     }

@@ -111,8 +111,8 @@ fn read(path: &Path, name: &str) -> Result<Vec<CertificateDer<'static>>, Error> 
     let what = || format!("{name} {}", path.display());
     let text = std::fs::read(path).map_err(|error| Error::local(what(), &error))?;
     let certs = certificates(&text);
-    if certs.is_empty() {
-        return Err(Error::new(ExitCode::Local, what(), "the file holds no certificate")
+    if !certs.iter().any(|certificate| webpki::anchor_from_trusted_cert(certificate).is_ok()) {
+        return Err(Error::new(ExitCode::Local, what(), "the file holds no certificate that is readable")
             .with_hint("it must hold `-----BEGIN CERTIFICATE-----` blocks (PEM)"));
     }
     Ok(certs)

@@ -249,7 +249,7 @@ impl Client {
                 Ok(response) if is_done(&response) => return Ok(()),
                 Ok(response) => {
                     was_lost |= is_ambiguous(&response);
-                    self.refusal(subject, &response)
+                    (change.refusal)(&response)
                 }
                 Err(error) => {
                     was_lost |= matches!(&error, PostError::Fault(fault) if fault.sent);
@@ -386,6 +386,8 @@ pub(super) struct Change<'a> {
     pub(super) body: Option<Body>,
     /// Looks whether a change whose answer was lost was done all the same.
     pub(super) was_done: &'a dyn Fn() -> bool,
+    /// What an answer means by which it was not done.
+    pub(super) refusal: &'a dyn Fn(&Response) -> RequestError,
     /// What to say, and what to do, where that is not known: `it may have been answered`.
     pub(super) perhaps: &'a str,
     pub(super) hint: &'a str,

@@ -1,9 +1,10 @@
 //! A job's `config.xml`, read and replaced byte for byte.
 
 use super::client::{Change, Client};
+use super::errors::refused_config;
 use super::reference::JobRef;
 use crate::error::{Error, RequestError};
-use crate::http::Body;
+use crate::http::{Body, Response};
 
 /// A configuration to send: XML, with the charset in which its bytes are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,11 +78,16 @@ impl Client {
         let was_done = || self.config(job).is_ok_and(|now| is_same(&now, &config.xml));
         let hint = format!("compare it with `cibridge jenkins config {job}` before sending it again");
         let path = config_path(job);
+        let refusal = |response: &Response| match refused_config(&subject, response) {
+            Some(error) => RequestError { error, retryable: false, retry_after: None },
+            None => self.refusal(&subject, response),
+        };
         self.post_until_done(&Change {
             subject: &subject,
             path: &path,
             body: Some(body),
             was_done: &was_done,
+            refusal: &refusal,
             perhaps: "it may have been replaced",
             hint: &hint,
         })

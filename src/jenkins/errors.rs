@@ -127,6 +127,18 @@ pub(super) fn refused_start(subject: &str, identity: &Identity, with_parameters:
     }
 }
 
+/// The same for a configuration that Jenkins cannot read: `AbstractItem#updateByXml` throws, so the answer is 500 as for
+/// a fault of its own, with the name of Jenkins on it. One without is from a gateway.
+pub(super) fn refused_config(subject: &str, response: &Response) -> Option<Error> {
+    let is_ours = response.status == 500 && response.header("x-jenkins").is_some();
+    let reason = || format!("Jenkins cannot read it (HTTP 500{})", logging_id(&response.text()));
+    is_ours.then(|| {
+        Error::new(ExitCode::Refused, subject, reason()).with_hint(
+            "the XML is not well-formed, or needs a plugin that is not installed; the controller's log has the reason",
+        )
+    })
+}
+
 /// The same for a start through the plugin build-token-root, whose answers are bare.
 pub(super) fn refused_token_root(subject: &str, response: &Response) -> Error {
     let error = |code, reason: &str| Error::new(code, subject, format!("{reason} (HTTP {})", response.status));

@@ -7,7 +7,7 @@ use super::parameters::{ParameterDefinition, ParameterKind, ParameterValue, kind
 use super::reference::{BuildName, BuildRef};
 use super::wire;
 use crate::error::{Error, ExitCode, RequestError};
-use crate::http::{Body, Segment};
+use crate::http::{Body, Response, Segment};
 
 /// What to do when a build asks a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -174,7 +174,16 @@ impl Client {
         // A question that is no longer pending was answered.
         let was_done = || self.is_pending(build, id).is_ok_and(|pending| !pending);
         let perhaps = "it may have been answered";
-        let change = Change { subject: &subject, path: &path, body, was_done: &was_done, perhaps, hint: &hint };
+        let refusal = |response: &Response| self.refusal(&subject, response);
+        let change = Change {
+            subject: &subject,
+            path: &path,
+            body,
+            was_done: &was_done,
+            refusal: &refusal,
+            perhaps,
+            hint: &hint,
+        };
         self.post_until_done(&change).map_err(|error| match error.code() {
             ExitCode::NotFound => {
                 let reason = "not pending: it was answered before, or never asked (HTTP 404)";

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use crate::clock::{Clock, Interrupt, Timestamp};
+use crate::clock::{Clock, Interrupt, StopCause, Timestamp};
 use crate::download::Attempts;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Http, HttpOptions, Method, Request, Url};
@@ -61,9 +61,9 @@ impl Clock for JumpClock {
         state.now = state.now + pause;
     }
 
-    fn interrupted(&self) -> Option<ExitCode> {
+    fn stop_cause(&self) -> Option<StopCause> {
         let state = self.0.lock().unwrap();
-        state.interrupt_at.filter(|at| *at <= state.now).map(|_| ExitCode::Terminated)
+        state.interrupt_at.filter(|at| *at <= state.now).map(|_| StopCause::Terminate)
     }
 }
 

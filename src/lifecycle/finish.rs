@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::clock::{self, Clock, Timestamp};
+use crate::clock::{self, Clock, StopCause, Timestamp};
 use crate::document::{Document, Outcome};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::lifecycle::provider::{CancelMode, Canceled, Provider};
@@ -198,7 +198,7 @@ pub fn finish_interrupted<P: Provider>(
     provider: &P,
     build: &P::Build,
     cancel: CancelPolicy,
-    code: ExitCode,
+    cause: StopCause,
     document: &mut Document,
     runtime: &Runtime,
 ) {
@@ -207,20 +207,15 @@ pub fn finish_interrupted<P: Provider>(
         CancelPolicy::Leave | CancelPolicy::Never => None,
     };
     let done = done.unwrap_or(CancelResult::LeftRunning);
-    let failed = interrupted::<P>(&provider.summary(build), code, &done);
+    let failed = interrupted::<P>(&provider.summary(build), cause, &done);
     document.fail(&failed);
     document.still_running = done.may_be_running();
     runtime.console.error(&failed);
 }
 
 /// The error of a wait that a signal ended.
-fn interrupted<P: Provider>(build: &Build, code: ExitCode, done: &CancelResult) -> Error {
-    let why = match code {
-        ExitCode::Interrupted => "SIGINT",
-        ExitCode::InternalError => "an internal error",
-        _ => "SIGTERM",
-    };
-    let failed = Error::message(code, format!("ended by {why}; {}: {done}", build.title));
+fn interrupted<P: Provider>(build: &Build, cause: StopCause, done: &CancelResult) -> Error {
+    let failed = Error::message(cause.code(), format!("ended by {cause}; {}: {done}", build.title));
     if done.may_be_running() { failed.with_hint(how_to_continue::<P>(build)) } else { failed }
 }
 
@@ -256,7 +251,7 @@ pub fn note_before_cancel<P: Provider>(
         let Some(end) = cancel_reason(watch, cancel) else { continue };
         cancels = true;
         let code = match end {
-            WatchEnd::Interrupted(code) => *code,
+            WatchEnd::Interrupted(cause) => cause.code(),
             WatchEnd::TimedOut(_) => ExitCode::TimedOut,
             WatchEnd::WrongCommit(_) => ExitCode::WrongCommit,
             WatchEnd::Unreachable(error) => error.code(),
@@ -356,7 +351,7 @@ fn finish_one<P: Provider>(
                 _ => failed.with_hint(how_to_continue::<P>(&build)),
             }
         }
-        WatchEnd::Interrupted(code) => interrupted::<P>(&build, *code, done),
+        WatchEnd::Interrupted(cause) => interrupted::<P>(&build, *cause, done),
         WatchEnd::CanceledByFailFast => {
             ended_early(ExitCode::Canceled, "was not waited for because another build failed".to_owned())
         }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, StopCause, Timestamp};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::lifecycle::provider::{LogSink, LogState, Provider};
 use crate::lifecycle::schedule::{DurationEstimate, PollSchedule, Progress, RateLimitBackoff};
@@ -78,7 +78,7 @@ pub enum WatchEnd {
     /// It asks a person, and nobody is to be asked.
     Halted(String),
     /// A signal asked the process to end.
-    Interrupted(ExitCode),
+    Interrupted(StopCause),
     /// One poll was all that was asked for; the next one is worthwhile after this time.
     StillRunning(Duration),
     /// Another build of the same call did not succeed, and the call was to fail fast.
@@ -105,6 +105,8 @@ pub struct Watch<'a, P: Provider> {
     schedule: PollSchedule,
     backoff: RateLimitBackoff,
     log: Option<Box<dyn LogSink + 'a>>,
+    /// Steps that began, to be reported after the logs of those before them.
+    begun: Vec<Step>,
     /// The build was started, or seen, by this call: the service has accepted the credentials.
     was_reached: bool,
     not_found_grace: Duration,
@@ -152,6 +154,7 @@ impl<'a, P: Provider> Watch<'a, P> {
             schedule: PollSchedule { estimate: None, fixed: interval },
             backoff: RateLimitBackoff::default(),
             log: None,
+            begun: Vec::new(),
             was_reached: started,
             not_found_grace: provider.not_found_grace(started),
             began: now,
@@ -462,17 +465,30 @@ impl<'a, P: Provider> Watch<'a, P> {
         let Ok(steps) = provider.steps(&self.build) else { return false };
         for (index, step) in steps.iter().enumerate() {
             let old = self.steps.get(index).map(|old| old.status.as_str());
-            if old != Some(step.status.as_str()) && step.status != "pending" {
+            if old == Some(step.status.as_str()) || step.status == "pending" {
+                continue;
+            }
+            self.next_heartbeat = now + self.heartbeat;
+            if step.status == "running" && !P::LIVE_LOG && self.shows_log() {
+                self.begun.push(step.clone());
+            } else {
                 emit(self.seen(), Event::Step(step.clone()));
-                self.next_heartbeat = now + self.heartbeat;
             }
         }
         self.steps = steps;
         true
     }
 
-    /// Shows what is new in the log. True when nothing more is to be waited for.
+    /// Shows what is new in the log, and then which steps began. True when nothing more is to be waited for.
     fn read_log(&mut self, provider: &P, ended: bool, clock: &dyn Clock, emit: Emit<'_>) -> bool {
+        let is_read = self.read_new_log(provider, ended, clock, emit);
+        for step in std::mem::take(&mut self.begun) {
+            emit(self.seen(), Event::Step(step));
+        }
+        is_read
+    }
+
+    fn read_new_log(&mut self, provider: &P, ended: bool, clock: &dyn Clock, emit: Emit<'_>) -> bool {
         let Some(log) = &mut self.log else { return true };
         if self.log_is_complete || clock.interrupted().is_some() {
             return true;
@@ -572,8 +588,8 @@ pub fn watch_all<'a, P: Provider>(provider: &P, watches: &mut [Watch<'a, P>], cl
         }
     };
     loop {
-        if let Some(code) = clock.interrupted() {
-            end_all(watches, &WatchEnd::Interrupted(code));
+        if let Some(cause) = clock.stop_cause() {
+            end_all(watches, &WatchEnd::Interrupted(cause));
         }
         let now = clock.now();
         let open = watches.iter_mut().filter(|watch| watch.end.is_none());

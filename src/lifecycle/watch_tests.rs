@@ -190,7 +190,7 @@ fn a_signal_ends_it_at_once() {
     let fake = Fake::default();
     fake.clock.interrupt_at(500);
     let (end, _) = run(&fake, Script::new(5, 5000), &Limits::default());
-    assert_eq!(end, WatchEnd::Interrupted(ExitCode::Terminated));
+    assert_eq!(end, WatchEnd::Interrupted(StopCause::Terminate));
     assert!(fake.clock.seconds() < 530);
 }
 

@@ -335,6 +335,31 @@ fn a_lost_start_is_found_although_jenkins_spells_user_and_value_differently() {
     }
 }
 
+/// Jenkins answers 500 for XML that it cannot read, with its name and the ID of the entry in its log.
+#[test]
+fn a_configuration_that_jenkins_cannot_read_is_refused_at_once() {
+    const OOPS: &str = "<html><title>Jenkins</title><h1>Oops!</h1>Logging ID=9f1c2d3e-0000-4444-8888-aaaabbbbcccc";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.xml");
+    std::fs::write(&file, "<project><a></project>").unwrap();
+    for (from_jenkins, code) in [(true, 12), (false, 15)] {
+        let sim = Scripted::start(move |request| {
+            let head = from_jenkins.then(|| ("X-Jenkins", "2.516.2".to_owned()));
+            match request.method.as_str() {
+                "POST" => Reply::Headers(500, head.into_iter().collect(), OOPS.as_bytes().to_vec()),
+                _ => Reply::not_found(),
+            }
+        });
+        let run = sim.call(&["config", "pipe", "--set", file.to_str().unwrap()]).run();
+        let run = run.exit_code(code);
+        assert_eq!(sim.received("POST", "/job/pipe/config.xml").len() == 1, from_jenkins);
+        if from_jenkins {
+            run.stderr_contains("configuration of job pipe: Jenkins cannot read it (HTTP 500, logging ID 9f1c2d3e-0000-4444-8888-aaaabbbbcccc)\n\
+                                 hint: the XML is not well-formed, or needs a plugin that is not installed; the controller's log has the reason\n");
+        }
+    }
+}
+
 #[test]
 fn a_configuration_is_sent_in_the_charset_in_which_it_is_written() {
     let sim = Scripted::start(|_| Reply::Headers(200, Vec::new(), Vec::new()));
