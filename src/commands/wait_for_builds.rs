@@ -112,7 +112,7 @@ pub fn wait_for<P: Provider>(
     let is_owner = options.finish.cancel == CancelPolicy::Cancel && !limits.once;
     let mut builds = Builds { provider, watches, is_owner, runtime: runtime.clone() };
     let watches = &mut builds.watches;
-    watch_all(provider, watches, &*runtime.clock, &mut |build, event| {
+    watch_all(watches, &*runtime.clock, &mut |build, event| {
         if limits.once {
             // A caller that polls again and again gets one line each time, not the whole story.
             return;
@@ -128,7 +128,7 @@ pub fn wait_for<P: Provider>(
         let open = watches.iter().filter(|watch| !watch.log_is_complete);
         open.filter_map(|watch| provider.resume_log_hint(&watch.build)).for_each(|hint| runtime.console.line(&hint));
     }
-    finish(provider, watches, options.finish, &mut writer.documents, runtime);
+    finish(watches, options.finish, &mut writer.documents, runtime);
     let builds: Vec<&P::Build> = watches.iter().map(|watch| &watch.build).collect();
     collect(provider, &builds, &options.collect, &mut writer.documents, runtime);
     writer.worst()

@@ -13,8 +13,8 @@ use crate::error::{Error, ExitCode, RequestError};
 use crate::lifecycle::provider::{CancelMode, Canceled, Provider};
 use crate::lifecycle::runtime::Runtime;
 use crate::lifecycle::watch::{Watch, WatchEnd};
-use crate::model::{Build, BuildFailure, Event};
-use crate::output;
+use crate::model::{Build, BuildFailure, Event, Phase};
+use crate::output::{self, Console};
 use crate::sanitize::{one_line, sanitize};
 
 /// The time for canceling since the signal that ends the process: Jenkins kills five seconds after it asked, and the last line
@@ -266,7 +266,6 @@ pub fn note_before_cancel<P: Provider>(
 
 /// Turns the end of each watch into its document and into lines, and cancels the builds that must not stay running.
 pub fn finish<P: Provider>(
-    provider: &P,
     watches: &mut [Watch<P>],
     options: FinishOptions,
     documents: &mut [Document],
@@ -274,95 +273,108 @@ pub fn finish<P: Provider>(
 ) {
     let to_cancel: Vec<usize> =
         (0..watches.len()).filter(|index| cancel_reason(&watches[*index], options.cancel).is_some()).collect();
-    let builds: Vec<&P::Build> = to_cancel.iter().map(|index| &watches[*index].build).collect();
     let mut results = vec![CancelResult::LeftRunning; watches.len()];
-    for (index, result) in to_cancel.into_iter().zip(cancel_all(provider, &builds, PATIENCE, runtime)) {
-        results[index] = result;
+    if let Some(provider) = watches.first().map(|watch| watch.provider) {
+        let builds: Vec<&P::Build> = to_cancel.iter().map(|index| &watches[*index].build).collect();
+        for (index, result) in to_cancel.into_iter().zip(cancel_all(provider, &builds, PATIENCE, runtime)) {
+            results[index] = result;
+        }
     }
     for ((watch, document), done) in watches.iter().zip(documents).zip(results) {
-        finish_one(provider, watch, options, &done, document, runtime);
+        finish_one(watch, options, &done, document, runtime);
     }
 }
 
 fn finish_one<P: Provider>(
-    provider: &P,
     watch: &Watch<P>,
     options: FinishOptions,
     done: &CancelResult,
     document: &mut Document,
     runtime: &Runtime,
 ) {
-    let console = &runtime.console;
-    let build = document.build.get_or_insert_with(|| provider.summary(&watch.build)).clone();
-    let title = &build.title;
-    let error = |code: ExitCode, why: String| Error::message(code, format!("{title} {why}"));
+    let build = document.build.get_or_insert_with(|| watch.provider.summary(&watch.build)).clone();
     document.still_running = false;
-    let ended_early = |code: ExitCode, why: String| error(code, format!("{why}; {done}"));
-    let failed = match watch.end.as_ref().unwrap_or(&WatchEnd::CanceledByFailFast) {
-        WatchEnd::Finished(ExitCode::Success) => return succeeded(&build, options, document, runtime),
-        WatchEnd::Finished(code) => {
-            let failed = finished_badly(provider, watch, *code, options, document, runtime);
-            document.end(Outcome::of(*code), *code);
-            document.summary = Some(format!("{failed} ({})", build.url));
-            return console.error(&failed);
-        }
+    match watch.end.as_ref().unwrap_or(&WatchEnd::CanceledByFailFast) {
+        WatchEnd::Finished(ExitCode::Success) => succeeded(&build, options, document, runtime),
+        WatchEnd::Finished(code) => finished_badly(watch, *code, options, document, runtime),
         WatchEnd::Started => {
             document.end(Outcome::Started, ExitCode::Success);
             document.still_running = true;
-            document.summary = Some(format!("{title} was started: {}", build.url));
-            return;
+            document.summary = Some(format!("{} was started: {}", build.title, build.url));
         }
-        WatchEnd::StillRunning(next) => {
-            let running = build.run_seconds.is_some();
-            let age = Duration::from_secs(build.run_seconds.or(build.queued_seconds).unwrap_or_default());
-            let event = Event::Heartbeat { running, step: watch.running_step(), age, usual: watch.usual() };
-            document.end(Outcome::Running, ExitCode::Success);
-            document.summary = Some(if let Some(why) = watch.unseen_because() {
-                let summary = format!("{title}: its state cannot be read: {why}; poll again");
-                console.line(&summary);
-                summary
-            } else {
-                console.event(&format!("{title}: "), &event);
-                format!("{title} is still running")
-            });
-            document.still_running = true;
-            document.next_poll_seconds = Some(next.as_secs().max(1));
-            return;
+        WatchEnd::StillRunning(next) => still_running(watch, &build, *next, document, &runtime.console),
+        end => {
+            let failed = ended_early(watch, end, done, &build);
+            let may_be_running = done.may_be_running() && !is_finished(watch);
+            document.still_running = may_be_running && failed.code() != ExitCode::NotFound;
+            document.fail(&failed);
+            runtime.console.error(&failed);
         }
-        WatchEnd::TimedOut(why) => ended_early(ExitCode::TimedOut, why.clone()).with_hint(
+    }
+}
+
+/// What a single poll has seen of a build that is still running.
+fn still_running<P: Provider>(
+    watch: &Watch<P>,
+    build: &Build,
+    next: Duration,
+    document: &mut Document,
+    console: &Console,
+) {
+    let title = &build.title;
+    document.end(Outcome::Running, ExitCode::Success);
+    document.summary = Some(if let Some(why) = watch.unseen_because() {
+        let summary = format!("{title}: its state cannot be read: {why}; poll again");
+        console.line(&summary);
+        summary
+    } else {
+        let running = build.run_seconds.is_some();
+        let age = Duration::from_secs(build.run_seconds.or(build.queued_seconds).unwrap_or_default());
+        let event = Event::Heartbeat { running, step: watch.running_step(), age, usual: watch.usual() };
+        console.event(&format!("{title}: "), &event);
+        format!("{title} is still running")
+    });
+    document.still_running = true;
+    document.next_poll_seconds = Some(next.as_secs().max(1));
+}
+
+/// The error of a wait that ended before the build did.
+fn ended_early<P: Provider>(watch: &Watch<P>, end: &WatchEnd, done: &CancelResult, build: &Build) -> Error {
+    let error = |code: ExitCode, why: &str| Error::message(code, format!("{} {why}; {done}", build.title));
+    match end {
+        WatchEnd::TimedOut(why) => error(ExitCode::TimedOut, why).with_hint(
             "raise --timeout, --queue-timeout or --run-timeout (timeout, queueTimeout, runTimeout in a Jenkinsfile), or find out why it takes longer than before",
         ),
         WatchEnd::WrongCommit(commit) => {
+            let why = format!("is of commit {commit} instead of the expected one: the branch moved");
             let is_running = build.run_seconds.is_none() || !done.may_be_running() || !is_finished(watch);
-            let done = if is_running { format!("; {done}") } else { String::new() };
-            error(ExitCode::WrongCommit, format!("is of commit {commit} instead of the expected one: the branch moved{done}"))
-                .with_hint("start it again for the new head, or build a tag, which does not move")
+            let error = if is_running {
+                error(ExitCode::WrongCommit, &why)
+            } else {
+                Error::message(ExitCode::WrongCommit, format!("{} {why}", build.title))
+            };
+            error.with_hint("start it again for the new head, or build a tag, which does not move")
         }
-        WatchEnd::Halted(why) => ended_early(ExitCode::Failed, why.clone()),
+        WatchEnd::Halted(why) => error(ExitCode::Failed, why),
         // Nothing was seen of it, so there is nothing to say about it.
         WatchEnd::Unreachable(cause) if watch.snapshot.is_none() && matches!(done, CancelResult::LeftRunning) => {
             cause.clone()
         }
         WatchEnd::Unreachable(cause) => {
-            let reason = format!("cannot be polled any more: {cause}; {done}");
-            let failed = error(cause.code(), reason);
+            let failed = error(cause.code(), &format!("cannot be polled any more: {cause}"));
             match cause.hint() {
                 Some(hint) if !done.may_be_running() => failed.with_hint(hint),
-                _ => failed.with_hint(how_to_continue::<P>(&build)),
+                _ => failed.with_hint(how_to_continue::<P>(build)),
             }
         }
-        WatchEnd::Interrupted(cause) => interrupted::<P>(&build, *cause, done),
-        WatchEnd::CanceledByFailFast => {
-            ended_early(ExitCode::Canceled, "was not waited for because another build failed".to_owned())
-        }
-    };
-    document.still_running = done.may_be_running() && !is_finished(watch) && failed.code() != ExitCode::NotFound;
-    document.fail(&failed);
-    console.error(&failed);
+        WatchEnd::Interrupted(cause) => interrupted::<P>(build, *cause, done),
+        WatchEnd::CanceledByFailFast => error(ExitCode::Canceled, "was not waited for because another build failed"),
+        WatchEnd::Finished(_) | WatchEnd::Started | WatchEnd::StillRunning(_) => unreachable!("no early end: {end:?}"),
+    }
 }
 
 fn is_finished<P: Provider>(watch: &Watch<P>) -> bool {
-    watch.snapshot.as_ref().is_some_and(|seen| matches!(seen.phase, crate::model::Phase::Ended(_)))
+    watch.snapshot.as_ref().is_some_and(|seen| matches!(seen.phase, Phase::Ended(_)))
 }
 
 /// What to do about a build that is left running.
@@ -391,20 +403,18 @@ fn succeeded(build: &Build, options: FinishOptions, document: &mut Document, run
     document.summary = Some(summary);
 }
 
-/// What to say about a build that is finished, and did not succeed.
 fn finished_badly<P: Provider>(
-    provider: &P,
     watch: &Watch<P>,
     code: ExitCode,
     options: FinishOptions,
     document: &mut Document,
     runtime: &Runtime,
-) -> Error {
+) {
     let build = document.build.clone().unwrap_or_default();
     // Nobody reads a log for the cause of a cancellation, and a log that was shown is not shown again.
     let explains = matches!(code, ExitCode::Failed | ExitCode::Unstable);
     let lines = if explains { options.log_lines } else { 0 };
-    let mut failure = match provider.failure(&watch.build, lines) {
+    let mut failure = match watch.provider.failure(&watch.build, lines) {
         Ok(failure) => failure,
         Err(failed) => {
             runtime.console.line(&format!("the reason of the failure could not be read: {}", failed.error));
@@ -423,11 +433,15 @@ fn finished_badly<P: Provider>(
         let of = failure.step.as_ref().map(|step| format!("{} {step:?}", P::STEP));
         runtime.console.log_tail(&of.unwrap_or_else(|| build.title.clone()), &failure.log_tail);
     }
-    let how = provider.describe_end(&build, code);
+    let how = watch.provider.describe_end(&build, code);
     let step = failure.step.as_ref().map(|step| format!(" in {} {step:?}", P::STEP)).unwrap_or_default();
     let message = failure.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
     document.failure = Some(failure);
-    Error::message(code, format!("{} {how}{step}{message}", build.title)).with_hint(format!("see {}", build.url))
+    let failed =
+        Error::message(code, format!("{} {how}{step}{message}", build.title)).with_hint(format!("see {}", build.url));
+    document.end(Outcome::of(code), code);
+    document.summary = Some(format!("{failed} ({})", build.url));
+    runtime.console.error(&failed);
 }
 
 #[cfg(test)]

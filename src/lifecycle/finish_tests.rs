@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::lifecycle::fake::{Fake, JumpClock, Script, failed, runtime};
 use crate::lifecycle::watch::{Limits, watch_all};
-use crate::model::Phase;
 
 const OWNED: FinishOptions = FinishOptions { cancel: CancelPolicy::Cancel, log_lines: 50, fail_on_step_failure: false };
 
@@ -14,11 +13,11 @@ fn finish_with(fake: &Fake, scripts: Vec<Script>, limits: &Limits, options: Fini
     let watch = |script| Watch::new(fake, script, true, limits, None, &fake.clock);
     let mut watches: Vec<_> = scripts.into_iter().map(watch).collect();
     let mut documents = vec![Document::new("fake"); watches.len()];
-    watch_all(fake, &mut watches, &fake.clock, &mut |_, _| {});
+    watch_all(&mut watches, &fake.clock, &mut |_, _| {});
     if note_before_cancel(&mut watches, options.cancel, &mut documents) {
         assert!(documents.iter().any(|document| document.still_running), "until it is canceled it is running");
     }
-    finish(fake, &mut watches, options, &mut documents, &runtime(&fake.clock));
+    finish(&mut watches, options, &mut documents, &runtime(&fake.clock));
     documents
 }
 

@@ -102,6 +102,9 @@ pub struct Watch<'a, P: Provider> {
     pub log_is_complete: bool,
     /// What ends the wait before the build does.
     pub limits: &'a Limits,
+    /// What polls it.
+    pub provider: &'a P,
+    clock: &'a dyn Clock,
     schedule: PollSchedule,
     backoff: RateLimitBackoff,
     log: Option<Box<dyn LogSink + 'a>>,
@@ -118,9 +121,7 @@ pub struct Watch<'a, P: Provider> {
     /// How long nothing may happen until a heartbeat.
     heartbeat: Duration,
     next_heartbeat: Timestamp,
-    failures: u32,
-    refusals: u32,
-    refused_since: Option<Timestamp>,
+    failures: Failures,
     /// When the build was first seen finished while its log was still open.
     ended_at: Option<Timestamp>,
     /// There is more in the log already.
@@ -131,16 +132,25 @@ pub struct Watch<'a, P: Provider> {
     poll_error: Option<String>,
 }
 
+/// Polls that failed since one succeeded.
+#[derive(Default)]
+struct Failures {
+    polls: u32,
+    /// Those of them that another try will not mend.
+    refusals: u32,
+    refused_since: Option<Timestamp>,
+}
+
 impl<'a, P: Provider> Watch<'a, P> {
     /// A watch of a build that this call has just `started`, or of one that was named. `interval` is a fixed pause
     /// between polls that somebody asked for.
     pub fn new(
-        provider: &P,
+        provider: &'a P,
         build: P::Build,
         started: bool,
         limits: &'a Limits,
         interval: Option<Duration>,
-        clock: &dyn Clock,
+        clock: &'a dyn Clock,
     ) -> Self {
         let now = clock.now();
         let first = if started { interval.unwrap_or(P::FIRST_POLL).min(P::FIRST_POLL) } else { Duration::ZERO };
@@ -151,6 +161,8 @@ impl<'a, P: Provider> Watch<'a, P> {
             end: None,
             log_is_complete: false,
             limits,
+            provider,
+            clock,
             schedule: PollSchedule { estimate: None, fixed: interval },
             backoff: RateLimitBackoff::default(),
             log: None,
@@ -163,9 +175,7 @@ impl<'a, P: Provider> Watch<'a, P> {
             next_poll: now + first,
             heartbeat: HEARTBEAT,
             next_heartbeat: now + HEARTBEAT,
-            failures: 0,
-            refusals: 0,
-            refused_since: None,
+            failures: Failures::default(),
             ended_at: None,
             log_is_behind: false,
             log_error: None,
@@ -262,13 +272,14 @@ impl<'a, P: Provider> Watch<'a, P> {
     }
 
     /// Does what is due at this moment.
-    fn advance(&mut self, provider: &P, clock: &dyn Clock, emit: Emit<'_>) {
-        let passed = self.deadline(clock.now()).filter(|(at, _)| *at <= clock.now());
+    fn advance(&mut self, emit: Emit<'_>) {
+        let now = self.clock.now();
+        let passed = self.deadline(now).filter(|(at, _)| *at <= now);
         // At a deadline the build is polled once more, because it may have finished since the newest poll.
-        if passed.is_some() || self.next_poll <= clock.now() {
-            self.poll(provider, clock, emit);
+        if passed.is_some() || self.next_poll <= now {
+            self.poll(emit);
         }
-        let now = clock.now();
+        let now = self.clock.now();
         if self.end.is_some() {
             return;
         }
@@ -287,19 +298,19 @@ impl<'a, P: Provider> Watch<'a, P> {
             );
             self.next_heartbeat = now + self.heartbeat;
         } else if self.limits.once && self.was_polled_once() {
-            self.end = Some(WatchEnd::StillRunning(self.next_call(provider, now)));
+            self.end = Some(WatchEnd::StillRunning(self.next_call(now)));
         }
     }
 
     /// Whether a single poll has done what it can. A build that is finished is still waited for: its log is not complete.
     fn was_polled_once(&self) -> bool {
-        let succeeded = self.failures == 0 && self.snapshot.is_some() && self.ended_at.is_none();
-        succeeded || self.failures >= FAILURES_OF_ONE_POLL
+        let succeeded = self.failures.polls == 0 && self.snapshot.is_some() && self.ended_at.is_none();
+        succeeded || self.failures.polls >= FAILURES_OF_ONE_POLL
     }
 
     /// The pause until another single poll is worthwhile: not before the build can be finished, seldom where that is
     /// unknown, in time for the limits, and while the reference is still known.
-    fn next_call(&self, provider: &P, now: Timestamp) -> Duration {
+    fn next_call(&self, now: Timestamp) -> Duration {
         let limit = self.deadline(now).map(|(at, _)| at.since(now));
         let cap = |pause: Duration| limit.map_or(pause, |left| pause.min(left)).max(Duration::from_secs(1));
         if let Some(fixed) = self.schedule.fixed {
@@ -308,28 +319,27 @@ impl<'a, P: Provider> Watch<'a, P> {
         let (run, queued) = self.age(now);
         let foreseen = run.zip(self.usual()).is_some_and(|(run, usual)| run <= usual.mul_f64(1.25));
         let patience = if foreseen { Duration::ZERO } else { run.unwrap_or(queued) / LATE_BY };
-        let planned = if provider.poll_interval(&self.build, false).is_some() {
+        let planned = if self.provider.poll_interval(&self.build, false).is_some() {
             // The provider's own interval is for a caller that stays.
             self.schedule.pause(self.progress(now))
         } else {
             self.next_poll.since(now)
         };
         let pause = planned.max(patience).max(BETWEEN_CALLS);
-        cap(provider.longest_absence(&self.build).map_or(pause, |longest| pause.min(longest)))
+        cap(self.provider.longest_absence(&self.build).map_or(pause, |longest| pause.min(longest)))
     }
 
-    fn poll(&mut self, provider: &P, clock: &dyn Clock, emit: Emit<'_>) {
-        if self.is_running_by_its_steps(provider, clock, emit) {
+    fn poll(&mut self, emit: Emit<'_>) {
+        if self.is_running_by_its_steps(emit) {
             return;
         }
-        let result = provider.poll(&mut self.build);
-        let now = clock.now();
-        if let Some(budget) = provider.budget() {
+        let result = self.provider.poll(&mut self.build);
+        let now = self.clock.now();
+        if let Some(budget) = self.provider.budget() {
             self.backoff.note(budget);
         }
-        for note in provider.take_notes(&mut self.build) {
-            emit(self.seen(), Event::Note(note));
-            self.next_heartbeat = now + self.heartbeat;
+        for note in self.provider.take_notes(&mut self.build) {
+            self.report(Event::Note(note), emit);
         }
         match result {
             Ok(snapshot) => {
@@ -338,31 +348,37 @@ impl<'a, P: Provider> Watch<'a, P> {
                     emit(None, Event::Note(format!("{}: {}", snapshot.build.title, snapshot.build.url)));
                 }
                 self.poll_succeeded();
-                self.notice(provider, snapshot, clock, emit);
+                self.notice(snapshot, emit);
             }
             // The signal closed the connection: the loop ends by itself.
-            Err(_) if clock.interrupted().is_some() => {}
+            Err(_) if self.clock.interrupted().is_some() => {}
             Err(failed) => self.poll_failed(failed, now, emit),
         }
     }
 
+    /// Reports news, after which a heartbeat is not due for a while.
+    fn report(&mut self, event: Event, emit: Emit<'_>) {
+        emit(self.seen(), event);
+        self.next_heartbeat = self.clock.now() + self.heartbeat;
+    }
+
     fn poll_succeeded(&mut self) {
-        (self.failures, self.refusals, self.refused_since) = (0, 0, None);
+        self.failures = Failures::default();
         self.was_reached = true;
     }
 
     /// Long before the usual end the steps alone tell enough: one that runs, and none that ended badly, mean that the
     /// build is still running, for one request instead of two.
-    fn is_running_by_its_steps(&mut self, provider: &P, clock: &dyn Clock, emit: Emit<'_>) -> bool {
-        let progress = self.progress(clock.now());
+    fn is_running_by_its_steps(&mut self, emit: Emit<'_>) -> bool {
+        let progress = self.progress(self.clock.now());
         let is_running = self.snapshot.as_ref().is_some_and(|seen| seen.phase == Phase::Running);
         // A provider with an interval of its own has more to show than steps.
-        let has_own_interval = provider.poll_interval(&self.build, self.shows_log()).is_some();
+        let has_own_interval = self.provider.poll_interval(&self.build, self.shows_log()).is_some();
         if !is_running
             || has_own_interval
             || self.schedule.estimate.is_none()
             || !self.schedule.wants_steps(progress)
-            || !self.read_steps(provider, clock.now(), emit)
+            || !self.read_steps(emit)
         {
             return false;
         }
@@ -371,55 +387,43 @@ impl<'a, P: Provider> Watch<'a, P> {
             return false;
         }
         self.poll_succeeded();
-        self.read_log(provider, false, clock, emit);
-        let now = clock.now();
+        self.read_log(false, emit);
+        let now = self.clock.now();
         self.next_poll = now + self.backoff.stretch(self.schedule.pause(self.progress(now)), fastrand::f64());
         true
     }
 
     /// Takes in a snapshot: reports what changed, and plans the next poll.
-    fn notice(&mut self, provider: &P, snapshot: BuildSnapshot, clock: &dyn Clock, emit: Emit<'_>) {
-        let now = clock.now();
+    fn notice(&mut self, snapshot: BuildSnapshot, emit: Emit<'_>) {
+        let now = self.clock.now();
+        let (phase, has_number) = (snapshot.phase, snapshot.build.number.is_some());
+        let ended = matches!(phase, Phase::Ended(_));
         let before = self.snapshot.as_ref().map(|seen| (seen.build.status.clone(), seen.build.commit.clone()));
         let (old_status, old_commit) = before.unwrap_or_default();
-        let ended = matches!(snapshot.phase, Phase::Ended(_));
         let status = Event::Status { status: snapshot.build.status.clone(), known: snapshot.known };
         let mut new_status = (snapshot.build.status != old_status).then_some(status);
-        let has_number = snapshot.build.number.is_some();
-        let phase = snapshot.phase;
-        let commit = snapshot.build.commit.clone().filter(|commit| Some(commit) != old_commit.as_ref());
+        let new_commit = snapshot.build.commit.clone().filter(|commit| Some(commit) != old_commit.as_ref());
         self.snapshot = Some(snapshot);
         self.polled_at = now;
         let is_running = self.seen().is_some_and(|build| build.run_seconds.is_some());
         self.running_since = if is_running { self.running_since.or(Some(now)) } else { None };
         // The end of a build is the last thing to say: its steps and its log come first.
         if let Some(status) = new_status.take_if(|_| !ended) {
-            emit(self.seen(), status);
-            self.next_heartbeat = now + self.heartbeat;
+            self.report(status, emit);
         }
-        if let Some(commit) = commit {
+        if let Some(commit) = new_commit {
             emit(self.seen(), Event::Commit(commit.clone()));
             if !ended && self.limits.commit.as_ref().is_some_and(|wanted| !is_commit(&commit, wanted)) {
                 self.end = Some(WatchEnd::WrongCommit(commit));
             }
         }
-        if !ended
-            && self.schedule.estimate.is_none()
-            && let Some(estimate) = provider.estimate(&mut self.build, self.limits.once)
-        {
-            self.schedule.estimate = Some(estimate);
-            emit(self.seen(), Event::UsualDuration(estimate.typical()));
+        if !ended && self.schedule.estimate.is_none() {
+            self.schedule.estimate = self.provider.estimate(&mut self.build, self.limits.once);
+            if let Some(usual) = self.usual() {
+                emit(self.seen(), Event::UsualDuration(usual));
+            }
         }
-        let progress = self.progress(now);
-        // A log that is shown while it grows reports the steps itself.
-        let log_reports_steps = P::LIVE_LOG && self.shows_log();
-        if !log_reports_steps && (ended || self.schedule.wants_steps(progress)) {
-            self.read_steps(provider, now, emit);
-        }
-        let log_is_read = self.read_log(provider, ended, clock, emit);
-        if log_reports_steps && ended && log_is_read {
-            self.read_steps(provider, now, emit);
-        }
+        let log_is_read = self.read_steps_and_log(ended, emit);
         if ended && !log_is_read {
             self.ended_at.get_or_insert(now);
             // Said when the log is complete.
@@ -427,8 +431,7 @@ impl<'a, P: Provider> Watch<'a, P> {
                 seen.build.status = old_status;
             }
         } else if let Some(status) = new_status {
-            emit(self.seen(), status);
-            self.next_heartbeat = now + self.heartbeat;
+            self.report(status, emit);
         }
         match phase {
             Phase::Running | Phase::Ended(_) if self.limits.until_started && has_number => {
@@ -437,15 +440,29 @@ impl<'a, P: Provider> Watch<'a, P> {
             Phase::Ended(code) if log_is_read => self.end = Some(self.finished(code)),
             _ => {
                 if self.end.is_none() {
-                    self.end = provider.halted(&self.build).map(WatchEnd::Halted);
+                    self.end = self.provider.halted(&self.build).map(WatchEnd::Halted);
                 }
-                self.plan(provider, clock.now());
+                self.plan(self.clock.now());
             }
         }
     }
 
-    fn plan(&mut self, provider: &P, now: Timestamp) {
-        let own = provider.poll_interval(&self.build, self.shows_log()).filter(|_| self.schedule.fixed.is_none());
+    /// Reads what is due of the steps and the log. True when nothing more is to be waited for in the log.
+    fn read_steps_and_log(&mut self, ended: bool, emit: Emit<'_>) -> bool {
+        // A log that is shown while it grows reports the steps itself.
+        let log_reports_steps = P::LIVE_LOG && self.shows_log();
+        if !log_reports_steps && (ended || self.schedule.wants_steps(self.progress(self.clock.now()))) {
+            self.read_steps(emit);
+        }
+        let log_is_read = self.read_log(ended, emit);
+        if log_reports_steps && ended && log_is_read {
+            self.read_steps(emit);
+        }
+        log_is_read
+    }
+
+    fn plan(&mut self, now: Timestamp) {
+        let own = self.provider.poll_interval(&self.build, self.shows_log()).filter(|_| self.schedule.fixed.is_none());
         let pause = own.unwrap_or_else(|| self.schedule.pause(self.progress(now)));
         let pause = if self.ended_at.is_some() { pause.min(RETRY_PAUSE.0) } else { pause };
         self.next_poll = if self.log_is_behind { now } else { now + self.backoff.stretch(pause, fastrand::f64()) };
@@ -461,18 +478,17 @@ impl<'a, P: Provider> Watch<'a, P> {
     }
 
     /// Reports what is new among the steps; false if they cannot be had. They are news, not the truth about the end.
-    fn read_steps(&mut self, provider: &P, now: Timestamp, emit: Emit<'_>) -> bool {
-        let Ok(steps) = provider.steps(&self.build) else { return false };
+    fn read_steps(&mut self, emit: Emit<'_>) -> bool {
+        let Ok(steps) = self.provider.steps(&self.build) else { return false };
         for (index, step) in steps.iter().enumerate() {
             let old = self.steps.get(index).map(|old| old.status.as_str());
             if old == Some(step.status.as_str()) || step.status == "pending" {
                 continue;
             }
-            self.next_heartbeat = now + self.heartbeat;
             if step.status == "running" && !P::LIVE_LOG && self.shows_log() {
                 self.begun.push(step.clone());
             } else {
-                emit(self.seen(), Event::Step(step.clone()));
+                self.report(Event::Step(step.clone()), emit);
             }
         }
         self.steps = steps;
@@ -480,21 +496,21 @@ impl<'a, P: Provider> Watch<'a, P> {
     }
 
     /// Shows what is new in the log, and then which steps began. True when nothing more is to be waited for.
-    fn read_log(&mut self, provider: &P, ended: bool, clock: &dyn Clock, emit: Emit<'_>) -> bool {
-        let is_read = self.read_new_log(provider, ended, clock, emit);
+    fn read_log(&mut self, ended: bool, emit: Emit<'_>) -> bool {
+        let is_read = self.read_new_log(ended, emit);
         for step in std::mem::take(&mut self.begun) {
-            emit(self.seen(), Event::Step(step));
+            self.report(Event::Step(step), emit);
         }
         is_read
     }
 
-    fn read_new_log(&mut self, provider: &P, ended: bool, clock: &dyn Clock, emit: Emit<'_>) -> bool {
+    fn read_new_log(&mut self, ended: bool, emit: Emit<'_>) -> bool {
         let Some(log) = &mut self.log else { return true };
-        if self.log_is_complete || clock.interrupted().is_some() {
+        if self.log_is_complete || self.clock.interrupted().is_some() {
             return true;
         }
-        let result = provider.read_log(&mut self.build, &self.steps, ended, &mut **log);
-        let now = clock.now();
+        let result = self.provider.read_log(&mut self.build, &self.steps, ended, &mut **log);
+        let now = self.clock.now();
         self.log_is_behind = false;
         match result {
             Ok(LogState::Complete) => {
@@ -505,7 +521,7 @@ impl<'a, P: Provider> Watch<'a, P> {
             Ok(state) => self.log_is_behind = state == LogState::Behind,
             Err(failed) => {
                 let why = failed.error.to_string();
-                if self.log_error.as_ref() != Some(&why) && clock.interrupted().is_none() {
+                if self.log_error.as_ref() != Some(&why) && self.clock.interrupted().is_none() {
                     emit(
                         self.seen(),
                         Event::Note(format!("the log cannot be read: {why}; still waiting for the build")),
@@ -528,23 +544,23 @@ impl<'a, P: Provider> Watch<'a, P> {
     }
 
     fn poll_failed(&mut self, failed: RequestError, now: Timestamp, emit: Emit<'_>) {
-        self.failures += 1;
+        self.failures.polls += 1;
         self.poll_error = Some(failed.error.to_string());
         let not_found_yet = self.snapshot.is_none() && failed.error.code() == ExitCode::NotFound;
         let watched = now.since(self.began);
         let shortest = self.schedule.fixed.unwrap_or(RETRY_PAUSE.0);
         // Polls of a single one each are one wait: together they are as patient as one call that stays.
         let is_patient = watched.saturating_add(self.limits.waited) < self.not_found_grace
-            || self.limits.once && self.failures < FAILURES_OF_ONE_POLL;
+            || self.limits.once && self.failures.polls < FAILURES_OF_ONE_POLL;
         if not_found_yet && is_patient {
             // The service says 404 for a while after a start; that is no news.
             self.next_poll = now + shortest;
             return;
         }
         if !failed.retryable {
-            self.refusals += 1;
-            let since = *self.refused_since.get_or_insert(now);
-            let lasting = self.refusals >= REFUSALS && (!self.was_reached || now.since(since) >= REFUSED_FOR);
+            self.failures.refusals += 1;
+            let since = *self.failures.refused_since.get_or_insert(now);
+            let lasting = self.failures.refusals >= REFUSALS && (!self.was_reached || now.since(since) >= REFUSED_FOR);
             if lasting || not_found_yet {
                 self.end = Some(WatchEnd::Unreachable(failed.error));
                 return;
@@ -558,12 +574,11 @@ impl<'a, P: Provider> Watch<'a, P> {
             self.end = Some(WatchEnd::StillRunning(asked));
             return;
         }
-        let doubled = shortest.saturating_mul(1 << (self.failures - 1).min(16));
+        let doubled = shortest.saturating_mul(1 << (self.failures.polls - 1).min(16));
         let pause = doubled.min(RETRY_PAUSE.1.max(shortest));
         let pause = failed.retry_after.map_or(pause, |asked| asked.max(pause));
         let pause = self.backoff.stretch(pause, fastrand::f64());
-        emit(self.seen(), Event::PollFailed { why: failed.error.to_string(), again: pause });
-        self.next_heartbeat = now + self.heartbeat;
+        self.report(Event::PollFailed { why: failed.error.to_string(), again: pause }, emit);
         self.next_poll = now + pause;
     }
 }
@@ -581,7 +596,7 @@ pub fn first_call(limits: &Limits, interval: Option<Duration>) -> Duration {
 }
 
 /// Polls builds until the wait for each has ended. `emit` gets the build as it was seen last and what was noticed.
-pub fn watch_all<'a, P: Provider>(provider: &P, watches: &mut [Watch<'a, P>], clock: &dyn Clock, emit: Emit<'_>) {
+pub fn watch_all<'a, P: Provider>(watches: &mut [Watch<'a, P>], clock: &dyn Clock, emit: Emit<'_>) {
     let end_all = |watches: &mut [Watch<'a, P>], end: &WatchEnd| {
         for watch in watches.iter_mut().filter(|watch| watch.end.is_none()) {
             watch.end = Some(end.clone());
@@ -599,7 +614,7 @@ pub fn watch_all<'a, P: Provider>(provider: &P, watches: &mut [Watch<'a, P>], cl
             clock.sleep(due.since(now));
             continue;
         }
-        watch.advance(provider, clock, emit);
+        watch.advance(emit);
         let has_failed = !matches!(
             watch.end,
             None | Some(WatchEnd::Finished(ExitCode::Success) | WatchEnd::StillRunning(_) | WatchEnd::Started)

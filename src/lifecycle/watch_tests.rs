@@ -27,7 +27,7 @@ fn run_with(fake: &Fake, scripts: Vec<Script>, started: bool, limits: &Limits) -
     let watch = |script| Watch::new(fake, script, started, limits, None, &fake.clock);
     let mut watches: Vec<_> = scripts.into_iter().map(watch).collect();
     let mut lines = Vec::new();
-    watch_all(fake, &mut watches, &fake.clock, &mut |_, event| lines.push(format!("{event:?}")));
+    watch_all(&mut watches, &fake.clock, &mut |_, event| lines.push(format!("{event:?}")));
     (watches.into_iter().map(|watch| watch.end.unwrap()).collect(), lines)
 }
 
@@ -227,7 +227,7 @@ fn a_log_is_shown_to_its_end_and_one_that_cannot_be_read_is_reported_once_and_wa
         let log = KeptLog::default();
         let mut watches = [Watch::new(&fake, build, true, &limits, None, &fake.clock).with_log(Box::new(log.clone()))];
         let mut lines = Vec::new();
-        watch_all(&fake, &mut watches, &fake.clock, &mut |_, event| lines.push(format!("{event:?}")));
+        watch_all(&mut watches, &fake.clock, &mut |_, event| lines.push(format!("{event:?}")));
         assert_eq!(watches[0].end, Some(WatchEnd::Finished(ExitCode::Success)));
         assert_eq!(watches[0].log_is_complete, complete, "{log_until} {log_failures:?}");
         assert!(fake.clock.seconds() <= longest, "{}", fake.clock.seconds());
@@ -267,7 +267,7 @@ fn single_polls_of_an_id_that_does_not_exist_end_as_one_wait_would() {
         build.failures = vec![(0, 100_000, failed(ExitCode::NotFound, false))];
         let limits = Limits { once: true, waited: Duration::from_secs(waited), ..Limits::default() };
         let mut watches = [Watch::new(&fake, build, false, &limits, None, &fake.clock)];
-        watch_all(&fake, &mut watches, &fake.clock, &mut |_, _| {});
+        watch_all(&mut watches, &fake.clock, &mut |_, _| {});
         assert_eq!(matches!(watches[0].end, Some(WatchEnd::Unreachable(_))), ends_at_once, "{:?}", watches[0].end);
         assert!(watches[0].unseen_because().is_some());
         assert_eq!(fake.count("poll"), 3, "one 404 alone is not believed");
@@ -302,7 +302,7 @@ fn a_fixed_interval_is_the_pause_between_single_polls() {
         let fake = Fake::default();
         let interval = Some(Duration::from_secs(interval));
         let mut watches = [Watch::new(&fake, Script::new(0, 1000), false, &limits, interval, &fake.clock)];
-        watch_all(&fake, &mut watches, &fake.clock, &mut |_, _| {});
+        watch_all(&mut watches, &fake.clock, &mut |_, _| {});
         let Some(WatchEnd::StillRunning(pause)) = &watches[0].end else { panic!("{:?}", watches[0].end) };
         assert_eq!(pause.as_secs(), next);
     }
