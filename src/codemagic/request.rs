@@ -392,25 +392,6 @@ mod tests {
         assert_eq!(draft(camel), draft(snake));
     }
 
-    #[test]
-    fn a_stronger_source_wins_and_lists_are_joined() {
-        let weak = draft(
-            r#"{"app_id": "weak", "workflow_id": "w", "tag": "v1", "labels": ["a"],
-                "environment": {"variables": {"A": "1", "B": "1"}, "groups": ["g"]}, "idempotency_key": "k"}"#,
-        );
-        let strong = draft(
-            r#"{"app_id": "strong", "branch": "main", "labels": ["b"], "environment": {"variables": {"B": "2"}}}"#,
-        );
-        let merged = strong.unwrap().or(weak.unwrap());
-        let expected = draft(
-            r#"{"app_id": "strong", "workflow_id": "w", "branch": "main", "labels": ["a", "b"],
-                "environment": {"variables": {"A": "1", "B": "2"}, "groups": ["g"]}, "idempotency_key": "k"}"#,
-        );
-        assert_eq!(Ok(merged), expected);
-        assert_eq!(good().or(TriggerDraft::default()), good());
-        assert_eq!(TriggerDraft::default().or(good()), good());
-    }
-
     /// What else is refused is in `tests/refusals.rs`.
     #[test]
     fn names_are_short_and_not_empty() {
@@ -425,37 +406,5 @@ mod tests {
         );
         let empty = refused(|r| drop(r.environment.variables.insert(String::new(), json!("1"))));
         assert_eq!(empty, "variable: has an empty name");
-    }
-
-    #[test]
-    fn bodies_hold_only_what_is_set() {
-        let body = |draft: TriggerDraft, api| {
-            let request = draft.complete(api).unwrap();
-            let label = request.start_label().to_owned();
-            (request.body(&request.all_labels()), label)
-        };
-        let (small, label) = body(good(), Api::V3);
-        assert_eq!(small, json!({"workflow_id": "ios", "branch": "main", "labels": [label]}));
-        let mut full = good();
-        (full.branch, full.tag) = (None, Some("v1".into()));
-        full.labels.push("nightly".into());
-        full.instance_type = Some("mac_mini_m2".into());
-        full.inputs = json!({"a": "x", "b": true, "c": 7.5}).as_object().unwrap().clone();
-        full.environment.software_versions.insert("xcode".into(), json!("16.0"));
-        full.idempotency_key = Some("release 1".parse().unwrap());
-        let (v3, label) = body(full.clone(), Api::V3);
-        assert_eq!(
-            v3,
-            json!({"workflow_id": "ios", "tag": "v1", "labels": ["nightly", label, "cibridge-key=release 1"],
-                   "instance_type": "mac_mini_m2", "inputs": {"a": "x", "b": true, "c": 7.5},
-                   "environment": {"software_versions": {"xcode": "16.0"}}})
-        );
-        let (legacy, label) = body(full, Api::Legacy);
-        assert_eq!(
-            legacy,
-            json!({"appId": APP, "workflowId": "ios", "tag": "v1", "labels": ["nightly", label, "cibridge-key=release 1"],
-                   "instanceType": "mac_mini_m2", "inputs": {"a": "x", "b": true, "c": 7.5},
-                   "environment": {"softwareVersions": {"xcode": "16.0"}}})
-        );
     }
 }

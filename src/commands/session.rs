@@ -191,21 +191,3 @@ fn install(version: &str) -> String {
         "install cibridge {version} on this machine from {releases}/tag/v{version} (sums: {releases}/download/v{version}/SHA256SUMS)"
     )
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_older_version_than_the_needed_one_is_refused() {
-        assert!(require_version("0.0.1").is_ok());
-        assert!(require_version(env!("CARGO_PKG_VERSION")).is_ok());
-        for (wanted, words) in
-            [("99.0.0", "is older than 99.0.0"), ("1.2", "not a valid version"), ("x", "not a valid")]
-        {
-            let error = require_version(wanted).unwrap_err();
-            assert!(error.to_string().contains(words), "{error}");
-            assert_eq!(error.code(), ExitCode::Usage);
-        }
-    }
-}

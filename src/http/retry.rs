@@ -140,13 +140,4 @@ mod tests {
         assert_eq!(asked(3600), None, "a rate limit of an hour is not waited for");
         assert_eq!(ResumeBudget::default().record_failure(u64::MAX, Some(Duration::MAX), 1.0), None);
     }
-
-    #[test]
-    fn refusals_are_not_repeated() {
-        for (status, retryable) in
-            [(400, false), (401, false), (403, false), (404, false), (429, true), (500, true), (503, true)]
-        {
-            assert_eq!(is_retryable(status), retryable, "{status}");
-        }
-    }
 }

@@ -100,29 +100,6 @@ fn a_slow_cancel_is_repeated_as_long_as_another_attempt_fits() {
 }
 
 #[test]
-fn a_signal_during_a_single_poll_leaves_the_build_alone() {
-    let clock = JumpClock::default();
-    clock.interrupt_at(0);
-    let fake = Fake { clock, ..Fake::default() };
-    let limits = Limits { once: true, ..Limits::default() };
-    let documents = finish_with(&fake, vec![Script::new(1, 5000)], &limits, OWNED);
-    assert_eq!((fake.count("cancel"), documents[0].still_running), (0, true));
-}
-
-#[test]
-fn many_builds_are_canceled_side_by_side() {
-    let fake = Fake::default();
-    let builds: Vec<Script> = (0..200).map(|id| Script { id, ..Script::new(1, 10) }).collect();
-    let results = cancel_all(&fake, &builds.iter().collect::<Vec<_>>(), PATIENCE, &runtime(&fake.clock));
-    assert_eq!(results.len(), 200);
-    assert!(results.iter().all(|result| !result.may_be_running()));
-    let mut asked = fake.requests.lock().unwrap().clone();
-    asked.sort();
-    asked.dedup();
-    assert_eq!(asked.len(), 200, "each once");
-}
-
-#[test]
 fn fail_fast_and_a_forbidden_question_cancel_what_was_named_too() {
     let named = FinishOptions { cancel: CancelPolicy::Leave, ..OWNED };
     let bad = Script { end: ("failed", Phase::Ended(ExitCode::Failed)), ..Script::new(1, 5) };

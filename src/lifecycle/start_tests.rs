@@ -24,13 +24,6 @@ fn lost() -> StartError {
 }
 
 #[test]
-fn a_start_that_was_answered_is_not_searched() {
-    let fake = fake(vec![Ok(7)], Vec::new());
-    assert_eq!(start(&fake, false), Ok((7, false)));
-    assert_eq!(*fake.requests.lock().unwrap(), ["start"]);
-}
-
-#[test]
 fn a_start_whose_answer_was_lost_is_searched_and_never_sent_again() {
     let found = fake(vec![Err(lost())], vec![Ok((vec![], true)), Ok((vec![7], true))]);
     assert_eq!(start(&found, false), Ok((7, false)));

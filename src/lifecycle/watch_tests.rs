@@ -145,17 +145,6 @@ fn times_from_outside_may_be_absurd() {
 }
 
 #[test]
-fn an_unknown_status_is_polled_on_and_reported_once() {
-    let fake = Fake::default();
-    let mut build = Script::new(10, 100);
-    build.end = ("dreaming", Phase::Running);
-    let limits = Limits { total: Some(Duration::from_secs(3600)), ..Limits::default() };
-    let (end, lines) = run(&fake, build, &limits);
-    assert!(matches!(end, WatchEnd::TimedOut(_)));
-    assert_eq!(lines.iter().filter(|line| line.contains("dreaming") && line.contains("known: false")).count(), 1);
-}
-
-#[test]
 fn another_commit_ends_it_as_soon_as_it_is_known() {
     let wrong = || WatchEnd::WrongCommit("c5f94176aa".into());
     for (wanted, expected) in [
@@ -170,45 +159,6 @@ fn another_commit_ends_it_as_soon_as_it_is_known() {
         assert_eq!(fake.clock.seconds() < 60, matches!(end, WatchEnd::WrongCommit(_)));
         assert_eq!(end, expected);
     }
-}
-
-#[test]
-fn several_builds_are_watched_side_by_side_and_fail_fast_ends_the_rest() {
-    for (fail_fast, last) in [(false, WatchEnd::Finished(ExitCode::Success)), (true, WatchEnd::CanceledByFailFast)] {
-        let fake = Fake::default();
-        let mut bad = Script::new(5, 100);
-        bad.end = ("failed", Phase::Ended(ExitCode::Failed));
-        let limits = Limits { fail_fast, ..Limits::default() };
-        let scripts = vec![Script::new(5, 50), bad, Script::new(5, 5000)];
-        let (ends, _) = run_with(&fake, scripts, true, &limits);
-        assert_eq!(ends, [WatchEnd::Finished(ExitCode::Success), WatchEnd::Finished(ExitCode::Failed), last]);
-    }
-}
-
-#[test]
-fn a_signal_ends_it_at_once() {
-    let fake = Fake::default();
-    fake.clock.interrupt_at(500);
-    let (end, _) = run(&fake, Script::new(5, 5000), &Limits::default());
-    assert_eq!(end, WatchEnd::Interrupted(StopCause::Terminate));
-    assert!(fake.clock.seconds() < 530);
-}
-
-#[test]
-fn the_start_can_be_all_that_is_waited_for() {
-    let limits = Limits { until_started: true, ..Limits::default() };
-    for (build, expected) in [(Script::new(50, 5000), WatchEnd::Started), (Script::new(0, 0), WatchEnd::Started)] {
-        let fake = Fake::default();
-        assert_eq!(run(&fake, build, &limits).0, expected);
-        assert!(fake.clock.seconds() < 80);
-    }
-}
-
-#[test]
-fn a_build_that_asks_a_person_halts_the_wait() {
-    let fake = Fake::default();
-    let build = Script { halted: Some("asks for a password"), ..Script::new(50, 5000) };
-    assert_eq!(run(&fake, build, &Limits::default()).0, WatchEnd::Halted("asks for a password".to_owned()));
 }
 
 #[test]

@@ -41,24 +41,3 @@ impl ResultFile {
 fn what(path: &Path) -> String {
     format!("the result file {}", path.display())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_result_path_is_refused_before_the_work() {
-        let folder = tempfile::tempdir().unwrap();
-        let redactor = Redactor::default();
-        assert!(ResultFile::check(folder.path(), &redactor).is_err());
-        assert!(ResultFile::check(&folder.path().join("missing/result.json"), &redactor).is_err());
-        let path = folder.path().join("result.json");
-        let file = ResultFile::check(&path, &redactor).unwrap();
-        assert!(!path.exists());
-        for write in [ResultFile::write_partial, ResultFile::write] {
-            write(&file, &serde_json::json!({"a": 1})).unwrap();
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\n  \"a\": 1\n}\n");
-        }
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-}
