@@ -234,38 +234,33 @@ impl Client {
         Query { filter, limit, .. }: Query<'_>,
         search: LegacySearch,
     ) -> Result<Option<AppBuilds>, RequestError> {
-        if let LegacySearch::Marked { by, .. } = search {
-            let (counter, turns) = self.account.legacy_turns(by, self.is_last);
-            if !turns.contains(&counter.load(Ordering::Relaxed)) {
-                counter.fetch_add(1, Ordering::Relaxed);
-                return Ok(None);
+        let turn = match search {
+            LegacySearch::All => None,
+            LegacySearch::Marked { by, oldest } => {
+                let (counter, turns) = self.account.legacy_turns(by, self.is_last);
+                if !turns.contains(&counter.load(Ordering::Relaxed)) {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    return Ok(None);
+                }
+                Some((counter, oldest))
             }
-        }
+        };
         let answer = self.account.readable(self.legacy_builds(app_id))?;
-        if let LegacySearch::Marked { by, .. } = search {
-            self.account.legacy_turns(by, self.is_last).0.fetch_add(1, Ordering::Relaxed);
+        if let Some((counter, _)) = turn {
+            counter.fetch_add(1, Ordering::Relaxed);
         }
         let Some((listed, now)) = answer else { return Ok(None) };
-        let oldest = match search {
-            LegacySearch::Marked { oldest, .. } => now.checked_sub(oldest),
-            LegacySearch::All => None,
-        };
-        let differs = |wanted: &Option<String>, own: &Option<String>| wanted.is_some() && wanted != own;
+        let since = turn.and_then(|(_, oldest)| now.checked_sub(oldest));
         let (mut found, mut lookups, mut is_complete) = (AppBuilds::default(), 0, true);
         for listed in listed {
-            let created = listed.created();
+            let is_too_old = listed.created().zip(since).is_some_and(|(created, since)| created < since);
             let Some(mut seen) = listed.snapshot(now) else { continue };
             // A service that ignores the filter must not make a stranger's build ours.
             if seen.build.app_id.as_deref() != Some(app_id.as_str()) {
                 continue;
             }
             found.is_conclusive = true;
-            if differs(&filter.workflow_id, &seen.build.workflow_id)
-                || differs(&filter.branch, &seen.build.branch)
-                || differs(&filter.tag, &seen.build.tag)
-                || differs(&filter.status, &Some(seen.build.status.clone()))
-                || created.zip(oldest).is_some_and(|(created, oldest)| created < oldest)
-            {
+            if is_too_old || !filter.fits_without_labels(&seen.build) {
                 continue;
             }
             if !filter.labels.is_empty() {
@@ -274,12 +269,7 @@ impl Client {
                     break;
                 }
                 lookups += 1;
-                let Some(id) = BuildId::new(&seen.build.id) else { continue };
-                // One that is gone by now carries no label.
-                let Some(build) = optional(self.poll_build(&id))? else { continue };
-                if !filter.labels.iter().all(|label| build.build.labels.contains(label)) {
-                    continue;
-                }
+                let Some(build) = self.labeled(&seen, &filter.labels)? else { continue };
                 seen = build;
             }
             found.builds.push(seen);
@@ -292,6 +282,13 @@ impl Client {
         }
         found.is_conclusive &= is_complete;
         Ok(Some(found))
+    }
+
+    /// A build of the legacy list as v3 has it, if it carries all of these labels. One that is gone by now carries none.
+    fn labeled(&self, listed: &BuildSnapshot, labels: &[String]) -> Result<Option<BuildSnapshot>, RequestError> {
+        let Some(id) = BuildId::new(&listed.build.id) else { return Ok(None) };
+        let build = optional(self.poll_build(&id))?;
+        Ok(build.filter(|seen| labels.iter().all(|label| seen.build.labels.contains(label))))
     }
 
     fn note_owner(&self, app_id: &AppId, owner: Owner) {

@@ -23,6 +23,8 @@ const TITLE: usize = 80;
 /// The subject of the error for a key that is not accepted at all.
 const KEY: &str = "API key";
 
+const TRY_LATER: &str = "try again later; see https://status.codemagic.io for incidents";
+
 /// What a request is about.
 #[derive(Debug, Clone)]
 pub(super) struct About {
@@ -73,31 +75,10 @@ pub(super) fn refused(about: &About, response: &Response) -> Error {
     let (status, host) = (response.status, response.url.host());
     let About { doing, thing } = about;
     if (300..400).contains(&status) {
-        let place = response.header("location").and_then(|place| place.split(['?', '#']).next()).unwrap_or("nowhere");
-        // User and password are before the host; an `@` of the path may be a part of a secret, which is redacted later.
-        let start = place.find("://").map_or(0, |at| at + 3);
-        let end = place[start..].find('/').map_or(place.len(), |at| start + at);
-        let host_at = place[start..end].rfind('@').map_or(start, |at| start + at + 1);
-        let place = format!("{}{}", &place[..start], &place[host_at..]);
-        return Error::new(
-            ExitCode::NoConnection,
-            doing,
-            format!("{host} redirects to {} (HTTP {status})", shorten(place, QUOTE)),
-        )
-        .with_hint("check CODEMAGIC_API_URL and CODEMAGIC_LEGACY_API_URL, and whether a proxy requires a login");
+        return redirected(doing, response);
     }
     if response.is_html() {
-        let title = Some(shorten(response.title(), TITLE)).filter(|title| !title.is_empty());
-        let title = title.map(|title| format!(", {title:?}")).unwrap_or_default();
-        let page = format!("{host} answered with an HTML page instead of JSON (HTTP {status}{title})");
-        return match status {
-            500.. => Error::new(ExitCode::Unavailable, doing, page)
-                .with_hint("Codemagic, or a gateway in front of it, is failing: see https://status.codemagic.io"),
-            407 => Error::new(ExitCode::NoConnection, doing, page)
-                .with_hint("a proxy requires credentials: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"),
-            _ => Error::new(ExitCode::NoConnection, doing, page)
-                .with_hint("this is a login page or a proxy: check CODEMAGIC_API_URL, HTTPS_PROXY and NO_PROXY"),
-        };
+        return page(doing, response);
     }
     let words = if response.is_success() { String::new() } else { words(&response.body) };
     let with = |sentence: &str| match words.as_str() {
@@ -122,10 +103,11 @@ pub(super) fn refused(about: &About, response: &Response) -> Error {
         // 499 is what nginx calls a client that went away, as some gateways pass it on.
         status if status == 499 || status < 500 && retry::is_retryable(status) => {
             Error::new(ExitCode::Unavailable, doing, with("a gateway in front of Codemagic got no answer from it"))
-                .with_hint("try again later; see https://status.codemagic.io for incidents")
+                .with_hint(TRY_LATER)
         }
-        500.. => Error::new(ExitCode::Unavailable, doing, with("Codemagic returned a server error"))
-            .with_hint("try again later; see https://status.codemagic.io for incidents"),
+        500.. => {
+            Error::new(ExitCode::Unavailable, doing, with("Codemagic returned a server error")).with_hint(TRY_LATER)
+        }
         _ if response.is_success() => {
             Error::new(ExitCode::Unavailable, doing, with(&format!("{host} did not answer as Codemagic's API does")))
                 .with_hint("check that CODEMAGIC_API_URL and CODEMAGIC_LEGACY_API_URL are the addresses of the APIs")
@@ -136,6 +118,38 @@ pub(super) fn refused(about: &About, response: &Response) -> Error {
         }
         _ => Error::new(ExitCode::Refused, doing, with("Codemagic rejected the request")),
     }
+}
+
+fn redirected(doing: &str, response: &Response) -> Error {
+    let place = response.header("location").and_then(|place| place.split(['?', '#']).next()).unwrap_or("nowhere");
+    // User and password are before the host; an `@` of the path may be a part of a secret, which is redacted later.
+    let start = place.find("://").map_or(0, |at| at + 3);
+    let end = place[start..].find('/').map_or(place.len(), |at| start + at);
+    let host_at = place[start..end].rfind('@').map_or(start, |at| start + at + 1);
+    let place = shorten(format!("{}{}", &place[..start], &place[host_at..]), QUOTE);
+    let reason = format!("{} redirects to {place} (HTTP {})", response.url.host(), response.status);
+    Error::new(ExitCode::NoConnection, doing, reason)
+        .with_hint("check CODEMAGIC_API_URL and CODEMAGIC_LEGACY_API_URL, and whether a proxy requires a login")
+}
+
+/// An HTML page, which is from something in between, or from a gateway that fails.
+fn page(doing: &str, response: &Response) -> Error {
+    let status = response.status;
+    let title = Some(shorten(response.title(), TITLE)).filter(|title| !title.is_empty());
+    let title = title.map(|title| format!(", {title:?}")).unwrap_or_default();
+    let page = format!("{} answered with an HTML page instead of JSON (HTTP {status}{title})", response.url.host());
+    let (code, hint) = match status {
+        500.. => (
+            ExitCode::Unavailable,
+            "Codemagic, or a gateway in front of it, is failing: see https://status.codemagic.io",
+        ),
+        407 => (ExitCode::NoConnection, "a proxy requires credentials: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"),
+        _ => (
+            ExitCode::NoConnection,
+            "this is a login page or a proxy: check CODEMAGIC_API_URL, HTTPS_PROXY and NO_PROXY",
+        ),
+    };
+    Error::new(code, doing, page).with_hint(hint)
 }
 
 fn rate_limited(response: &Response) -> String {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::error::{Error, ExitCode};
 use crate::http::Segment;
+use crate::model::Build;
 
 /// Where a person finds the two ids.
 const BUILD_HINT: &str = "pass the build ID or the address of its page; with an app ID also a build number, `latest` or \
@@ -183,6 +184,15 @@ impl Filter {
     /// All builds of an app.
     pub fn app(app_id: &AppId) -> Self {
         Self { app_id: Some(app_id.clone()), ..Self::default() }
+    }
+
+    /// Whether workflow, branch, tag and state of a build are those that are wanted.
+    pub(super) fn fits_without_labels(&self, build: &Build) -> bool {
+        let fits = |wanted: &Option<String>, own: Option<&String>| wanted.is_none() || wanted.as_ref() == own;
+        fits(&self.workflow_id, build.workflow_id.as_ref())
+            && fits(&self.branch, build.branch.as_ref())
+            && fits(&self.tag, build.tag.as_ref())
+            && fits(&self.status, Some(&build.status))
     }
 }
 
