@@ -16,6 +16,7 @@ mod http;
 mod jenkins;
 mod lenient;
 mod lifecycle;
+mod lock;
 mod model;
 mod nearest;
 mod output;

@@ -2,11 +2,12 @@
 //! with code 70.
 
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use crate::clock::{Interrupt, StopCause};
 use crate::error::{Error, ExitCode};
+use crate::lock::lock;
 use crate::output::Console;
 
 /// Where to report it.
@@ -27,7 +28,7 @@ pub fn report_to(console: &Console, interrupt: &Interrupt) {
         if !REPORTED.swap(true, Ordering::SeqCst) {
             let error = internal_error(info);
             console.error(&error);
-            *FIRST.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            *lock(&FIRST) = Some(error);
         }
         interrupt.raise(StopCause::InternalError);
     }));
@@ -37,7 +38,7 @@ pub fn report_to(console: &Console, interrupt: &Interrupt) {
 pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
     // What `work` leaves half done is at most a document, which then gets this error.
     panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
-        let first = FIRST.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let first = lock(&FIRST).clone();
         first.unwrap_or_else(|| Error::new(ExitCode::InternalError, "internal error", "a panic").with_hint(REPORT))
     })
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors from bottom to top. Rooms on one floor do not know each other.
 const FLOORS: [&[&str]; 9] = [
-    &["error", "sanitize", "secret", "lenient", "model", "nearest", "document", "clock", "files", "signals"],
+    &["error", "sanitize", "secret", "lenient", "model", "nearest", "document", "clock", "files", "lock", "signals"],
     &["http", "output"],
     &["panics"],
     &["download"],

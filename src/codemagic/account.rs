@@ -4,7 +4,6 @@
 //! (todah-zg/codemagic-mcp, Becca-Saka/codemagic-mcp). An app may also belong to a team that the key does not list; then
 //! only the legacy list shows its builds, without their labels. What was found out is kept for the call.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use super::wire;
 use crate::document::Named;
 use crate::error::{Error, ExitCode, RequestError};
 use crate::lifecycle::Mark;
+use crate::lock::lock;
 use crate::model::{BuildSnapshot, Phase};
 
 /// The most builds of the legacy list whose labels are read, one request each. Its pages held 20 to 50 builds (clients of
@@ -138,7 +138,7 @@ impl Client {
     }
 
     fn app_builds(&self, app_id: &AppId, query: Query<'_>, search: LegacySearch) -> Result<AppBuilds, RequestError> {
-        let owner = self.account.owners.lock().unwrap_or_else(PoisonError::into_inner).get(app_id).cloned();
+        let owner = lock(&self.account.owners).get(app_id).cloned();
         match owner {
             Some(Owner::Team(team)) => {
                 return self.team_builds(&team, query).map(AppBuilds::conclusive);
@@ -183,7 +183,7 @@ impl Client {
         query: Query<'_>,
     ) -> Result<TeamList, RequestError> {
         let pair = (team.to_owned(), app_id.clone());
-        if self.account.strangers.lock().unwrap_or_else(PoisonError::into_inner).contains(&pair) {
+        if lock(&self.account.strangers).contains(&pair) {
             return Ok(TeamList::Stranger);
         }
         let of_app = |seen: &BuildSnapshot| seen.build.app_id.as_deref() == Some(app_id.as_str());
@@ -200,7 +200,7 @@ impl Client {
                 TeamList::Owner(found)
             }
             Some(false) => {
-                self.account.strangers.lock().unwrap_or_else(PoisonError::into_inner).insert(pair);
+                lock(&self.account.strangers).insert(pair);
                 TeamList::Stranger
             }
             None => TeamList::Silent,
@@ -292,7 +292,7 @@ impl Client {
     }
 
     fn note_owner(&self, app_id: &AppId, owner: Owner) {
-        self.account.owners.lock().unwrap_or_else(PoisonError::into_inner).insert(app_id.clone(), owner);
+        lock(&self.account.owners).insert(app_id.clone(), owner);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Requests to Codemagic, one function for each.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
@@ -18,6 +18,7 @@ use crate::http::retry;
 use crate::http::{Body, Http, Method, RateLimit, Request, Response, Segment, Url, query};
 use crate::lenient;
 use crate::lifecycle::StartError;
+use crate::lock::lock;
 use crate::model::{BuildSnapshot, Step};
 
 /// Builds in one page of a list; the service's maximum is 100 (`page_size` in its API document).
@@ -296,7 +297,7 @@ impl Client {
     }
 
     fn ended(&self, id: &BuildId) -> Option<Ended> {
-        let known = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock(&self.ended);
         known.as_ref().filter(|known| known.id == *id).cloned()
     }
 
@@ -304,7 +305,7 @@ impl Client {
         let about = About::new(doing, format!("build {id}"));
         let address = below(&self.endpoints.legacy, &format!("/builds/{id}"))?;
         // Two large documents at once would be too many.
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.ended) = None;
         let mut response = self.get_body(&about, address)?;
         let answer = lenient::text(&mut response.body).and_then(lenient::read_object::<wire::LegacyAnswer>);
         // Without its steps a build has no reason, no log and no tests: another answer is better than none of them.
@@ -314,7 +315,7 @@ impl Client {
         if build.has_ended() {
             let kept = (answer.len() <= MOST_KEPT).then(|| Arc::from(answer.as_str()));
             let ended = Ended { id: id.clone(), build: Arc::clone(&build), answer: kept };
-            *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
+            *lock(&self.ended) = Some(ended);
         }
         Ok((build, answer))
     }
@@ -405,7 +406,7 @@ impl Client {
     pub(super) fn exchange(&self, about: &About, request: &Request) -> Result<Response, RequestError> {
         let response = self.http.send(request).map_err(|fault| fault.into_request_error(&about.doing))?;
         if let Some(budget) = response.rate_limit() {
-            *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(budget);
+            *lock(&self.budget) = Some(budget);
         }
         Ok(response)
     }

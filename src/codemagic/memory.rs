@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use super::errors::optional;
@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::document::Named;
 use crate::error::{Error, RequestError};
 use crate::lifecycle::{Mark, RemoteArtifact};
+use crate::lock::lock;
 
 /// Pauses before each search for a build whose start was not answered. The list shows a new build late.
 pub(super) const SEARCH_PAUSES: [Duration; 5] = [
@@ -48,14 +49,14 @@ impl Account {
         let why = list.as_ref().err().map(|failed| failed.error.clone());
         let list = optional(list)?;
         if list.is_none() {
-            *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = why;
+            *lock(&self.refusal) = why;
         }
         Ok(list)
     }
 
     /// Why a list of builds could not be read, if one could not.
     pub(super) fn refusal(&self) -> Option<Error> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.refusal).clone()
     }
 
     /// The searches by a mark so far, and the numbers of those that read the legacy list, from 0.
@@ -94,6 +95,6 @@ pub(super) struct Signed {
 
 impl SignedLinks {
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut HashMap<BuildId, Signed>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut lock(&self.0))
     }
 }

@@ -1,6 +1,5 @@
 //! Codemagic for the rooms that start, watch and finish builds of any system.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::artifacts::renewed_url;
@@ -17,6 +16,7 @@ use crate::lifecycle::{
     CancelMode, Canceled, DurationEstimate, LogSink, LogState, Mark, Provider, RemoteArtifact, Search, StartError,
     StartTrace, Started, TestReport,
 };
+use crate::lock::lock;
 use crate::model::{Build, BuildFailure, BuildSnapshot, Phase, Step};
 
 /// How long the service may not know a build that it has just accepted. Two clients saw such 404s and poll on (S16's five
@@ -267,7 +267,7 @@ impl Provider for Client {
     }
 
     fn budget(&self) -> Option<RateLimit> {
-        *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.budget)
     }
 
     fn estimate(&self, build: &mut WatchedBuild, now: bool) -> Option<DurationEstimate> {

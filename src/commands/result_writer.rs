@@ -1,10 +1,11 @@
 //! The result document of a call: kept while it runs, written to the result file and printed at the end.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::document::{Document, Outcome, SCHEMA, Several, severity};
 use crate::error::{Error, ExitCode};
+use crate::lock::lock;
 use crate::output::{Console, ResultFile};
 
 /// The result document of a call, with its file.
@@ -61,7 +62,7 @@ impl LastResort {
     }
 
     fn take(&self) -> Option<LastDocument> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0).take()
     }
 }
 
@@ -75,7 +76,7 @@ impl ResultWriter {
     /// From now on a thread that ends the process in the place of the main thread has a document.
     pub fn arm(&self, json: bool) {
         let writer = Self { last_resort: LastResort::default(), ..self.clone() };
-        *self.last_resort.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(LastDocument { writer, json });
+        *lock(&self.last_resort.0) = Some(LastDocument { writer, json });
     }
 
     /// From now on only the main thread ends the call.

@@ -10,11 +10,13 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType};
+
+use crate::lock::lock;
 
 /// How long an answer is used for new connections.
 const FRESH: Duration = Duration::from_secs(60);
@@ -129,7 +131,7 @@ impl Dns {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Answer>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

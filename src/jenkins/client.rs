@@ -1,6 +1,6 @@
 //! Requests to one controller: crumbs, sessions, and what an answer means.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
@@ -13,6 +13,7 @@ use crate::error::{Error, ExitCode, RequestError};
 use crate::http::retry;
 use crate::http::{Body, Fault, Http, Method, Request, Response, Stream, Url};
 use crate::lenient;
+use crate::lock::lock;
 use crate::secret::{Redactor, Secret};
 
 /// Addresses that are tried for a controller that is not where it was said to be.
@@ -337,7 +338,7 @@ impl Client {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.memory)
     }
 
     /// The error for a 404 that means a wrong controller URL, with the right one if it can be found.

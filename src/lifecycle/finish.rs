@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::error::{Error, ExitCode, RequestError};
 use crate::lifecycle::provider::{CancelMode, Canceled, Provider};
 use crate::lifecycle::runtime::Runtime;
 use crate::lifecycle::watch::{Watch, WatchEnd};
+use crate::lock::lock;
 use crate::model::{Build, BuildFailure, Event, Phase};
 use crate::output::{self, Console};
 use crate::sanitize::{one_line, sanitize};
@@ -110,7 +111,7 @@ pub fn cancel_all<P: Provider>(
     patience: Duration,
     runtime: &Runtime,
 ) -> Vec<CancelResult> {
-    let results: Vec<Mutex<Option<CancelResult>>> = builds.iter().map(|_| Mutex::new(None)).collect();
+    let results = Mutex::new(vec![CancelResult::LeftRunning; builds.len()]);
     let next = AtomicUsize::new(0);
     let shutdown = OnceLock::new();
     let work = || {
@@ -118,7 +119,7 @@ pub fn cancel_all<P: Provider>(
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(build) = builds.get(index) else { return };
             let result = cancel_one(provider, build, patience, &shutdown, runtime);
-            *results[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            lock(&results)[index] = result;
         }
     };
     runtime.interrupt.without_deadline(|| {
@@ -130,8 +131,8 @@ pub fn cancel_all<P: Provider>(
             work();
         });
     });
-    let taken = |result: Mutex<Option<CancelResult>>| result.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.into_iter().map(|result| taken(result).unwrap_or(CancelResult::LeftRunning)).collect()
+    let mut results = lock(&results);
+    std::mem::take(&mut *results)
 }
 
 fn cancel_one<P: Provider>(

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use anstream::ColorChoice;
@@ -15,6 +15,7 @@ use super::qr_code::QrCode;
 use super::table::Table;
 use super::{events, style};
 use crate::error::{Error, ExitCode};
+use crate::lock::lock;
 use crate::model::{DownloadEvent, Event};
 use crate::sanitize::{one_line, sanitize, shorten};
 use crate::secret::{Redactor, Secret};
@@ -189,12 +190,12 @@ impl Console {
 
     /// Whether stdout takes no more data, so that more need not be read for it.
     pub fn is_stdout_closed(&self) -> bool {
-        self.0.stdout_error.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        lock(&self.0.stdout_error).is_some()
     }
 
     /// The failure of the call whose data could not be written. Nobody reading any more is none: `| head` is content.
     pub fn stdout_failure(&self) -> Option<Error> {
-        let error = self.0.stdout_error.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = lock(&self.0.stdout_error);
         error.as_ref().filter(|error| error.kind() != io::ErrorKind::BrokenPipe).map(stdout_error)
     }
 
@@ -277,7 +278,7 @@ impl Console {
     }
 
     fn stdout_failed(&self, error: io::Error) {
-        self.0.stdout_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        lock(&self.0.stdout_error).get_or_insert(error);
     }
 }
 
