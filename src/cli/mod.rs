@@ -176,6 +176,8 @@ fn partly(arguments: &[OsString]) -> Partly {
     while let Some(argument) = rest.next() {
         match argument.to_str() {
             Some("--json") => known.json = true,
+            // A value is an error, but what is wanted is clear.
+            Some(text) if text.starts_with("--json=") => known.json = true,
             Some("--version" | "-V") => known.version = true,
             Some("--result-file") => known.result_file = rest.next().map(PathBuf::from),
             Some(text) => {
@@ -366,6 +368,7 @@ mod tests {
             ("cibridge codemagic rerun a", "did you mean `trigger`?"),
             ("cibridge codemagic trigger --timeout -5m", "`-5…` is no argument\nhint: no value is negative"),
             ("cibridge version", "use `cibridge --version`"),
+            ("cibridge codemagic wait b --once=yes", "--once: takes no value\nhint: `cibridge codemagic wait --help`"),
             ("cibridge codemagic wait a b", r#"builds: ["a", "b"]"#),
             ("cibridge codemagic workflows", "missing APP\nhint: pass it, or set CODEMAGIC_APP_ID"),
             ("cibridge codemagic apps -v", "json: false, result_file: None, quiet: false, verbose: true"),
@@ -413,6 +416,12 @@ mod tests {
             let parsed = parsed(line);
             assert!(parsed.contains(part), "{line}: {parsed}");
         }
+        let long = parsed(&format!("cibridge codemagic wait b --timeout {}", "x".repeat(5000)));
+        assert!(
+            long.starts_with("--timeout: `xxx") && long.contains("…xxx") && long.contains("xxx` is not a duration\n"),
+            "{long}"
+        );
+        assert_eq!(long.lines().next().unwrap().chars().count(), 241);
     }
 
     #[test]
@@ -429,6 +438,7 @@ mod tests {
             wrong("cibridge codemagic wait --result-file=r.json"),
             (false, Some("r.json".into()), Some("codemagic"))
         );
+        assert_eq!(wrong("cibridge codemagic wait --json=true"), (true, None, Some("codemagic")));
         assert_eq!(wrong("cibridge nope -- --json"), (false, None, None));
     }
 }

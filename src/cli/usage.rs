@@ -7,6 +7,7 @@ use clap::{Arg, Command};
 
 use crate::error::{Error, ExitCode};
 use crate::nearest::nearest;
+use crate::secret::CUT;
 
 /// Words that people bring along from other tools.
 const COMMANDS: [(&[&str], &str, &str); 15] = [
@@ -63,8 +64,22 @@ const STATES: [(&[&str], &str); 5] = [
     (&["pending", "waiting"], "queued"),
 ];
 
+/// What is repeated of a message with a long value in it: its beginning and its end, in characters.
+const SHOWN: (usize, usize) = (160, 80);
+
 /// Explains what is wrong with a command line. Values are not repeated where they may be secrets.
 pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsString]) -> Error {
+    let error = reason(error, command, arguments);
+    let text: Vec<char> = error.to_string().chars().collect();
+    if text.len() <= SHOWN.0 + SHOWN.1 {
+        return error;
+    }
+    let (start, end) = (&text[..SHOWN.0], &text[text.len() - SHOWN.1..]);
+    let short = start.iter().chain(&[CUT]).chain(end).collect::<String>();
+    Error::message(ExitCode::Usage, short).with_optional_hint(error.hint())
+}
+
+fn reason(error: &clap::Error, command: &Command, arguments: &[OsString]) -> Error {
     let (verb, names) = verb(command, arguments);
     let help = format!("`{} --help` lists its arguments", names.join(" "));
     let commands = format!("`{} --help` lists the commands", names.join(" "));
@@ -76,6 +91,7 @@ pub(super) fn explain(error: &clap::Error, command: &Command, arguments: &[OsStr
             .unwrap_or_else(|| Error::usage("the command line", "an argument is not valid UTF-8").with_hint(help)),
         ErrorKind::ValueValidation => invalid_value(error, subject, &value, help),
         ErrorKind::InvalidValue if value.is_empty() => Error::usage(subject, "missing value").with_hint(help),
+        ErrorKind::TooManyValues => Error::usage(subject, "takes no value").with_hint(help),
         ErrorKind::InvalidValue => unlisted_value(error, subject, &value),
         ErrorKind::UnknownArgument => unknown_argument(&argument, verb, help),
         ErrorKind::InvalidSubcommand => {
