@@ -3,11 +3,7 @@
 import com.cloudbees.groovy.cps.NonCPS
 
 Map call(Map arguments = [:], Object build) {
-    Map invocation = [
-        step: 'cancelCodemagic', command: 'codemagic cancel', arguments: arguments, schema: schema(),
-        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('cancelCodemagic', build)],
-    ]
-    cibridgeArguments.check(invocation)
+    Map invocation = cibridgeArguments.invocation('cancelCodemagic', 'codemagic cancel', arguments, schema(), build)
     return cibridgeResult.endStep(invocation, cibridgeRun.onAgent(invocation))
 }
 

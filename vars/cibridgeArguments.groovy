@@ -1,31 +1,33 @@
 // Internal: what a Jenkinsfile may give to the steps of this library: the arguments that several steps share, and the
 // check of every one. Knows nothing of the binary but the names of its variables. No Jenkinsfile calls it.
 //
-// The types: text (also a number), boolean (also as text, because parameters are text), list (one text or several),
-// texts (a map of texts), values (a map whose values keep their type), maps (a list of maps),
-// commit (a text, or true for GIT_COMMIT), description (a boolean, or 'html').
+// The types, and what may be given for each: text (a number, too), boolean (a text, too, because parameters are texts),
+// list (of texts; one text, too), texts (a map of texts), values (a map whose values keep their type), maps (a list of
+// maps), commit (a text, or true for GIT_COMMIT), description (a boolean, or 'html').
 
 import com.cloudbees.groovy.cps.NonCPS
 
-/** Fails the build when an argument is unknown or of the wrong type. */
-void check(Map invocation) {
-    check(invocation.step, invocation.arguments, invocation.schema)
+/** The invocation of a step, see cibridgeRun. Fails the build when an argument is unknown or of the wrong type. */
+Map invocation(String step, String command, Map arguments, Map schema) {
+    return [step: step, command: command, schema: schema, arguments: withCommit(step, checked(step, arguments, schema))]
 }
 
-void check(String subject, Map arguments, Map schema) {
-    String problem = problemIn(arguments, schema)
-    if (problem) {
-        error("${subject}: ${problem}")
-    }
-}
-
-/** The build that a step is about, as the binary takes it: one line, for one build. */
-String build(String step, Object build) {
+/** The same for a step about one build, which is its first argument. */
+Map invocation(String step, String command, Map arguments, Map schema, Object build) {
     String text = isPlain(build) ? build.toString() : ''
     if (!text.trim() || text.contains('\n')) {
         error("${step}: no build given. The first argument is the id of a build, which the trigger steps return, or the address of its page.")
     }
-    return text
+    return invocation(step, command, arguments, schema) + [build: text]
+}
+
+/** The arguments as their types say, or the end of the build. `subject` begins the message. */
+Map checked(String subject, Map arguments, Map schema) {
+    String problem = problemIn(arguments, schema)
+    if (problem) {
+        error("${subject}: ${problem}")
+    }
+    return converted(arguments, schema)
 }
 
 /** Where `latest`, `latest-success` and a number are looked for, of the steps that take a build on Codemagic. */
@@ -136,10 +138,10 @@ Map download() {
 
 /** The arguments with `expectCommit: true` replaced by the commit that this Jenkins build checked out. */
 Map withCommit(String step, Map arguments) {
-    if (isOff(arguments.expectCommit)) {
+    if (arguments.expectCommit == 'false') {
         return arguments + [expectCommit: null]
     }
-    if (!isOn(arguments.expectCommit)) {
+    if (arguments.expectCommit != 'true') {
         return arguments
     }
     if (!env.GIT_COMMIT) {
@@ -152,12 +154,15 @@ Map withCommit(String step, Map arguments) {
 /** Whether the build is left running when nobody waits for it any longer. */
 boolean leavesRunning(Map arguments) {
     // As the binary reads it in `trigger`; its `wait` has CIBRIDGE_CANCEL instead.
-    return arguments.noCancel == null ? ['true', '1', 'yes', 'on'].contains(env.CIBRIDGE_NO_CANCEL) : isOn(arguments.noCancel)
+    return arguments.noCancel == null ? ['true', '1', 'yes', 'on'].contains(env.CIBRIDGE_NO_CANCEL) : arguments.noCancel
 }
 
 /** What is wrong with the arguments, or null. */
 @NonCPS
 String problemIn(Map arguments, Map schema) {
+    if (arguments == null) {
+        return 'the arguments are null.'
+    }
     for (Object argument in arguments.entrySet()) {
         String name = argument.key.toString()
         if (!schema.containsKey(name)) {
@@ -175,13 +180,13 @@ String problemIn(Map arguments, Map schema) {
 @NonCPS
 String problemWith(String name, String type, Object value) {
     if (type == 'boolean' || type == 'description' && value != 'html') {
-        return isOn(value) || isOff(value) ? null : "${name} must be true or false, not '${value}'."
+        return ['true', 'false'].contains(value.toString()) ? null : "${name} must be true or false, not '${value}'."
     }
     if (type == 'text' || type == 'commit') {
         return isPlain(value) ? null : "${name} must be a text, not a ${typeOf(value)}."
     }
     if (type == 'list') {
-        for (Object item in (value instanceof Collection ? value : [value])) {
+        for (Object item in (isList(value) ? value : [value])) {
             if (!isPlain(item)) {
                 return "${name} must be a list of texts, as in ${name}: ['first', 'second']; there is a ${typeOf(item)} in it."
             }
@@ -189,7 +194,7 @@ String problemWith(String name, String type, Object value) {
         return null
     }
     if (type == 'maps') {
-        for (Object item in (value instanceof Collection ? value : [null])) {
+        for (Object item in (isList(value) ? value : [null])) {
             if (!(item instanceof Map)) {
                 return "${name} must be a list of maps, as in ${name}: [[branch: 'a'], [branch: 'b']]."
             }
@@ -216,19 +221,76 @@ boolean isPlain(Object value) {
 }
 
 @NonCPS
+boolean isList(Object value) {
+    return value instanceof Collection || value instanceof Object[]
+}
+
+@NonCPS
 String typeOf(Object value) {
-    return value == null ? 'null' : value instanceof Map ? 'map' : value instanceof Collection ? 'list' : 'value of another type'
+    return value == null ? 'null' : value instanceof Map ? 'map' : isList(value) ? 'list' : 'value of another type'
 }
 
-/** On and off are two questions: an argument that is not given is neither. */
+/** The arguments as their types say, in plain maps, lists and values, because nothing else survives a restart. */
 @NonCPS
-boolean isOn(Object value) {
-    return value != null && value.toString() == 'true'
+Map converted(Map arguments, Map schema) {
+    Map all = [:]
+    for (Object argument in arguments.entrySet()) {
+        String name = argument.key.toString()
+        all[name] = argument.value == null ? null : convertedTo(schema[name].type, plain(argument.value))
+    }
+    return all
 }
 
 @NonCPS
-boolean isOff(Object value) {
-    return value != null && value.toString() == 'false'
+Object convertedTo(String type, Object value) {
+    if (type == 'boolean' || type == 'description' && value != 'html') {
+        return value.toString() == 'true'
+    }
+    if (type == 'text' || type == 'commit') {
+        return value.toString()
+    }
+    if (type == 'list') {
+        return textList(value instanceof List ? value : [value])
+    }
+    return type == 'texts' ? textMap(value) : value
+}
+
+@NonCPS
+List textList(List values) {
+    List texts = []
+    for (Object value in values) {
+        texts << value.toString()
+    }
+    return texts
+}
+
+@NonCPS
+Map textMap(Map values) {
+    Map texts = [:]
+    for (Object entry in values.entrySet()) {
+        texts[entry.key] = entry.value.toString()
+    }
+    return texts
+}
+
+/** A copy of plain maps, lists and values: what JSON parsing and interpolated strings leave behind cannot be saved. */
+@NonCPS
+Object plain(Object value) {
+    if (value instanceof Map) {
+        Map copy = [:]
+        for (Object entry in value.entrySet()) {
+            copy[entry.key.toString()] = plain(entry.value)
+        }
+        return copy
+    }
+    if (isList(value)) {
+        List copy = []
+        for (Object item in value) {
+            copy << plain(item)
+        }
+        return copy
+    }
+    return value instanceof CharSequence ? value.toString() : value
 }
 
 /** The first of the names that has a value. */
@@ -242,31 +304,6 @@ String firstOf(Map arguments, List names) {
     return null
 }
 
-@NonCPS
-String text(Object value) {
-    return value == null ? null : value.toString()
-}
-
-/** One text or a list, as a list of texts. */
-@NonCPS
-List textList(Object value) {
-    List texts = []
-    for (Object item in (value == null ? [] : value instanceof Collection ? value : [value])) {
-        texts << item.toString()
-    }
-    return texts
-}
-
-/** A map of texts: Codemagic takes no other type for variables. */
-@NonCPS
-Map textMap(Map values) {
-    Map texts = [:]
-    for (Object entry in (values ?: [:]).entrySet()) {
-        texts[entry.key.toString()] = entry.value.toString()
-    }
-    return texts
-}
-
 /** Without the fields that have nothing in them. */
 @NonCPS
 Map filled(Map fields) {
@@ -277,24 +314,4 @@ Map filled(Map fields) {
         }
     }
     return kept
-}
-
-/** A copy of plain maps, lists and values: what JSON parsing and interpolated strings leave behind cannot be saved. */
-@NonCPS
-Object plain(Object value) {
-    if (value instanceof Map) {
-        Map copy = [:]
-        for (Object entry in value.entrySet()) {
-            copy[entry.key.toString()] = plain(entry.value)
-        }
-        return copy
-    }
-    if (value instanceof Collection) {
-        List copy = []
-        for (Object item in value) {
-            copy << plain(item)
-        }
-        return copy
-    }
-    return value instanceof CharSequence ? value.toString() : value
 }

@@ -58,7 +58,7 @@ Map endStep(Map invocation, Map result) {
 /** Adds the page of the build to the description once, where that is wanted. A queue item's page does not last. */
 void describe(Map invocation, Map result) {
     Object wanted = invocation.arguments.description
-    if (wanted != 'html' && !cibridgeArguments.isOn(wanted) || !result.url || result.id.startsWith('queue/')) {
+    if (!wanted || !result.url || result.id.startsWith('queue/')) {
         return
     }
     String before = currentBuild.description
@@ -86,9 +86,10 @@ List linesToShow(Map invocation, Map result) {
     if (result.result.request) {
         lines << JsonOutput.prettyPrint(JsonOutput.toJson(result.result.request))
     }
-    if (cibridgeArguments.isOn(invocation.arguments.list)) {
+    if (invocation.arguments.list) {
         for (Object artifact in result.artifacts) {
-            lines << "${artifact.name}: ${artifact.type ?: 'file'}, ${artifact.size} bytes".toString()
+            String size = artifact.size == null ? '' : ", ${artifact.size} bytes"
+            lines << "${artifact.name}: ${artifact.type ?: 'file'}${size}".toString()
         }
     }
     for (Object link in links(result)) {
@@ -99,7 +100,7 @@ List linesToShow(Map invocation, Map result) {
 
 /** Returns a result, or makes the stage unstable or failed by it. */
 Map judge(Map invocation, Map result) {
-    if (result.exitCode == 0 || propagates(invocation, result) == false) {
+    if (result.exitCode == 0 || !propagates(invocation, result)) {
         return result
     }
     return fail(invocation, result, sentence(result))
@@ -110,7 +111,7 @@ Map judgeAll(Map invocation, List results) {
     Map worst = worst(results)
     Map all = [outcome: worst ? worst.outcome : 'success', exitCode: worst ? worst.exitCode : 0, builds: results]
     List bad = notSucceeded(results)
-    if (!bad || propagates(invocation, worst) == false) {
+    if (!bad || !propagates(invocation, worst)) {
         return all
     }
     return fail(invocation, all, "${bad.size()} of ${results.size()} builds did not succeed: ${bad.join('; ')}")
@@ -128,7 +129,7 @@ Map fail(Map invocation, Map result, String why) {
 /** `propagate: false` is about what the remote build did; a call that failed itself fails the stage whatever it says. */
 @NonCPS
 boolean propagates(Map invocation, Map result) {
-    return result.result.call_failed || !cibridgeArguments.isOff(invocation.arguments.propagate)
+    return result.result.call_failed || invocation.arguments.propagate != false
 }
 
 @NonCPS

@@ -19,24 +19,31 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
  *
  *   step         the name of the step; every message begins with it
  *   command      words for the binary, as in 'codemagic wait --once'; they are never made of values
- *   arguments    the arguments of the step, as the Jenkinsfile gives them
+ *   arguments    the arguments of the step, checked and converted, see cibridgeArguments
  *   schema       the arguments that the step knows: name -> [type: …] or [type: …, variable: …],
  *                where `variable` is the environment variable by which the binary gets the value
+ *   build        the build that the command is about, for the commands that take one
  *   request      the request file as a map, for the commands that start a build
  *   environment  a list of further NAME=value entries, stronger than those of `arguments`;
  *                an empty value takes the variable away
  *
  * `seen.result` is set as soon as the binary has ended: what follows may still be aborted.
  */
-Map call(Map invocation, Map seen = [:]) {
-    return here(invocation, seen)
+Map call(Map invocation) {
+    return here(invocation, [:])
 }
 
 Map here(Map invocation, Map seen) {
     if (!env.NODE_NAME) {
         error("${invocation.step}: there is no workspace outside a node. Put the step inside node { }, or give the stage an agent.")
     }
-    return invocation.command.startsWith('jenkins') ? withJenkinsToken(invocation, seen) : withCodemagicKey(invocation, seen)
+    String named = invocation.arguments.credentialsId
+    if (isJenkins(invocation)) {
+        boolean bound = env.JENKINS_API_TOKEN || env.JENKINS_API_TOKEN_FILE || env.JENKINS_JOB_TOKEN || env.JENKINS_JOB_TOKEN_FILE
+        return bound && !named ? runBinary(invocation, [], seen) : withJenkinsToken(invocation, named ?: 'jenkins-api-token', seen)
+    }
+    boolean bound = env.CODEMAGIC_API_KEY || env.CODEMAGIC_API_KEY_FILE
+    return bound && !named ? runBinary(invocation, [], seen) : withCodemagicKey(invocation, named ?: 'codemagic-api-key', seen)
 }
 
 /**
@@ -58,44 +65,42 @@ Map onAgent(Map invocation, Map seen = [:], Map repeated = null) {
     return result
 }
 
-/** Binds the API token of Codemagic, unless one is bound already and no other credential is named. */
-Map withCodemagicKey(Map invocation, Map seen) {
-    String credentialsId = invocation.arguments.credentialsId
-    if (!credentialsId && (env.CODEMAGIC_API_KEY || env.CODEMAGIC_API_KEY_FILE)) {
-        return runBinary(invocation, [], seen)
-    }
-    credentialsId = credentialsId ?: 'codemagic-api-key'
+/** Whether the command is one for Jenkins, and not for Codemagic. */
+@NonCPS
+boolean isJenkins(Map invocation) {
+    return invocation.command.startsWith('jenkins')
+}
+
+/** Binds the API token of Codemagic. */
+Map withCodemagicKey(Map invocation, String credentialsId, Map seen) {
     Map result = null
     try {
         withCredentials([string(credentialsId: credentialsId, variable: 'CODEMAGIC_API_KEY')]) {
             result = runBinary(invocation, ['CODEMAGIC_API_KEY_FILE='], seen)
         }
     } catch (CredentialNotFoundException missing) {
-        error("${invocation.step}: no usable credential '${credentialsId}': ${missing.message}. " +
-            'Create it under Manage Jenkins > Credentials with this ID, the kind "Secret text" and ' +
-            'the Codemagic API token as secret, or name another one with credentialsId.')
+        refuseCredential(invocation, credentialsId, missing.message, 'the kind "Secret text" and the Codemagic API token as secret')
     }
     return result
 }
 
-/** Binds user and API token of the other controller, unless some are bound already and no other credential is named. */
-Map withJenkinsToken(Map invocation, Map seen) {
-    String credentialsId = invocation.arguments.credentialsId
-    if (!credentialsId && (env.JENKINS_API_TOKEN || env.JENKINS_API_TOKEN_FILE || env.JENKINS_JOB_TOKEN || env.JENKINS_JOB_TOKEN_FILE)) {
-        return runBinary(invocation, [], seen)
-    }
-    credentialsId = credentialsId ?: 'jenkins-api-token'
+/** Binds user and API token of the other controller. */
+Map withJenkinsToken(Map invocation, String credentialsId, Map seen) {
     Map result = null
     try {
         withCredentials([usernamePassword(credentialsId: credentialsId, usernameVariable: 'JENKINS_USER_ID', passwordVariable: 'JENKINS_API_TOKEN')]) {
             result = runBinary(invocation, ['JENKINS_API_TOKEN_FILE='], seen)
         }
     } catch (CredentialNotFoundException missing) {
-        error("${invocation.step}: no usable credential '${credentialsId}': ${missing.message}. " +
-            'Create it under Manage Jenkins > Credentials with this ID, the kind "Username with password", ' +
-            'the user of the other controller and an API token of that user as password, or name another one with credentialsId.')
+        refuseCredential(invocation, credentialsId, missing.message,
+            'the kind "Username with password", the user of the other controller and an API token of that user as password')
     }
     return result
+}
+
+void refuseCredential(Map invocation, String credentialsId, String why, String wanted) {
+    error("${invocation.step}: no usable credential '${credentialsId}': ${why}. " +
+        'Create it under Manage Jenkins > Credentials with this ID, ' + wanted + ', or name another one with credentialsId.')
 }
 
 /** Runs the binary with a folder of its own outside the workspace proper, and removes that folder again. */
@@ -160,12 +165,15 @@ List environment(Map invocation, List credentials, String folder, String binary)
         'CIBRIDGE_REQUIRE_VERSION=' + requiredVersion(),
         'CIBRIDGE_REQUEST=' + (invocation.request ? folder + '/request.json' : ''),
         'CIBRIDGE_RESULT_FILE=' + folder + '/result.json',
+        'CIBRIDGE_BUILD=' + (invocation.build ?: ''),
+        // A wait that a variable of the agent ends early would take a running build for a good one.
+        'CIBRIDGE_ONCE=', 'CIBRIDGE_WAITING_SINCE=',
     ]
     entries.addAll(credentials)
     for (Object entry in invocation.schema.entrySet()) {
         Object value = invocation.arguments[entry.key]
         if (entry.value.variable && value != null) {
-            entries << entry.value.variable + '=' + (entry.value.type == 'list' ? cibridgeArguments.textList(value).join('\n') : value)
+            entries << entry.value.variable + '=' + (value instanceof List ? value.join('\n') : value)
         }
     }
     entries.addAll(invocation.environment ?: [])

@@ -1,7 +1,8 @@
-// Internal: waits for a build without holding an executor. No Jenkinsfile calls it.
+// Internal: starts builds and waits for them. No Jenkinsfile calls it.
 //
-// The build is started and polled in short calls on an agent; between them the pipeline sleeps on the controller.
-// Nothing but plain values is kept, so the wait survives a restart of the controller.
+// On an agent the binary does all of it in one call. Outside of a node no executor is held: the build is started and
+// polled in short calls on an agent, and between them the pipeline sleeps on the controller. Nothing but plain values
+// is kept, so the wait survives a restart of the controller.
 
 import com.cloudbees.groovy.cps.NonCPS
 import hudson.AbortException
@@ -12,6 +13,9 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
  * `group` is what several builds share: group.failed ends the wait for this one.
  */
 Map start(Map invocation, String goal, Map group = null) {
+    if (env.NODE_NAME) {
+        return cibridgeRun(invocation)
+    }
     refuseWorkspace(invocation)
     String ownKey = invocation.request.idempotency_key
     // One key for all attempts, made here and kept over a restart: a repeated start adopts the build of the first.
@@ -35,10 +39,17 @@ Map start(Map invocation, String goal, Map group = null) {
 }
 
 /** Waits for the end of a build that was started before. With `callback` the build itself says when that is near. */
-Map forBuild(Map invocation, String build, boolean callback) {
+Map forBuild(Map invocation) {
+    boolean keep = cibridgeArguments.leavesRunning(invocation.arguments)
+    if (env.NODE_NAME) {
+        if (invocation.arguments.callback) {
+            error("${invocation.step}: callback waits without an agent. Put the step outside of node { }, or in a stage with agent none.")
+        }
+        return cibridgeRun(invocation + [environment: ['CIBRIDGE_CANCEL=' + !keep]])
+    }
     refuseWorkspace(invocation)
-    Map state = newState(invocation, [build: build, title: 'build ' + build, goal: 'end', pause: 0, keep: cibridgeArguments.leavesRunning(invocation.arguments)])
-    return callback ? pollUntilCallback(invocation, state) : poll(invocation, state)
+    Map state = newState(build: invocation.build, title: 'build ' + invocation.build, goal: 'end', pause: 0, keep: keep)
+    return invocation.arguments.callback ? pollUntilCallback(invocation, state) : poll(invocation, state)
 }
 
 /**
@@ -53,52 +64,68 @@ Map forBuild(Map invocation, String build, boolean callback) {
  *   calledBack    whether the callback came
  *   group         what several builds share, see `start`
  */
-Map newState(Map invocation, Map known) {
+Map newState(Map known) {
     return [since: System.currentTimeMillis(), calledBack: false, pollInterval: null, group: null] + known
 }
 
 Map startedState(Map invocation, Map seen, String goal, String ownKey) {
-    Map result = seen.result
+    Map document = seen.result.result
     // A start that Jenkins merged into a queued item is somebody else's build as well.
-    boolean shared = isJenkins(invocation) && result.result.adopted == true && !ownKey && seen.attempts == 1
-    return newState(invocation, [
-        build: address(invocation, result), title: result.result.build.title, goal: goal,
-        pause: nextPause(result), keep: shared || cibridgeArguments.leavesRunning(invocation.arguments),
-    ])
+    boolean shared = cibridgeRun.isJenkins(invocation) && document.adopted == true && !ownKey && seen.attempts == 1
+    Map state = newState(goal: goal, keep: shared || cibridgeArguments.leavesRunning(invocation.arguments))
+    return state + known(invocation, seen.result)
 }
 
-/** Polls until the goal is reached. Returns null when the callback came before that. An abort cancels the build. */
+/** What a call says about the build: how the binary finds it, on Jenkins by its page, and when to poll it next. */
+@NonCPS
+Map known(Map invocation, Map result) {
+    return [
+        build: cibridgeRun.isJenkins(invocation) ? result.url : result.id,
+        title: result.result.build.title,
+        pause: result.result.next_poll_seconds ?: 30,
+    ]
+}
+
+/**
+ * Polls until the goal is reached. Two things end that before: the callback, then there is no result, and another build
+ * of the group that failed; then this one is canceled, as it is by an abort. Both interrupt this branch as well, but
+ * Jenkins loses that for a branch that is between two steps.
+ */
 Map poll(Map invocation, Map state) {
+    Map result = null
     try {
-        // The two other ends interrupt this branch as well, but Jenkins loses that for a branch that is between two steps.
-        while (!state.calledBack && !state.group?.failed) {
+        while (result == null && !state.calledBack && !state.group?.failed) {
             if (state.pause > 0) {
                 sleep(time: state.pause, unit: 'SECONDS')
             }
-            Map result = cibridgeRun.onAgent(pollOnce(invocation, state))
-            cibridgeResult.describe(invocation, result)
-            if (state.goal == 'start' && result.number != null && !result.result.call_failed) {
-                return result + [outcome: 'started', exitCode: 0]
-            }
-            if (result.outcome != 'running') {
-                return result
-            }
-            // On Jenkins it is a queue item first and a build afterwards.
-            state.build = address(invocation, result)
-            state.title = result.result.build.title
-            state.pause = nextPause(result)
+            result = pollOnce(invocation, state)
         }
-        if (state.calledBack) {
-            return null
-        }
-        abandon(invocation, state)
-        return cibridgeResult.ofFailFast(state.build, 'canceled')
     } catch (FlowInterruptedException interrupted) {
         if (!state.calledBack) {
             abandon(invocation, state)
         }
         throw interrupted
     }
+    if (result == null && !state.calledBack) {
+        abandon(invocation, state)
+        return cibridgeResult.ofFailFast(state.build, 'canceled')
+    }
+    return result
+}
+
+/** One poll. Returns the result when the goal is reached; until then it keeps in `state` what the next poll needs. */
+Map pollOnce(Map invocation, Map state) {
+    Map result = cibridgeRun.onAgent(pollCall(invocation, state))
+    cibridgeResult.describe(invocation, result)
+    if (state.goal == 'start' && result.number != null && !result.result.call_failed) {
+        return result + [outcome: 'started', exitCode: 0]
+    }
+    if (result.outcome != 'running') {
+        return result
+    }
+    // On Jenkins it is a queue item first and a build afterwards.
+    state.putAll(known(invocation, result))
+    return null
 }
 
 /**
@@ -151,65 +178,47 @@ void abandon(Map invocation, Map state) {
 
 void cancel(Map invocation, Map state) {
     catchError(message: "${invocation.step}: ${state.title} could not be canceled and may still be running:", buildResult: 'SUCCESS', stageResult: 'SUCCESS', catchInterruptions: false) {
-        Map call = [
-            step: invocation.step, command: isJenkins(invocation) ? 'jenkins stop' : 'codemagic cancel',
-            arguments: invocation.arguments, schema: invocation.schema, environment: ['CIBRIDGE_BUILD=' + state.build],
-        ]
+        Map call = aboutBuild(invocation, state, cibridgeRun.isJenkins(invocation) ? 'jenkins stop' : 'codemagic cancel', [])
         cibridgeResult.judge(call, cibridgeRun.onAgent(call))
     }
 }
 
-/** The start, which does not wait. A job on Jenkins needs a parameter to carry a key, so a key of ours is only a mark there. */
-@NonCPS
-Map firstStart(Map invocation, String key) {
-    boolean marked = isJenkins(invocation) && invocation.request.idempotency_key != key
-    return withEnvironment(invocation, ['CIBRIDGE_WAIT=false', 'CIBRIDGE_WAIT_FOR_START=false', 'CIBRIDGE_MARKER=' + (marked ? key : '')]) +
-        (marked ? [:] : [request: invocation.request + [idempotency_key: key]])
-}
-
-/** The start after its agent was lost: it has to find the build that the first one may have started. */
-@NonCPS
-Map repeatedStart(Map invocation, String key) {
-    return withEnvironment(invocation, ['CIBRIDGE_WAIT=false', 'CIBRIDGE_WAIT_FOR_START=false', 'CIBRIDGE_MARKER=']) +
-        [request: invocation.request + [idempotency_key: key]]
-}
-
 /** One poll. The binary knows the time limits and cancels a build that passed one. */
 @NonCPS
-Map pollOnce(Map invocation, Map state) {
+Map pollCall(Map invocation, Map state) {
     List environment = [
-        'CIBRIDGE_BUILD=' + state.build, 'CIBRIDGE_WAITING_SINCE=' + state.since, 'CIBRIDGE_CANCEL=' + !state.keep,
+        'CIBRIDGE_WAITING_SINCE=' + state.since, 'CIBRIDGE_CANCEL=' + !state.keep,
         'CIBRIDGE_ARTIFACTS=', 'CIBRIDGE_JUNIT=', 'CIBRIDGE_CONSOLE=',
     ]
     if (state.pollInterval) {
         environment << 'CIBRIDGE_POLL_INTERVAL=' + state.pollInterval
     }
-    return [
-        step: invocation.step, command: isJenkins(invocation) ? 'jenkins wait --once' : 'codemagic wait --once',
-        arguments: invocation.arguments, schema: invocation.schema, environment: environment,
-    ]
+    return aboutBuild(invocation, state, cibridgeRun.isJenkins(invocation) ? 'jenkins wait --once' : 'codemagic wait --once', environment)
+}
+
+/** A call about the build that is waited for, with the arguments of the step. */
+@NonCPS
+Map aboutBuild(Map invocation, Map state, String command, List environment) {
+    return [step: invocation.step, command: command, arguments: invocation.arguments, schema: invocation.schema, build: state.build, environment: environment]
+}
+
+/** The start, which does not wait. A job on Jenkins needs a parameter to carry a key, so a key of ours is only a mark there. */
+@NonCPS
+Map firstStart(Map invocation, String key) {
+    boolean marked = cibridgeRun.isJenkins(invocation) && invocation.request.idempotency_key != key
+    return marked ? startCall(invocation, invocation.request, key) : repeatedStart(invocation, key)
+}
+
+/** The start after its agent was lost: it has to find the build that the first one may have started. */
+@NonCPS
+Map repeatedStart(Map invocation, String key) {
+    return startCall(invocation, invocation.request + [idempotency_key: key], '')
 }
 
 @NonCPS
-Map withEnvironment(Map invocation, List entries) {
-    return invocation + [environment: (invocation.environment ?: []) + entries]
-}
-
-/** How the binary finds the build: on Jenkins by its page, which holds the controller's address as well. */
-@NonCPS
-String address(Map invocation, Map result) {
-    return isJenkins(invocation) ? result.url : result.id
-}
-
-/** The binary knows it: from the usual duration of the build, the rate limit and the time limits. */
-@NonCPS
-int nextPause(Map result) {
-    return result.result.next_poll_seconds ?: 30
-}
-
-@NonCPS
-boolean isJenkins(Map invocation) {
-    return invocation.command.startsWith('jenkins')
+Map startCall(Map invocation, Map request, String marker) {
+    List notWaiting = ['CIBRIDGE_WAIT=false', 'CIBRIDGE_WAIT_FOR_START=false', 'CIBRIDGE_MARKER=' + marker]
+    return invocation + [request: request, environment: invocation.environment + notWaiting]
 }
 
 /** Refuses what only a workspace can hold, or an agent that is held can show. */
@@ -217,10 +226,10 @@ void refuseWorkspace(Map invocation) {
     String name = cibridgeArguments.firstOf(invocation.arguments, ['artifacts', 'artifactsDir', 'junit', 'files'])
     if (name) {
         String instead = name == 'files' ? 'Put the step inside node { }.' :
-            "Leave it out here, and call ${isJenkins(invocation) ? 'downloadJenkinsArtifacts' : 'downloadCodemagicArtifacts'}(build.id) inside a node afterwards."
+            "Leave it out here, and call ${cibridgeRun.isJenkins(invocation) ? 'downloadJenkinsArtifacts' : 'downloadCodemagicArtifacts'}(build.id) inside a node afterwards."
         error("${invocation.step}: ${name} needs a workspace, and there is none outside a node. ${instead}")
     }
-    if (cibridgeArguments.isOn(invocation.arguments.console)) {
+    if (invocation.arguments.console) {
         error("${invocation.step}: console shows the log from an agent, and outside a node none is held. " +
             'Leave it out here, the log is on the page of the build; or put the step inside node { }.')
     }

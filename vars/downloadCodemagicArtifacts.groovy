@@ -3,11 +3,7 @@
 import com.cloudbees.groovy.cps.NonCPS
 
 Map call(Map arguments = [:], Object build) {
-    Map invocation = [
-        step: 'downloadCodemagicArtifacts', command: 'codemagic artifacts', arguments: arguments, schema: schema(),
-        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('downloadCodemagicArtifacts', build)],
-    ]
-    cibridgeArguments.check(invocation)
+    Map invocation = cibridgeArguments.invocation('downloadCodemagicArtifacts', 'codemagic artifacts', arguments, schema(), build)
     return cibridgeResult.endStep(invocation, cibridgeRun(invocation))
 }
 

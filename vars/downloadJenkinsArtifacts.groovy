@@ -3,11 +3,7 @@
 import com.cloudbees.groovy.cps.NonCPS
 
 Map call(Map arguments = [:], Object build) {
-    Map invocation = [
-        step: 'downloadJenkinsArtifacts', command: 'jenkins artifacts', arguments: arguments, schema: schema(),
-        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('downloadJenkinsArtifacts', build)],
-    ]
-    cibridgeArguments.check(invocation)
+    Map invocation = cibridgeArguments.invocation('downloadJenkinsArtifacts', 'jenkins artifacts', arguments, schema(), build)
     return cibridgeResult.endStep(invocation, cibridgeRun(invocation))
 }
 

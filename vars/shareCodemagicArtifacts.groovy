@@ -3,13 +3,9 @@
 import com.cloudbees.groovy.cps.NonCPS
 
 List call(Map arguments = [:], Object build) {
-    Map invocation = [
-        step: 'shareCodemagicArtifacts', command: 'codemagic share', arguments: arguments, schema: schema(),
-        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('shareCodemagicArtifacts', build)],
-    ]
-    cibridgeArguments.check(invocation)
+    Map invocation = cibridgeArguments.invocation('shareCodemagicArtifacts', 'codemagic share', arguments, schema(), build)
     // The images are for the workspace that the step stands in.
-    Map result = arguments.qrDir ? cibridgeRun(invocation) : cibridgeRun.onAgent(invocation)
+    Map result = invocation.arguments.qrDir ? cibridgeRun(invocation) : cibridgeRun.onAgent(invocation)
     return cibridgeResult.links(cibridgeResult.endStep(invocation, result))
 }
 

@@ -3,11 +3,7 @@
 import com.cloudbees.groovy.cps.NonCPS
 
 Map call(Map arguments = [:], Object build) {
-    Map invocation = [
-        step: 'stopJenkins', command: 'jenkins stop', arguments: arguments, schema: schema(),
-        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('stopJenkins', build)],
-    ]
-    cibridgeArguments.check(invocation)
+    Map invocation = cibridgeArguments.invocation('stopJenkins', 'jenkins stop', arguments, schema(), build)
     return cibridgeResult.endStep(invocation, cibridgeRun.onAgent(invocation))
 }
 

@@ -4,11 +4,11 @@ import com.cloudbees.groovy.cps.NonCPS
 import hudson.AbortException
 
 Map call(Map arguments = [:]) {
-    cibridgeArguments.check('triggerCodemagic', arguments, schema())
-    if (arguments.builds != null) {
-        return runAll(arguments)
+    Map known = cibridgeArguments.checked('triggerCodemagic', arguments, schema())
+    if (known.builds != null) {
+        return runAll(known)
     }
-    Map invocation = invocation(withBranch(arguments))
+    Map invocation = invocation(withBranch(known))
     return cibridgeResult.endStep(invocation, runOne(invocation, null))
 }
 
@@ -27,12 +27,8 @@ Map invocation(Map arguments) {
     ]
 }
 
-/** On the agent at hand, or without holding one. */
 Map runOne(Map invocation, Map group) {
-    if (env.NODE_NAME) {
-        return cibridgeRun(invocation)
-    }
-    return cibridgeWait.start(invocation, cibridgeArguments.isOn(invocation.arguments.wait) ? 'end' : null, group)
+    return cibridgeWait.start(invocation, invocation.arguments.wait ? 'end' : null, group)
 }
 
 /** The arguments with the branch or tag to build: as given, by its variable, or what this Jenkins build itself is about. */
@@ -66,7 +62,7 @@ boolean hasBranch(Map arguments) {
 
 /** Several builds, some at a time: all results in order, and the worst of them decides. */
 Map runAll(Map arguments) {
-    String number = arguments.concurrency == null ? '5' : arguments.concurrency.toString()
+    String number = arguments.concurrency ?: '5'
     if (!number.matches('[1-9][0-9]{0,3}')) {
         error("triggerCodemagic: concurrency must be a whole number from 1, not '${number}'.")
     }
@@ -74,15 +70,14 @@ Map runAll(Map arguments) {
     List invocations = []
     Map common = everyHasBranch(arguments.builds) ? arguments : withBranch(arguments)
     for (int n = 0; n < arguments.builds.size(); n++) {
-        Map own = arguments.builds[n]
+        Map own = cibridgeArguments.checked("triggerCodemagic: builds[${n}]", arguments.builds[n], schema())
         String misplaced = cibridgeArguments.firstOf(own, ['builds', 'concurrency', 'failFast', 'propagate'])
         if (misplaced) {
             error("triggerCodemagic: builds[${n}]: ${misplaced} is about all builds, so it stands beside builds.")
         }
-        cibridgeArguments.check("triggerCodemagic: builds[${n}]", own, schema())
         invocations << invocation(merged(common, own, n))
     }
-    boolean failFast = cibridgeArguments.isOn(arguments.failFast)
+    boolean failFast = arguments.failFast == true
     Map lanes = [failFast: failFast]
     for (int lane = 1; lane <= Math.min(number.toInteger(), invocations.size()); lane++) {
         lanes['lane ' + lane] = { runLane(invocations, group, failFast) }
@@ -146,7 +141,7 @@ Map merged(Map common, Map own, int n) {
     }
     // One key for all would make one build of them.
     if (common.idempotencyKey) {
-        all.idempotencyKey = common.idempotencyKey.toString() + '-' + (n + 1)
+        all.idempotencyKey = common.idempotencyKey + '-' + (n + 1)
     }
     if (own.branch || own.tag) {
         all.remove('branch')
@@ -196,18 +191,18 @@ Map schema() {
 @NonCPS
 Map request(Map arguments, Map variables) {
     return cibridgeArguments.filled(
-        app_id: cibridgeArguments.text(arguments.containsKey('appId') ? arguments.appId : variables.appId),
-        workflow_id: cibridgeArguments.text(arguments.containsKey('workflowId') ? arguments.workflowId : variables.workflowId),
-        branch: cibridgeArguments.text(arguments.branch),
-        tag: cibridgeArguments.text(arguments.tag),
-        labels: cibridgeArguments.textList(arguments.labels),
-        instance_type: cibridgeArguments.text(arguments.instanceType),
-        inputs: cibridgeArguments.plain(arguments.inputs),
-        idempotency_key: cibridgeArguments.text(arguments.idempotencyKey) ?: variables.idempotencyKey,
+        app_id: arguments.containsKey('appId') ? arguments.appId : variables.appId,
+        workflow_id: arguments.containsKey('workflowId') ? arguments.workflowId : variables.workflowId,
+        branch: arguments.branch,
+        tag: arguments.tag,
+        labels: arguments.labels,
+        instance_type: arguments.instanceType,
+        inputs: arguments.inputs,
+        idempotency_key: arguments.idempotencyKey ?: variables.idempotencyKey,
         environment: cibridgeArguments.filled(
-            variables: cibridgeArguments.textMap(arguments.variables),
-            groups: cibridgeArguments.textList(arguments.groups),
-            software_versions: cibridgeArguments.textMap(arguments.softwareVersions)
+            variables: arguments.variables,
+            groups: arguments.groups,
+            software_versions: arguments.softwareVersions
         )
     )
 }

@@ -3,15 +3,13 @@
 import com.cloudbees.groovy.cps.NonCPS
 
 Map call(Map arguments = [:]) {
-    Map invocation = [step: 'triggerJenkins', command: 'jenkins trigger', arguments: arguments, schema: schema()]
-    cibridgeArguments.check(invocation)
-    boolean wait = cibridgeArguments.isOn(arguments.wait)
-    boolean waitForStart = !wait && !cibridgeArguments.isOff(arguments.waitForStart)
-    invocation.request = request(arguments, env.CIBRIDGE_IDEMPOTENCY_KEY)
+    Map invocation = cibridgeArguments.invocation('triggerJenkins', 'jenkins trigger', arguments, schema())
+    boolean wait = invocation.arguments.wait == true
+    boolean waitForStart = !wait && invocation.arguments.waitForStart != false
+    invocation.request = request(invocation.arguments, env.CIBRIDGE_IDEMPOTENCY_KEY)
     // What stands in the request file is taken from there and not from a variable that happens to be set.
     invocation.environment = ['CIBRIDGE_IDEMPOTENCY_KEY=', 'CIBRIDGE_WAIT_FOR_START=' + waitForStart]
-    Map result = env.NODE_NAME ? cibridgeRun(invocation) : cibridgeWait.start(invocation, wait ? 'end' : waitForStart ? 'start' : null)
-    return cibridgeResult.endStep(invocation, result)
+    return cibridgeResult.endStep(invocation, cibridgeWait.start(invocation, wait ? 'end' : waitForStart ? 'start' : null))
 }
 
 @NonCPS
@@ -38,11 +36,11 @@ Map schema() {
 @NonCPS
 Map request(Map arguments, String key) {
     return cibridgeArguments.filled(
-        job: cibridgeArguments.text(arguments.job),
-        branch: cibridgeArguments.text(arguments.branch),
-        parameters: cibridgeArguments.plain(arguments.parameters),
-        files: cibridgeArguments.textMap(arguments.files),
-        cause: cibridgeArguments.text(arguments.cause),
-        idempotency_key: cibridgeArguments.text(arguments.idempotencyKey) ?: key
+        job: arguments.job,
+        branch: arguments.branch,
+        parameters: arguments.parameters,
+        files: arguments.files,
+        cause: arguments.cause,
+        idempotency_key: arguments.idempotencyKey ?: key
     )
 }

@@ -3,12 +3,8 @@
 import com.cloudbees.groovy.cps.NonCPS
 
 Map call(Map arguments = [:], Object build) {
-    Map invocation = [
-        step: 'waitForJenkins', command: 'jenkins wait', arguments: arguments, schema: schema(),
-        environment: ['CIBRIDGE_BUILD=' + cibridgeArguments.build('waitForJenkins', build), 'CIBRIDGE_CANCEL=' + !cibridgeArguments.leavesRunning(arguments)],
-    ]
-    cibridgeArguments.check(invocation)
-    return cibridgeResult.endStep(invocation, env.NODE_NAME ? cibridgeRun(invocation) : cibridgeWait.forBuild(invocation, build.toString(), false))
+    Map invocation = cibridgeArguments.invocation('waitForJenkins', 'jenkins wait', arguments, schema(), build)
+    return cibridgeResult.endStep(invocation, cibridgeWait.forBuild(invocation))
 }
 
 @NonCPS

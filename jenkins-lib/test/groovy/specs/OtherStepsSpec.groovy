@@ -203,7 +203,7 @@ class OtherStepsSpec extends LibrarySpecification {
 
     def 'artifacts can be listed'() {
         given:
-        answering(outcome: 'success', artifacts: [[name: 'app.ipa', type: 'ipa', size: 5]])
+        answering(outcome: 'success', artifacts: [[name: 'app.ipa', type: 'ipa', size: 5], [name: 'out/a.txt', type: null, size: null]])
 
         when:
         step("downloadCodemagicArtifacts('$BUILD.id', list: true)")
@@ -211,6 +211,7 @@ class OtherStepsSpec extends LibrarySpecification {
         then:
         binary.environment.CIBRIDGE_LIST == 'true'
         jenkins.console.contains('app.ipa: ipa, 5 bytes')
+        jenkins.console.contains('out/a.txt: file')
     }
 
     def 'artifacts and test results are arguments of a start that waits'() {
@@ -242,7 +243,7 @@ class OtherStepsSpec extends LibrarySpecification {
         jenkins.result == 'SUCCESS'
         commands == ['jenkins trigger']
         requests == [[
-            job: 'team/my app', branch: 'feature/ü', parameters: [TEXT: 'a "b" $c', CLEAN: true, N: 7], files: [APK: 'out/app.apk', MAP: 'out/m a p.txt'],
+            job: 'team/my app', branch: 'feature/ü', parameters: [TEXT: 'a "b" $c', CLEAN: 'true', N: '7'], files: [APK: 'out/app.apk', MAP: 'out/m a p.txt'],
             cause: 'a "b"', idempotency_key: 'kü',
         ]]
         Map environment = binary.environment

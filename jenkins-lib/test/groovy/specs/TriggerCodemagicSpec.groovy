@@ -293,6 +293,42 @@ class TriggerCodemagicSpec extends LibrarySpecification {
         "description: 'markdown'"      | "description must be true or false, not 'markdown'."
     }
 
+    @Unroll
+    def 'names that are interpolated are arguments like others (#arguments)'() {
+        when:
+        step("triggerCodemagic($arguments)")
+
+        then:
+        requested() == [app_id: 'a', workflow_id: 'w', branch: 'main', labels: ['x']]
+
+        where:
+        arguments << [
+            '["${\'app\'}Id": "a", workflowId: "w", branch: "main", labels: "x"]',
+            'appId: "a", workflowId: "w", builds: [["${\'bran\'}ch": "main", labels: ["x"]]]',
+        ]
+    }
+
+    @Unroll
+    def 'an array is a list (#labels)'() {
+        when:
+        step("triggerCodemagic(appId: 'a', workflowId: 'w', branch: 'main', labels: $labels)")
+
+        then:
+        requested().labels == ['x', 'y']
+
+        where:
+        labels << ["['x', 'y'] as String[]", "['x', 'y'] as Set", "['x', \"\${'y'}\"]"]
+    }
+
+    def 'arguments that are null start nothing'() {
+        when:
+        step('triggerCodemagic(null)')
+
+        then:
+        complaint == 'triggerCodemagic: the arguments are null.'
+        seen.empty
+    }
+
     def 'a null argument other than what to build counts as not given'() {
         when:
         step("triggerCodemagic(appId: 'a', workflowId: 'w', branch: 'b', labels: null, variables: null, timeout: env.NO, wait: null, propagate: null)")

@@ -330,6 +330,24 @@ class WaitingSpec extends LibrarySpecification {
         ', noCancel: false' | 'yes'    | 'true'
     }
 
+    @Unroll
+    def 'a variable cannot make a wait end before the build has (#where)'() {
+        given:
+        jenkins.buildEnvironment.putAll(CIBRIDGE_ONCE: 'true', CIBRIDGE_WAITING_SINCE: '5')
+
+        when:
+        jenkins.run(where == 'on an agent' ? "node { waitForCodemagic('$BUILD.id') }" : "waitForCodemagic('$BUILD.id')")
+
+        then:
+        jenkins.result == 'SUCCESS'
+        binary.environment.CIBRIDGE_ONCE == null
+        binary.environment.CIBRIDGE_WAITING_SINCE == (where == 'on an agent' ? null : jenkins.now.toString())
+        commands == ['codemagic wait' + (where == 'on an agent' ? '' : ' --once')]
+
+        where:
+        where << ['on an agent', 'outside of a node']
+    }
+
     def 'on an agent the binary waits'() {
         when:
         step("waitForCodemagic('$BUILD.id', artifacts: ['*.ipa', '*.apk'], artifactsDir: 'out', junit: 'tests.xml', timeout: '1h')")
