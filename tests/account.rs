@@ -56,6 +56,12 @@ fn a_key_whose_absence_no_list_shows_starts_nothing() {
         .stderr_contains("app APP: access denied for this API key (HTTP 403")
         .stdout_is("");
     assert_eq!(sim.counters().builds_started, 0, "nothing is known about the account");
+    // A list that was refused says more than one that does not exist.
+    let sim = unlisted().start().unwrap();
+    sim.fault(Fault::status(403).on("GET", "/api/v3/teams/*/builds").always());
+    sim.fault(Fault::status(404).on("GET", "/builds*").always());
+    keyed(&sim).run().exit_code(12).stderr_contains("access denied for this API key (HTTP 403");
+    assert_eq!(sim.counters().builds_started, 0);
     // A list that is out of order is no absence.
     let sim = unlisted().start().unwrap();
     started(&sim);

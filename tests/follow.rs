@@ -745,6 +745,17 @@ fn the_log_of_each_step_is_shown_when_it_ends() {
     assert!(place("log of step \"Fetch\":\n| text\n") < place("step \"Build ipa\": started\n"), "{done}");
 }
 
+/// Whoever names a step does not fill the console.
+#[test]
+fn a_giant_name_of_a_step_is_cut() {
+    let sim = simulator().plan(Plan::failing(&"x".repeat(100_000), "short\n")).start().unwrap();
+    let done = Call::following(&sim, "--console").run();
+    done.exit_code(1).stderr_contains("step \"xxx").stderr_contains("log of step \"xxx").stderr_contains("| short\n");
+    assert!(done.stderr.lines().all(|line| line.chars().count() <= 5000), "{}", done.stderr.len());
+    let steps = done.stderr.lines().filter(|line| line.starts_with("step ")).all(|line| line.chars().count() <= 600);
+    assert!(steps, "{}", done.stderr.len());
+}
+
 /// The limit of the call ends what a request waits for: a log, a list of steps, a link, a poll.
 #[test]
 fn the_time_limit_of_the_call_bounds_every_answer() {

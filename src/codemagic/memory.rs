@@ -11,7 +11,7 @@ use super::errors::optional;
 use super::reference::{AppId, BuildId};
 use crate::clock::Timestamp;
 use crate::document::Named;
-use crate::error::{Error, RequestError};
+use crate::error::{Error, ExitCode, RequestError};
 use crate::lifecycle::{Mark, RemoteArtifact};
 use crate::lock::lock;
 
@@ -49,7 +49,11 @@ impl Account {
         let why = list.as_ref().err().map(|failed| failed.error.clone());
         let list = optional(list)?;
         if list.is_none() {
-            *lock(&self.refusal) = why;
+            let mut known = lock(&self.refusal);
+            // That access was denied says more than that there is no such list.
+            if known.as_ref().is_none_or(|known| known.code() == ExitCode::NotFound) {
+                *known = why;
+            }
         }
         Ok(list)
     }

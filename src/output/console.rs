@@ -24,8 +24,11 @@ use crate::secret::{Redactor, Secret};
 /// a CI reads from its console (`::error`, `##vso[`).
 pub(super) const REMOTE: &str = "| ";
 
-/// The longest message or hint of an error, in characters: a screen line of a wide terminal, thrice.
+/// The longest message or hint of an error, and the longest event, in characters: a screen line of a wide terminal, thrice.
 const LONGEST_MESSAGE: usize = 600;
+
+/// The longest of the other lines for people but those of a log, in characters: a path has up to 4096 bytes.
+const LONGEST_LINE: usize = 5000;
 
 /// How often a line is redrawn that says what a build does.
 const LIVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -70,10 +73,10 @@ impl Console {
         self.0.redactor.add_secret(secret);
     }
 
-    /// One line for people.
+    /// One line for people, of bounded length.
     pub fn line(&self, text: &str) {
         if !self.is_quiet() {
-            self.write_line(text);
+            self.write_styled("", Style::new(), &shorten(self.sanitize(text.as_bytes()), LONGEST_LINE));
         }
     }
 
@@ -88,7 +91,7 @@ impl Console {
 
     /// What was noticed while waiting for a build; `prefix` says which build it is about.
     pub fn event(&self, prefix: &str, event: &Event) {
-        let text = format!("{prefix}{}", events::describe(event));
+        let text = self.message(&format!("{prefix}{}", events::describe(event)));
         if matches!(event, Event::Heartbeat { .. }) && is_live() {
             self.draw(&text);
         } else {
@@ -124,7 +127,9 @@ impl Console {
 
     /// One line of a remote log, for people.
     pub fn remote_line(&self, line: &str) {
-        self.line(&format!("{REMOTE}{line}"));
+        if !self.is_quiet() {
+            self.write_line(&format!("{REMOTE}{line}"));
+        }
     }
 
     /// One line of data. Failed writes are remembered, see [`Console::finish`].
