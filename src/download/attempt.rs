@@ -161,8 +161,8 @@ fn count(bytes: &[u8], sha256: &mut Sha, md5: Option<&mut Md5>, received: &mut u
     *received += bytes.len() as u64;
 }
 
-/// Downloads a file, or the rest of it, with `request`, over several `connections` if that is faster. `buffer` has
-/// [`BUFFER`] bytes.
+/// Downloads a file, or the rest of it, with `request`, over several `connections` if that is faster. `buffer` is
+/// for its first bytes.
 ///
 /// After an error `partial` holds what the next attempt can resume.
 pub(super) fn run(

@@ -159,7 +159,12 @@ fn work(workers: &Workers, jobs: &Mutex<Receiver<Job>>, results: &Sender<JobResu
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { transfer, target, request, connections, mut partial }) = next else { return };
         let is_first = buffer.is_empty();
-        buffer.resize(BUFFER, 0);
+        // A byte more than the file has, so that one read finds its end.
+        let wanted = target
+            .size
+            .and_then(|size| usize::try_from(size.saturating_add(1)).ok())
+            .map_or(BUFFER, |size| size.min(BUFFER));
+        buffer.resize(wanted.max(buffer.len()), 0);
         let began = clock.now();
         let result = attempt::run(workers, target, request, connections, &mut partial, &mut buffer);
         let took = (!is_first).then(|| clock.now().since(began));

@@ -98,6 +98,8 @@ struct Shared {
     input_buffer: usize,
     dns: Dns,
     sockets: Sockets,
+    /// Roots, client certificate and sessions, loaded when they are needed.
+    tls: Arc<OnceLock<TlsConnector>>,
     /// ureq's agents, made when they are needed: for `http` and `https`, directly and through a proxy.
     agents: [OnceLock<ureq::Agent>; 4],
 }
@@ -116,7 +118,7 @@ impl Http {
             answer_timeout: options.answer_timeout.min(LONGEST_TIMEOUT),
             ..options
         };
-        Self::with(options, credentials, interrupt, logger, INPUT_BUFFER, Dns::default())
+        Self::with(options, credentials, interrupt, logger, INPUT_BUFFER, Dns::default(), Arc::default())
     }
 
     fn with(
@@ -126,12 +128,13 @@ impl Http {
         logger: Option<RequestLogger>,
         input_buffer: usize,
         dns: Dns,
+        tls: Arc<OnceLock<TlsConnector>>,
     ) -> Self {
         let sockets = Sockets::default();
         let closing = sockets.clone();
         interrupt.on_raise(move || closing.end_requests());
         let agents = std::array::from_fn(|_| OnceLock::new());
-        let shared = Shared { options, credentials, logger, input_buffer, dns, sockets, agents };
+        let shared = Shared { options, credentials, logger, input_buffer, dns, sockets, tls, agents };
         Self { shared: Arc::new(shared), interrupt, overall: None }
     }
 
@@ -143,7 +146,7 @@ impl Http {
 
     /// A client for bodies of many megabytes: connections of its own, whose larger buffers save a third of the time.
     pub fn for_downloads(&self) -> Self {
-        let Shared { options, credentials, logger, dns, .. } = &*self.shared;
+        let Shared { options, credentials, logger, dns, tls, .. } = &*self.shared;
         Self::with(
             options.clone(),
             credentials.clone(),
@@ -151,6 +154,7 @@ impl Http {
             logger.clone(),
             DOWNLOAD_BUFFER,
             dns.clone(),
+            Arc::clone(tls),
         )
     }
 
@@ -379,6 +383,17 @@ impl Http {
         Ok(cell.get_or_init(|| agent))
     }
 
+    fn tls(&self) -> Result<TlsConnector, Error> {
+        let Shared { options, tls: cell, .. } = &*self.shared;
+        if let Some(tls) = cell.get() {
+            return Ok(tls.clone());
+        }
+        let roots = tls::load_roots(options.ca_cert.as_deref())?;
+        let client = tls::load_client_certificate(options.client_cert.as_deref(), options.client_key.as_deref())?;
+        let tls = TlsConnector::new(roots, client)?;
+        Ok(cell.get_or_init(|| tls).clone())
+    }
+
     fn new_agent(&self, https: bool, proxy: Option<&Proxy>) -> Result<ureq::Agent, Fault> {
         let Shared { options, input_buffer, dns, sockets, .. } = &*self.shared;
         let answer = Some(options.answer_timeout);
@@ -403,12 +418,7 @@ impl Http {
             .max_idle_connections_per_host(MAX_IDLE)
             .max_idle_age(options.keep_idle);
         let tls = if https || proxy.is_some_and(|proxy| proxy.is_https) {
-            let settings = tls::load_roots(options.ca_cert.as_deref()).and_then(|roots| {
-                let client =
-                    tls::load_client_certificate(options.client_cert.as_deref(), options.client_key.as_deref())?;
-                TlsConnector::new(roots, client)
-            });
-            settings.map_err(|error| local_fault(&error))?
+            self.tls().map_err(|error| local_fault(&error))?
         } else {
             TlsConnector::default()
         };

@@ -6,8 +6,10 @@
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
+use memchr::memmem::Finder;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::client::{WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
@@ -18,12 +20,13 @@ use ureq::unversioned::transport::time::{Duration, Instant};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
+use webpki::EndEntityCert;
 
 use super::tls::{ClientCert, RootCerts, Roots};
 use crate::error::{Error, ExitCode};
 
 /// The link of the chain that speaks TLS; without settings it only hands on.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct TlsConnector(Option<Arc<ClientConfig>>);
 
 impl TlsConnector {
@@ -35,12 +38,11 @@ impl TlsConnector {
         let builder = versions.map_err(|error| unusable("TLS", error.to_string()))?.dangerous();
         let builder = match roots.certs {
             RootCerts::Listed(listed) => {
-                let mut store = RootCertStore::empty();
-                store.add_parsable_certificates(listed.iter().map(|der| CertificateDer::from(der.as_ref())));
-                let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build();
-                let webpki =
-                    webpki.map_err(|_| unusable(&roots.source, "no certificate in it is readable".to_owned()))?;
-                builder.with_custom_certificate_verifier(Arc::new(Verifier { webpki, listed }))
+                if !listed.iter().any(|root| webpki::anchor_from_trusted_cert(root).is_ok()) {
+                    return Err(unusable(&roots.source, "no certificate in it is readable".to_owned()));
+                }
+                let algorithms = provider.signature_verification_algorithms;
+                builder.with_custom_certificate_verifier(Arc::new(Verifier { listed, algorithms }))
             }
             #[cfg(target_os = "linux")]
             RootCerts::Bundled => {
@@ -94,7 +96,9 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let mut sock = TransportAdapter::new(transport.boxed(), Arc::clone(&details.current_time));
         sock.set_timeout(timeout);
         conn.complete_io(&mut sock)?;
-        let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
+        // A head must fit; of a body one record comes at a time, 16 KiB at most (RFC 8446, 5.1).
+        let input = details.config.max_response_header_size();
+        let buffers = LazyBuffers::new(input, details.config.output_buffer_size());
         Ok(Some(Either::B(TlsTransport { buffers, stream: StreamOwned::new(conn, sock) })))
     }
 }
@@ -140,8 +144,21 @@ impl Transport for TlsTransport {
 /// Verifies as webpki does, and accepts a certificate for this host that is itself one of the listed.
 #[derive(Debug)]
 struct Verifier {
-    webpki: Arc<WebPkiServerVerifier>,
     listed: Vec<CertificateDer<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Verifier {
+    /// The listed certificates that hold the name of an issuer in the chain. The other ones, nearly all of the 140 that a
+    /// system lists, need not be parsed.
+    fn roots_for<'a>(&self, chain: impl Iterator<Item = &'a CertificateDer<'a>>) -> RootCertStore {
+        let certificates: Vec<EndEntityCert> = chain.filter_map(|der| EndEntityCert::try_from(der).ok()).collect();
+        let issuers: Vec<Finder> = certificates.iter().map(|certificate| Finder::new(certificate.issuer())).collect();
+        let named = self.listed.iter().filter(|root| issuers.iter().any(|issuer| issuer.find(root).is_some()));
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(named.map(|root| CertificateDer::from(root.as_ref())));
+        roots
+    }
 }
 
 impl ServerCertVerifier for Verifier {
@@ -150,18 +167,18 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         name: &ServerName<'_>,
-        ocsp: &[u8],
+        _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        match self.webpki.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+        let parsed = ParsedCertificate::try_from(certificate)?;
+        let roots = self.roots_for(std::iter::once(certificate).chain(intermediates));
+        match verify_server_cert_signed_by_trust_anchor(&parsed, &roots, intermediates, now, self.algorithms.all) {
             Err(TlsError::InvalidCertificate(fault))
-                if is_only_untrusted(&fault) && self.listed.iter().any(|listed| listed == certificate) =>
-            {
-                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            result => result,
+                if is_only_untrusted(&fault) && self.listed.iter().any(|listed| listed == certificate) => {}
+            result => result?,
         }
+        verify_server_name(&parsed, name)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -170,7 +187,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.webpki.verify_tls12_signature(message, certificate, signature)
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -179,11 +196,11 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.webpki.verify_tls13_signature(message, certificate, signature)
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.webpki.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
