@@ -60,6 +60,20 @@ fn each_fault_of_a_certificate_is_named() {
     Call::to(&sim, "codemagic trigger").run().exit_code(14).stderr_contains("is signed by an unknown authority");
 }
 
+/// Of many roots the one counts that signed the last certificate that is shown.
+#[test]
+fn a_chain_ends_at_one_of_many_roots() {
+    let options = |leaf| TlsOptions { leaf, issuer: Issuer::Intermediate, ..TlsOptions::default() };
+    let pem = |sim: &Simulator| std::fs::read_to_string(sim.ca_file().unwrap()).unwrap();
+    let others = [Leaf::Good, Leaf::OtherCa].map(|leaf| pem(&speaking(leaf, false))).concat();
+    for (leaf, code) in [(Leaf::Good, 0), (Leaf::OtherCa, 14)] {
+        let sim = simulator().tls_with(options(leaf)).start().unwrap();
+        let call = Call::to(&sim, "codemagic trigger --ca-cert");
+        let roots = call.file("roots.pem", &format!("{others}{}{others}", pem(&sim)));
+        call.arg(roots).run().exit_code(code);
+    }
+}
+
 /// As with curl: what `openssl req -x509` makes is a CA that signs itself.
 #[test]
 fn a_certificate_that_is_itself_in_the_file_is_trusted() {

@@ -184,6 +184,8 @@ pub enum Issuer {
     /// The CA of the file.
     #[default]
     Ca,
+    /// An intermediate CA that is shown, too, and that the CA of the file signed.
+    Intermediate,
     /// A CA; the file holds the certificate that is shown.
     HiddenCa,
     /// Itself, as a CA (`openssl req -x509`); the file holds it, or another one with the same names for [`Leaf::OtherCa`].

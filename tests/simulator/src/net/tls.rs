@@ -31,6 +31,7 @@ impl Tls {
         roots.add(trusted.der().clone()).map_err(other)?;
         let issuer = match options.leaf {
             Leaf::OtherCa => authority("unknown CA").map_err(other)?,
+            _ if options.issuer == Issuer::Intermediate => intermediate(&trusted).map_err(other)?,
             _ => trusted,
         };
         let key = KeyPair::generate().map_err(other)?;
@@ -42,7 +43,7 @@ impl Tls {
             params.signed_by(&key, &issuer)
         };
         let leaf = leaf.map_err(other)?;
-        if options.issuer != Issuer::Ca {
+        if matches!(options.issuer, Issuer::HiddenCa | Issuer::Itself) {
             let twin = KeyPair::generate().and_then(|key| params.self_signed(&key)).map_err(other)?;
             ca = if options.leaf == Leaf::OtherCa { twin.pem() } else { leaf.pem() };
         }
@@ -59,7 +60,9 @@ impl Tls {
         } else {
             config.with_no_client_auth()
         };
-        let mut config = config.with_single_cert(vec![leaf.der().clone()], private).map_err(other)?;
+        let mut chain = vec![leaf.der().clone()];
+        chain.extend((options.issuer == Issuer::Intermediate).then(|| issuer.der().clone()));
+        let mut config = config.with_single_cert(chain, private).map_err(other)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { config: Arc::new(config), ca, client })
     }
@@ -76,11 +79,19 @@ fn named(name: &str) -> DistinguishedName {
 }
 
 fn authority(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
+    CertifiedIssuer::self_signed(authority_params(name), KeyPair::generate()?)
+}
+
+fn intermediate(root: &CertifiedIssuer<'static, KeyPair>) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
+    CertifiedIssuer::signed_by(authority_params("cibridge simulator intermediate CA"), KeyPair::generate()?, root)
+}
+
+fn authority_params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = named(name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+    params
 }
 
 fn client() -> CertificateParams {
