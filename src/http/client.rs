@@ -38,8 +38,11 @@ const REDIRECT_BODY: u64 = 16 * 1024;
 /// Idle connections kept for one host: as many as downloads run at once.
 const MAX_IDLE: usize = 16;
 
-/// Bytes of a connection's input buffer, into which the head of an answer must fit (64 KiB and a little).
-const INPUT_BUFFER: usize = 66 * 1024;
+/// Bytes of the buffer into which the head of an answer must fit (64 KiB and a little).
+const HEAD_BUFFER: usize = 66 * 1024;
+
+/// Bytes that are read from a connection at once: a TLS record.
+const INPUT_BUFFER: usize = 18 * 1024;
 
 /// The same where bodies of many megabytes are read.
 const DOWNLOAD_BUFFER: usize = 128 * 1024;
@@ -94,7 +97,7 @@ struct Shared {
     options: HttpOptions,
     credentials: Vec<Credential>,
     logger: Option<RequestLogger>,
-    /// Bytes of the input buffer of a connection.
+    /// Bytes that are read from a connection at once.
     input_buffer: usize,
     dns: Dns,
     sockets: Sockets,
@@ -397,6 +400,8 @@ impl Http {
     fn new_agent(&self, https: bool, proxy: Option<&Proxy>) -> Result<ureq::Agent, Fault> {
         let Shared { options, input_buffer, dns, sockets, .. } = &*self.shared;
         let answer = Some(options.answer_timeout);
+        // TLS has a buffer of its own for the head; that of a proxy's answer comes before it.
+        let is_tls_only = https && proxy.is_none();
         // Bodies may be long, so their limits are for each read and write.
         let config = ureq::Agent::config_builder()
             .user_agent(concat!("cibridge/", env!("CARGO_PKG_VERSION")))
@@ -411,8 +416,8 @@ impl Http {
             .timeout_recv_response(answer)
             .timeout_per_read(answer)
             .timeout_per_write(answer)
-            .max_response_header_size(INPUT_BUFFER)
-            .input_buffer_size(*input_buffer)
+            .max_response_header_size(HEAD_BUFFER)
+            .input_buffer_size(if is_tls_only { *input_buffer } else { HEAD_BUFFER.max(*input_buffer) })
             .output_buffer_size(8 * 1024)
             .max_idle_connections(2 * MAX_IDLE)
             .max_idle_connections_per_host(MAX_IDLE)
