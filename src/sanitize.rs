@@ -76,6 +76,13 @@ pub fn printable(text: &[u8]) -> usize {
     whole + text[whole..].iter().take_while(|byte| matches!(byte, b' '..=b'~')).count()
 }
 
+/// The first character of a text, or how many bytes at its beginning are none.
+pub fn first_character(text: &[u8]) -> Option<Result<char, usize>> {
+    // No character has more than four bytes.
+    let chunk = text[..text.len().min(4)].utf8_chunks().next()?;
+    Some(chunk.valid().chars().next().ok_or(chunk.invalid().len()))
+}
+
 /// Text without escape sequences, control characters and characters that are not seen.
 pub fn sanitize(text: &str) -> String {
     let mut sanitizer = Sanitizer::default();

@@ -34,13 +34,35 @@ pub(super) struct Roots {
 /// Which certificates are trusted.
 pub(super) enum RootCerts {
     /// Those of files.
-    Listed(Vec<CertificateDer<'static>>),
+    Listed(Bundle),
     /// Mozilla's, compiled into the program.
     #[cfg(target_os = "linux")]
     Bundled,
     /// Those of the operating system's own store.
     #[cfg(not(target_os = "linux"))]
     Platform,
+}
+
+/// PEM texts with trusted certificates. They are decoded when they are needed: of the 140 of a system all but one would be
+/// decoded for nothing.
+#[derive(Debug)]
+pub(super) struct Bundle(Vec<Vec<u8>>);
+
+impl Bundle {
+    pub(super) fn certificates(&self) -> impl Iterator<Item = CertificateDer<'static>> {
+        self.0.iter().flat_map(|text| certificates(text))
+    }
+
+    /// The certificates with one of these subjects, which are DER without their tag and length; and those whose subject is not
+    /// found quickly.
+    pub(super) fn with_subjects(&self, subjects: &[&[u8]]) -> impl Iterator<Item = CertificateDer<'static>> {
+        let blocks = self.0.iter().flat_map(|text| blocks(text));
+        let has_subject = |block: &Block| {
+            let head = block.head();
+            head.as_deref().and_then(subject).is_none_or(|subject| subjects.contains(&subject))
+        };
+        blocks.filter(has_subject).filter_map(|block| block.certificate())
+    }
 }
 
 /// What a client shows of itself.
@@ -55,37 +77,32 @@ pub(super) struct ClientCert {
 /// Loads the roots. Fails with code 16 when a file that the user named cannot be used.
 pub(super) fn load_roots(ca_cert: Option<&Path>) -> Result<Roots, Error> {
     let named = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty());
-    let mut extra = Vec::new();
-    if let Some(path) = ca_cert {
-        extra = read(path, "--ca-cert")?;
-    }
+    let extra = ca_cert.map(|path| read(path, "--ca-cert")).transpose()?;
     if let Some(path) = &named {
         let path = Path::new(path);
-        let mut certs = read(path, "SSL_CERT_FILE")?;
-        certs.append(&mut extra);
-        return Ok(Roots { certs: RootCerts::Listed(certs), source: with_extra(&path.display().to_string(), ca_cert) });
+        let texts = [Some(read(path, "SSL_CERT_FILE")?), extra].into_iter().flatten();
+        let certs = RootCerts::Listed(Bundle(texts.collect()));
+        return Ok(Roots { certs, source: with_extra(&path.display().to_string(), ca_cert) });
     }
     Ok(system(extra, ca_cert))
 }
 
 #[cfg(target_os = "linux")]
-fn system(mut extra: Vec<CertificateDer<'static>>, ca_cert: Option<&Path>) -> Roots {
+fn system(extra: Option<Vec<u8>>, ca_cert: Option<&Path>) -> Roots {
     for bundle in BUNDLES {
-        let path = Path::new(bundle);
-        if let Ok(text) = std::fs::read(path) {
-            let mut certs = certificates(&text);
-            if !certs.is_empty() {
-                certs.append(&mut extra);
-                return Roots { certs: RootCerts::Listed(certs), source: with_extra(bundle, ca_cert) };
-            }
+        if let Ok(text) = std::fs::read(bundle)
+            && certificates(&text).next().is_some()
+        {
+            let certs = RootCerts::Listed(Bundle([Some(text), extra].into_iter().flatten().collect()));
+            return Roots { certs, source: with_extra(bundle, ca_cert) };
         }
     }
-    match ca_cert {
-        Some(path) => Roots {
-            certs: RootCerts::Listed(extra),
+    match (ca_cert, extra) {
+        (Some(path), Some(extra)) => Roots {
+            certs: RootCerts::Listed(Bundle(vec![extra])),
             source: format!("{} alone (this machine has no bundle)", path.display()),
         },
-        None => Roots {
+        _ => Roots {
             certs: RootCerts::Bundled,
             source: "the bundled Mozilla roots (this machine has no bundle)".to_owned(),
         },
@@ -93,10 +110,13 @@ fn system(mut extra: Vec<CertificateDer<'static>>, ca_cert: Option<&Path>) -> Ro
 }
 
 #[cfg(not(target_os = "linux"))]
-fn system(extra: Vec<CertificateDer<'static>>, ca_cert: Option<&Path>) -> Roots {
-    match ca_cert {
-        Some(path) => Roots { certs: RootCerts::Listed(extra), source: format!("{} alone", path.display()) },
-        None => Roots { certs: RootCerts::Platform, source: "the system store".to_owned() },
+fn system(extra: Option<Vec<u8>>, ca_cert: Option<&Path>) -> Roots {
+    match (ca_cert, extra) {
+        (Some(path), Some(extra)) => {
+            let certs = RootCerts::Listed(Bundle(vec![extra]));
+            Roots { certs, source: format!("{} alone", path.display()) }
+        }
+        _ => Roots { certs: RootCerts::Platform, source: "the system store".to_owned() },
     }
 }
 
@@ -107,15 +127,15 @@ fn with_extra(source: &str, ca_cert: Option<&Path>) -> String {
     }
 }
 
-fn read(path: &Path, name: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+/// Reads a PEM file with at least one certificate that is readable.
+fn read(path: &Path, name: &str) -> Result<Vec<u8>, Error> {
     let what = || format!("{name} {}", path.display());
     let text = std::fs::read(path).map_err(|error| Error::local(what(), &error))?;
-    let certs = certificates(&text);
-    if !certs.iter().any(|certificate| webpki::anchor_from_trusted_cert(certificate).is_ok()) {
+    if !certificates(&text).any(|certificate| webpki::anchor_from_trusted_cert(&certificate).is_ok()) {
         return Err(Error::new(ExitCode::Local, what(), "the file holds no certificate that is readable")
             .with_hint("it must hold `-----BEGIN CERTIFICATE-----` blocks (PEM)"));
     }
-    Ok(certs)
+    Ok(text)
 }
 
 /// Reads the certificate chain from a PEM file, and the key from the same or from another one.
@@ -133,7 +153,7 @@ pub(super) fn load_client_certificate(
             .with_hint("it must hold `-----BEGIN …-----` blocks (PEM), and the key must not be encrypted")
     };
     let text = read(certificate, "--client-cert")?;
-    let chain = certificates(&text);
+    let chain: Vec<_> = certificates(&text).collect();
     if chain.is_empty() {
         return Err(missing(certificate, "certificate"));
     }
@@ -147,43 +167,84 @@ pub(super) fn load_client_certificate(
 
 /// Every certificate of a PEM file (RFC 7468). Blocks of other kinds and damaged ones are skipped, as OpenSSL does.
 ///
-/// By hand, because a start would spend most of its time here: the 140 roots of a system cost 2.2 million instructions, with
-/// the crate `pem` 18.8 million.
-fn certificates(text: &[u8]) -> Vec<CertificateDer<'static>> {
-    let blocks = memmem::find_iter(text, "-----BEGIN ").filter_map(|at| block(&text[at..]));
-    let certificates = blocks.filter_map(|(label, der)| match label {
-        b"CERTIFICATE" | b"X509 CERTIFICATE" => Some(der.into()),
-        // OpenSSL's own form: the certificate is followed by what its owner trusts it for.
-        b"TRUSTED CERTIFICATE" => Some(first_element(&der).to_vec().into()),
-        _ => None,
-    });
-    certificates.collect()
+/// By hand, because a start would spend most of its time here: the crate `pem` takes 18.8 million instructions for the 140
+/// roots of a system.
+fn certificates(text: &[u8]) -> impl Iterator<Item = CertificateDer<'static>> {
+    blocks(text).filter_map(|block| block.certificate())
 }
 
-/// Label and content of the block at the start of a PEM text.
-fn block(text: &[u8]) -> Option<(&[u8], Vec<u8>)> {
-    let text = &text["-----BEGIN ".len()..];
-    let (label, text) = text.split_at(memmem::find(text, b"-----")?);
-    let text = &text["-----".len()..];
-    let text = &text[..memmem::find(text, b"-----END ")?];
-    let mut digits = Vec::with_capacity(text.len());
+/// A block of a PEM text.
+struct Block<'a> {
+    label: &'a [u8],
+    /// The content in Base64.
+    lines: &'a [u8],
+}
+
+/// The blocks of a PEM text.
+fn blocks(text: &[u8]) -> impl Iterator<Item = Block<'_>> {
+    const BEGIN: &[u8] = b"-----BEGIN ";
+    memmem::find_iter(text, BEGIN).filter_map(|begin| {
+        let text = &text[begin + BEGIN.len()..];
+        let (label, text) = text.split_at(memmem::find(text, b"-----")?);
+        let lines = &text["-----".len()..];
+        Some(Block { label, lines: &lines[..memmem::find(lines, b"-----END ")?] })
+    })
+}
+
+impl Block<'_> {
+    fn certificate(&self) -> Option<CertificateDer<'static>> {
+        match self.label {
+            b"CERTIFICATE" | b"X509 CERTIFICATE" => Some(decode(self.lines)?.into()),
+            // OpenSSL's own form: the certificate is followed by what its owner trusts it for.
+            b"TRUSTED CERTIFICATE" => {
+                let der = decode(self.lines)?;
+                let length = lengths(&der).map_or(der.len(), |(head, content)| head + content);
+                Some(der.get(..length).unwrap_or(&der).to_vec().into())
+            }
+            _ => None,
+        }
+    }
+
+    /// The first bytes of the content, among them the subject of nearly every certificate.
+    fn head(&self) -> Option<Vec<u8>> {
+        decode(&self.lines[..self.lines.len().min(12 * 65)])
+    }
+}
+
+/// Decodes complete lines.
+fn decode(lines: &[u8]) -> Option<Vec<u8>> {
+    let mut digits = Vec::with_capacity(lines.len());
     let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', text) {
-        digits.extend_from_slice(text[start..end].trim_ascii());
+    for end in memchr::memchr_iter(b'\n', lines) {
+        digits.extend_from_slice(lines[start..end].trim_ascii());
         start = end + 1;
     }
-    Some((label, STANDARD.decode(digits).ok()?))
+    STANDARD.decode(digits).ok()
 }
 
-/// The first element of a DER text: tag, length (X.690, 8.1.3) and content.
-fn first_element(der: &[u8]) -> &[u8] {
-    let length = match der {
-        [_, short @ 0..=0x7f, ..] => Some(2 + usize::from(*short)),
-        [_, 0x81, a, ..] => Some(3 + usize::from(*a)),
-        [_, 0x82, a, b, ..] => Some(4 + usize::from(u16::from_be_bytes([*a, *b]))),
+/// The subject of a certificate whose end may be missing, without its tag and length (RFC 5280, 4.1).
+fn subject(certificate: &[u8]) -> Option<&[u8]> {
+    let inside = |der: &'_ [u8]| lengths(der).map(|(head, _)| head);
+    let after = |der: &'_ [u8]| lengths(der).map(|(head, content)| head + content);
+    let mut at = inside(certificate)?;
+    at += inside(&certificate[at..])?;
+    // A version, which the first one does not state; serial number, signature, issuer and validity.
+    let fields = if certificate.get(at) == Some(&0xa0) { 5 } else { 4 };
+    for _ in 0..fields {
+        at += after(certificate.get(at..)?)?;
+    }
+    let (head, content) = lengths(certificate.get(at..)?)?;
+    certificate.get(at + head..at + head + content)
+}
+
+/// The length of the tag and the length of the first element of a DER text, and that of its content (X.690, 8.1.3).
+fn lengths(der: &[u8]) -> Option<(usize, usize)> {
+    match der {
+        [_, short @ 0..=0x7f, ..] => Some((2, usize::from(*short))),
+        [_, 0x81, a, ..] => Some((3, usize::from(*a))),
+        [_, 0x82, a, b, ..] => Some((4, usize::from(u16::from_be_bytes([*a, *b])))),
         _ => None,
-    };
-    length.and_then(|length| der.get(..length)).unwrap_or(der)
+    }
 }
 
 #[cfg(test)]
@@ -191,7 +252,7 @@ mod tests {
     use super::*;
 
     fn ders(pem: &str) -> Vec<Vec<u8>> {
-        certificates(pem.as_bytes()).iter().map(|certificate| certificate.to_vec()).collect()
+        certificates(pem.as_bytes()).map(|certificate| certificate.to_vec()).collect()
     }
 
     #[test]
@@ -214,11 +275,53 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_element_counts() {
-        assert_eq!(first_element(&[0x30, 2, 1, 2, 9]), [0x30, 2, 1, 2]);
+    fn only_the_first_element_of_a_trusted_certificate_counts() {
+        let first = |der: &[u8]| {
+            let text = format!("-----BEGIN TRUSTED CERTIFICATE-----\n{}\n-----END", STANDARD.encode(der));
+            ders(&format!("{text} TRUSTED CERTIFICATE-----\n")).concat()
+        };
+        assert_eq!(first(&[0x30, 2, 1, 2, 9]), [0x30, 2, 1, 2]);
         let long = [&[0x30, 0x82, 1, 0][..], &[7; 256], &[9]].concat();
-        assert_eq!(first_element(&long), &long[..260]);
-        assert_eq!(first_element(&[0x30, 0x85, 1]), [0x30, 0x85, 1]);
-        assert_eq!(first_element(&[]), [0_u8; 0]);
+        assert_eq!(first(&long), &long[..260]);
+        for odd in [&[0x30, 0x85, 1][..], &[0x30, 5, 1], &[]] {
+            assert_eq!(first(odd), odd);
+        }
+    }
+
+    #[test]
+    fn certificates_are_found_by_their_subject() {
+        let element = |tag: u8, content: &[u8]| match u8::try_from(content.len()) {
+            Ok(length @ ..=0x7f) => [&[tag, length], content].concat(),
+            _ => [&[tag, 0x82], &u16::try_from(content.len()).unwrap().to_be_bytes()[..], content].concat(),
+        };
+        let certificate = |version: &[u8], issuer: &[u8], subject: &[u8]| {
+            let names = [element(0x30, issuer), element(0x30, b"validity"), element(0x30, subject)].concat();
+            let fields = [version, &element(2, b"serial"), &element(0x30, b"signature"), &names, &[7; 900]].concat();
+            element(0x30, &[element(0x30, &fields), vec![8; 300]].concat())
+        };
+        let third = element(0xa0, &[2, 1, 2]);
+        let ours = certificate(&third, b"us", b"us");
+        let first_version = certificate(&[], b"them", b"us");
+        let others = [certificate(&third, b"us", b"them"), certificate(&[], b"us", &[b'x'; 200])];
+        let far_away = certificate(&third, &[b'x'; 700], b"them");
+        for der in [&ours, &first_version] {
+            assert_eq!(subject(der), Some(&b"us"[..]));
+            assert_eq!(subject(&der[..20]), None);
+        }
+        let all = [&others[0], &ours, &others[1], &far_away, &first_version];
+        let pem = |der: &Vec<u8>, line: usize| {
+            let digits = STANDARD.encode(der);
+            let lines: Vec<_> = digits.as_bytes().chunks(line).map(String::from_utf8_lossy).collect();
+            format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+        };
+        for (line, found) in [(64, 3), (76, 3), (100_000, 5)] {
+            let bundle = Bundle(
+                all.chunks(2).map(|some| some.iter().map(|der| pem(der, line)).collect::<String>().into()).collect(),
+            );
+            let us = bundle.with_subjects(&[b"us"]).map(|certificate| certificate.to_vec()).collect::<Vec<_>>();
+            assert!([&ours, &far_away, &first_version].iter().all(|der| us.contains(der)), "{line}");
+            assert_eq!(us.len(), found, "a line that does not end is decoded as a whole");
+            assert_eq!(bundle.certificates().count(), 5);
+        }
     }
 }

@@ -6,7 +6,6 @@
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
-use memchr::memmem::Finder;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -22,7 +21,7 @@ use ureq::unversioned::transport::{
 };
 use webpki::EndEntityCert;
 
-use super::tls::{ClientCert, RootCerts, Roots};
+use super::tls::{Bundle, ClientCert, RootCerts, Roots};
 use crate::error::{Error, ExitCode};
 
 /// The link of the chain that speaks TLS; without settings it only hands on.
@@ -38,7 +37,7 @@ impl TlsConnector {
         let builder = versions.map_err(|error| unusable("TLS", error.to_string()))?.dangerous();
         let builder = match roots.certs {
             RootCerts::Listed(listed) => {
-                if !listed.iter().any(|root| webpki::anchor_from_trusted_cert(root).is_ok()) {
+                if !listed.certificates().any(|root| webpki::anchor_from_trusted_cert(&root).is_ok()) {
                     return Err(unusable(&roots.source, "no certificate in it is readable".to_owned()));
                 }
                 let algorithms = provider.signature_verification_algorithms;
@@ -144,19 +143,17 @@ impl Transport for TlsTransport {
 /// Verifies as webpki does, and accepts a certificate for this host that is itself one of the listed.
 #[derive(Debug)]
 struct Verifier {
-    listed: Vec<CertificateDer<'static>>,
+    listed: Bundle,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Verifier {
-    /// The listed certificates that hold the name of an issuer in the chain. The other ones, nearly all of the 140 that a
-    /// system lists, need not be parsed.
+    /// The listed certificates that may have signed one of the chain.
     fn roots_for<'a>(&self, chain: impl Iterator<Item = &'a CertificateDer<'a>>) -> RootCertStore {
         let certificates: Vec<EndEntityCert> = chain.filter_map(|der| EndEntityCert::try_from(der).ok()).collect();
-        let issuers: Vec<Finder> = certificates.iter().map(|certificate| Finder::new(certificate.issuer())).collect();
-        let named = self.listed.iter().filter(|root| issuers.iter().any(|issuer| issuer.find(root).is_some()));
+        let issuers: Vec<&[u8]> = certificates.iter().map(|certificate| certificate.issuer()).collect();
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(named.map(|root| CertificateDer::from(root.as_ref())));
+        roots.add_parsable_certificates(self.listed.with_subjects(&issuers));
         roots
     }
 }
@@ -174,7 +171,7 @@ impl ServerCertVerifier for Verifier {
         let roots = self.roots_for(std::iter::once(certificate).chain(intermediates));
         match verify_server_cert_signed_by_trust_anchor(&parsed, &roots, intermediates, now, self.algorithms.all) {
             Err(TlsError::InvalidCertificate(fault))
-                if is_only_untrusted(&fault) && self.listed.iter().any(|listed| listed == certificate) => {}
+                if is_only_untrusted(&fault) && self.listed.certificates().any(|listed| listed == *certificate) => {}
             result => result?,
         }
         verify_server_name(&parsed, name)?;

@@ -2,7 +2,7 @@
 
 use super::Console;
 use super::console::REMOTE;
-use crate::sanitize::{Sanitizer, printable};
+use crate::sanitize::{Sanitizer, first_character, printable};
 use crate::secret::Redactor;
 
 /// The longest line that is held back until its end is known, in bytes; a longer one comes in pieces.
@@ -77,43 +77,39 @@ impl LogText {
     }
 
     /// Adds a part of a line.
-    fn add_line(&mut self, mut text: &[u8]) {
+    fn add_line(&mut self, text: &[u8]) {
         let Some(sanitizer) = &mut self.sanitizer else { return self.text.extend_from_slice(text) };
-        while self.partial.is_empty() && *sanitizer == Sanitizer::default() {
-            let (plain, rest) = text.split_at(printable(text));
-            self.text.extend_from_slice(plain);
-            match rest {
-                [] => return,
-                [byte @ (b'\t' | b'\n'), rest @ ..] => {
-                    self.text.push(*byte);
-                    text = rest;
-                }
-                rest => {
-                    text = rest;
-                    break;
-                }
-            }
-        }
         let joined;
-        let text = if self.partial.is_empty() {
+        let mut text = if self.partial.is_empty() {
             text
         } else {
             joined = [&std::mem::take(&mut self.partial)[..], text].concat();
             &joined
         };
-        let mut utf8 = [0; 4];
-        for chunk in text.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                if sanitizer.keeps(character) || character == '\n' {
-                    self.text.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
-                }
+        while !text.is_empty() {
+            if *sanitizer == Sanitizer::default() {
+                let (plain, rest) = text.split_at(printable(text));
+                self.text.extend_from_slice(plain);
+                text = rest;
             }
-            let invalid = chunk.invalid();
-            let is_cut = std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
-            if is_cut && text.ends_with(invalid) {
-                self.partial = invalid.to_vec();
-            } else if !invalid.is_empty() {
-                self.text.extend_from_slice(REPLACEMENT);
+            match first_character(text) {
+                Some(Ok(character)) => {
+                    let (bytes, rest) = text.split_at(character.len_utf8());
+                    if sanitizer.keeps(character) || character == '\n' {
+                        self.text.extend_from_slice(bytes);
+                    }
+                    text = rest;
+                }
+                Some(Err(invalid)) => {
+                    let is_cut = || std::str::from_utf8(text).is_err_and(|error| error.error_len().is_none());
+                    if invalid == text.len() && is_cut() {
+                        self.partial = text.to_vec();
+                        return;
+                    }
+                    self.text.extend_from_slice(REPLACEMENT);
+                    text = &text[invalid..];
+                }
+                None => return,
             }
         }
     }
@@ -227,12 +223,21 @@ mod tests {
     #[test]
     fn lines_are_the_same_however_they_come() {
         let log = "one\r\n\n\u{1b}[31mtwo\u{1b}[0m\nüüü🚀\nhalf \u{1b}]0;\nbad \u{2028}".as_bytes();
-        let log = [log, b"\xff \xf0\x9f\nthe last \xc3"].concat();
+        let log = [log, b"\xff \xf0\x9f\n\xe2 \xe2\x82x\nthe last \xc3"].concat();
         for chunk in 1..log.len() {
             let found = lines(&Redactor::default(), chunk, &log);
             assert_eq!(
                 found,
-                ["one", "", "two", "üüü🚀", "half ", "bad \u{fffd} \u{fffd}", "the last \u{fffd}"],
+                [
+                    "one",
+                    "",
+                    "two",
+                    "üüü🚀",
+                    "half ",
+                    "bad \u{fffd} \u{fffd}",
+                    "\u{fffd} \u{fffd}x",
+                    "the last \u{fffd}"
+                ],
                 "{chunk}"
             );
         }

@@ -6,10 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::sanitize::{Sanitizer, printable};
-
-/// Bytes of a character in UTF-8, at most.
-const LONGEST_CHARACTER: usize = 4;
+use crate::sanitize::{Sanitizer, first_character, printable};
 
 /// A text, possibly decoded.
 #[derive(Debug, Clone)]
@@ -108,12 +105,13 @@ impl<'a> View<'a> {
                 shown.copy(self, at..at + word);
                 at += word;
             }
-            let character =
-                self.bytes[at..].chunks(LONGEST_CHARACTER).next().and_then(|bytes| bytes.utf8_chunks().next());
-            let Some(chunk) = character else { break };
-            let Some(character) = chunk.valid().chars().next() else {
-                at += chunk.invalid().len();
-                continue;
+            let character = match first_character(&self.bytes[at..]) {
+                Some(Ok(character)) => character,
+                Some(Err(invalid)) => {
+                    at += invalid;
+                    continue;
+                }
+                None => break,
             };
             let end = at + character.len_utf8();
             let kept = sanitizer.keeps(character);
