@@ -38,8 +38,8 @@ const MOST_PARTS: usize = 8;
 const DEPTH: u8 = 2;
 
 /// Replaces known secrets in text: as they are, percent-encoded, escaped for JSON or XML, in Base64 (alone, as a part
-/// of a longer text, e.g. `user:password`, and twice), in hexadecimal digits, with control characters or escape sequences in
-/// between, with other white space, and the beginning of one where a text was cut off.
+/// of a longer text, e.g. `user:password`, and twice), in Base32, in hexadecimal digits, with control characters or escape
+/// sequences in between, with other white space, and the beginning of one where a text was cut off.
 ///
 /// Clones share the secrets: there is one set of them in a process.
 #[derive(Clone, Default)]
@@ -201,7 +201,7 @@ fn seen(text: &str) -> String {
     text.join(" ")
 }
 
-/// A text in Base64 and in hexadecimal digits.
+/// A text in Base64, in Base32 and in hexadecimal digits, the last also with colons (`openssl`, `xxd`).
 ///
 /// Base64 of a longer text that contains the secret depends on the secret's offset modulo three; the part that the
 /// neighbors cannot change is searched for each of the three.
@@ -217,10 +217,20 @@ fn encoded(text: &[u8]) -> Vec<String> {
             forms.extend(form.get(start..).filter(|inner| inner.len() >= LONG).map(str::to_owned));
         }
     }
-    let digits = text.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let digits: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
-    forms.extend([digits.to_uppercase(), digits]);
+    let bytes: Vec<String> = text.iter().map(|byte| format!("{byte:02x}")).collect();
+    for digits in [bytes.concat(), bytes.join(":")] {
+        forms.extend([digits.to_uppercase(), digits]);
+    }
+    forms.push(base32(text));
     forms
+}
+
+/// Base32 without padding (RFC 4648, section 6). The last character is left out where it depends on what follows.
+fn base32(text: &[u8]) -> String {
+    const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let bit = |at: usize| text[at / 8] >> (7 - at % 8) & 1;
+    let digit = |at: usize| (at..at + 5).fold(0, |digit, at| digit << 1 | usize::from(bit(at)));
+    (0..text.len() * 8 / 5).map(|place| char::from(DIGITS[digit(place * 5)])).collect()
 }
 
 /// Searches a text and what it decodes to. Without `with_source` what is found only says that there is something.
@@ -350,6 +360,10 @@ mod tests {
             quick_xml::escape::escape(json).into_owned(),
             percent(COMPONENT).replace('%', "%25"),
             hexadecimal,
+            key.bytes().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":"),
+            key.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":"),
+            key.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "),
+            "OMZS6Y3SFN2D22ZNPFPSMPGDVE7CEJ32".to_owned(),
             key.bytes().fold(String::new(), |octal, byte| octal + &format!("\\{byte:03o}")),
             key.replace('"', "\\\"").replace('é', "\\303\\251"),
             key.replace('é', "\\xc3\\xa9"),

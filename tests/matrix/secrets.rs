@@ -41,6 +41,7 @@ fn spellings(secret: &str) -> Vec<String> {
         component,
         escaped,
         unicode,
+        secret.bytes().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":"),
         hex.to_ascii_uppercase(),
         hex,
     ];
