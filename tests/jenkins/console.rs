@@ -1,6 +1,9 @@
 //! `console`, and `--console`: logs without loss, live and finished, of any size.
 
-use std::process::Command;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
+use std::thread;
 
 use cibridge_simulator::{
     JenkinsConfig, JenkinsJob, JenkinsLog, JenkinsMove, JenkinsPlan, JenkinsStep, Restart, Simulator,
@@ -37,6 +40,35 @@ fn a_burst_and_a_broken_line_arrive_as_they_are_stored() {
         let stages = Call::new(&sim, &["console", "pipe#2", "--follow", "--stages"]).run().exit_code(0);
         assert_eq!(stages.stdout, "stage: Build\n");
     }
+}
+
+/// A system call for each line would cost more than everything else.
+#[test]
+fn the_lines_of_a_log_are_written_together() {
+    let sim = planned(JenkinsPlan::steps([JenkinsStep::lines(20_000, "noise")]));
+    let mut call = Call::new(&sim, &["trigger", "pipe", "--wait", "--console"]);
+    // A socket that keeps the writes apart.
+    let (stderr, written) = UnixDatagram::pair().unwrap();
+    let end = stderr.try_clone().unwrap();
+    let mut child = call.command.stdout(Stdio::null()).stderr(OwnedFd::from(stderr)).spawn().unwrap();
+    let ended = thread::spawn(move || {
+        let status = child.wait().unwrap();
+        end.send(&[]).unwrap();
+        status
+    });
+    let (mut writes, mut lines, mut buffer) = (0, 0, vec![0; 1024 * 1024]);
+    loop {
+        let length = written.recv(&mut buffer).unwrap();
+        if length == 0 {
+            break;
+        }
+        writes += 1;
+        let text = String::from_utf8_lossy(&buffer[..length]);
+        lines += text.lines().filter(|line| line.starts_with("| ") && line.ends_with("noise")).count();
+    }
+    assert!(ended.join().unwrap().success());
+    assert_eq!(lines, 20_000);
+    assert!(writes < 200, "{writes}");
 }
 
 #[test]
