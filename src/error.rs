@@ -138,6 +138,12 @@ impl Error {
         Self::new(code, subject, reason)
     }
 
+    /// The error of a change that was sent and whose answer was lost: code 15.
+    pub fn perhaps_done(self) -> Self {
+        let reason = format!("{}; the request may have been carried out", self.reason());
+        self.with_code(ExitCode::Unknown, reason).with_hint("check on the service before you send it again")
+    }
+
     /// The exit code of the call that this error ends.
     pub fn code(&self) -> ExitCode {
         self.0.code

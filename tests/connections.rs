@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use crate::support::net::{Received, Reply, Scripted, response};
+use crate::support::net::{ClosedPort, Received, Reply, Scripted, response};
 use crate::support::{Call, simulator};
 
 const APP: &str = "60a0b1c2d3e4f56789abcdef";
@@ -369,5 +369,49 @@ fn a_large_answer_may_take_longer_than_the_time_limit_while_it_arrives() {
     assert!(started.elapsed() > Duration::from_secs(1), "the answer takes longer than its limit");
     let server =
         Scripted::start(move |_| Reply::Slow(response(200, &[JSON], "x".repeat(1000)), 1, Duration::from_millis(50)));
-    call(&server, "codemagic api POST /user/teams --answer-timeout 1s").run().exit_code(14);
+    call(&server, "codemagic api GET /user/teams --answer-timeout 1s").run().exit_code(14);
+    let done = call(&server, "codemagic api POST /user/teams --answer-timeout 1s").run();
+    done.exit_code(15).stderr_contains(
+        "; the request may have been carried out\nhint: check on the service before you send it again\n",
+    );
+}
+
+/// The same call for both services at this address.
+fn as_user(call: Call, url: &str) -> Call {
+    call.env("CODEMAGIC_API_URL", &format!("{url}/api/v3"))
+        .env("CIBRIDGE_JENKINS_URL", url)
+        .env("JENKINS_USER_ID", "dev")
+        .env("JENKINS_API_TOKEN", "11bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")
+}
+
+/// Only what changes something may have been done; a request that never arrived was not.
+#[test]
+fn a_change_of_ones_own_whose_answer_is_lost_is_code_15() {
+    let gateway = |status| Scripted::start(move |_| Reply::Send(response(status, &[], "")));
+    for verb in ["codemagic", "jenkins"] {
+        for method in ["POST", "PUT", "DELETE"] {
+            for status in [408, 499, 502, 504] {
+                let server = gateway(status);
+                let done = as_user(call(&server, &format!("{verb} api {method} /x")), &server.url()).run();
+                done.exit_code(15).stderr_contains("; the request may have been carried out\n");
+            }
+            let server = gateway(400);
+            as_user(call(&server, &format!("{verb} api {method} /x")), &server.url()).run().exit_code(12);
+        }
+        let lost = Scripted::start(|_| Reply::Close);
+        as_user(call(&lost, &format!("{verb} api POST /x")), &lost.url()).run().exit_code(15);
+        as_user(call(&lost, &format!("{verb} api GET /x")), &lost.url()).run().exit_code(14);
+        let closed = format!("http://127.0.0.1:{}", ClosedPort::take().port());
+        let done = as_user(call(&lost, &format!("{verb} api POST /x")), &closed).run();
+        done.exit_code(14).stderr_lacks("may have been");
+    }
+}
+
+#[test]
+fn a_content_type_is_checked_before_it_is_sent() {
+    for text in ["", "json", "a/b\r\nx: y"] {
+        let call =
+            Call::new("codemagic api POST /x --content-type").arg(text).env("CODEMAGIC_API_KEY", "key-of-a-test");
+        call.run().exit_code(2).stderr_contains("cibridge: error: --content-type: ");
+    }
 }

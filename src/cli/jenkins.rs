@@ -428,6 +428,7 @@ pub enum TokenVerb {
 #[group(skip)]
 pub struct CreateArgs {
     /// The name that the user's page shows
+    #[arg(value_parser = super::values::name)]
     pub name: String,
 
     /// How long the token is valid, e.g. 30d; needs Jenkins 2.548

@@ -213,6 +213,6 @@ pub struct ApiArgs {
     pub input: Option<PathBuf>,
 
     /// The body's content type
-    #[arg(long, value_name = "TYPE", default_value = "application/json")]
+    #[arg(long, value_name = "TYPE", default_value = "application/json", value_parser = super::values::media_type)]
     pub content_type: String,
 }

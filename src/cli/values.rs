@@ -132,6 +132,17 @@ impl FromStr for Header {
     }
 }
 
+/// The type of a body. It becomes a header of the request.
+pub(super) fn media_type(text: &str) -> Result<String, Error> {
+    let is_type = text.contains('/') && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if is_type { Ok(text.to_owned()) } else { Err(wrong("expected a media type like application/json")) }
+}
+
+/// A name that is not blank.
+pub(super) fn name(text: &str) -> Result<String, Error> {
+    if text.trim().is_empty() { Err(wrong("is empty")) } else { Ok(text.to_owned()) }
+}
+
 /// The choice of colors that one of its three words means.
 pub(super) fn color(word: &str) -> ColorChoice {
     match word {

@@ -393,14 +393,24 @@ impl Client {
         if response.is_success() { Ok(response) } else { Err(failed(about, &response)) }
     }
 
-    /// Sends a request of somebody's own, to v3 or to the legacy API. Fails for every answer that is no success.
+    /// Sends a request of somebody's own, to v3 or to the legacy API. Fails for every answer that is no success, and with
+    /// code 15 where a change may have been made although its answer was lost.
     pub fn api(&self, method: Method, path: &str, body: Option<Body>, legacy: bool) -> Result<Response, RequestError> {
         let base = if legacy { &self.endpoints.legacy } else { &self.endpoints.v3 };
         let about = About::new(format!("sending {} {path}", method.name()), path);
         let mut request = Request::new(method, below(base, path)?);
         request.body = body;
-        let response = self.exchange(&about, &request)?;
-        if response.is_success() { Ok(response) } else { Err(failed(&about, &response)) }
+        let changes = method != Method::Get;
+        let response = match self.http.send(&request) {
+            Ok(response) => response,
+            Err(fault) if changes && fault.sent => return Err(fault.into_error(&about.doing).perhaps_done().into()),
+            Err(fault) => return Err(fault.into_request_error(&about.doing)),
+        };
+        match response.is_success() {
+            true => Ok(response),
+            false if changes && is_ambiguous(&response) => Err(failed(&about, &response).error.perhaps_done().into()),
+            false => Err(failed(&about, &response)),
+        }
     }
 
     pub(super) fn exchange(&self, about: &About, request: &Request) -> Result<Response, RequestError> {

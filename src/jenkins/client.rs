@@ -292,20 +292,34 @@ impl Client {
     }
 
     /// Sends a request of somebody's own, a POST with a crumb where one is needed. Fails for every answer that is no
-    /// success; Jenkins answers many actions with a redirect (302) to one of its pages, which is one.
+    /// success; Jenkins answers many actions with a redirect (302) to one of its pages, which is one. Fails
+    /// with code 15 where a change may have been made although its answer was lost.
     pub fn api(&self, method: Method, path: &str, body: Option<Body>) -> Result<Response, RequestError> {
         let subject = format!("{} {path}", method.name());
-        let response = match method {
-            Method::Get => self.exchange(&subject, &self.get(path)?)?,
-            Method::Post => self.post(path, body).map_err(|error| error.into_request_error(&subject))?,
+        let changes = method != Method::Get;
+        let answer = match method {
+            Method::Get => self.http.send(&self.get(path)?).map_err(PostError::Fault),
+            Method::Post => self.post(path, body),
             Method::Put | Method::Patch | Method::Delete => {
                 let mut request = Request::new(method, self.below(path)?);
                 request.body = body;
-                self.exchange(&subject, &request)?
+                self.http.send(&request).map_err(PostError::Fault)
             }
         };
-        let is_redirect = || method != Method::Get && (is_done(&response) || self.leads_to_jenkins(&response));
-        if response.is_success() || is_redirect() { Ok(response) } else { Err(self.refusal(&subject, &response)) }
+        let response = match answer {
+            Ok(response) => response,
+            Err(PostError::Fault(fault)) if changes && fault.sent => {
+                return Err(fault.into_error(subject).perhaps_done().into());
+            }
+            Err(error) => return Err(error.into_request_error(&subject)),
+        };
+        self.remember(&response);
+        let is_redirect = || changes && (is_done(&response) || self.leads_to_jenkins(&response));
+        if response.is_success() || is_redirect() {
+            return Ok(response);
+        }
+        let failed = self.refusal(&subject, &response);
+        if changes && is_ambiguous(&response) { Err(failed.error.perhaps_done().into()) } else { Err(failed) }
     }
 
     /// Whether a redirect leads to another page of the same Jenkins, e.g. to the root as after `/quietDown`. Jenkins does

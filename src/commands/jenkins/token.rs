@@ -59,7 +59,7 @@ pub fn revoke(args: &RevokeArgs, connection: &JenkinsConnectionArgs, session: &m
 fn checked_uuid(text: &str) -> Result<&str, Error> {
     let uuid = text.trim();
     if uuid.is_empty() {
-        return Err(Error::message(ExitCode::Usage, "missing token uuid"));
+        return Err(Error::message(ExitCode::Usage, "missing token uuid").with_hint("pass what `create` reported"));
     }
     let groups = uuid.split('-').map(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(group.len()));
     if groups.eq([8, 4, 4, 4, 12].map(Some)) {
