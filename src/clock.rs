@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Write as _};
 use std::ops::Add;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::ExitCode;
@@ -195,6 +195,21 @@ impl Interrupt {
         }
     }
 
+    /// Does what nothing can interrupt (asking a person) in a thread, and gives the code instead when the process is asked
+    /// to end meanwhile.
+    pub fn cut_short<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ExitCode> {
+        let (sender, result) = mpsc::channel();
+        // Where no thread can be had, nobody waits.
+        drop(std::thread::Builder::new().spawn(move || drop(sender.send(work()))));
+        loop {
+            match result.recv_timeout(INPUT_CHECK) {
+                Ok(result) => return Ok(result),
+                Err(mpsc::RecvTimeoutError::Timeout) if self.code().is_none() => {}
+                Err(_) => return Err(self.code().unwrap_or(ExitCode::Local)),
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.0.state)
     }
@@ -204,6 +219,9 @@ impl Interrupt {
 pub fn wait(pause: Duration) {
     std::thread::sleep(pause);
 }
+
+/// How often a wait for a person checks whether the process is to end.
+const INPUT_CHECK: Duration = Duration::from_millis(50);
 
 /// How often a long sleep checks whether the parent is still there.
 const PARENT_CHECK: Duration = Duration::from_secs(5);

@@ -28,6 +28,9 @@ const LINKS: usize = 40;
 /// The longest secret that is read from a file: more is another file than was meant.
 const LONGEST_SECRET: u64 = 64 * 1024;
 
+/// The longest file that is read as a whole. Nothing that it is for (a request, a configuration) is nearly as long.
+const LONGEST_FILE: u64 = 64 * 1024 * 1024;
+
 /// What editors on Windows write before a text in UTF-8.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -218,13 +221,21 @@ pub fn read_secret(path: &Path, what: &str) -> Result<String, Error> {
 
 /// Reads a file, or stdin for `-`. Fails with code 16.
 pub fn read_bytes(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
+    let read = if path == Path::new("-") { read_to_limit(io::stdin()) } else { read_whole(path) };
+    read.map_err(|error| Error::local(format!("{what} {}", path.display()), &error))
+}
+
+/// Reads a file that has an end: `/dev/zero` has none.
+pub fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+    File::open(path).and_then(read_to_limit)
+}
+
+fn read_to_limit(from: impl io::Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = if path == Path::new("-") {
-        io::stdin().read_to_end(&mut bytes)
-    } else {
-        File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
-    };
-    read.map_err(|error| Error::local(format!("{what} {}", path.display()), &error))?;
+    from.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Err(io::Error::other("is larger than 64 MiB"));
+    }
     Ok(bytes)
 }
 

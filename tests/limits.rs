@@ -102,3 +102,25 @@ fn a_download_removes_what_killed_ones_left() {
     let left = [".cibridge-in_use", ".cibridge-justno", ".cibridge-longer-name", "0.ipa", "1.ipa", "2.ipa", "3.ipa"];
     assert_eq!(names, left);
 }
+
+#[test]
+fn a_file_without_an_end_is_not_read_for_ever() {
+    for call in [
+        "codemagic api POST /x --input /dev/zero",
+        "codemagic trigger --request /dev/zero",
+        "codemagic apps --ca-cert /dev/zero",
+        "jenkins config job --set /dev/zero --url http://127.0.0.1:1",
+    ] {
+        let done = Call::new(call).env("CODEMAGIC_API_KEY", "key-of-a-test").run();
+        done.exit_code(16).stderr_contains("/dev/zero: is larger than 64 MiB\n");
+    }
+}
+
+/// Text in a Jenkinsfile is often indented, or ends with an empty line.
+#[test]
+fn blank_lines_of_a_list_variable_are_no_values() {
+    let (sim, id) = with_artifacts();
+    let done = Call::to(&sim, "codemagic status").env("CIBRIDGE_BUILD", &format!("\n  \n{id}\r\n \n")).run();
+    done.exit_code(0);
+    assert_eq!(done.stdout.lines().count(), 1, "{done}");
+}

@@ -79,6 +79,12 @@ fn removing_all_caches_asks_a_person_and_no_script() {
         assert_eq!(sim.requests_to("DELETE", "/caches").len(), usize::from(code == 0), "{answer:?}");
     }
     let sim = simulator().start().unwrap();
+    let screen = Call::to(&sim, "codemagic caches --clear").on_terminal(80);
+    screen.wait_for("Type `yes`:\r");
+    screen.signal("TERM");
+    let (exit, seen) = screen.finish();
+    assert!(exit == 143 && seen.contains("ended before the answer; nothing was removed"), "{exit} {seen}");
+    assert_eq!(sim.requests_to("DELETE", "/caches").len(), 0);
     Call::to(&sim, "codemagic caches --clear --yes").on_terminal(80).finish();
     Call::to(&sim, "codemagic caches --clear").run().exit_code(0);
     assert_eq!(sim.requests_to("DELETE", "/caches").len(), 2);

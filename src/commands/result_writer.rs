@@ -38,7 +38,10 @@ impl LastResort {
     pub fn report(&self, code: ExitCode, console: &Console) {
         // Nothing is left of it once the main thread ends the call itself.
         let Some(LastDocument { mut writer, json }) = self.take() else { return };
-        let mut stuck = Error::message(code, "ended by a signal while connecting; no build was started or canceled");
+        let mut stuck = Error::message(
+            code,
+            "ended by a signal while waiting for a connection or for input; no build was started or canceled",
+        );
         let open = |document: &&mut Document| document.exit_code.is_none() || document.still_running;
         for document in writer.documents.iter_mut().filter(open) {
             let Some(build) = &document.build else { continue };

@@ -14,6 +14,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::error::{Error, ExitCode};
+use crate::files::read_whole;
 
 /// Where distributions keep their bundle: Debian and Alpine, Fedora, openSUSE, RHEL, the BSDs.
 #[cfg(target_os = "linux")]
@@ -130,7 +131,7 @@ fn with_extra(source: &str, ca_cert: Option<&Path>) -> String {
 /// Reads a PEM file with at least one certificate that is readable.
 fn read(path: &Path, name: &str) -> Result<Vec<u8>, Error> {
     let what = || format!("{name} {}", path.display());
-    let text = std::fs::read(path).map_err(|error| Error::local(what(), &error))?;
+    let text = read_whole(path).map_err(|error| Error::local(what(), &error))?;
     if !certificates(&text).any(|certificate| webpki::anchor_from_trusted_cert(&certificate).is_ok()) {
         return Err(Error::new(ExitCode::Local, what(), "the file holds no certificate that is readable")
             .with_hint("it must hold `-----BEGIN CERTIFICATE-----` blocks (PEM)"));
@@ -146,7 +147,7 @@ pub(super) fn load_client_certificate(
 ) -> Result<Option<ClientCert>, Error> {
     let Some(certificate) = certificate else { return Ok(None) };
     let read = |path: &Path, name: &str| {
-        std::fs::read(path).map_err(|error| Error::local(format!("{name} {}", path.display()), &error))
+        read_whole(path).map_err(|error| Error::local(format!("{name} {}", path.display()), &error))
     };
     let missing = |path: &Path, thing: &str| {
         Error::new(ExitCode::Local, path.display().to_string(), format!("the file holds no {thing}"))

@@ -56,6 +56,11 @@ impl OnTerminal {
         writeln!(self.keyboard, "{line}").unwrap();
     }
 
+    /// Sends a signal to the program.
+    pub(crate) fn signal(&self, name: &str) {
+        super::signal(self.child.id(), name);
+    }
+
     /// Waits for the end. Gives the exit code, and what was written to the terminal with `\n` for each line end.
     #[track_caller]
     pub(crate) fn finish(mut self) -> (i32, String) {

@@ -45,8 +45,13 @@ fn confirm(which: &str, session: &Session) -> Result<(), Error> {
         return Ok(());
     }
     session.console().line(&format!("remove {which}? Type `yes`:"));
-    let mut answer = String::new();
-    drop(io::stdin().lock().read_line(&mut answer));
+    let ask = || {
+        let mut answer = String::new();
+        drop(io::stdin().lock().read_line(&mut answer));
+        answer
+    };
+    let answer = session.runtime.interrupt.cut_short(ask);
+    let answer = answer.map_err(|code| Error::message(code, "ended before the answer; nothing was removed"))?;
     if matches!(answer.trim(), "yes" | "y") {
         Ok(())
     } else {

@@ -75,7 +75,12 @@ fn old_uuid(args: &RotateArgs) -> Result<String, Error> {
     match (&args.old_uuid, &args.new.out) {
         (Some(uuid), _) => checked_uuid(uuid).map(str::to_owned),
         (None, Some(out)) => {
-            Ok(files::read_secret(&uuid_path(out), &format!("file {}", uuid_path(out).display()))?.trim().to_owned())
+            let path = uuid_path(out);
+            let uuid = files::read_secret(&path, &format!("file {}", path.display())).map_err(|error| {
+                let hint = error.hint().unwrap_or("pass --old-uuid").to_owned();
+                error.with_hint(hint)
+            })?;
+            Ok(uuid.trim().to_owned())
         }
         (None, None) => Err(Error::message(ExitCode::Usage, "missing uuid of the token to replace")
             .with_hint("pass --out FILE, beside which `create` left FILE.uuid, or --old-uuid")),
