@@ -34,7 +34,7 @@ fn without_an_app_it_says_what_was_not_checked() {
 }
 
 #[test]
-fn a_wrong_key_is_told_by_both_apis() {
+fn a_wrong_key_is_reported_for_both_apis() {
     let sim = simulator().start().unwrap();
     let done =
         Call::to(&sim, "codemagic check").env("CODEMAGIC_API_KEY", "wrong-key-0123").secret("wrong-key-0123").run();
@@ -94,7 +94,7 @@ fn each_address_is_tried_for_itself() {
 }
 
 #[test]
-fn a_login_page_is_told_from_an_answer() {
+fn a_login_page_is_distinguished_from_an_answer() {
     let sim = simulator().start().unwrap();
     sim.fault(Fault::page(Page::Sso).on("GET", "/user*").always());
     Call::to(&sim, "codemagic check")

@@ -10,14 +10,14 @@ use serde_json::json;
 
 use crate::support::{Call, simulator, started, together};
 
-/// Queued, two steps, the end: four looks.
+/// Queued, two steps, the end: four polls.
 fn short() -> Plan {
     let steps = vec![StepPlan::of("Fetch", "fetching", 10.0), StepPlan::of("Build ipa", "script", 100.0)];
     Plan { queued_seconds: 5.0, steps, ..Plan::default() }
 }
 
 #[test]
-fn a_good_build_is_told_line_by_line() {
+fn a_successful_build_is_reported_line_by_line() {
     let sim = simulator().plan(short()).start().unwrap();
     let done = Call::following(&sim, "").run();
     done.exit_code(0).stdout_is("BUILD\n").stderr_is(
@@ -101,7 +101,7 @@ fn each_end_has_its_code_and_its_words() {
 }
 
 #[test]
-fn an_unknown_status_is_told_once_and_followed() {
+fn an_unknown_status_is_reported_once_and_the_wait_continues() {
     let odd = StepPlan { build_status: Some("polishing".into()), ..StepPlan::of("Polish", "script", 10.0) };
     let plan = Plan { steps: vec![odd.clone(), StepPlan { name: "Polish again".into(), ..odd }], ..Plan::default() };
     let sim = simulator().plan(plan).start().unwrap();
@@ -113,7 +113,7 @@ fn an_unknown_status_is_told_once_and_followed() {
 }
 
 #[test]
-fn a_failed_build_tells_its_step_its_message_and_the_end_of_its_log() {
+fn a_failed_build_shows_its_step_its_message_and_the_end_of_its_log() {
     let numbered = |numbers: RangeInclusive<u32>| numbers.map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
     let log = numbered(1..=200);
     let sim = simulator()
@@ -296,7 +296,7 @@ fn some_refusals_of_a_key_that_was_accepted_are_waited_out_and_one_that_never_wa
 }
 
 #[test]
-fn an_id_that_does_not_exist_is_told_soon() {
+fn an_id_that_does_not_exist_is_reported_soon() {
     let sim = simulator().start().unwrap();
     let done = Call::to(&sim, "codemagic wait 6a941a0014bf8ccd332f2844 --poll-interval 20ms").run();
     done.exit_code(11).stderr_is(
@@ -352,7 +352,7 @@ fn a_build_that_ended_at_the_limit_is_not_canceled() {
 }
 
 #[test]
-fn a_cancel_that_fails_is_told() {
+fn a_cancel_that_fails_is_reported() {
     let sim =
         simulator().advance(Advance::Clock).plan(Plan { hold: Some("queued".into()), ..short() }).start().unwrap();
     sim.fault(Fault::status(403).path("/cancel").always());
@@ -530,27 +530,27 @@ impl Drop for Mount {
 
 /// For a pipeline that holds no executor while it waits.
 #[test]
-fn one_look_tells_when_the_next_is_worth_while() {
+fn a_single_poll_says_when_the_next_is_worthwhile() {
     let sim = simulator().advance(Advance::Manual).plan(short()).start().unwrap();
     let (first, second) = (started(&sim), started(&sim));
-    let look = |ids: &[&str]| ids.iter().fold(Call::to(&sim, "codemagic wait --once --json"), Call::arg).run();
-    let document = look(&[&first]).exit_code(0).json();
+    let poll = |ids: &[&str]| ids.iter().fold(Call::to(&sim, "codemagic wait --once --json"), Call::arg).run();
+    let document = poll(&[&first]).exit_code(0).json();
     assert_eq!((&document["outcome"], &document["build"]["status"]), (&json!("running"), &json!("queued")));
     assert!(document["next_poll_seconds"].as_u64().is_some_and(|seconds| (1..=600).contains(&seconds)), "{document}");
     sim.advance_build(&first, &Target::End);
-    let document = look(&[&first]).exit_code(0).json();
+    let document = poll(&[&first]).exit_code(0).json();
     assert_eq!((&document["outcome"], document.get("next_poll_seconds")), (&json!("success"), None));
     assert_eq!(sim.counters().cancels, 0, "a build that goes on is left alone");
     // While one goes on, the call is not over, whatever its place in the list.
     let third = started(&sim);
     for ids in [[&first, &third], [&third, &second]] {
-        let document = look(&ids.map(String::as_str)).exit_code(0).json();
+        let document = poll(&ids.map(String::as_str)).exit_code(0).json();
         assert_eq!(document["outcome"], "running", "{document}");
     }
 }
 
 #[test]
-fn status_looks_once_at_each_build() {
+fn status_polls_each_build_once() {
     let sim = simulator().advance(Advance::Manual).start().unwrap();
     sim.plan(Plan { times: Some(1), ..short() });
     sim.plan(Plan { times: Some(1), ..Plan::failing("Build ipa", "x") });
@@ -686,7 +686,7 @@ fn a_long_list_is_read_page_by_page() {
 
 /// A limit that is almost used up stretches the pauses, so that it is never met twice in a row.
 #[test]
-fn a_limit_that_was_met_is_not_met_again_at_once() {
+fn a_rate_limit_that_was_reached_is_not_reached_again_at_once() {
     let sim = simulator().plan(Plan { hold: Some("building".into()), ..short() }).start().unwrap();
     let id = started(&sim);
     sim.fault(Fault::rate_limited(3600).on("GET", &format!("/api/*/builds/{id}")).nth(3));

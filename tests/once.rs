@@ -176,7 +176,7 @@ fn a_key_makes_a_call_repeatable() {
 
 /// Not knowing whether the key is there, nothing is started.
 #[test]
-fn a_key_that_cannot_be_looked_for_starts_nothing() {
+fn a_key_that_cannot_be_searched_starts_nothing() {
     let sim = simulator().start().unwrap();
     sim.fault(Fault::status(403).on("GET", "/teams").always());
     Call::to(&sim, "codemagic trigger --idempotency-key k1").run().exit_code(10).stdout_is("");

@@ -429,13 +429,13 @@ fn reads_are_repeated_while_the_fault_may_pass() {
         (Fault::redirect(302, "http://elsewhere.example.com/").always(), 14, 1),
         (Fault::redirect(302, "ftp://elsewhere.example.com/").always(), 14, 1),
     ];
-    together(&answers, |(fault, code, looks)| {
+    together(&answers, |(fault, code, polls)| {
         let sim = simulator().start().unwrap();
         let id = started(&sim);
         sim.fault(fault.clone().on("GET", &format!("/api/*/builds/{id}")));
         let done = Call::to(&sim, "codemagic status --answer-timeout 3s").arg(&id).run();
         done.exit_code(*code);
-        assert_eq!(sim.requests_to("GET", &format!("/api/*/builds/{id}")).len(), *looks, "{done}");
+        assert_eq!(sim.requests_to("GET", &format!("/api/*/builds/{id}")).len(), *polls, "{done}");
     });
 }
 
@@ -454,7 +454,7 @@ fn an_endless_answer_is_not_read_to_its_end() {
 }
 
 #[test]
-fn what_is_not_http_is_told() {
+fn what_is_not_http_is_reported() {
     let sim = simulator().start().unwrap();
     let id = started(&sim);
     sim.fault(Fault::new(FaultKind::Raw { text: "SSH-2.0-OpenSSH_9.2\r\n".into() }).always());

@@ -92,7 +92,7 @@ fn a_second_signal_changes_nothing() {
 }
 
 #[test]
-fn a_cancel_that_fails_is_told() {
+fn a_cancel_that_fails_is_reported() {
     for (fault, part) in [
         (
             Fault::status(503),
@@ -146,9 +146,9 @@ fn a_cancel_under_way_is_left_to_finish() {
     assert_eq!(sim.requests().iter().filter(|request| request.path.ends_with("/cancel")).count(), 1);
 }
 
-/// Whoever looks again and again has not given up on the build when one look is ended, by a lost agent for instance.
+/// Whoever polls again and again still waits for the build when one poll is interrupted, by a lost agent for instance.
 #[test]
-fn a_single_look_that_is_ended_leaves_the_build_alone() {
+fn a_single_poll_that_is_interrupted_leaves_the_build_running() {
     let sim = holding();
     let id = started(&sim);
     sim.fault(Fault::new(FaultKind::Hang { max_ms: 60_000 }).on("GET", "/api/*/builds/*").always());
@@ -228,7 +228,7 @@ fn while_a_start_waits_for_its_next_try() {
 }
 
 #[test]
-fn while_a_build_with_the_key_is_looked_for() {
+fn while_a_build_with_the_key_is_searched() {
     let sim = holding();
     sim.fault(Fault::new(FaultKind::Hang { max_ms: 60_000 }).on("GET", "/teams").always());
     let running = Call::to(&sim, "codemagic trigger --wait --idempotency-key k1").spawn();
@@ -310,8 +310,8 @@ fn signals_that_are_ignored_at_the_start_stay_ignored() {
     running.wait_for_stderr("status: building");
     running.signal("INT");
     running.signal("HUP");
-    let looks = sim.requests().len();
-    assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests().len() > looks + 5), "it goes on");
+    let polls = sim.requests().len();
+    assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests().len() > polls + 5), "it goes on");
     stop(running, "TERM").exit_code(143).stderr_contains(": canceled");
 }
 
@@ -343,7 +343,7 @@ fn a_killed_process_leaves_the_id_behind() {
 
 /// A build that was merely named belongs to somebody else.
 #[test]
-fn a_wait_for_a_named_build_leaves_it_running_unless_told_otherwise() {
+fn a_wait_for_a_named_build_leaves_it_running_without_cancel() {
     for (flags, cancels, words) in [("", 0, "left running"), ("--cancel", 1, ": canceled")] {
         let sim = holding();
         let id = started(&sim);

@@ -95,7 +95,7 @@ fn choosing_nothing_is_an_error_that_lists_what_there_is() {
 }
 
 #[test]
-fn a_build_that_goes_on_may_leave_more() {
+fn a_build_that_is_still_running_may_create_more_artifacts() {
     let sim = simulator().plan(Plan { hold: Some("building".into()), ..Plan::default() }).start().unwrap();
     let id = started(&sim);
     let done = call(&sim, &id).run();
@@ -214,6 +214,6 @@ fn connections_stay_warm() {
     done.exit_code(0).stderr_contains("50 artifacts, 50.0 kB in ");
     assert_eq!(listed(&super::files(&done.call)).len(), 50);
     let connections = sim.counters().connections;
-    assert!(connections <= 9, "one for the looks, and two for each of the four: {connections}");
-    assert_eq!(sim.requests_to("GET", "/api/v3/builds/").len(), 1, "the links of one look serve them all");
+    assert!(connections <= 9, "one for the polls, and two for each of the four: {connections}");
+    assert_eq!(sim.requests_to("GET", "/api/v3/builds/").len(), 1, "the links of one poll serve them all");
 }

@@ -20,7 +20,7 @@ fn storage(kind: FaultKind) -> Fault {
 }
 
 /// How often v3 was asked for fresh links.
-fn looks(sim: &Simulator) -> usize {
+fn polls(sim: &Simulator) -> usize {
     sim.requests_to("GET", "/api/v3/builds/").len()
 }
 
@@ -86,8 +86,8 @@ fn a_file_comes_by_a_short_lived_link_without_the_key() {
                 (request.path.split('.').next().unwrap().to_owned(), request.header("x-auth-token").is_some())
             })
             .collect();
-        let [(look, true), (sums, true), (link, false), (bucket, false)] = &seen[..] else { panic!("{seen:?}") };
-        assert_eq!((look, sums), (&format!("/api/v3/builds/{id}"), &format!("/builds/{id}")));
+        let [(poll, true), (sums, true), (link, false), (bucket, false)] = &seen[..] else { panic!("{seen:?}") };
+        assert_eq!((poll, sums), (&format!("/api/v3/builds/{id}"), &format!("/builds/{id}")));
         assert_eq!(link, "//artifacts/");
         assert!(bucket.starts_with("/codemagic-build-artifacts/"), "{bucket}");
         assert_eq!(done.document()["artifacts"][0]["md5"], sim.build(&id).unwrap().artifacts[0].md5.clone().unwrap());
@@ -274,7 +274,7 @@ fn sums_that_cannot_be_read_at_once_are_asked_for_again() {
 
 /// The rest comes by a range, from a fresh link, and only if it is still the same file.
 #[test]
-fn what_is_cut_at_half_goes_on_there() {
+fn a_file_that_breaks_off_is_resumed_there() {
     let half = |at, how| storage(FaultKind::Cut { at, bytes: 150_000, how });
     let (sim, id) = demo();
     sim.fault(half(CutPoint::AnswerBody, CutHow::Close));
@@ -282,7 +282,7 @@ fn what_is_cut_at_half_goes_on_there() {
     is_whole(&sim, &id, &done);
     done.stderr_contains("127.0.0.1 closed the connection before the response was complete; retrying in ");
     let tries = stored(&sim);
-    assert_eq!((tries.len(), looks(&sim), links(&sim).len()), (2, 2, 2));
+    assert_eq!((tries.len(), polls(&sim), links(&sim).len()), (2, 2, 2));
     assert_ne!(links(&sim)[0], links(&sim)[1]);
     assert_eq!((tries[0].header("range"), tries[1].header("range")), (None, Some("bytes=150000-")));
     let tag = format!("\"{}\"", sim.build(&id).unwrap().artifacts[0].md5.clone().unwrap());

@@ -187,7 +187,7 @@ fn a_large_log_takes_no_memory() {
 }
 
 #[test]
-fn what_breaks_goes_on_where_it_broke() {
+fn a_log_that_breaks_off_is_resumed_there() {
     let cut = |at, bytes, how| Fault::new(FaultKind::Cut { at, bytes, how }).path("/logs/");
     let odd = FaultKind::Headers { set: [].into(), remove: vec!["Content-Range".to_owned()] };
     let lines: Vec<_> = (0..20_000).map(|n| format!("line {n} of the log\n")).collect();

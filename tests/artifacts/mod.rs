@@ -1,8 +1,8 @@
 //! What a build leaves behind, brought home: artifacts, logs, test results, links.
 
 mod choosing;
+mod collect;
 mod faults;
-mod home;
 mod logs;
 mod names;
 mod parts;

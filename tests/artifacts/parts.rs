@@ -63,7 +63,7 @@ fn one_job_is_one_connection() {
 }
 
 #[test]
-fn a_part_that_fails_is_fetched_by_one_connection_that_goes_on_where_the_gap_is() {
+fn a_part_that_fails_is_resumed_at_the_gap_by_one_connection() {
     let faults = [
         Fault::status(503),
         Fault::status(403),

@@ -210,7 +210,7 @@ fn a_public_link_is_printed_with_its_end() {
 
 /// The end that counts is the one that the service gave.
 #[test]
-fn another_end_than_the_asked_one_is_told() {
+fn an_expiry_that_the_service_changed_is_reported() {
     let (sim, id) = with(leaving([file("Demo.ipa", 1000)]).config(|c| c.links.longest_public_seconds = Some(3600.0)));
     let done = share(&sim, &id, "--match *.ipa --expires 7d");
     done.exit_code(0).stderr_contains("Demo.ipa: the service set the expiry to ");

@@ -102,7 +102,7 @@ fn a_fingerprint_is_no_reason_to_refuse_a_file() {
 }
 
 #[test]
-fn a_broken_download_goes_on_where_it_broke() {
+fn a_broken_download_is_resumed_where_it_broke() {
     let cut =
         fault(&json!({"kind": "cut", "at": "answer_body", "bytes": 100_000, "listener": "jenkins", "path": "app.bin"}));
     let sim = built(JenkinsConfig::with_jobs([JenkinsJob::pipeline("pipe")]).plan(plan())).fault(cut).start().unwrap();
@@ -157,7 +157,7 @@ fn a_path_that_leads_elsewhere_is_refused() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_told_before_anything_is_asked() {
+fn a_folder_that_cannot_be_written_is_reported_before_any_request() {
     let sim = planned(plan());
     let file = tempfile::NamedTempFile::new().unwrap();
     let inside = file.path().join("x");
@@ -179,7 +179,7 @@ fn home(sim: &Simulator, globs: &str, dir: &Path) -> Call {
 }
 
 #[test]
-fn they_come_home_at_the_end_of_a_build() {
+fn artifacts_are_downloaded_at_the_end_of_a_build() {
     let folder = tempfile::tempdir().unwrap();
     let sim = planned(plan());
     let run = home(&sim, "*.bin\nout/*.txt", folder.path()).run().exit_code(0).stderr_contains("2 artifacts");

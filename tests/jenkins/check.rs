@@ -29,7 +29,7 @@ fn a_good_round_says_what_is_good() {
 }
 
 #[test]
-fn passwords_and_nobody_are_told_about_crumbs() {
+fn crumbs_are_checked_for_passwords_and_anonymous_users() {
     let sim = simulator();
     Call::new(&sim, &["check", "plain"])
         .env("JENKINS_API_TOKEN", JENKINS_PASSWORD)
@@ -94,7 +94,7 @@ fn what_stands_in_the_way_is_named() {
 }
 
 #[test]
-fn what_is_no_jenkins_is_told_from_one_behind_a_proxy() {
+fn what_is_no_jenkins_is_distinguished_from_one_behind_a_proxy() {
     for (page, code, part) in
         [("home", 14, "did not answer as Jenkins does, page \"Demo\""), ("sso", 14, "page \"Sign in - Corp SSO\"")]
     {
@@ -130,7 +130,7 @@ fn a_job_that_has_never_run_is_no_fault() {
 }
 
 #[test]
-fn a_bearer_token_that_no_proxy_makes_a_user_of_is_told() {
+fn a_bearer_token_that_no_proxy_maps_to_a_user_is_reported() {
     let sim = simulator();
     let check = Call::anonymous(&sim, &["check"]).env("CIBRIDGE_BEARER_TOKEN", "no-such-token");
     check.run().exit_code(10).stderr_contains("  hint: Jenkins does not accept bearer tokens itself");

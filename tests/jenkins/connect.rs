@@ -109,7 +109,7 @@ fn a_bearer_token_takes_the_place_of_user_and_token() {
 }
 
 #[test]
-fn headers_for_an_access_proxy_go_along_and_are_not_told() {
+fn headers_for_an_access_proxy_are_sent_and_never_shown() {
     let mut guarded = config();
     guarded.proxy_header = Some(("CF-Access-Client-Secret".into(), "s3cr3t-of-the-proxy".into()));
     let sim = built(guarded).start().unwrap();
@@ -182,7 +182,7 @@ fn a_token_gets_no_crumb_and_keeps_no_session() {
 }
 
 #[test]
-fn half_of_the_credentials_is_told_and_a_token_comes_from_a_file_too() {
+fn half_of_the_credentials_is_reported_and_a_token_may_come_from_a_file() {
     let sim = simulator();
     Call::new(&sim, &["check"])
         .without("JENKINS_API_TOKEN")

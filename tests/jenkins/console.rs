@@ -91,10 +91,10 @@ fn a_later_call_begins_where_an_earlier_one_ended() {
     let first = Call::new(&sim, &["console", "pipe#1"]).run().exit_code(0).stderr_contains("still running; --from ");
     let from = first.stderr.split("--from ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
     let child = Call::new(&sim, &["console", "pipe#1", "--follow", "--from", &from]).spawn();
-    let looks = || sim.requests_to("GET", "/job/pipe/1/logText/progressiveHtml").len();
-    let before = looks();
-    until("a look", || looks() > before + 1);
-    // Whoever looks on does not own the build, and can come back.
+    let polls = || sim.requests_to("GET", "/job/pipe/1/logText/progressiveHtml").len();
+    let before = polls();
+    until("a poll", || polls() > before + 1);
+    // Whoever only follows the log does not own the build, and can continue later.
     child.terminate();
     let cut = child
         .wait()
@@ -202,16 +202,16 @@ fn the_document_goes_alone_to_stdout() {
 }
 
 #[test]
-fn a_log_goes_on_after_a_restart() {
+fn a_log_continues_after_a_restart() {
     let sim =
         planned(JenkinsPlan::steps([JenkinsStep::text("one\n"), JenkinsStep::hold(), JenkinsStep::text("two\n")]));
     let id = under_way(&sim);
     let child = Call::new(&sim, &["console", "pipe#1", "--follow"]).spawn();
-    let looks = || sim.requests_to("GET", "/job/pipe/1/logText/progressiveHtml").len();
-    until("two looks", || looks() > 1);
+    let polls = || sim.requests_to("GET", "/job/pipe/1/logText/progressiveHtml").len();
+    until("two polls", || polls() > 1);
     sim.restart_jenkins(Restart { starting_requests: 2, refused_ms: 100, ..Restart::default() });
-    let before = looks();
-    until("a look after it", || looks() > before);
+    let before = polls();
+    until("a poll after it", || polls() > before);
     sim.move_jenkins_run(id, JenkinsMove::Release);
     let run = child.wait().exit_code(0).stderr_contains("the controller was restarted while waiting");
     assert_eq!(run.stdout, sim.jenkins_console("pipe", 1));

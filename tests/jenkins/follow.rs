@@ -35,7 +35,7 @@ fn a_restart_is_survived_in_the_queue_and_in_the_build() {
     until("the hold", || sim.jenkins_runs()[0].state == "held");
     // The restart forgets the item, which has left the queue.
     sim.restart_jenkins(Restart { starting_requests: 1, ..Restart::default() });
-    until("a look after the restart", || {
+    until("a poll after the restart", || {
         sim.requests().iter().rev().take(2).all(|request| request.status == Some(200))
     });
     sim.move_jenkins_run(id, JenkinsMove::Release);
@@ -57,8 +57,8 @@ fn an_item_that_a_restart_lost_is_not_taken_for_an_older_build() {
     sim.jenkins_plan(older.times(1));
     ended(&sim);
     let child = Call::new(&sim, &["trigger", "pipe", "--wait"]).spawn();
-    let looks = || sim.requests_to("GET", "/queue/item/2/").len();
-    until("two looks", || looks() > 1);
+    let polls = || sim.requests_to("GET", "/queue/item/2/").len();
+    until("two polls", || polls() > 1);
     sim.restart_jenkins(Restart { lose_queue: true, ..Restart::default() });
     let run = child.wait().exit_code(11).stderr_contains("was lost when the controller was restarted");
     assert_eq!(run.document["build"]["number"], json!(null));
@@ -93,9 +93,9 @@ fn a_signal_cancels_the_item_or_stops_the_build() {
         let child = Call::new(&sim, &["trigger", "pipe", "--wait"]).spawn();
         until("the hold", || sim.jenkins_runs().first().is_some_and(|run| hold_queue || run.state == "held"));
         // The program has seen what there is to see.
-        let looks = || sim.requests().iter().filter(|request| request.method == "GET").count();
-        let before = looks();
-        until("a look", || looks() > before + 2);
+        let polls = || sim.requests().iter().filter(|request| request.method == "GET").count();
+        let before = polls();
+        until("a poll", || polls() > before + 2);
         child.terminate();
         let done = if hold_queue { "canceled in the queue" } else { "stopped" };
         child.wait().exit_code(143).stderr_contains("ended by SIGTERM").stderr_contains(done);
@@ -124,37 +124,37 @@ fn a_limit_that_passes_stops_the_build() {
 
 /// For a pipeline that holds no executor while it waits.
 #[test]
-fn one_look_tells_when_the_next_is_worth_while_and_a_signal_leaves_the_build_alone() {
+fn a_single_poll_says_when_the_next_is_worthwhile_and_a_signal_leaves_the_build_running() {
     let plan = JenkinsPlan {
         estimated_seconds: Some(900.0),
         ..JenkinsPlan::steps([JenkinsStep::text("one\n"), JenkinsStep::hold()])
     };
     let sim =
         built(JenkinsConfig::with_jobs([JenkinsJob::multibranch("repo", &["feature/x"])]).plan(plan)).start().unwrap();
-    let look = |named: &[&str]| {
+    let poll = |named: &[&str]| {
         let call = Call::new(&sim, &[&["wait", "--once", "--json"], named].concat());
         call.without("CIBRIDGE_POLL_INTERVAL").run().exit_code(0).json()
     };
     let started = Call::new(&sim, &["trigger", "repo", "--branch", "feature/x", "--delay", "5s"]).run().exit_code(0);
     let item = started.stdout.trim().to_owned();
-    let queued = look(&[&item]);
+    let queued = poll(&[&item]);
     assert_eq!((&queued["outcome"], &queued["next_poll_seconds"]), (&"running".into(), &30.into()));
     let id = sim.jenkins_runs()[0].queue_id;
     until("the hold", || {
-        look(&[&item]);
+        poll(&[&item]);
         sim.jenkins_runs()[0].state == "held"
     });
     // The item is forgotten, and the build of the branch is found by its id.
     sim.forget_jenkins_item(id);
-    let running = look(&[&item, "--job", "repo", "--branch", "feature/x"]);
+    let running = poll(&[&item, "--job", "repo", "--branch", "feature/x"]);
     assert_eq!(running["build"]["id"], "repo/feature%2Fx#1");
     let next = running["next_poll_seconds"].as_u64().unwrap();
     assert!((400..=600).contains(&next), "not before it can be done: {next}");
-    // Whoever looks again and again has not given up on the build when one look is ended.
+    // Whoever polls again and again still waits for the build when one poll is interrupted.
     sim.fault(fault(&json!({"kind": "hang", "listener": "jenkins", "max_ms": 60_000, "times": 0})));
     let before = sim.requests().len();
     let child = Call::new(&sim, &["wait", "--once", "repo/feature%2Fx#1"]).spawn();
-    until("a look that hangs", || sim.requests().len() > before);
+    until("a poll that hangs", || sim.requests().len() > before);
     child.terminate();
     child.wait().exit_code(143).stderr_contains("left running");
     assert_eq!(sim.jenkins_runs()[0].stops, 0);

@@ -20,7 +20,7 @@ fn asking(input: JenkinsInput) -> JenkinsPlan {
 }
 
 #[test]
-fn a_question_is_met_as_the_call_says() {
+fn a_question_is_handled_as_on_input_says() {
     for (what, code, part) in
         [("fail", 1, "and --on-input is `fail`"), ("proceed", 0, "answered: proceed"), ("abort", 4, "answered: abort")]
     {
@@ -40,7 +40,7 @@ fn a_question_is_met_as_the_call_says() {
 }
 
 #[test]
-fn a_waiting_call_tells_how_to_answer_and_goes_on_when_somebody_did() {
+fn a_wait_shows_how_to_answer_and_continues_after_the_answer() {
     let sim = planned(asking(ask().submitter("dev")));
     let child = Call::new(&sim, &["trigger", "pipe", "--wait"]).spawn();
     until("the question", || sim.jenkins_runs().first().is_some_and(|run| run.state == "input"));
@@ -78,7 +78,7 @@ fn a_waiting_call_tells_how_to_answer_and_goes_on_when_somebody_did() {
 }
 
 #[test]
-fn who_may_not_answer_is_told_why() {
+fn a_user_who_may_not_answer_learns_why() {
     let sim = planned(asking(ask().submitter("boss")));
     under_way(&sim);
     let proceed = || Call::new(&sim, &["input", "pipe#1", "--proceed"]);

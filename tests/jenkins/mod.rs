@@ -6,7 +6,7 @@ mod connect;
 mod console;
 mod follow;
 mod input;
-mod look;
+mod reads;
 mod real;
 mod scripted;
 mod sentences;
@@ -52,7 +52,7 @@ fn config() -> JenkinsConfig {
     config
 }
 
-/// A simulator whose builds go on with each look.
+/// A simulator whose builds go on with each poll.
 fn built(config: JenkinsConfig) -> Builder {
     Simulator::builder().advance(Advance::Poll).jenkins(config)
 }

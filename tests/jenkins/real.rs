@@ -273,7 +273,7 @@ fn a_log_whose_size_a_proxy_removes_takes_no_memory() {
 }
 
 #[test]
-fn an_answer_that_was_lost_on_the_way_is_looked_up() {
+fn the_effect_of_a_lost_answer_is_looked_up() {
     // The input was answered: the retry meets one that is gone.
     let posts = AtomicUsize::new(0);
     let sim = Scripted::start(move |request| match request.path.as_str() {

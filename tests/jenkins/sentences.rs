@@ -227,8 +227,8 @@ fn tokens() -> Vec<Row> {
     let wrong = &[("JENKINS_JOB_TOKEN", "other-token")];
     let (remote, to_follow) = (&["trigger", "remote", "--cause", "by hand"], &["trigger", "remote", "--wait"]);
     vec![
-        row("right, by somebody who may only look", remote).by(Login::Viewer).env(right),
-        row("right, by nobody who may look: with a crumb", remote).by(Login::Nobody).env(right).with(open_to_readers),
+        row("right, by somebody who may only read", remote).by(Login::Viewer).env(right),
+        row("right, by nobody who may read: with a crumb", remote).by(Login::Nobody).env(right).with(open_to_readers),
         row("right, by nobody: through Build Token Root", remote).by(Login::Nobody).env(right),
         row("right, by nobody, and following", to_follow).by(Login::Nobody).env(right),
         row("wrong, by somebody who may build", remote).env(wrong),
@@ -329,7 +329,7 @@ fn refusals() -> Vec<Row> {
             .fault(json!({"kind": "status", "status": 403, "path": "/job/plain/api/json", "times": 1})),
         row("500 that is not Jenkins': a start that arrived", start)
             .fault(json!({"kind": "status", "status": 500, "body": "", "method": "POST", "act": true})),
-        row("504: a look", status).status("GET", 504, &[], ""),
+        row("504: a poll", status).status("GET", 504, &[], ""),
         row("503: starting, for ever", start)
             .after(|sim| sim.restart_jenkins(Restart { starting_requests: 99, ..Restart::default() })),
         row("503: away", status).status("GET", 503, &[], ""),
@@ -361,7 +361,7 @@ const LONG: &str = match std::str::from_utf8(&LONG_BYTES) {
 };
 
 #[test]
-fn every_row_of_the_tables_is_told_as_what_it_is() {
+fn every_row_of_the_tables_has_its_message() {
     let groups = [("starts", starts()), ("job tokens", tokens()), ("refusals", refusals())];
     let mut blocks = Vec::new();
     for (name, rows) in &groups {

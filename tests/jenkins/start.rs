@@ -190,7 +190,7 @@ fn a_start_costs_two_requests_and_one_by_what_sees_nothing() {
 }
 
 #[test]
-fn a_refusal_is_told_as_what_it_is() {
+fn each_refusal_has_its_own_message() {
     let sim = simulator();
     for (arguments, code, part) in [
         (&["trigger", "vetoed"][..], 12, "queued nothing"),
@@ -246,7 +246,7 @@ fn a_job_token_starts_also_what_cannot_be_seen() {
 }
 
 #[test]
-fn a_start_that_joined_another_is_told() {
+fn a_coalesced_start_is_reported() {
     let sim = simulator();
     let start = |more: &[&str]| {
         Call::new(&sim, &[&["trigger", "params", "--delay", "30s", "--param", "S=1"], more].concat()).run()

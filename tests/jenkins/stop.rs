@@ -31,7 +31,7 @@ fn a_build_is_stopped_as_gently_as_it_goes() {
         (JenkinsStop::stubborn(), 0, "stopped by kill (ABORTED); its processes may still be running", (1, 1, 1)),
         (nothing_helps, 6, "it was asked to stop and has not ended", (1, 1, 1)),
     ];
-    // Each look brings a build that heeds a step further; several must fit into the wait of a rung.
+    // Each poll brings a build that heeds a step further; several must fit into the wait of a rung.
     let waiting = |sim: &Simulator| stop(sim, &["pipe#1"]).env("CIBRIDGE_STOP_WAIT", "3s");
     together(&rungs, |(manner, code, part, counts)| {
         let sim = planned(holding(manner.clone()));
@@ -94,7 +94,7 @@ fn a_build_that_is_just_being_made_is_waited_for() {
 
 /// While a Pipeline is being made Jenkins takes a stop and forgets it; the build itself tells whether it was heard.
 #[test]
-fn a_stop_that_was_not_heard_is_sent_again() {
+fn a_stop_that_had_no_effect_is_sent_again() {
     let deaf = || holding(JenkinsStop { lost: 2, ..JenkinsStop::default() });
     let sim = planned(deaf());
     under_way(&sim);
@@ -118,7 +118,7 @@ fn a_stop_that_was_not_heard_is_sent_again() {
 }
 
 #[test]
-fn who_may_not_stop_is_told_so() {
+fn a_user_who_may_not_stop_learns_why() {
     let sim = planned(holding(JenkinsStop::default()));
     under_way(&sim);
     stop(&sim, &["pipe#1"])

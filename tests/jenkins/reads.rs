@@ -10,7 +10,7 @@ use super::{Call, built, ended, planned, simulator, under_way};
 use crate::support::normal;
 
 #[test]
-fn a_status_tells_of_builds_and_queue_items() {
+fn status_shows_builds_and_queue_items() {
     let sim = planned(JenkinsPlan::steps([JenkinsStep::stage("Deploy"), JenkinsStep::hold()]));
     under_way(&sim);
     let status = |named: &[&str]| Call::new(&sim, &[&["status"], named].concat()).run();
@@ -37,7 +37,7 @@ fn a_status_tells_of_builds_and_queue_items() {
 }
 
 #[test]
-fn parameters_are_told_with_their_kinds() {
+fn parameters_are_listed_with_their_types() {
     let kinds = [
         JenkinsParameter::string("S", "a b"),
         JenkinsParameter::choice("C", &["one", "two"]),

@@ -47,7 +47,7 @@ fn one_call_starts_follows_and_fetches() {
 
 /// What cannot be had at the end is refused at the start: no build, no minutes.
 #[test]
-fn wishes_are_checked_before_the_start() {
+fn what_is_to_be_collected_is_checked_before_the_start() {
     let sim = simulator().start().unwrap();
     for arguments in ["--artifacts *.ipa", "--junit tests.xml"] {
         let done = Call::to(&sim, "codemagic trigger").args(arguments).run();
