@@ -121,16 +121,16 @@ impl fmt::Display for StopCause {
 
 /// The request to end the process, shared with the thread that receives signals, and the time at which requests end.
 #[derive(Clone, Default)]
-pub struct Interrupt(Arc<Shared>);
+pub struct Interrupt(Arc<SharedInterrupt>);
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct SharedInterrupt {
+    state: Mutex<InterruptState>,
     raised: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct InterruptState {
     cause: Option<StopCause>,
     deadline: Option<Instant>,
     raised_at: Option<Instant>,
@@ -210,7 +210,7 @@ impl Interrupt {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, InterruptState> {
         lock(&self.0.state)
     }
 }

@@ -39,7 +39,7 @@ pub type Write<'a> = &'a dyn Fn(&mut dyn io::Write) -> io::Result<()>;
 
 /// The file that a path means, and how it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Target {
+enum Destination {
     /// A regular file, or one that is not there yet, to be replaced as a whole.
     Replace(PathBuf),
     /// Something that is written in place.
@@ -54,7 +54,7 @@ pub fn check_writable(path: &Path, what: &str) -> Result<(), Error> {
         return Err(Error::new(ExitCode::Local, what, "is a folder, not a file"));
     }
     match target(path).map_err(failed)? {
-        Target::Replace(path) => {
+        Destination::Replace(path) => {
             if path.exists() {
                 // Not to append, which is all that an append-only file (chattr +a) permits.
                 OpenOptions::new().write(true).open(&path).map_err(failed)?;
@@ -68,17 +68,17 @@ pub fn check_writable(path: &Path, what: &str) -> Result<(), Error> {
             probe.write_all(&[0; 4096]).and_then(|()| probe.flush()).map_err(failed)
         }
         // Opening a FIFO waits for its reader, and a mistake is seen only when it is written to.
-        Target::InPlace(path) if is_fifo(&path) => Ok(()),
-        Target::InPlace(path) => OpenOptions::new().append(true).open(path).map(drop).map_err(failed),
+        Destination::InPlace(path) if is_fifo(&path) => Ok(()),
+        Destination::InPlace(path) => OpenOptions::new().append(true).open(path).map(drop).map_err(failed),
     }
 }
 
 /// Checks the same for [`write_private`], which writes no device or FIFO. Fails with code 16.
 pub fn check_private(path: &Path, what: &str) -> Result<(), Error> {
     match target(path).map_err(|error| Error::local(what, &error))? {
-        Target::Replace(_) => check_writable(path, what),
-        Target::InPlace(_) if path.is_dir() => check_writable(path, what),
-        Target::InPlace(_) => Err(not_private(what)),
+        Destination::Replace(_) => check_writable(path, what),
+        Destination::InPlace(_) if path.is_dir() => check_writable(path, what),
+        Destination::InPlace(_) => Err(not_private(what)),
     }
 }
 
@@ -91,8 +91,8 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The same for content that `write` writes; where a file cannot be replaced, it is asked a second time.
 pub fn replace_file_with(path: &Path, write: Write<'_>) -> io::Result<()> {
     match target(path)? {
-        Target::InPlace(path) => write_in_place(OpenOptions::new().append(true), &path, write),
-        Target::Replace(path) => {
+        Destination::InPlace(path) => write_in_place(OpenOptions::new().append(true), &path, write),
+        Destination::Replace(path) => {
             let mut file = temporary(&path)?;
             write(&mut file)?;
             match file.persist(&path) {
@@ -113,7 +113,7 @@ pub fn replace_file_with(path: &Path, write: Write<'_>) -> io::Result<()> {
 /// Writes a file that only its owner can read, as a whole. Fails with code 16.
 pub fn write_private(path: &Path, what: &str, bytes: &[u8]) -> Result<(), Error> {
     let failed = |error: io::Error| Error::local(what, &error);
-    let Target::Replace(path) = target(path).map_err(failed)? else {
+    let Destination::Replace(path) = target(path).map_err(failed)? else {
         return Err(not_private(what));
     };
     // A temporary file is private from the start.
@@ -125,14 +125,14 @@ pub fn write_private(path: &Path, what: &str, bytes: &[u8]) -> Result<(), Error>
 
 /// Whether what is written to `path` replaces what was there. A device or a FIFO takes one text after the other.
 pub fn is_replaceable(path: &Path) -> bool {
-    matches!(target(path), Ok(Target::Replace(_)))
+    matches!(target(path), Ok(Destination::Replace(_)))
 }
 
 /// Removes a file that an earlier call may have left. Only a regular file is removed; a link to one stays, and what it
 /// points to is removed.
 pub fn remove_regular_file(path: &Path) -> io::Result<bool> {
     match target(path)? {
-        Target::Replace(path) if path.exists() => fs::remove_file(path).map(|()| true),
+        Destination::Replace(path) if path.exists() => fs::remove_file(path).map(|()| true),
         _ => Ok(false),
     }
 }
@@ -146,16 +146,16 @@ pub fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
 /// The regular file that a path means, or one that is not there yet. Fails for anything else.
 pub fn replaceable(path: &Path) -> io::Result<PathBuf> {
     match target(path)? {
-        Target::Replace(path) => Ok(path),
-        Target::InPlace(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file")),
+        Destination::Replace(path) => Ok(path),
+        Destination::InPlace(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file")),
     }
 }
 
 /// A file without a name for a part of what `path` is to hold: nothing is left of it, however the process ends.
 pub fn scratch_for(path: &Path) -> io::Result<File> {
     match target(path)? {
-        Target::Replace(path) => tempfile::tempfile_in(folder(&path)),
-        Target::InPlace(_) => tempfile::tempfile(),
+        Destination::Replace(path) => tempfile::tempfile_in(folder(&path)),
+        Destination::InPlace(_) => tempfile::tempfile(),
     }
 }
 
@@ -247,12 +247,12 @@ pub fn read_text(path: &Path, what: &str) -> Result<String, Error> {
 }
 
 /// What a path means, links followed.
-fn target(path: &Path) -> io::Result<Target> {
+fn target(path: &Path) -> io::Result<Destination> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
         let metadata = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Target::Replace(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Destination::Replace(path)),
             Err(error) => return Err(error),
         };
         if metadata.is_symlink() {
@@ -262,13 +262,13 @@ fn target(path: &Path) -> io::Result<Target> {
                 || path.starts_with("/proc")
                 || path.starts_with("/dev")
             {
-                return Ok(Target::InPlace(path));
+                return Ok(Destination::InPlace(path));
             }
             path = folder(&path).join(fs::read_link(&path)?);
         } else if metadata.is_file() {
-            return Ok(Target::Replace(path));
+            return Ok(Destination::Replace(path));
         } else {
-            return Ok(Target::InPlace(path));
+            return Ok(Destination::InPlace(path));
         }
     }
     Err(io::Error::other("too many symbolic links"))

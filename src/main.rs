@@ -35,7 +35,7 @@ use std::sync::Arc;
 use clock::{Interrupt, SystemClock};
 use commands::LastResort;
 use error::ExitCode;
-use output::{Console, Settings};
+use output::{Console, ConsoleSettings};
 
 /// musl's own allocator returns memory to the system at once, which is most of the system calls of a short process.
 #[cfg(target_env = "musl")]
@@ -66,7 +66,7 @@ fn run(console: &Console, interrupt: &Interrupt) -> ExitCode {
         }
         Err(usage) => return commands::refuse(usage, console),
     };
-    console.configure(Settings { color: cli.output.color, quiet: cli.output.quiet });
+    console.configure(ConsoleSettings { color: cli.output.color, quiet: cli.output.quiet });
     let last_resort = LastResort::default();
     let signals = signals::watch(interrupt, give_up(console, &last_resort));
     let clock = Arc::new(SystemClock::new(interrupt.clone()));

@@ -7,12 +7,12 @@
 /// Text may come in pieces: an escape sequence that begins in one of them ends in a later one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sanitizer {
-    state: State,
+    state: EscapeState,
 }
 
 /// Where in an escape sequence (ECMA-48) the text is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum State {
+enum EscapeState {
     #[default]
     Text,
     /// After ESC.
@@ -30,32 +30,35 @@ enum State {
 impl Sanitizer {
     /// Whether a character belongs to the text that is shown.
     pub fn keeps(&mut self, character: char) -> bool {
-        if self.state == State::Text && matches!(character, ' '..='~') {
+        if self.state == EscapeState::Text && matches!(character, ' '..='~') {
             return true; // Nearly every character of a log.
         }
         match (self.state, character) {
             // A sequence that does not end must not take more than its line with it.
-            (_, '\n') => self.state = State::Text,
-            (State::String, '\u{1b}') => self.state = State::StringEscape,
-            (State::Text | State::Escape | State::Intermediate | State::Control, '\u{1b}') => {
-                self.state = State::Escape;
+            (_, '\n') => self.state = EscapeState::Text,
+            (EscapeState::String, '\u{1b}') => self.state = EscapeState::StringEscape,
+            (EscapeState::Text | EscapeState::Escape | EscapeState::Intermediate | EscapeState::Control, '\u{1b}') => {
+                self.state = EscapeState::Escape;
             }
-            (State::Text, '\u{9b}') | (State::Escape, '[') => self.state = State::Control,
-            (State::Text, '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}')
-            | (State::Escape, ']' | 'P' | 'X' | '^' | '_')
-            | (State::StringEscape, '\u{1b}') => self.state = State::String,
-            (State::Text, '\t') => return true,
-            (State::Text, character) => return !is_invisible(character),
-            (State::Escape | State::Intermediate, '\u{20}'..='\u{2f}') => self.state = State::Intermediate,
-            (State::Control, '\u{20}'..='\u{3f}') | (State::Intermediate | State::Control, '\0'..='\u{1f}') => {}
-            (State::String, character) if !matches!(character, '\u{7}' | '\u{9c}') => {}
-            (State::StringEscape, character) if character != '\\' => self.state = State::String,
+            (EscapeState::Text, '\u{9b}') | (EscapeState::Escape, '[') => self.state = EscapeState::Control,
+            (EscapeState::Text, '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}')
+            | (EscapeState::Escape, ']' | 'P' | 'X' | '^' | '_')
+            | (EscapeState::StringEscape, '\u{1b}') => self.state = EscapeState::String,
+            (EscapeState::Text, '\t') => return true,
+            (EscapeState::Text, character) => return !is_invisible(character),
+            (EscapeState::Escape | EscapeState::Intermediate, '\u{20}'..='\u{2f}') => {
+                self.state = EscapeState::Intermediate
+            }
+            (EscapeState::Control, '\u{20}'..='\u{3f}')
+            | (EscapeState::Intermediate | EscapeState::Control, '\0'..='\u{1f}') => {}
+            (EscapeState::String, character) if !matches!(character, '\u{7}' | '\u{9c}') => {}
+            (EscapeState::StringEscape, character) if character != '\\' => self.state = EscapeState::String,
             // The final byte of a sequence, or the end of a string.
-            (State::Escape | State::Intermediate | State::Control, '\u{30}'..='\u{7e}')
-            | (State::String | State::StringEscape, _) => self.state = State::Text,
+            (EscapeState::Escape | EscapeState::Intermediate | EscapeState::Control, '\u{30}'..='\u{7e}')
+            | (EscapeState::String | EscapeState::StringEscape, _) => self.state = EscapeState::Text,
             // No sequence goes on like this, so it is text.
-            (State::Escape | State::Intermediate | State::Control, character) => {
-                self.state = State::Text;
+            (EscapeState::Escape | EscapeState::Intermediate | EscapeState::Control, character) => {
+                self.state = EscapeState::Text;
                 return !is_invisible(character);
             }
         }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::complete_argument;
 use super::shared::{ApiArgs, ArtifactsArgs, CollectArgs, TestsArgs, WaitArgs, WatchArgs};
-use super::values::{Input, Pair, duration, variable, variable_name};
+use super::values::{Pair, WorkflowInput, duration, variable, variable_name};
 use crate::codemagic::{Api, AppId};
 use crate::lifecycle::IdempotencyKey;
 
@@ -179,7 +179,7 @@ pub struct TriggerArgs {
 
     /// An input of the workflow: NAME=TEXT, or NAME:=JSON for a number or boolean; repeat it for more
     #[arg(long = "input", value_name = "NAME=TEXT", env = "CIBRIDGE_INPUT")]
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<WorkflowInput>,
 
     /// Read the request as JSON from a file, or from stdin for `-`; flags override it, and it overrides environment variables
     #[arg(long, value_name = "FILE", env = "CIBRIDGE_REQUEST")]

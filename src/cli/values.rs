@@ -74,14 +74,14 @@ pub(super) fn variable_name(text: &str) -> Result<String, Error> {
 
 /// An input of a workflow: `NAME=TEXT`, or `NAME:=JSON` for a number or boolean.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Input {
+pub struct WorkflowInput {
     /// The name, not empty.
     pub name: String,
     /// A text, or what the JSON says.
     pub value: Value,
 }
 
-impl FromStr for Input {
+impl FromStr for WorkflowInput {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn inputs_have_types() {
-        let input = |text: &str| text.parse::<Input>().map(|input| (input.name, input.value));
+        let input = |text: &str| text.parse::<WorkflowInput>().map(|input| (input.name, input.value));
         assert_eq!(input("a=7").unwrap(), ("a".to_owned(), Value::from("7")));
         assert_eq!(input("a:=7").unwrap(), ("a".to_owned(), Value::from(7)));
         assert_eq!(input("a=b:=c").unwrap(), ("a".to_owned(), Value::from("b:=c")));

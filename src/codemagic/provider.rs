@@ -90,8 +90,8 @@ impl WatchedBuild {
         let mut build = Self::named(reference);
         "queued".clone_into(&mut build.known.status);
         build.known.workflow_id = Some(request.workflow_id.clone());
-        build.known.branch = request.head.branch().map(str::to_owned);
-        build.known.tag = request.head.tag().map(str::to_owned);
+        build.known.branch = request.git_ref.branch().map(str::to_owned);
+        build.known.tag = request.git_ref.tag().map(str::to_owned);
         build.known.labels = request.all_labels().into_iter().map(str::to_owned).collect();
         build.history = build.alike().map_or(History::Unknown, History::Due);
         build

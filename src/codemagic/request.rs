@@ -120,9 +120,9 @@ impl TriggerDraft {
         let app_id = AppId::parse(&app_id)?;
         let workflow_id =
             self.workflow_id.ok_or_else(|| missing("workflow ID", "--workflow", "CODEMAGIC_WORKFLOW", "workflowId"))?;
-        let head = match (self.branch, self.tag) {
-            (Some(branch), None) => Head::Branch(full_name("branch", branch, "refs/heads/")?),
-            (None, Some(tag)) => Head::Tag(full_name("tag", tag, "refs/tags/")?),
+        let git_ref = match (self.branch, self.tag) {
+            (Some(branch), None) => GitRef::Branch(full_name("branch", branch, "refs/heads/")?),
+            (None, Some(tag)) => GitRef::Tag(full_name("tag", tag, "refs/tags/")?),
             (None, None) => {
                 let variables = "CODEMAGIC_BRANCH or CODEMAGIC_TAG";
                 return Err(missing("branch or tag", "--branch or --tag", variables, "branch or tag"));
@@ -137,7 +137,7 @@ impl TriggerDraft {
             api,
             app_id,
             workflow_id: one_line("workflow ID", workflow_id)?,
-            head,
+            git_ref,
             labels: all_one_line("label", self.labels)?,
             instance_type: self.instance_type.map(|text| one_line("instance type", text)).transpose()?,
             inputs: self.inputs.into_iter().map(input).collect::<Result<_, _>>()?,
@@ -153,12 +153,12 @@ impl TriggerDraft {
 /// What is built: the newest commit of a branch, or a tag. Codemagic has no field for a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Head {
+pub enum GitRef {
     Branch(String),
     Tag(String),
 }
 
-impl Head {
+impl GitRef {
     /// The branch, if it is one.
     pub fn branch(&self) -> Option<&str> {
         if let Self::Branch(name) = self { Some(name) } else { None }
@@ -173,7 +173,7 @@ impl Head {
 /// The value of an input. Codemagic checks its type, so a boolean is sent as one (codemagic-docs, `build-inputs.md`).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Input {
+pub enum InputValue {
     Text(String),
     Number(serde_json::Number),
     /// A boolean.
@@ -189,12 +189,12 @@ pub struct TriggerRequest {
     /// The workflow's id, or its display name where that cannot be an id.
     pub workflow_id: String,
     /// The branch or tag.
-    pub head: Head,
+    pub git_ref: GitRef,
     /// Labels in addition to the workflow's own, without the two below.
     pub labels: Vec<String>,
     /// The machine type.
     pub instance_type: Option<String>,
-    pub inputs: BTreeMap<String, Input>,
+    pub inputs: BTreeMap<String, InputValue>,
     pub variables: BTreeMap<String, String>,
     /// The names of variable groups.
     pub groups: Vec<String>,
@@ -225,10 +225,10 @@ impl TriggerRequest {
     /// The body for the request's API, with these labels. What is not set is left out: the service may read an empty value
     /// as a choice.
     pub(super) fn body<T: AsRef<str>>(&self, labels: &[T]) -> Value {
-        let body = Body {
+        let body = StartBody {
             app_id: (self.api == Api::Legacy).then_some(self.app_id.as_str()),
             workflow_id: &self.workflow_id,
-            head: &self.head,
+            git_ref: &self.git_ref,
             labels: labels.iter().map(AsRef::as_ref).collect(),
             instance_type: self.instance_type.as_deref(),
             inputs: &self.inputs,
@@ -252,18 +252,18 @@ impl TriggerRequest {
 /// in `camelCase` of the legacy `POST /builds` (the same page until mid-2026). The legacy API's `inputs` was documented in
 /// May 2024 and removed again; it is sent all the same, because without it they would be lost silently.
 #[derive(Serialize)]
-struct Body<'a> {
+struct StartBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     app_id: Option<&'a str>,
     workflow_id: &'a str,
     #[serde(flatten)]
-    head: &'a Head,
+    git_ref: &'a GitRef,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     labels: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     instance_type: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    inputs: &'a BTreeMap<String, Input>,
+    inputs: &'a BTreeMap<String, InputValue>,
     #[serde(skip_serializing_if = "Environment::is_empty")]
     environment: Environment<'a>,
 }
@@ -329,11 +329,11 @@ fn all_one_line(what: &str, texts: Vec<String>) -> Result<Vec<String>, Error> {
     texts.into_iter().map(|text| one_line(what, text)).collect()
 }
 
-fn input((name, value): (String, Value)) -> Result<(String, Input), Error> {
+fn input((name, value): (String, Value)) -> Result<(String, InputValue), Error> {
     let value = match value {
-        Value::String(text) => Input::Text(text),
-        Value::Number(number) => Input::Number(number),
-        Value::Bool(flag) => Input::Flag(flag),
+        Value::String(text) => InputValue::Text(text),
+        Value::Number(number) => InputValue::Number(number),
+        Value::Bool(flag) => InputValue::Flag(flag),
         _ => {
             return Err(Error::usage(format!("input {name:?}"), "must be a string, a number or a boolean")
                 .with_hint("pass --input NAME=TEXT, or --input NAME:=JSON for numbers and booleans"));

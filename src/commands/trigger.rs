@@ -22,7 +22,7 @@ pub fn codemagic(args: &TriggerArgs, connection: &CodemagicConnectionArgs, sessi
     session.limit(args.watch.timeout, Duration::ZERO);
     let request = codemagic::sources::draft(args, session)?.complete(args.api)?;
     // GIT_BRANCH of Jenkins is like this; but a branch may really have such a name.
-    if let Some(name) = request.head.branch().and_then(|name| name.strip_prefix("origin/")) {
+    if let Some(name) = request.git_ref.branch().and_then(|name| name.strip_prefix("origin/")) {
         let hint =
             format!("if branch {name} of the remote origin is meant, pass --branch {name} (in a Jenkinsfile: branch)");
         session.console().line(&format!("branch origin/{name} is built; {hint}"));

@@ -33,10 +33,10 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The answers of name resolution, shared by all clients of a call.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Dns(Arc<Mutex<HashMap<String, Answer>>>);
+pub(super) struct Dns(Arc<Mutex<HashMap<String, KnownAddresses>>>);
 
 #[derive(Debug, Clone)]
-struct Answer {
+struct KnownAddresses {
     addresses: Vec<IpAddr>,
     at: Instant,
 }
@@ -103,7 +103,7 @@ impl Dns {
         }
         match (look_up(host, limit, is_interrupted), known) {
             (Ok(addresses), _) => {
-                let answer = Answer { addresses: addresses.clone(), at: Instant::now() };
+                let answer = KnownAddresses { addresses: addresses.clone(), at: Instant::now() };
                 self.lock().insert(host.to_owned(), answer);
                 Ok(addresses)
             }
@@ -130,7 +130,7 @@ impl Dns {
         drop(thread::Builder::new().spawn(move || drop(dns.resolve(&host, limit, || false))));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Answer>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, KnownAddresses>> {
         lock(&self.0)
     }
 }

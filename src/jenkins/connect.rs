@@ -12,7 +12,7 @@ use crate::secret::Secret;
 
 /// What a call says about the controller.
 #[derive(Debug, Clone, Default)]
-pub struct Settings {
+pub struct ControllerSettings {
     /// `--url` or `CIBRIDGE_JENKINS_URL`.
     pub url: Option<String>,
     /// `JENKINS_URL`, which inside a build names the build's own controller.
@@ -30,7 +30,7 @@ pub struct Controller {
     pub notes: Vec<String>,
 }
 
-impl Settings {
+impl ControllerSettings {
     /// Finds the controller that `targets` are on: `url`, then what a pasted address names, then `jenkins_url`. Targets
     /// without an address are put below the folder that `url` may name (`https://ci.example/job/team`).
     ///
@@ -98,8 +98,12 @@ impl Controller {
 mod tests {
     use super::*;
 
-    fn settings(url: &str, jenkins_url: &str) -> Settings {
-        Settings { url: Some(url.to_owned()), jenkins_url: Some(jenkins_url.to_owned()), ..Settings::default() }
+    fn settings(url: &str, jenkins_url: &str) -> ControllerSettings {
+        ControllerSettings {
+            url: Some(url.to_owned()),
+            jenkins_url: Some(jenkins_url.to_owned()),
+            ..ControllerSettings::default()
+        }
     }
 
     #[test]

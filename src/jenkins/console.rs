@@ -232,14 +232,14 @@ fn broken(subject: &str, error: &std::io::Error) -> RequestError {
 /// leaves in `progressiveText` since 2.509, and turns CRLF into LF. Bytes come in pieces of any size.
 #[derive(Debug, Default)]
 pub struct NoteFilter {
-    state: State,
+    state: NoteState,
     line_ends: LineEnds,
     /// A beginning that may turn out to be a note, or its end.
     held: Vec<u8>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum NoteState {
     #[default]
     Text,
     /// In what may be the beginning of a note.
@@ -255,10 +255,10 @@ impl NoteFilter {
     pub fn feed(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         let mut rest = piece;
         while !rest.is_empty() {
-            let is_run = self.state == State::Text || self.state == State::Note && self.held.is_empty();
+            let is_run = self.state == NoteState::Text || self.state == NoteState::Note && self.held.is_empty();
             let end = if is_run { memchr::memchr(NOTE[0], rest).unwrap_or(rest.len()) } else { 0 };
             let (run, after) = rest.split_at(end);
-            if self.state == State::Text {
+            if self.state == NoteState::Text {
                 self.line_ends.feed(run, out);
             }
             let Some((byte, after)) = after.split_first() else { return };
@@ -269,7 +269,7 @@ impl NoteFilter {
 
     /// Appends what was held back, at the end of the input.
     pub fn end(&mut self, out: &mut Vec<u8>) {
-        if self.state == State::Opening {
+        if self.state == NoteState::Opening {
             self.line_ends.feed(&std::mem::take(&mut self.held), out);
         }
         self.line_ends.end(out);
@@ -288,21 +288,21 @@ impl NoteFilter {
 
     fn byte(&mut self, byte: u8, out: &mut Vec<u8>) {
         match self.state {
-            State::Text if byte == NOTE[0] => {
+            NoteState::Text if byte == NOTE[0] => {
                 self.held.push(byte);
-                self.state = State::Opening;
+                self.state = NoteState::Opening;
             }
-            State::Text => self.line_ends.feed(&[byte], out),
-            State::Opening => {
+            NoteState::Text => self.line_ends.feed(&[byte], out),
+            NoteState::Opening => {
                 self.held.push(byte);
                 if self.held == NOTE {
                     self.held.clear();
-                    self.state = State::Note;
+                    self.state = NoteState::Note;
                 } else if !NOTE.starts_with(&self.held) {
                     self.release(out);
                 }
             }
-            State::Note => {
+            NoteState::Note => {
                 self.held.push(byte);
                 if !NOTE_END.starts_with(&self.held) {
                     self.held.clear();
@@ -311,7 +311,7 @@ impl NoteFilter {
                     }
                 } else if self.held == NOTE_END {
                     self.held.clear();
-                    self.state = State::Text;
+                    self.state = NoteState::Text;
                 }
             }
         }
@@ -319,7 +319,7 @@ impl NoteFilter {
 
     /// What was held is text; its last byte may itself begin a note.
     fn release(&mut self, out: &mut Vec<u8>) {
-        self.state = State::Text;
+        self.state = NoteState::Text;
         let held = std::mem::take(&mut self.held);
         let Some((last, first)) = held.split_last() else { return };
         self.line_ends.feed(first, out);

@@ -31,7 +31,7 @@ mod wire;
 
 pub use client::Client;
 pub use config::JobConfig;
-pub use connect::Settings;
+pub use connect::ControllerSettings;
 pub use console::LogPosition;
 pub use credentials::{Credentials, Given, Identity};
 pub use errors::NO_BEARER;

@@ -35,7 +35,7 @@ const LIVE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How a call reports.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Settings {
+pub struct ConsoleSettings {
     /// When to use colors.
     pub color: ColorChoice,
     /// Errors and data only.
@@ -49,7 +49,7 @@ pub struct Console(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     /// Known as soon as the command line is.
-    settings: OnceLock<Settings>,
+    settings: OnceLock<ConsoleSettings>,
     redactor: Redactor,
     /// A line that is redrawn stands on the terminal; any other text must replace it.
     live: AtomicBool,
@@ -59,7 +59,7 @@ struct Inner {
 
 impl Console {
     /// Sets how this call reports. Only the first call counts.
-    pub fn configure(&self, settings: Settings) {
+    pub fn configure(&self, settings: ConsoleSettings) {
         self.0.settings.get_or_init(|| settings);
     }
 

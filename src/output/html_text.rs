@@ -17,7 +17,7 @@ const ENTITY: usize = 12;
 /// escapes quotes too.
 #[derive(Debug, Default)]
 pub struct HtmlText {
-    state: State,
+    state: TagState,
     line_ends: LineEnds,
     /// The beginning of a tag or of what may be an entity.
     held: Vec<u8>,
@@ -26,7 +26,7 @@ pub struct HtmlText {
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum TagState {
     #[default]
     Text,
     /// After `<`: a tag, or text that begins with it.
@@ -42,13 +42,13 @@ impl HtmlText {
         while !rest.is_empty() {
             // What no byte of it ends is taken as a whole: nearly all of a log.
             let end = match self.state {
-                State::Text => memchr::memchr2(b'<', b'&', rest).unwrap_or(rest.len()),
-                State::Tag => memchr::memchr(b'>', rest).unwrap_or(rest.len()),
-                State::Opened | State::Entity => 0,
+                TagState::Text => memchr::memchr2(b'<', b'&', rest).unwrap_or(rest.len()),
+                TagState::Tag => memchr::memchr(b'>', rest).unwrap_or(rest.len()),
+                TagState::Opened | TagState::Entity => 0,
             };
             let (run, after) = rest.split_at(end);
             match self.state {
-                State::Tag => self.held.extend(run.iter().take(TAG_HEAD.saturating_sub(self.held.len()))),
+                TagState::Tag => self.held.extend(run.iter().take(TAG_HEAD.saturating_sub(self.held.len()))),
                 _ => self.text(run, out),
             }
             let Some((byte, after)) = after.split_first() else { return };
@@ -59,7 +59,7 @@ impl HtmlText {
 
     /// Appends what was held back, at the end of the input.
     pub fn end(&mut self, out: &mut Vec<u8>) {
-        if matches!(self.state, State::Entity | State::Opened) {
+        if matches!(self.state, TagState::Entity | TagState::Opened) {
             let held = std::mem::take(&mut self.held);
             self.text(&held, out);
         }
@@ -69,24 +69,24 @@ impl HtmlText {
 
     fn byte(&mut self, byte: u8, out: &mut Vec<u8>) {
         match self.state {
-            State::Text => match byte {
-                b'<' => self.hold(State::Opened, byte),
-                b'&' => self.hold(State::Entity, byte),
+            TagState::Text => match byte {
+                b'<' => self.hold(TagState::Opened, byte),
+                b'&' => self.hold(TagState::Entity, byte),
                 byte => self.text(&[byte], out),
             },
-            State::Opened => {
+            TagState::Opened => {
                 self.held.push(byte);
                 if byte.is_ascii_alphabetic() || matches!(byte, b'/' | b'!') {
-                    self.state = State::Tag;
+                    self.state = TagState::Tag;
                 } else {
                     self.release(out);
                 }
             }
-            State::Tag => {
-                self.state = State::Text;
+            TagState::Tag => {
+                self.state = TagState::Text;
                 self.tag();
             }
-            State::Entity => {
+            TagState::Entity => {
                 self.held.push(byte);
                 if byte == b';' || self.held.len() > ENTITY || !(byte.is_ascii_alphanumeric() || byte == b'#') {
                     self.entity(out);
@@ -95,7 +95,7 @@ impl HtmlText {
         }
     }
 
-    fn hold(&mut self, state: State, byte: u8) {
+    fn hold(&mut self, state: TagState, byte: u8) {
         self.held.clear();
         self.held.push(byte);
         self.state = state;
@@ -103,7 +103,7 @@ impl HtmlText {
 
     /// What was held is text; its last byte may itself begin a tag or an entity.
     fn release(&mut self, out: &mut Vec<u8>) {
-        self.state = State::Text;
+        self.state = TagState::Text;
         let held = std::mem::take(&mut self.held);
         let Some((last, first)) = held.split_last() else { return };
         self.text(first, out);
@@ -133,7 +133,7 @@ impl HtmlText {
         let Some(decoded) = decode_entity(&self.held) else { return self.release(out) };
         self.text(decoded.encode_utf8(&mut [0; 4]).as_bytes(), out);
         self.held.clear();
-        self.state = State::Text;
+        self.state = TagState::Text;
     }
 
     fn text(&mut self, mut text: &[u8], out: &mut Vec<u8>) {

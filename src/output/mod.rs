@@ -19,7 +19,7 @@ mod result_file;
 mod style;
 mod table;
 
-pub use console::{Console, Settings};
+pub use console::{Console, ConsoleSettings};
 pub use format::{format_duration, format_size};
 pub use html_text::{HtmlText, LineEnds};
 pub use log::{LogPrinter, LogTarget, LogText};

@@ -15,7 +15,7 @@ use crate::cli::{self, JenkinsBuildsArgs, JenkinsConnectionArgs, JobArgs};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::files;
 use crate::http::{Credential, Http};
-use crate::jenkins::{Client, Given, JenkinsProvider, JobRef, Settings, Target};
+use crate::jenkins::{Client, ControllerSettings, Given, JenkinsProvider, JobRef, Target};
 
 use super::session::Session;
 
@@ -104,7 +104,7 @@ fn connect(
     connection: &JenkinsConnectionArgs,
     session: &Session,
 ) -> Result<JenkinsProvider, Error> {
-    let settings = Settings {
+    let settings = ControllerSettings {
         url: connection.url.clone(),
         jenkins_url: cli::environment("JENKINS_URL")?,
         credentials: Given {
