@@ -36,7 +36,7 @@ pub(super) fn is_done(response: &Response) -> bool {
 }
 
 /// Whether a text can be an id in a path.
-pub(super) fn is_id(text: &str) -> bool {
+fn is_id(text: &str) -> bool {
     text.len() <= LONGEST_ID && Segment::new(text).is_some()
 }
 
@@ -422,7 +422,7 @@ impl Client {
     }
 
     /// The service's clock at an answer, which ours need not agree with.
-    pub(super) fn service_time(&self, response: &Response) -> SystemTime {
+    fn service_time(&self, response: &Response) -> SystemTime {
         response.date().unwrap_or_else(|| self.clock.wall())
     }
 }

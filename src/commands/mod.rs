@@ -139,9 +139,9 @@ fn jenkins_verb(args: &JenkinsArgs, session: &mut Session) -> CommandResult {
         }
         JenkinsVerb::Input(args) => jenkins::input::run(args, connection, session),
         JenkinsVerb::Params(args) => jenkins::params::run(args, connection, session),
-        JenkinsVerb::Jobs(args) => jenkins::lists::jobs(args, connection, session),
+        JenkinsVerb::Jobs(args) => jenkins::jobs_and_queue::jobs(args, connection, session),
         JenkinsVerb::Builds(args) => builds::jenkins(args, connection, session),
-        JenkinsVerb::Queue => jenkins::lists::queue(connection, session),
+        JenkinsVerb::Queue => jenkins::jobs_and_queue::queue(connection, session),
         JenkinsVerb::Artifacts(args) => {
             artifacts::check(args)?;
             let (provider, build) = jenkins::connect_to_build(&args.build, connection, session)?;

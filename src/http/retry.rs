@@ -6,7 +6,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ExitCode, RequestError};
 
 /// Attempts at one request that may be repeated.
-pub const MAX_ATTEMPTS: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// The first pause; each further one is twice as long, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

@@ -41,7 +41,7 @@ pub(super) enum Item {
 
 impl Client {
     /// What the queue item of a watched build is by now.
-    pub(super) fn find_build(&self, id: u64, build: &mut WatchedBuild) -> Result<Item, RequestError> {
+    pub(super) fn follow_item(&self, id: u64, build: &mut WatchedBuild) -> Result<Item, RequestError> {
         build.queue_polls += 1;
         let Some(item) = self.queue_item(id)? else { return self.recover_build(id, build) };
         build.gone_polls = 0;
@@ -120,7 +120,7 @@ impl Client {
         let found = match (&build.build, &build.job, &build.name, build.queue_id) {
             (Some(known), ..) => known.clone(),
             (None, Some(job), Some(name), _) => self.build(job, name)?.build,
-            (None, .., Some(id)) => match self.find_build(id, build)? {
+            (None, .., Some(id)) => match self.follow_item(id, build)? {
                 Item::Build(found) => found,
                 Item::Queued(snapshot) => return Ok(snapshot),
             },

@@ -143,7 +143,7 @@ impl Provider for JenkinsProvider {
         if let (Some(job), Some(name)) = (&build.job, &build.name) {
             build.build = Some(self.client.build(job, name)?.build);
         } else if let Some(id) = build.queue_id
-            && let Item::Build(found) = self.client.find_build(id, build)?
+            && let Item::Build(found) = self.client.follow_item(id, build)?
         {
             build.build = Some(found);
         }

@@ -78,7 +78,7 @@ pub enum CancelResult {
 
 impl CancelResult {
     /// Whether the build may still be running.
-    pub fn may_be_running(&self) -> bool {
+    fn may_be_running(&self) -> bool {
         matches!(self, Self::LeftRunning | Self::Failed(_))
     }
 }

@@ -126,7 +126,7 @@ impl Console {
     }
 
     /// One line of a remote log, for people.
-    pub fn remote_line(&self, line: &str) {
+    fn remote_line(&self, line: &str) {
         if !self.is_quiet() {
             self.write_line(&format!("{REMOTE}{line}"));
         }

@@ -2,7 +2,7 @@
 
 pub mod config;
 pub mod input;
-pub mod lists;
+pub mod jobs_and_queue;
 pub mod params;
 pub mod sources;
 pub mod token;
