@@ -19,6 +19,7 @@ use super::body::{BUFFER, fill};
 use super::head::{Head, read_head};
 use crate::clock::{Clock, Timestamp};
 use crate::http::{Fault, Http, Request};
+use crate::lock::lock;
 
 /// The time before the rate of the first connection is measured: TCP's slow start is over on most links.
 const WARM_UP: Duration = Duration::from_millis(300);
@@ -244,7 +245,7 @@ struct Trial {
 
 impl Trial {
     /// Whether several connections turn out not to be faster than one. True at most once.
-    fn is_slow(&mut self, now: Timestamp, progress: &Progress, single_rate: f64) -> bool {
+    fn is_slow(&mut self, now: Timestamp, progress: &PartsProgress, single_rate: f64) -> bool {
         if !progress.all_receive {
             return false;
         }
@@ -260,13 +261,13 @@ impl Trial {
 
 /// The parts of the rest, shared by the connections.
 struct Parts {
-    state: Mutex<State>,
+    state: Mutex<PartsState>,
     changed: Condvar,
     connections: usize,
     end: u64,
 }
 
-struct State {
+struct PartsState {
     /// The first byte that no connection has taken.
     next: u64,
     /// Connections that may take another part.
@@ -289,7 +290,7 @@ struct Part {
 }
 
 /// How far the parts are.
-struct Progress {
+struct PartsProgress {
     received: u64,
     all_receive: bool,
     has_failed: bool,
@@ -297,7 +298,7 @@ struct Progress {
 
 impl Parts {
     fn new(bytes: Range<u64>, connections: usize) -> Self {
-        let state = State {
+        let state = PartsState {
             next: bytes.start,
             active: connections,
             taken: VecDeque::new(),
@@ -309,8 +310,8 @@ impl Parts {
         Self { state: Mutex::new(state), changed: Condvar::new(), connections, end: bytes.end }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, PartsState> {
+        lock(&self.state)
     }
 
     /// The next part for this connection. They get smaller towards the end, so that all connections end together.
@@ -350,12 +351,12 @@ impl Parts {
     }
 
     /// Waits a moment for bytes without a gap beyond `position`. Gives where they end.
-    fn wait_beyond(&self, position: u64) -> (u64, Progress) {
+    fn wait_beyond(&self, position: u64) -> (u64, PartsProgress) {
         let mut state = self.lock();
         if state.complete <= position && state.error.is_none() {
             state = self.changed.wait_timeout(state, CHECK_INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
         }
-        let progress = Progress {
+        let progress = PartsProgress {
             received: state.received,
             all_receive: state.receiving == self.connections,
             has_failed: state.error.is_some(),
@@ -438,7 +439,7 @@ mod tests {
 
     #[test]
     fn connections_that_do_not_pay_are_given_up() {
-        let progress = |received| Progress { received, all_receive: true, has_failed: false };
+        let progress = |received| PartsProgress { received, all_receive: true, has_failed: false };
         let is_slow = |rate: u64| {
             let mut trial = Trial::default();
             (0..20).any(|n| !trial.is_over && trial.is_slow(at(n * 100), &progress(n * 100 * rate), 50e6))

@@ -1,13 +1,13 @@
 //! Hands out attempts to the workers until every file is complete or given up.
 
 use std::collections::VecDeque;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
-use super::attempt::{self, AttemptError, FaultKind, Partial, Target, Workers};
+use super::attempt::{Attempt, AttemptError, AttemptFault, Completed, Partial, TargetFile, Workers};
 use super::body::BUFFER;
 use super::file_name::distinct_file_names;
 use super::temp_files::TempFiles;
@@ -17,6 +17,7 @@ use crate::error::{Error, ExitCode};
 use crate::files;
 use crate::http::Request;
 use crate::http::retry::{self, ResumeBudget};
+use crate::lock::lock;
 use crate::model::{Artifact, DownloadEvent, DownloadProgress};
 use crate::output;
 
@@ -49,16 +50,16 @@ const RATE_WINDOW: Duration = Duration::from_secs(10);
 struct Transfer<'a> {
     artifact: &'a mut Artifact,
     source: Box<dyn DownloadSource + 'a>,
-    target: &'a Target,
+    target: &'a TargetFile,
     budget: ResumeBudget,
     refused: u32,
     damaged: u32,
     /// What the last attempt left, while no worker has it.
     partial: Option<Partial>,
-    state: State,
+    state: TransferState,
 }
 
-enum State {
+enum TransferState {
     /// The next attempt is due at this time on the clock.
     Waiting(Timestamp),
     /// A worker has it.
@@ -68,51 +69,32 @@ enum State {
 }
 
 /// One attempt for a worker. The number is that of the transfer.
-struct Job<'a> {
+struct AttemptJob<'a> {
     transfer: usize,
-    target: &'a Target,
+    target: &'a TargetFile,
     request: Request,
     /// Connections that it may use.
     connections: usize,
     partial: Option<Partial>,
 }
 
-struct JobResult {
+struct AttemptResult {
     transfer: usize,
-    result: Result<attempt::Completed, AttemptError>,
+    result: Result<Completed, AttemptError>,
     partial: Option<Partial>,
     /// How long the attempt took, unless connections had to be opened for it.
     took: Option<Duration>,
 }
 
+/// Downloads all files, several at once.
 pub(super) fn run(
     selected: Vec<Selected>,
     options: &DownloadOptions,
     emit: &mut dyn FnMut(DownloadEvent),
 ) -> DownloadReport {
-    let names = distinct_file_names(selected.iter().map(|file| file.artifact.name.as_str()));
-    let targets: Vec<Target> = selected
-        .iter()
-        .zip(names)
-        .map(|(Selected { artifact, .. }, file_name)| Target {
-            file_name,
-            size: artifact.size,
-            md5: artifact.md5.clone(),
-            received: AtomicU64::new(0),
-        })
-        .collect();
+    let targets = target_files(&selected);
     let now = options.clock.now();
-    let transfers = selected.into_iter().zip(&targets).map(|(file, target)| Transfer {
-        artifact: file.artifact,
-        source: file.source,
-        target,
-        budget: ResumeBudget::default(),
-        refused: 0,
-        damaged: 0,
-        partial: None,
-        state: State::Waiting(now),
-    });
-    let transfers: Vec<Transfer> = transfers.collect();
+    let transfers = selected.into_iter().zip(&targets).map(|(file, target)| Transfer::new(file, target, now)).collect();
     let workers = Workers {
         options,
         temp_dir: options.dir.canonicalize().unwrap_or_else(|_| options.dir.to_owned()),
@@ -151,13 +133,24 @@ pub(super) fn run(
     })
 }
 
+fn target_files(selected: &[Selected]) -> Vec<TargetFile> {
+    let names = distinct_file_names(selected.iter().map(|file| file.artifact.name.as_str()));
+    let files = selected.iter().zip(names).map(|(Selected { artifact, .. }, file_name)| TargetFile {
+        file_name,
+        size: artifact.size,
+        md5: artifact.md5.clone(),
+        received: AtomicU64::new(0),
+    });
+    files.collect()
+}
+
 /// A worker: one attempt after the other.
-fn work(workers: &Workers, jobs: &Mutex<Receiver<Job>>, results: &Sender<JobResult>) {
+fn work(workers: &Workers, jobs: &Mutex<Receiver<AttemptJob>>, results: &Sender<AttemptResult>) {
     let mut buffer = Vec::new();
     let clock = workers.options.clock;
     loop {
-        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { transfer, target, request, connections, mut partial }) = next else { return };
+        let next = lock(jobs).recv();
+        let Ok(AttemptJob { transfer, target, request, connections, mut partial }) = next else { return };
         let is_first = buffer.is_empty();
         // A byte more than the file has, so that one read finds its end.
         let wanted = target
@@ -166,9 +159,9 @@ fn work(workers: &Workers, jobs: &Mutex<Receiver<Job>>, results: &Sender<JobResu
             .map_or(BUFFER, |size| size.min(BUFFER));
         buffer.resize(wanted.max(buffer.len()), 0);
         let began = clock.now();
-        let result = attempt::run(workers, target, request, connections, &mut partial, &mut buffer);
+        let result = Attempt { workers, target }.run(request, connections, &mut partial, &mut buffer);
         let took = (!is_first).then(|| clock.now().since(began));
-        if results.send(JobResult { transfer, result, partial, took }).is_err() {
+        if results.send(AttemptResult { transfer, result, partial, took }).is_err() {
             return;
         }
     }
@@ -184,7 +177,12 @@ struct Scheduler<'a, 'e> {
 }
 
 impl<'a> Scheduler<'a, '_> {
-    fn run(&mut self, jobs: &Sender<Job<'a>>, results: &Receiver<JobResult>, has_panicked: &dyn Fn() -> bool) {
+    fn run(
+        &mut self,
+        jobs: &Sender<AttemptJob<'a>>,
+        results: &Receiver<AttemptResult>,
+        has_panicked: &dyn Fn() -> bool,
+    ) {
         let options = self.workers.options;
         let clock = options.clock;
         let mut meter = RateMeter::new(clock.now());
@@ -208,7 +206,7 @@ impl<'a> Scheduler<'a, '_> {
             // What is due while every worker has a file waits for the result of one of them.
             let due = self.next_due().filter(|_| self.running() < self.jobs);
             let wake = due.map_or(next_progress, |due| due.min(next_progress));
-            let Ok(JobResult { transfer, result, partial, took }) =
+            let Ok(AttemptResult { transfer, result, partial, took }) =
                 results.recv_timeout(wake.since(now).min(CHECK_INTERVAL))
             else {
                 if has_panicked() {
@@ -235,7 +233,7 @@ impl<'a> Scheduler<'a, '_> {
             self.drop_waiting();
             return;
         }
-        let unfinished = self.transfers.iter().any(|transfer| !matches!(transfer.state, State::Ended));
+        let unfinished = self.transfers.iter().any(|transfer| !matches!(transfer.state, TransferState::Ended));
         if let Some(cause) = clock.stop_cause() {
             self.workers.stopped.store(true, Ordering::Relaxed);
             self.report.failures.insert(
@@ -254,46 +252,47 @@ impl<'a> Scheduler<'a, '_> {
 
     fn drop_waiting(&mut self) {
         for transfer in &mut self.transfers {
-            if matches!(transfer.state, State::Waiting(..)) {
-                transfer.state = State::Ended;
+            if matches!(transfer.state, TransferState::Waiting(..)) {
+                transfer.state = TransferState::Ended;
             }
         }
     }
 
     fn running(&self) -> usize {
-        self.transfers.iter().filter(|transfer| matches!(transfer.state, State::Running)).count()
+        self.transfers.iter().filter(|transfer| matches!(transfer.state, TransferState::Running)).count()
     }
 
     /// When the next attempt is due.
     fn next_due(&self) -> Option<Timestamp> {
         let due = self.transfers.iter().filter_map(|transfer| match transfer.state {
-            State::Waiting(due) => Some(due),
-            State::Running | State::Ended => None,
+            TransferState::Waiting(due) => Some(due),
+            TransferState::Running | TransferState::Ended => None,
         });
         let due = due.min()?;
         Some(self.workers.options.deadline.map_or(due, |deadline| due.min(deadline)))
     }
 
-    fn start_due_attempts(&mut self, jobs: &Sender<Job<'a>>) {
+    fn start_due_attempts(&mut self, jobs: &Sender<AttemptJob<'a>>) {
         let options = self.workers.options;
         while self.running() < self.jobs && !self.workers.is_stopped() {
             let now = options.clock.now();
-            let is_due = |transfer: &Transfer| matches!(transfer.state, State::Waiting(due) if due <= now);
+            let is_due = |transfer: &Transfer| matches!(transfer.state, TransferState::Waiting(due) if due <= now);
             let Some(number) = self.transfers.iter().position(is_due) else { return };
-            let unfinished = self.transfers.iter().filter(|transfer| !matches!(transfer.state, State::Ended)).count();
+            let unfinished =
+                self.transfers.iter().filter(|transfer| !matches!(transfer.state, TransferState::Ended)).count();
             let connections = (self.jobs / unfinished).max(1);
             let transfer = &mut self.transfers[number];
-            transfer.state = State::Running;
+            transfer.state = TransferState::Running;
             let partial = transfer.partial.take();
             let attempts = Attempts { made: transfer.budget.attempts(), refused: transfer.refused };
             match transfer.source.request(attempts) {
                 // The workers live as long as this sender, so the job finds a receiver.
                 Ok(request) => {
                     let target = transfer.target;
-                    drop(jobs.send(Job { transfer: number, target, request, connections, partial }));
+                    drop(jobs.send(AttemptJob { transfer: number, target, request, connections, partial }));
                 }
                 Err(error) => {
-                    let kind = if error.retryable { FaultKind::Transient } else { FaultKind::Permanent };
+                    let kind = if error.retryable { AttemptFault::Transient } else { AttemptFault::Permanent };
                     let error = AttemptError { kind, error: error.error, retry_after: error.retry_after };
                     self.retry_or_give_up(number, error, partial);
                 }
@@ -301,9 +300,9 @@ impl<'a> Scheduler<'a, '_> {
         }
     }
 
-    fn complete(&mut self, number: usize, file: attempt::Completed) {
+    fn complete(&mut self, number: usize, file: Completed) {
         let transfer = &mut self.transfers[number];
-        transfer.state = State::Ended;
+        transfer.state = TransferState::Ended;
         transfer.artifact.path = Some(file.path.display().to_string());
         transfer.artifact.size = Some(file.size);
         transfer.artifact.sha256 = Some(file.sha256);
@@ -318,19 +317,19 @@ impl<'a> Scheduler<'a, '_> {
         let received = partial.as_ref().map_or(0, |partial| partial.received);
         let pause = transfer.count(failed.kind, received, failed.retry_after);
         if self.workers.is_stopped() || clock.interrupted().is_some() {
-            transfer.state = State::Ended;
+            transfer.state = TransferState::Ended;
             return;
         }
         if let Some(pause) = pause {
-            let partial = partial.filter(|_| failed.kind != FaultKind::Damaged);
+            let partial = partial.filter(|_| failed.kind != AttemptFault::Damaged);
             let received = partial.as_ref().map_or(0, |partial| partial.received);
             transfer.target.received.store(received, Ordering::Relaxed);
-            transfer.state = State::Waiting(clock.now() + pause);
+            transfer.state = TransferState::Waiting(clock.now() + pause);
             transfer.partial = partial;
             (self.emit)(DownloadEvent::Retry { why: failed.error.to_string(), again: pause, got: received });
             return;
         }
-        transfer.state = State::Ended;
+        transfer.state = TransferState::Ended;
         transfer.target.received.store(0, Ordering::Relaxed);
         let mut error = failed.error;
         if error.code() == ExitCode::Local {
@@ -359,20 +358,26 @@ impl<'a> Scheduler<'a, '_> {
     }
 }
 
-impl Transfer<'_> {
+impl<'a> Transfer<'a> {
+    /// A file whose first attempt is due at once.
+    fn new(Selected { artifact, source }: Selected<'a>, target: &'a TargetFile, now: Timestamp) -> Self {
+        let (budget, state) = (ResumeBudget::default(), TransferState::Waiting(now));
+        Self { artifact, source, target, budget, refused: 0, damaged: 0, partial: None, state }
+    }
+
     /// Counts a failed attempt that left `received` bytes, and gives the pause before the next one if there is to be
     /// one.
-    fn count(&mut self, kind: FaultKind, received: u64, retry_after: Option<Duration>) -> Option<Duration> {
+    fn count(&mut self, kind: AttemptFault, received: u64, retry_after: Option<Duration>) -> Option<Duration> {
         let jitter = fastrand::f64();
         let pause = self.budget.record_failure(received, retry_after, jitter);
         match kind {
-            FaultKind::Permanent => None,
-            FaultKind::Transient => pause,
-            FaultKind::Refused => {
+            AttemptFault::Permanent => None,
+            AttemptFault::Transient => pause,
+            AttemptFault::Refused => {
                 self.refused += 1;
                 (self.refused < MAX_REFUSED).then(|| retry::pause(1, None, jitter)).flatten()
             }
-            FaultKind::Damaged => {
+            AttemptFault::Damaged => {
                 self.damaged += 1;
                 self.budget.reset_progress();
                 (self.damaged < MAX_DAMAGED).then(|| retry::pause(1, None, jitter)).flatten()
@@ -431,7 +436,7 @@ mod tests {
         }
     }
 
-    fn transfer<'a>(artifact: &'a mut Artifact, target: &'a Target) -> Transfer<'a> {
+    fn transfer<'a>(artifact: &'a mut Artifact, target: &'a TargetFile) -> Transfer<'a> {
         Transfer {
             artifact,
             source: Box::new(NoSource),
@@ -440,20 +445,20 @@ mod tests {
             refused: 0,
             damaged: 0,
             partial: None,
-            state: State::Waiting(Timestamp::START),
+            state: TransferState::Waiting(Timestamp::START),
         }
     }
 
     #[test]
     fn refused_links_and_damaged_files_have_limits_of_their_own() {
-        let (mut artifact, target) = (Artifact::default(), Target::default());
+        let (mut artifact, target) = (Artifact::default(), TargetFile::default());
         let mut transfer = transfer(&mut artifact, &target);
-        assert!(transfer.count(FaultKind::Refused, 0, None).is_some());
-        assert!(transfer.count(FaultKind::Damaged, 0, None).is_some());
-        assert!(transfer.count(FaultKind::Refused, 0, None).is_some());
-        assert_eq!(transfer.count(FaultKind::Refused, 0, None), None);
-        assert_eq!(transfer.count(FaultKind::Damaged, 0, None), None);
-        assert_eq!(transfer.count(FaultKind::Permanent, 0, None), None);
+        assert!(transfer.count(AttemptFault::Refused, 0, None).is_some());
+        assert!(transfer.count(AttemptFault::Damaged, 0, None).is_some());
+        assert!(transfer.count(AttemptFault::Refused, 0, None).is_some());
+        assert_eq!(transfer.count(AttemptFault::Refused, 0, None), None);
+        assert_eq!(transfer.count(AttemptFault::Damaged, 0, None), None);
+        assert_eq!(transfer.count(AttemptFault::Permanent, 0, None), None);
         assert_eq!((transfer.budget.attempts(), transfer.refused), (6, 3));
     }
 

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::clock::Interrupt;
+use crate::lock::lock;
 
 /// The temporary files of a download. They are removed as soon as a signal arrives, because the process may end while
 /// a worker still waits for a connection.
@@ -17,7 +18,7 @@ impl TempFiles {
         let files = Self(Arc::new(Mutex::new(Some(Vec::new()))));
         let on_raise = files.clone();
         interrupt.on_raise(move || {
-            let paths = on_raise.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let paths = lock(&on_raise.0).take();
             for path in paths.unwrap_or_default() {
                 // A file that was renamed to its target is no longer there.
                 drop(fs::remove_file(path));
@@ -29,7 +30,7 @@ impl TempFiles {
     /// Adds a file. False if the signal has arrived already, so that nobody would remove it.
     #[must_use]
     pub(super) fn add(&self, path: &Path) -> bool {
-        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paths = lock(&self.0);
         paths.as_mut().map(|paths| paths.push(path.to_owned())).is_some()
     }
 }

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,9 @@ use ureq::unversioned::transport::{
 };
 
 use super::dns::{Dns, DnsError};
-use super::head;
+use super::head::{self, HeadState};
 use crate::clock::{self, Interrupt};
+use crate::lock::lock;
 
 /// The pause before the next address is tried beside one that does not answer (RFC 8305, section 5).
 const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(250);
@@ -128,7 +129,7 @@ impl Drop for SocketUse {
 
 impl Socket {
     fn users(&self) -> MutexGuard<'_, Vec<OnSignal>> {
-        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.users)
     }
 }
 
@@ -149,7 +150,7 @@ impl Sockets {
     }
 
     fn close(&self, which: OnSignal) {
-        let sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sockets = lock(&self.0).clone();
         for socket in sockets.iter().filter_map(Weak::upgrade) {
             if socket.users().contains(&which)
                 && let Some(handle) = socket.handle.upgrade()
@@ -161,7 +162,7 @@ impl Sockets {
 
     fn add(&self, handle: Weak<dyn ShutdownHandle>) -> Arc<Socket> {
         let socket = Arc::new(Socket { handle, users: Mutex::default() });
-        let mut sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sockets = lock(&self.0);
         sockets.retain(|socket| socket.strong_count() > 0);
         sockets.push(Arc::downgrade(&socket));
         socket
@@ -200,7 +201,7 @@ pub(super) struct RaceConnector {
     pub(super) names: Names,
 }
 
-type Attempt = Result<Box<dyn Transport>, ureq::Error>;
+type Connected = Result<Box<dyn Transport>, ureq::Error>;
 
 impl<In: Transport> Connector<In> for RaceConnector {
     type Out = Either<In, Box<dyn Transport>>;
@@ -262,7 +263,7 @@ impl RaceConnector {
         &self,
         details: &ConnectionDetails,
         address: SocketAddr,
-        sender: mpsc::Sender<(Attempt, Weak<dyn ShutdownHandle>)>,
+        sender: mpsc::Sender<(Connected, Weak<dyn ShutdownHandle>)>,
     ) {
         let (uri, config, names) = (details.uri.clone(), details.config.clone(), self.names.clone());
         let mut addrs = names.empty();
@@ -285,13 +286,13 @@ impl RaceConnector {
                 current_time,
                 run_connector,
                 register_shutdown: Arc::new(move |handle| {
-                    seen.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&handle);
+                    lock(&seen).clone_from(&handle);
                     register(handle)
                 }),
             };
             let result = TcpConnector::default().connect(&details, None::<()>);
             let result = result.and_then(|transport| transport.ok_or(ureq::Error::ConnectionFailed));
-            let handle = handle.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let handle = lock(&handle).clone();
             // Nobody waits any more if another address was faster; then the connection is closed here.
             drop(sender.send((result.map(|transport| Box::new(transport) as Box<dyn Transport>), handle)));
         };
@@ -358,10 +359,10 @@ impl<In: Transport> Transport for ObservedTransport<In> {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let mut progress = self.inner.await_input(timeout)?;
         while progress && self.awaits_head {
-            match head::check(self.inner.buffers()) {
-                head::State::Usable => break,
-                head::State::Complete => self.awaits_head = false,
-                head::State::Incomplete => progress = self.inner.await_input(timeout)?,
+            match head::prepare(self.inner.buffers()) {
+                HeadState::Usable => break,
+                HeadState::Complete => self.awaits_head = false,
+                HeadState::Incomplete => progress = self.inner.await_input(timeout)?,
             }
         }
         Ok(progress)

@@ -35,7 +35,7 @@ const NEEDED: [&str; 20] = [
 
 /// What the input buffer holds of a head.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum HeadState {
     /// Few lines, maybe not all: ureq can parse them and asks for more.
     Usable,
     /// More lines than ureq parses, and not all of them yet.
@@ -45,10 +45,10 @@ pub(super) enum State {
 }
 
 /// Looks at the beginning of the input, and shortens a complete head that is too long.
-pub(super) fn check(buffers: &mut dyn Buffers) -> State {
+pub(super) fn prepare(buffers: &mut dyn Buffers) -> HeadState {
     let input = buffers.input();
     let Some(end) = end_of_head(input) else {
-        return if has_many_lines(input) { State::Incomplete } else { State::Usable };
+        return if has_many_lines(input) { HeadState::Incomplete } else { HeadState::Usable };
     };
     if has_many_lines(&input[..end]) {
         let mut shortened = shorten(&input[..end]);
@@ -59,7 +59,7 @@ pub(super) fn check(buffers: &mut dyn Buffers) -> State {
         buffers.input_appended(shortened.len());
     }
     // An interim response (1xx) is followed by another head.
-    if buffers.input().get(9) == Some(&b'1') { State::Usable } else { State::Complete }
+    if buffers.input().get(9) == Some(&b'1') { HeadState::Usable } else { HeadState::Complete }
 }
 
 /// Whether there are more lines than are passed on.
@@ -106,11 +106,11 @@ mod tests {
 
     use super::*;
 
-    fn checked(input: &str) -> (State, String) {
+    fn checked(input: &str) -> (HeadState, String) {
         let mut buffers = LazyBuffers::new(64 * 1024, 1024);
         buffers.input_append_buf()[..input.len()].copy_from_slice(input.as_bytes());
         buffers.input_appended(input.len());
-        let state = check(&mut buffers);
+        let state = prepare(&mut buffers);
         (state, String::from_utf8(buffers.input().to_vec()).unwrap())
     }
 
@@ -122,10 +122,10 @@ mod tests {
     #[test]
     fn a_short_head_is_left_as_it_is() {
         for (input, state) in [
-            ("HTTP/1.1 200 OK\r\na: b\r\n\r\nbody", State::Complete),
-            ("HTTP/1.1 200 OK\na: b\n\nbody", State::Complete),
-            ("HTTP/1.1 200 OK\r\na: b\r\n", State::Usable),
-            ("HTTP/1.1 103 Early Hints\r\na: b\r\n\r\n", State::Usable),
+            ("HTTP/1.1 200 OK\r\na: b\r\n\r\nbody", HeadState::Complete),
+            ("HTTP/1.1 200 OK\na: b\n\nbody", HeadState::Complete),
+            ("HTTP/1.1 200 OK\r\na: b\r\n", HeadState::Usable),
+            ("HTTP/1.1 103 Early Hints\r\na: b\r\n\r\n", HeadState::Usable),
         ] {
             assert_eq!(checked(input), (state, input.to_owned()));
         }
@@ -134,9 +134,9 @@ mod tests {
     #[test]
     fn a_long_head_keeps_what_is_needed_and_the_body() {
         let head = format!("HTTP/1.1 200 OK\r\n{}Content-Length: 4\r\n", many(300));
-        assert_eq!(checked(&head).0, State::Incomplete);
+        assert_eq!(checked(&head).0, HeadState::Incomplete);
         let (state, input) = checked(&format!("{head}\r\nbody"));
-        assert_eq!(state, State::Complete);
+        assert_eq!(state, HeadState::Complete);
         assert!(input.starts_with("HTTP/1.1 200 OK\r\nx-0: a\r\n"));
         assert!(input.ends_with("\r\nContent-Length: 4\r\n\r\nbody"));
         assert_eq!(input.lines().count(), MAX_LINES + 1, "{input}");

@@ -2,7 +2,7 @@
 
 use ureq::unversioned::transport::{Buffers as _, LazyBuffers};
 
-use super::head::check;
+use super::head::prepare;
 use super::rate_limit::{LONGEST_WAIT, RateLimit, parse_http_date, retry_after};
 use super::url::without_secrets;
 use super::{Segment, Url, query};
@@ -78,7 +78,7 @@ fn a_head_of_many_lines_keeps_its_frame_and_its_body() {
         let mut buffers = LazyBuffers::new(1 << 20, 1 << 20);
         buffers.input_append_buf()[..bytes.len()].copy_from_slice(bytes);
         buffers.input_appended(bytes.len());
-        check(&mut buffers);
+        prepare(&mut buffers);
         assert!(buffers.input().len() <= bytes.len());
         assert!(bytes.ends_with(&buffers.input()[buffers.input().len().saturating_sub(1)..]));
     });
