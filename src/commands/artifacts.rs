@@ -3,7 +3,7 @@
 use crate::cli::ArtifactsArgs;
 use crate::error::Error;
 use crate::files;
-use crate::lifecycle::collect::{ALLOW_NONE, download, matches, no_match};
+use crate::lifecycle::artifacts::{ALLOW_NONE, ArtifactDownload, matches, no_match};
 use crate::lifecycle::{Provider, RemoteArtifact};
 use crate::output::{Cell, Table};
 
@@ -47,8 +47,9 @@ pub fn run<P: Provider>(
         list(artifacts.iter().filter(|artifact| is_chosen(artifact)), session);
         Ok(())
     } else {
-        let place = (args.dir.as_path(), args.download.jobs);
-        let result = download(provider, &build, &mut artifacts, &is_chosen, place, &session.runtime);
+        let (dir, jobs, runtime) = (&args.dir, args.download.jobs, &session.runtime);
+        let result =
+            ArtifactDownload { provider, build: &build, dir, jobs, runtime }.download(&mut artifacts, &is_chosen);
         artifacts.iter().filter_map(|artifact| artifact.artifact.path.as_ref()).for_each(|path| session.data(path));
         result
     };

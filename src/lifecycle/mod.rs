@@ -3,6 +3,7 @@
 //!
 //! Must know no provider and no command line.
 
+pub mod artifacts;
 pub mod collect;
 #[cfg(test)]
 pub mod fake;
@@ -12,6 +13,7 @@ mod provider;
 mod runtime;
 pub mod schedule;
 pub mod start;
+pub mod test_results;
 mod watch;
 
 pub use idempotency_key::IdempotencyKey;

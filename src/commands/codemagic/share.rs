@@ -12,7 +12,7 @@ use crate::download;
 use crate::error::Error;
 use crate::files;
 use crate::lifecycle::Provider as _;
-use crate::lifecycle::collect::{matches, no_match};
+use crate::lifecycle::artifacts::{matches, no_match};
 use crate::output::{Cell, QrCode, Table};
 
 /// A difference between the expiry that was asked for and the one given that needs no word.
