@@ -35,6 +35,7 @@ use std::sync::Arc;
 use clock::{Interrupt, SystemClock};
 use commands::LastResort;
 use error::ExitCode;
+use lifecycle::Runtime;
 use output::{Console, ConsoleSettings};
 
 /// musl's own allocator returns memory to the system at once, which is most of the system calls of a short process.
@@ -70,7 +71,8 @@ fn run(console: &Console, interrupt: &Interrupt) -> ExitCode {
     let last_resort = LastResort::default();
     let signals = signals::watch(interrupt, give_up(console, &last_resort));
     let clock = Arc::new(SystemClock::new(interrupt.clone()));
-    commands::run(*cli, console.clone(), clock, interrupt.clone(), last_resort, signals)
+    let runtime = Runtime { console: console.clone(), clock, interrupt: interrupt.clone(), deadline: None };
+    commands::run(*cli, runtime, last_resort, signals)
 }
 
 /// Ends a process that was asked to end and is stuck: a name resolution or a connect cannot be interrupted.

@@ -22,10 +22,7 @@ mod trigger;
 mod wait;
 mod wait_for_builds;
 
-use std::sync::Arc;
-
 use crate::cli::{Cli, CodemagicArgs, CodemagicVerb, Command, JenkinsArgs, JenkinsVerb, TokenVerb, UsageError};
-use crate::clock::{Clock, Interrupt};
 use crate::error::{Error, ExitCode};
 use crate::lifecycle::Runtime;
 use crate::output::Console;
@@ -38,14 +35,7 @@ use session::{CommandResult, Session};
 ///
 /// `last_resort` has the document for whoever has to end the process while this is stuck. Where `signals` failed, a signal
 /// would leave builds behind, so nothing is begun.
-pub fn run(
-    cli: Cli,
-    console: Console,
-    clock: Arc<dyn Clock>,
-    interrupt: Interrupt,
-    last_resort: LastResort,
-    signals: Result<(), Error>,
-) -> ExitCode {
+pub fn run(cli: Cli, runtime: Runtime, last_resort: LastResort, signals: Result<(), Error>) -> ExitCode {
     let Cli { output, http, command } = cli;
     let provider = match command {
         Command::Codemagic(_) => "codemagic",
@@ -53,7 +43,6 @@ pub fn run(
         // Printed by the parser.
         Command::Completions(_) => return ExitCode::Success,
     };
-    let runtime = Runtime { console, clock, interrupt, deadline: None };
     let mut session = Session::new(runtime, output, http, ResultWriter::new(provider, last_resort));
     // A panic unwinds to here; on its way it has canceled the build that this call owns.
     let result = panics::catch(|| {
