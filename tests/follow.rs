@@ -540,8 +540,8 @@ fn a_single_poll_says_when_the_next_is_worthwhile() {
     sim.advance_build(&first, &Target::End);
     let document = poll(&[&first]).exit_code(0).json();
     assert_eq!((&document["outcome"], document.get("next_poll_seconds")), (&json!("success"), None));
-    assert_eq!(sim.counters().cancels, 0, "a build that goes on is left alone");
-    // While one goes on, the call is not over, whatever its place in the list.
+    assert_eq!(sim.counters().cancels, 0, "a build that still runs is left alone");
+    // While one still runs, the call is not over, whatever its place in the list.
     let third = started(&sim);
     for ids in [[&first, &third], [&third, &second]] {
         let document = poll(&ids.map(String::as_str)).exit_code(0).json();

@@ -109,10 +109,10 @@ fn every_exit_code_of_the_help_is_in_its_table() {
     let codes = rows.lines().filter_map(|row| row.strip_prefix("| ")?.split(" |").next().map(str::to_owned));
     let listed: BTreeSet<_> = codes.flat_map(|cell| cell.split(" / ").map(str::to_owned).collect::<Vec<_>>()).collect();
     let help = String::from_utf8(help(&[]).stdout).unwrap();
-    let told = help.split("Exit codes:").nth(1).unwrap();
-    let told: BTreeSet<_> =
-        told.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty()).map(str::to_owned).collect();
-    assert_eq!(listed.into_iter().filter(|code| code.parse::<u8>().is_ok()).collect::<BTreeSet<_>>(), told);
+    let shown = help.split("Exit codes:").nth(1).unwrap();
+    let shown: BTreeSet<_> =
+        shown.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty()).map(str::to_owned).collect();
+    assert_eq!(listed.into_iter().filter(|code| code.parse::<u8>().is_ok()).collect::<BTreeSet<_>>(), shown);
 }
 
 #[test]
@@ -327,11 +327,11 @@ fn the_commands_of_the_pages_run() {
             .current_dir(&folder)
             .output()
             .unwrap();
-        let told = String::from_utf8_lossy(&done.stderr);
-        assert!(done.status.success(), "{name}: {script}\n{told}");
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{name}: {script}\n{stderr}");
         assert!(
             folder.path().join("Demo.ipa").exists() || folder.path().join("app/Demo.ipa").exists(),
-            "{name}: {told}"
+            "{name}: {stderr}"
         );
     }
 }

@@ -409,7 +409,7 @@ fn no_connection_has_its_own_sentences() {
     });
 }
 
-/// Reading is repeated while the fault may pass, and its last answer is the one that is told.
+/// Reading is repeated while the fault may pass, and its last answer is the one that is reported.
 #[test]
 fn reads_are_repeated_while_the_fault_may_pass() {
     let answers = [

@@ -311,7 +311,7 @@ fn signals_that_are_ignored_at_the_start_stay_ignored() {
     running.signal("INT");
     running.signal("HUP");
     let polls = sim.requests().len();
-    assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests().len() > polls + 5), "it goes on");
+    assert!(sim.wait_for(Duration::from_secs(10), |state| state.requests().len() > polls + 5), "polling continues");
     stop(running, "TERM").exit_code(143).stderr_contains(": canceled");
 }
 

@@ -39,7 +39,7 @@ fn most_memory() -> u64 {
     if std::env::var_os("CIBRIDGE_TEST_BIN").is_some() { 30 << 20 } else { 36 << 20 }
 }
 
-/// A run that takes longer hangs.
+/// A run that takes longer is taken for one that never ends.
 const LONGEST: Duration = Duration::from_secs(180);
 
 /// A call of the program, not yet made.

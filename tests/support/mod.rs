@@ -19,15 +19,15 @@ use tempfile::TempDir;
 
 pub(crate) use text::{forms, normal};
 
-/// A run that takes longer hangs.
-const HANGS: Duration = Duration::from_secs(60);
+/// A run that takes longer is taken for one that never ends.
+const LONGEST_RUN: Duration = Duration::from_secs(60);
 
 /// The program under test: the one that is to be shipped if there is one, else the one that cargo built.
 pub(crate) fn binary() -> PathBuf {
     std::env::var_os("CIBRIDGE_TEST_BIN").map_or_else(|| env!("CARGO_BIN_EXE_cibridge").into(), PathBuf::from)
 }
 
-/// A simulator whose builds go on with each poll, and whose rate limit does not stretch the polls of a test.
+/// A simulator whose builds advance with each poll, and whose rate limit does not stretch the polls of a test.
 pub(crate) fn simulator() -> Builder {
     Simulator::builder().advance(Advance::Poll).config(|config| config.limit_headers = false)
 }
@@ -189,8 +189,8 @@ impl Call {
             // The program may end without reading it.
             drop(child.stdin.take().unwrap().write_all(text.as_bytes()));
         }
-        let stdout = Heard::of(child.stdout.take().unwrap(), b'\n');
-        let stderr = Heard::of(child.stderr.take().unwrap(), b'\n');
+        let stdout = StreamText::of(child.stdout.take().unwrap(), b'\n');
+        let stderr = StreamText::of(child.stderr.take().unwrap(), b'\n');
         Running { child, stdout, stderr, call: self }
     }
 
@@ -208,9 +208,9 @@ pub(crate) fn mode(path: &Path, mode: u32) {
 
 /// A stream that is read as it comes.
 #[derive(Clone)]
-struct Heard(Arc<(Mutex<(String, bool)>, Condvar)>);
+struct StreamText(Arc<(Mutex<(String, bool)>, Condvar)>);
 
-impl Heard {
+impl StreamText {
     /// Reads up to each `end`, and to the end of the stream.
     fn of(stream: impl Read + Send + 'static, end: u8) -> Self {
         let heard = Self(Arc::default());
@@ -244,8 +244,8 @@ impl Heard {
 /// The program while it runs.
 pub(crate) struct Running {
     child: Child,
-    stdout: Heard,
-    stderr: Heard,
+    stdout: StreamText,
+    stderr: StreamText,
     call: Call,
 }
 
@@ -288,11 +288,11 @@ impl Running {
     /// Waits for the end, and checks what holds for every run.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Done {
-        let over = |heard: &Heard| heard.wait(HANGS, |_| false);
+        let over = |heard: &StreamText| heard.wait(LONGEST_RUN, |_| false);
         let (Some(stdout), Some(stderr)) = (over(&self.stdout), over(&self.stderr)) else {
             drop(self.child.kill());
-            let told = self.stderr.wait(Duration::from_secs(5), |_| true);
-            panic!("{:?} hangs:\n{}", self.call.arguments, told.unwrap_or_default());
+            let shown = self.stderr.wait(Duration::from_secs(5), |_| true);
+            panic!("{:?} hangs:\n{}", self.call.arguments, shown.unwrap_or_default());
         };
         let status = self.child.wait().unwrap();
         let result = fs::read_to_string(self.call.result_path()).unwrap_or_default();
@@ -389,7 +389,7 @@ impl Done {
     /// Stderr, normalised, does not contain this.
     #[track_caller]
     pub(crate) fn stderr_lacks(&self, part: &str) -> &Self {
-        assert!(!self.stderr_text().contains(part), "{part:?} is told\n{self}");
+        assert!(!self.stderr_text().contains(part), "{part:?} is shown\n{self}");
         self
     }
 

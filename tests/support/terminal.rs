@@ -9,13 +9,13 @@ use std::time::Duration;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use super::{Call, HANGS, Heard};
+use super::{Call, LONGEST_RUN, StreamText};
 
 /// The program on a terminal.
 pub(crate) struct OnTerminal {
     child: Child,
     keyboard: File,
-    screen: Heard,
+    screen: StreamText,
     call: Call,
 }
 
@@ -37,7 +37,7 @@ impl Call {
         command.stdin(terminal.try_clone().unwrap()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
         let child = command.spawn().unwrap();
         // A line that is drawn again ends where the cursor goes back to its start.
-        let screen = Heard::of(keyboard.try_clone().unwrap(), b'\r');
+        let screen = StreamText::of(keyboard.try_clone().unwrap(), b'\r');
         OnTerminal { child, keyboard, screen, call: self }
     }
 }
@@ -64,7 +64,7 @@ impl OnTerminal {
     /// Waits for the end. Gives the exit code, and what was written to the terminal with `\n` for each line end.
     #[track_caller]
     pub(crate) fn finish(mut self) -> (i32, String) {
-        let Some(seen) = self.screen.wait(HANGS, |_| false) else {
+        let Some(seen) = self.screen.wait(LONGEST_RUN, |_| false) else {
             drop(self.child.kill());
             panic!("{:?} hangs", self.call.arguments);
         };
