@@ -41,8 +41,9 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 /// Reads a JSON object into a struct of lenient fields; `None` if the bytes are not one JSON object.
 /// For large answers there are [`text`] and [`read_object`].
 ///
-/// A byte order mark, bytes that are not UTF-8 and escapes of lone surrogates (`\udce9`: half a character, as a cut
-/// message or a file name on the service's side produces them) do not make an answer unreadable.
+/// A byte order mark, bytes that are not UTF-8, control characters without an escape and escapes of lone surrogates
+/// (`\udce9`: half a character, as a cut message or a file name on the service's side produces them) do not make an answer
+/// unreadable.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     object(whole(&lossy(bytes))?)
 }
@@ -56,6 +57,7 @@ pub fn text(bytes: &mut Vec<u8>) -> Option<&str> {
     if bytes.len() > LARGE {
         replace_invalid(bytes);
     }
+    replace_controls(bytes);
     if let Cow::Owned(changed) = lossy(bytes) {
         *bytes = changed;
     }
@@ -92,17 +94,25 @@ fn whole(json: &[u8]) -> Option<&str> {
     std::str::from_utf8(json).ok().map(str::trim_ascii)
 }
 
-/// The bytes as UTF-8 in which every `\u` escape means a character, without a byte order mark.
+/// The bytes as UTF-8 in which every `\u` escape means a character, without control characters and a byte order mark.
 pub fn lossy(bytes: &[u8]) -> Cow<'_, [u8]> {
     let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
     let mut text = match String::from_utf8_lossy(bytes) {
         Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
         Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     };
+    if text.iter().any(|byte| *byte < b' ') {
+        replace_controls(text.to_mut());
+    }
     if next_lone_surrogate(&text, 0).is_some() {
         replace_invalid(text.to_mut());
     }
     text
+}
+
+/// Between values they are white space as a space is; within a text JSON forbids them.
+fn replace_controls(bytes: &mut [u8]) {
+    bytes.iter_mut().filter(|byte| **byte < b' ').for_each(|byte| *byte = b' ');
 }
 
 /// Replaces bytes that are not UTF-8 by `?`, and escapes of lone surrogates by the replacement character.
@@ -556,6 +566,7 @@ mod tests {
             (br#"{"text": "a\\udce9 \" \\\\"}"#, "a\\udce9 \" \\\\"),
             (br#"{"text": "a\\\udce9"}"#, "a\\\u{fffd}"),
             (b"\xef\xbb\xbf {\"text\": \"t\"}", "t"),
+            (b"{\n\t\"text\": \"a\tb\r\n\x00\"\r\n}", "a b   "),
         ] {
             let shape: Shape = parse(bytes).unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(bytes)));
             assert_eq!(shape.text.text(), Some(expected), "{}", String::from_utf8_lossy(bytes));

@@ -85,7 +85,7 @@ fn each_end_has_its_code_and_its_words() {
         ),
         ("canceled", 4, "canceled", "cibridge: error: Codemagic build 1 was canceled on Codemagic"),
         ("skipped", 5, "skipped", "cibridge: error: Codemagic build 1 was skipped\n"),
-        ("exploded", 1, "failed", "status: exploded (unrecognized; still waiting for the build to finish)\n"),
+        ("exploded", 1, "failed", "status: exploded\n"),
     ];
     for (status, code, outcome, words) in table {
         let plan = Plan { status: Some(status.into()), v3_status: Some(status.into()), ..short() };

@@ -400,7 +400,9 @@ impl<'a, P: Provider> Watch<'a, P> {
         let ended = matches!(phase, Phase::Ended(_));
         let before = self.snapshot.as_ref().map(|seen| (seen.build.status.clone(), seen.build.commit.clone()));
         let (old_status, old_commit) = before.unwrap_or_default();
-        let status = Event::Status { status: snapshot.build.status.clone(), known: snapshot.known };
+        // Of a build that is finished the error says that its word is unknown.
+        let known = snapshot.known || ended;
+        let status = Event::Status { status: snapshot.build.status.clone(), known };
         let mut new_status = (snapshot.build.status != old_status).then_some(status);
         let new_commit = snapshot.build.commit.clone().filter(|commit| Some(commit) != old_commit.as_ref());
         self.snapshot = Some(snapshot);
