@@ -218,6 +218,16 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl From<anyhow::Error> for Error {
+    /// A fault of this machine, as in `fs::read(path).context(SUBJECT)?`: its context is the subject.
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast_ref::<io::Error>() {
+            Some(cause) => Self::local(error.to_string(), cause),
+            None => Self::new(ExitCode::Local, error.to_string(), error.root_cause().to_string()),
+        }
+    }
+}
+
 /// A request (a poll, a search, a cancel) that failed.
 #[derive(Debug, Clone)]
 pub struct RequestError {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use anyhow::Context as _;
+
 use crate::error::{Error, ExitCode};
 
 /// The start of the name of a file that is not complete.
@@ -75,7 +77,7 @@ pub fn check_writable(path: &Path, what: &str) -> Result<(), Error> {
 
 /// Checks the same for [`write_private`], which writes no device or FIFO. Fails with code 16.
 pub fn check_private(path: &Path, what: &str) -> Result<(), Error> {
-    match target(path).map_err(|error| Error::local(what, &error))? {
+    match target(path).with_context(|| what.to_owned())? {
         Destination::Replace(_) => check_writable(path, what),
         Destination::InPlace(_) if path.is_dir() => check_writable(path, what),
         Destination::InPlace(_) => Err(not_private(what)),
@@ -172,13 +174,14 @@ pub fn check_folder(dir: &Path) -> Result<(), Error> {
     let what = format!("the folder {}", dir.display());
     let there = dir.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(Path::new("."));
     let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
-    let is_folder = fs::metadata(there).map_err(|error| Error::local(&*what, &error))?.is_dir();
+    let is_folder = fs::metadata(there).with_context(|| what.clone())?.is_dir();
     if !is_folder && there == dir {
         return Err(Error::new(ExitCode::Local, what, "is not a folder"));
     } else if !is_folder {
         return Err(Error::new(ExitCode::Local, what, format!("{} is not a folder", there.display())));
     }
-    tempfile::tempfile_in(there).map(drop).map_err(|error| Error::local(what, &error))
+    tempfile::tempfile_in(there).context(what)?;
+    Ok(())
 }
 
 /// Reads a secret from a file that only its owner can use, or from stdin for `-`. A line end after it does not count.
@@ -222,7 +225,7 @@ pub fn read_secret(path: &Path, what: &str) -> Result<String, Error> {
 /// Reads a file, or stdin for `-`. Fails with code 16.
 pub fn read_bytes(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
     let read = if path == Path::new("-") { read_to_limit(io::stdin()) } else { read_whole(path) };
-    read.map_err(|error| Error::local(format!("{what} {}", path.display()), &error))
+    Ok(read.with_context(|| format!("{what} {}", path.display()))?)
 }
 
 /// Reads a file that has an end: `/dev/zero` has none.

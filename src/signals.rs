@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use crate::clock::{self, Interrupt, StopCause};
 use crate::error::{Error, ExitCode};
 
@@ -68,7 +70,8 @@ pub fn watch(interrupt: &Interrupt, give_up: impl FnOnce(ExitCode) + Send + 'sta
         give_up(cause.code());
     };
     let started = std::thread::Builder::new().spawn(wait);
-    started.map(drop).map_err(|error| Error::local("a thread that waits for signals", &error))
+    started.context("a thread that waits for signals")?;
+    Ok(())
 }
 
 /// Runs `install` while these signals wait for it. One that came between the handler and what it calls would be lost

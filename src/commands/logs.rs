@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use anyhow::Context as _;
+
 use crate::cli::{CodemagicConnectionArgs, ConsoleArgs, JenkinsConnectionArgs, LogsArgs};
 use crate::codemagic::{BuildId, Client, LogFormat, StepLog};
 use crate::document::{Details, StepLogEntry};
@@ -47,7 +49,7 @@ pub fn codemagic(args: &LogsArgs, connection: &CodemagicConnectionArgs, session:
     for (index, step) in chosen.iter().copied() {
         let bytes = match &args.dir {
             Some(dir) => {
-                fs::create_dir_all(dir).map_err(|error| Error::local(format!("folder {}", dir.display()), &error))?;
+                fs::create_dir_all(dir).with_context(|| format!("folder {}", dir.display()))?;
                 let name = format!("{:02}-{}.log", index + 1, download::file_name(&step.name).replace(' ', "-"));
                 save(&provider, step, format, &dir.join(name), session)?
             }

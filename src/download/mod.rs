@@ -19,6 +19,8 @@ use std::time::Duration;
 
 pub use file_name::{distinct_file_names, file_name};
 
+use anyhow::Context as _;
+
 use crate::clock::{Clock, Interrupt, Timestamp};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Http, Request};
@@ -96,7 +98,7 @@ pub fn download(
 
 /// Creates the folder, and refuses a disk on which `needed` bytes surely do not fit.
 fn prepare_folder(dir: &Path, needed: u64) -> Result<(), Error> {
-    fs::create_dir_all(dir).map_err(|error| Error::local(format!("folder {}", dir.display()), &error))?;
+    fs::create_dir_all(dir).with_context(|| format!("folder {}", dir.display()))?;
     match free_space(dir) {
         Some(free) if free < needed => {
             let missing = needed - free;

@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
+
 use super::request::{Body, Chunk};
 use crate::error::{Error, ExitCode};
 
@@ -35,7 +37,7 @@ impl Multipart {
     /// Adds a file, which is read while it is sent. Fails with code 16 if it is no regular file.
     pub fn file(&mut self, name: &str, path: &Path) -> Result<(), Error> {
         let subject = || format!("file {}", path.display());
-        let metadata = std::fs::metadata(path).map_err(|error| Error::local(subject(), &error))?;
+        let metadata = std::fs::metadata(path).with_context(subject)?;
         if !metadata.is_file() {
             return Err(Error::new(ExitCode::Local, subject(), "not a regular file"));
         }

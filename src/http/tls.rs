@@ -13,6 +13,8 @@ use memchr::memmem;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use anyhow::Context as _;
+
 use crate::error::{Error, ExitCode};
 use crate::files::read_whole;
 
@@ -131,7 +133,7 @@ fn with_extra(source: &str, ca_cert: Option<&Path>) -> String {
 /// Reads a PEM file with at least one certificate that is readable.
 fn read(path: &Path, name: &str) -> Result<Vec<u8>, Error> {
     let what = || format!("{name} {}", path.display());
-    let text = read_whole(path).map_err(|error| Error::local(what(), &error))?;
+    let text = read_whole(path).with_context(what)?;
     if !certificates(&text).any(|certificate| webpki::anchor_from_trusted_cert(&certificate).is_ok()) {
         return Err(Error::new(ExitCode::Local, what(), "the file holds no certificate that is readable")
             .with_hint("it must hold `-----BEGIN CERTIFICATE-----` blocks (PEM)"));
@@ -146,9 +148,7 @@ pub(super) fn load_client_certificate(
     key: Option<&Path>,
 ) -> Result<Option<ClientCert>, Error> {
     let Some(certificate) = certificate else { return Ok(None) };
-    let read = |path: &Path, name: &str| {
-        read_whole(path).map_err(|error| Error::local(format!("{name} {}", path.display()), &error))
-    };
+    let read = |path: &Path, name: &str| read_whole(path).with_context(|| format!("{name} {}", path.display()));
     let missing = |path: &Path, thing: &str| {
         Error::new(ExitCode::Local, path.display().to_string(), format!("the file holds no {thing}"))
             .with_hint("it must hold `-----BEGIN …-----` blocks (PEM), and the key must not be encrypted")

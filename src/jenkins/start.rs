@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use super::client::{Client, PostError, tree, was_turned_away};
 use super::credentials::Identity;
 use super::errors::{is_ambiguous, refused_start, refused_token_root};
@@ -234,11 +236,8 @@ fn delay(duration: Duration) -> String {
 /// Files must be readable before anything is asked of the controller.
 fn check_files(values: &[(String, ParameterValue)]) -> Result<(), Error> {
     for (name, value) in values {
-        if let ParameterValue::File(path) = value
-            && let Err(error) = std::fs::File::open(path)
-        {
-            let subject = format!("file {} for parameter {name}", path.display());
-            return Err(Error::local(subject, &error));
+        if let ParameterValue::File(path) = value {
+            std::fs::File::open(path).with_context(|| format!("file {} for parameter {name}", path.display()))?;
         }
     }
     Ok(())

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use anyhow::Context as _;
+
 use crate::document::{Details, Document, FailedTest, Tests};
 use crate::error::Error;
 use crate::files;
@@ -18,7 +20,7 @@ const FAILURE: usize = 256;
 
 /// Checks that the file of test results can be written, and creates its folder.
 pub fn check_junit(path: &Path) -> Result<(), Error> {
-    fs::create_dir_all(files::folder(path)).map_err(|error| Error::local(junit_name(path), &error))?;
+    fs::create_dir_all(files::folder(path)).with_context(|| junit_name(path))?;
     files::check_writable(path, &junit_name(path))
 }
 

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use anyhow::Context as _;
+
 use super::json::to_json;
-use crate::error::{Error, ExitCode};
+use crate::error::Error;
 use crate::files;
 use crate::secret::Redactor;
 
@@ -31,10 +33,9 @@ impl ResultFile {
 
     /// Replaces the file, so that a reader sees the old document or the new one, never a part. Fails with code 16.
     pub fn write(&self, document: &impl Serialize) -> Result<(), Error> {
-        let json = to_json(document, &self.redactor)
-            .map_err(|error| Error::new(ExitCode::Local, what(&self.path), error.to_string()))?;
-        files::replace_file(&self.path, format!("{}\n", json.pretty()).as_bytes())
-            .map_err(|error| Error::local(what(&self.path), &error))
+        let json = to_json(document, &self.redactor).with_context(|| what(&self.path))?;
+        files::replace_file(&self.path, format!("{}\n", json.pretty()).as_bytes()).with_context(|| what(&self.path))?;
+        Ok(())
     }
 }
 

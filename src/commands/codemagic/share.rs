@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::{Duration, SystemTime};
 
+use anyhow::Context as _;
+
 use crate::cli::{CodemagicConnectionArgs, ShareArgs};
 use crate::clock::format_time;
 use crate::commands::named_builds::find_build;
@@ -90,7 +92,7 @@ fn qr_code(url: &str, name: &str, image: &str, args: &ShareArgs, session: &Sessi
     let path = dir.join(image);
     let saved = fs::create_dir_all(dir).and_then(|()| files::replace_file(&path, &code.png()));
     let path = path.display().to_string();
-    saved.map_err(|error| Error::local(format!("QR code {path}"), &error))?;
+    saved.with_context(|| format!("QR code {path}"))?;
     session.console().line(&format!("saved {path}"));
     Ok(Some(path))
 }
