@@ -39,6 +39,8 @@ fn data_that_does_not_reach_stdout_is_a_local_fault_in_every_verb() {
         let done = Call::to(&sim, &verb.replace("BUILD", &build)).shell("exec \"$@\" > /dev/full").run();
         done.exit_code(16).stderr_contains("cibridge: error: stdout: No space left on device");
         assert_eq!(done.stderr.matches("cibridge: error: ").count(), 1, "{done}");
+        let done = Call::to(&sim, &verb.replace("BUILD", &build)).shell("exec \"$@\" 1< /dev/null").run();
+        done.exit_code(16).stderr_contains("cibridge: error: stdout: Bad file descriptor");
     }
 }
 
@@ -67,7 +69,7 @@ fn jenkins_data_that_does_not_reach_stdout_is_a_local_fault() {
 /// Nobody holds a token that was printed to nowhere: it is revoked again, and the old one stays.
 #[test]
 fn a_token_that_cannot_be_delivered_is_revoked_and_not_the_old_one() {
-    for script in ["exec \"$@\" > /dev/full", TO_NOBODY] {
+    for script in ["exec \"$@\" > /dev/full", "exec \"$@\" 1< /dev/null", TO_NOBODY] {
         let sim = jenkins();
         let call = as_dev(&sim, "jenkins token create fresh").without("CIBRIDGE_RESULT_FILE");
         let done = call.shell(script).run();

@@ -179,9 +179,7 @@ impl Console {
     /// Bytes as data, as they are.
     pub fn write_bytes(&self, bytes: &[u8]) {
         self.erase();
-        let mut stdout = io::stdout().lock();
-        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            drop(stdout);
+        if let Err(error) = write_stdout(bytes) {
             self.stdout_failed(error);
         }
     }
@@ -189,8 +187,7 @@ impl Console {
     /// A secret that was just made, as data. That nobody reads it any more is an error, too. Fails with code 16.
     pub fn deliver(&self, bytes: &[u8]) -> Result<(), Error> {
         self.erase();
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| stdout_error(&error))
+        write_stdout(bytes).map_err(|error| stdout_error(&error))
     }
 
     /// Whether stdout takes no more data, so that more need not be read for it.
@@ -285,6 +282,18 @@ impl Console {
     fn stdout_failed(&self, error: io::Error) {
         lock(&self.0.stdout_error).get_or_insert(error);
     }
+}
+
+/// Writes to stdout. A descriptor that is not open for writing is an error, too: `Stdout` takes it for no stdout at all
+/// (`handle_ebadf` in library/std/src/io/stdio.rs at 1.95.0).
+fn write_stdout(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    #[cfg(unix)]
+    if rustix::fs::fcntl_getfl(&stdout)? & rustix::fs::OFlags::RWMODE == rustix::fs::OFlags::RDONLY {
+        return Err(rustix::io::Errno::BADF.into());
+    }
+    stdout.write_all(bytes)?;
+    stdout.flush()
 }
 
 fn stdout_error(error: &io::Error) -> Error {
