@@ -194,6 +194,7 @@ fn system_hint(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Some("free some space (df -h) or inodes (df -i), or choose a folder on another disk")
         }
+        io::ErrorKind::NotFound => Some("check the path: folders on the way to a file are not created"),
         io::ErrorKind::ReadOnlyFilesystem => Some("choose a folder on a disk that is not mounted read-only"),
         io::ErrorKind::PermissionDenied => Some("check the owner and the permissions of the file and its folder"),
         io::ErrorKind::FileTooLarge => Some("raise the limit of the size of files: ulimit -f"),

@@ -378,6 +378,13 @@ fn the_wrong_commit_is_canceled() {
         let sim = simulator().plan(Plan { commit: Some(commit.into()), ..short() }).start().unwrap();
         Call::following(&sim, "--expect-commit").args(wanted).run().exit_code(0);
     }
+    // No build is of such a commit: each would be started and canceled.
+    let sim = simulator().start().unwrap();
+    for wrong in ["main", "c5f94", "HEAD~1", "0123456789abcdeg"] {
+        let done = Call::following(&sim, "--expect-commit").args(wrong).run();
+        done.exit_code(2).stderr_contains("--expect-commit: expected the hash of a commit, at least 7 of its digits");
+    }
+    assert_eq!(sim.counters().builds_started, 0);
     // A build that has ended cannot be canceled, and is the wrong one all the same.
     let sim = simulator().plan(Plan { commit: Some(commit.into()), ..short() }).start().unwrap();
     let id = started(&sim);

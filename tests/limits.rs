@@ -71,7 +71,8 @@ fn a_folder_that_cannot_be_used_is_named_with_the_true_reason() {
     };
     let shown = folder.display();
     let reason = |name: &str, reason: &str| format!("cibridge: error: the folder {shown}/{name}: {reason}\n");
-    assert_eq!(try_dir("dangling"), reason("dangling", "No such file or directory"));
+    let check = "hint: check the path: folders on the way to a file are not created";
+    assert_eq!(try_dir("dangling"), reason("dangling", &format!("No such file or directory\n{check}")));
     assert_eq!(try_dir("file"), reason("file", "is not a folder"));
     assert_eq!(try_dir("file/x"), reason("file/x", &format!("{shown}/file is not a folder")));
     assert!(try_dir(&"x".repeat(256)).ends_with(": File name too long\nhint: choose a shorter name\n"));

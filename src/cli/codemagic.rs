@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::complete_argument;
 use super::shared::{ApiArgs, ArtifactsArgs, CollectArgs, TestsArgs, WaitArgs, WatchArgs};
-use super::values::{Pair, WorkflowInput, duration, variable, variable_name};
+use super::values::{Pair, WorkflowInput, commit, duration, variable, variable_name};
 use crate::codemagic::{Api, AppId};
 use crate::lifecycle::IdempotencyKey;
 
@@ -235,7 +235,7 @@ pub struct GivenByFlag {
 #[command(next_help_heading = "Waiting")]
 pub struct ExpectArgs {
     /// Cancel the build and exit with code 7 if it builds another commit
-    #[arg(long, value_name = "SHA", env = "CIBRIDGE_EXPECT_COMMIT")]
+    #[arg(long, value_name = "SHA", env = "CIBRIDGE_EXPECT_COMMIT", value_parser = commit)]
     pub expect_commit: Option<String>,
 
     /// Exit with code 3 if a step failed although the build succeeded

@@ -138,6 +138,13 @@ pub(super) fn media_type(text: &str) -> Result<String, Error> {
     if is_type { Ok(text.to_owned()) } else { Err(wrong("expected a media type like application/json")) }
 }
 
+/// The hash of a commit, or its beginning. Nothing else would ever be the commit of a build, which would be canceled.
+pub(super) fn commit(text: &str) -> Result<String, Error> {
+    let hash = text.trim();
+    let is_hash = (7..=64).contains(&hash.len()) && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hash { Ok(hash.to_owned()) } else { Err(wrong("expected the hash of a commit, at least 7 of its digits")) }
+}
+
 /// A name that is not blank.
 pub(super) fn name(text: &str) -> Result<String, Error> {
     if text.trim().is_empty() { Err(wrong("is empty")) } else { Ok(text.to_owned()) }

@@ -4,6 +4,7 @@
 # Linux on arm64 runs under qemu-user, Windows under wine. What is missing is named.
 set -eu
 cd "$(dirname "$0")/../.."
+[ -d "$1" ] || { echo "missing: $1, which \`make dist\` makes" >&2; exit 1; }
 packages=$(cd "$1" && pwd)
 shift
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
