@@ -134,7 +134,7 @@
             details: [
                 'Without arguments it takes the variables CODEMAGIC_APP_ID and CODEMAGIC_WORKFLOW, and the branch or tag that the Jenkins build is about.',
                 'It runs cibridge on the agent of the stage. Outside of a node it takes an agent for short calls and holds none while it waits.',
-                'An argument that is null counts as not given. An appId, workflowId, branch or tag that is null is refused, because something went wrong in the Jenkinsfile.',
+                'An argument that is null counts as not given. An appId or workflowId that is null is refused, and so are branch and tag without a value, because something went wrong in the Jenkinsfile.',
             ],
             returns: 'With builds: a map with outcome and exitCode of the worst build, and as builds the list of such maps in the order of the argument. ' +
                 'A build that failFast ended has the outcome canceled, one that it kept from being started not_started.',
@@ -200,8 +200,9 @@
         id: 'ID of the build.',
         url: 'Its page.',
         number: 'Its number, once known.',
-        outcome: '\'started\' without wait; else \'success\', \'failed\', \'unstable\', \'canceled\', \'skipped\', \'timed_out\' or \'wrong_commit\'.',
-        exitCode: 'Exit code of cibridge: 0 started or success, 1 failed, 3 unstable, 4 canceled, 5 skipped, 6 a time limit passed, 7 another commit.',
+        outcome: 'How the build ended: \'success\', \'failed\', \'unstable\', \'canceled\', \'skipped\', \'timed_out\' or \'wrong_commit\'; ' +
+            '\'started\' without wait, \'dry_run\' with dryRun; \'success\' after a cancel, a stop or a download that was done, whatever the build ended as.',
+        exitCode: 'Exit code of cibridge: 0 started, success or done, 1 failed, 3 unstable, 4 canceled, 5 skipped, 6 a time limit passed, 7 another commit.',
         status: 'The state in the words of the other system, such as \'finished\'.',
         commit: 'The commit that is built, once known.',
         artifacts: 'List of maps with name, type and size; those that were downloaded have path and sha256 as well.',
