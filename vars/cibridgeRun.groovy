@@ -27,7 +27,7 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
  *   environment  a list of further NAME=value entries, stronger than those of `arguments`;
  *                an empty value takes the variable away
  *
- * `seen.result` is set as soon as the binary has ended: what follows may still be aborted.
+ * `seen.result` is what the binary left, also where the call was aborted.
  */
 Map call(Map invocation) {
     return here(invocation, [:])
@@ -115,14 +115,21 @@ Map runBinary(Map invocation, List credentials, Map seen) {
         String binary = invocation.arguments.binary ?: env.CIBRIDGE_BIN ?: 'cibridge'
         boolean unix = isUnix()
         int code = -1
-        withEnv(environment(invocation, credentials, folder, binary)) {
-            // `exec` leaves one process for Jenkins to signal when the build is aborted. What the binary has for machines
-            // is read from its result; people read its stderr.
-            code = unix ?
-                sh(label: 'cibridge ' + invocation.command, encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND >/dev/null') :
-                bat(label: 'cibridge ' + invocation.command, encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" %CIBRIDGE_COMMAND% >NUL')
+        Map document = null
+        try {
+            withEnv(environment(invocation, credentials, folder, binary)) {
+                // `exec` leaves one process for Jenkins to signal when the build is aborted. What the binary has for
+                // machines is read from its result; people read its stderr.
+                code = unix ?
+                    sh(label: 'cibridge ' + invocation.command, encoding: 'UTF-8', returnStatus: true, script: 'exec "$CIBRIDGE_BIN" $CIBRIDGE_COMMAND >/dev/null') :
+                    bat(label: 'cibridge ' + invocation.command, encoding: 'UTF-8', returnStatus: true, script: '@"%CIBRIDGE_BIN%" %CIBRIDGE_COMMAND% >NUL')
+            }
+            document = readDocument(folder)
+        } catch (FlowInterruptedException interrupted) {
+            // Jenkins' signal misses a process that is only about to begin: it runs on, and starts a build.
+            readAfterAbort(folder, seen)
+            throw interrupted
         }
-        Map document = readResult(folder, seen)
         if (document == null || document.exit_code != code) {
             error("${invocation.step}: ${cibridgeResult.missing(binary, unix, code, document, env.NODE_NAME)}")
         }
@@ -138,15 +145,23 @@ Map runBinary(Map invocation, List credentials, Map seen) {
     }
 }
 
-/** The document of the binary. An abort that comes now is too late for the binary, and nobody else knows of its build. */
-Map readResult(String folder, Map seen) {
-    try {
-        return cibridgeResult.parse(readFile(file: folder + '/result.json', encoding: 'UTF-8'))
-    } catch (FlowInterruptedException interrupted) {
-        // It interrupts one step, so the file can be read by another.
-        Map document = cibridgeResult.parse(readFile(file: folder + '/result.json', encoding: 'UTF-8'))
+Map readDocument(String folder) {
+    return cibridgeResult.parse(readFile(file: folder + '/result.json', encoding: 'UTF-8'))
+}
+
+/** An abort interrupts one step, so another can still read the result; where it cannot, that must not hide the abort. */
+void readAfterAbort(String folder, Map seen) {
+    catchError(message: 'cibridge: result not read', buildResult: 'SUCCESS', stageResult: 'SUCCESS', catchInterruptions: false) {
+        Map document = null
+        try {
+            document = readDocument(folder)
+        } catch (FlowInterruptedException again) {
+            // `parallel(failFast: true)` interrupts once more what an abort has interrupted already.
+            document = readDocument(folder)
+            seen.result = document ? cibridgeResult.of(document) : null
+            throw again
+        }
         seen.result = document ? cibridgeResult.of(document) : null
-        throw interrupted
     }
 }
 

@@ -13,43 +13,57 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
  * `group` is what several builds share: group.failed ends the wait for this one.
  */
 Map start(Map invocation, String goal, Map group = null) {
-    if (env.NODE_NAME) {
-        return cibridgeRun(invocation)
-    }
-    refuseWorkspace(invocation)
+    boolean held = env.NODE_NAME != null
     String ownKey = invocation.request.idempotency_key
-    // One key for all attempts, made here and kept over a restart: a repeated start adopts the build of the first.
-    String key = ownKey ?: 'jenkins-' + UUID.randomUUID().toString()
     Map seen = [:]
     Map result = null
     try {
-        result = cibridgeRun.onAgent(firstStart(invocation, key), seen, repeatedStart(invocation, key))
+        result = held ? cibridgeRun.here(invocation, seen) : startInShortCall(invocation, ownKey, seen)
     } catch (FlowInterruptedException interrupted) {
-        // The binary has ended, so nobody else knows of the build that it started.
-        if (goal && seen.result?.id) {
+        // Nobody else knows of a build that the binary has started and not canceled.
+        if (goal && seen.result?.result?.still_running) {
             abandon(invocation, startedState(invocation, seen, goal, ownKey))
         }
         throw interrupted
     }
-    cibridgeResult.describe(invocation, result)
-    if (!goal || result.outcome != 'started') {
+    if (held || !goal || result.outcome != 'started') {
         return result
     }
+    cibridgeResult.describe(invocation, result)
     return poll(invocation, startedState(invocation, seen, goal, ownKey) + [group: group])
+}
+
+Map startInShortCall(Map invocation, String ownKey, Map seen) {
+    refuseWorkspace(invocation)
+    // One key for all attempts, made here and kept over a restart: a repeated start adopts the build of the first.
+    String key = ownKey ?: 'jenkins-' + UUID.randomUUID().toString()
+    return cibridgeRun.onAgent(firstStart(invocation, key), seen, repeatedStart(invocation, key))
 }
 
 /** Waits for the end of a build that was started before. With `callback` the build itself says when that is near. */
 Map forBuild(Map invocation) {
     boolean keep = cibridgeArguments.leavesRunning(invocation.arguments)
+    Map state = newState(build: invocation.build, title: 'build ' + invocation.build, goal: 'end', pause: 0, keep: keep)
     if (env.NODE_NAME) {
-        if (invocation.arguments.callback) {
-            error("${invocation.step}: callback waits without an agent. Put the step outside of node { }, or in a stage with agent none.")
-        }
-        return cibridgeRun(invocation + [environment: ['CIBRIDGE_CANCEL=' + !keep]])
+        return waitInOneCall(invocation, state)
     }
     refuseWorkspace(invocation)
-    Map state = newState(build: invocation.build, title: 'build ' + invocation.build, goal: 'end', pause: 0, keep: keep)
     return invocation.arguments.callback ? pollUntilCallback(invocation, state) : poll(invocation, state)
+}
+
+Map waitInOneCall(Map invocation, Map state) {
+    if (invocation.arguments.callback) {
+        error("${invocation.step}: callback waits without an agent. Put the step outside of node { }, or in a stage with agent none.")
+    }
+    Map seen = [:]
+    try {
+        return cibridgeRun.here(invocation + [environment: ['CIBRIDGE_CANCEL=' + !state.keep]], seen)
+    } catch (FlowInterruptedException interrupted) {
+        if (seen.result?.result?.still_running) {
+            abandon(invocation, state)
+        }
+        throw interrupted
+    }
 }
 
 /**
@@ -71,7 +85,7 @@ Map newState(Map known) {
 Map startedState(Map invocation, Map seen, String goal, String ownKey) {
     Map document = seen.result.result
     // A start that Jenkins merged into a queued item is somebody else's build as well.
-    boolean shared = cibridgeRun.isJenkins(invocation) && document.adopted == true && !ownKey && seen.attempts == 1
+    boolean shared = cibridgeRun.isJenkins(invocation) && document.adopted == true && !ownKey && !(seen.attempts > 1)
     Map state = newState(goal: goal, keep: shared || cibridgeArguments.leavesRunning(invocation.arguments))
     return state + known(invocation, seen.result)
 }

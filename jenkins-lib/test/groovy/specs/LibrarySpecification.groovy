@@ -37,7 +37,7 @@ abstract class LibrarySpecification extends Specification {
         }
         Integer code = document.exit_code
         String summary = document.error?.message ?: "${document.build?.title}: $document.outcome ($PAGE)"
-        [severity: SEVERITY.getOrDefault(code, 7), call_failed: !SEVERITY.containsKey(code), summary: summary] + document
+        [still_running: document.outcome in ['started', 'running'], severity: SEVERITY.getOrDefault(code, 7), call_failed: !SEVERITY.containsKey(code), summary: summary] + document
     }
 
     /** From now on the binary answers this. */

@@ -155,6 +155,72 @@ class WaitingSpec extends LibrarySpecification {
         }
     }
 
+    @Unroll
+    def 'an abort whose signal comes before the process has begun cancels the build all the same (#where: #call, noCancel: #noCancel)'() {
+        given: 'the binary notices nothing: it ends by itself, or Jenkins gives it up'
+        Closure before = jenkins.shell
+        jenkins.shell = { Shell shell ->
+            before(shell)
+            if (verb(shell) == 'trigger' || verb(shell) == 'wait' && where == 'on an agent') {
+                throw new FlowInterruptedException()
+            }
+            0
+        }
+        polls = [running(60)]
+
+        when:
+        jenkins.run(where == 'on an agent' ? "node { $call, noCancel: $noCancel) }" : "$call, noCancel: $noCancel)")
+
+        then:
+        jenkins.result == 'ABORTED'
+        jenkins.failure instanceof FlowInterruptedException
+        verbs == [call.startsWith('trigger') ? 'trigger' : 'wait'] + (noCancel ? [] : ['cancel'])
+        noCancel || seen.last().environment.CIBRIDGE_BUILD == BUILD.id
+        jenkins.leftovers.empty
+
+        where:
+        where             | call                             | noCancel
+        'outside of node' | TRIGGER                          | false
+        'outside of node' | TRIGGER                          | true
+        'on an agent'     | TRIGGER                          | false
+        'on an agent'     | TRIGGER                          | true
+        'on an agent'     | "waitForCodemagic('$BUILD.id'"   | false
+        'on an agent'     | "waitForCodemagic('$BUILD.id'"   | true
+    }
+
+    @Unroll
+    def 'a build that the binary itself canceled when it was aborted is not canceled again (#where)'() {
+        given:
+        jenkins.shell = { Shell shell ->
+            seen << shell
+            shell.answer(document(outcome: 'interrupted', exit_code: 143))
+            throw new FlowInterruptedException()
+        }
+
+        when:
+        jenkins.run(where == 'on an agent' ? "node { $TRIGGER) }" : "$TRIGGER)")
+
+        then:
+        jenkins.result == 'ABORTED'
+        verbs == ['trigger']
+
+        where:
+        where << ['on an agent', 'outside of a node']
+    }
+
+    def 'a start that does not wait leaves the build that it has started'() {
+        given:
+        Closure before = jenkins.shell
+        jenkins.shell = { Shell shell -> before(shell); throw new FlowInterruptedException() }
+
+        when:
+        jenkins.run("node { triggerCodemagic(appId: 'a', workflowId: 'w', branch: 'main') }")
+
+        then:
+        jenkins.result == 'ABORTED'
+        verbs == ['trigger']
+    }
+
     def 'a cancel that fails after an abort is reported, and the abort stays'() {
         given:
         polls = [running(60)]
