@@ -264,6 +264,28 @@ fn every_switch_has_a_variable() {
     Call::to(&sim, "codemagic trigger --require-version 0.0.1").run().exit_code(0);
 }
 
+/// On an agent whose Java runs in a POSIX locale a pattern `Ä*` arrives as `?*`, which is every file.
+#[test]
+fn values_in_which_java_replaced_characters_are_refused() {
+    let sim = simulator().start().unwrap();
+    let share = |probe: &str| {
+        Call::to(&sim, "codemagic share latest")
+            .env("CIBRIDGE_ARTIFACTS", "?*")
+            .env("CIBRIDGE_LOCALE_PROBE", probe)
+            .run()
+    };
+    for probe in ["?", "??"] {
+        share(probe)
+            .exit_code(2)
+            .stderr_contains("error: this agent replaces characters that are not ASCII in the environment\n")
+            .stderr_contains("hint: start its Java in a UTF-8 locale, e.g. with LC_ALL=C.UTF-8");
+        assert_eq!(sim.counters().requests, 0);
+    }
+    for probe in ["ü", ""] {
+        share(probe).exit_code(11);
+    }
+}
+
 /// A flag wins over the request file, and that over the environment.
 #[test]
 fn sources_have_an_order() {

@@ -180,19 +180,30 @@ List environment(Map invocation, List credentials, String folder, String binary)
         'CIBRIDGE_REQUIRE_VERSION=' + requiredVersion(),
         'CIBRIDGE_REQUEST=' + (invocation.request ? folder + '/request.json' : ''),
         'CIBRIDGE_RESULT_FILE=' + folder + '/result.json',
-        'CIBRIDGE_BUILD=' + (invocation.build ?: ''),
         // A wait that a variable of the agent ends early would take a running build for a good one.
         'CIBRIDGE_ONCE=', 'CIBRIDGE_WAITING_SINCE=',
     ]
-    entries.addAll(credentials)
+    List given = ['CIBRIDGE_BUILD=' + (invocation.build ?: '')]
     for (Object entry in invocation.schema.entrySet()) {
         Object value = invocation.arguments[entry.key]
-        if (entry.value.variable && value != null) {
-            entries << entry.value.variable + '=' + (value instanceof List ? value.join('\n') : value)
+        if (entry.value.variable && value != null && !invocation.request?.containsKey(entry.key)) {
+            given << entry.value.variable + '=' + (value instanceof List ? value.join('\n') : value)
         }
     }
-    entries.addAll(invocation.environment ?: [])
-    return entries
+    return entries + credentials + given + (invocation.environment ?: []) + ['CIBRIDGE_LOCALE_PROBE=' + (isAscii(invocation, given) ? '' : '\u00fc')]
+}
+
+/**
+ * Whether all that travels in the environment is ASCII. What is not is replaced by `?` where the Java of an agent runs in
+ * a POSIX locale; the binary sees that by the probe and refuses the call.
+ */
+@NonCPS
+boolean isAscii(Map invocation, List given) {
+    List texts = [given.join('')]
+    for (String name in (invocation.arguments.variablesFromEnv ?: [])) {
+        texts << (env."${name}" ?: '')
+    }
+    return texts.join('').matches('\\p{ASCII}*')
 }
 
 @NonCPS

@@ -1,5 +1,6 @@
 //! Arguments that every call has, and those that verbs of both systems share.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,6 +41,10 @@ pub struct OutputArgs {
     /// Fail if this cibridge is older than X.Y.Z
     #[arg(long, global = true, value_name = "X.Y.Z", env = "CIBRIDGE_REQUIRE_VERSION")]
     pub require_version: Option<String>,
+
+    /// What arrives here of `ü`: the library sends it along with values that are not ASCII
+    #[arg(long, global = true, hide = true, value_name = "TEXT", env = "CIBRIDGE_LOCALE_PROBE")]
+    pub locale_probe: Option<OsString>,
 
     /// Print the version; with --json as JSON
     #[arg(long, short = 'V', global = true)]

@@ -1,5 +1,6 @@
 //! What a call has: console, clock and interrupt, how it reports, how it connects, and its result document.
 
+use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,8 @@ impl Session {
             self.writer.check_file(path, &self.runtime.console)?;
         }
         self.writer.arm(self.output.json);
-        is_new_enough
+        is_new_enough?;
+        self.output.locale_probe.as_deref().map_or(Ok(()), require_unchanged)
     }
 
     /// Ends the call: reports an error, completes the document, writes and prints it, and gives the exit code.
@@ -182,6 +184,16 @@ pub fn require_version(wanted: &str) -> Result<(), Error> {
         .with_hint(install(wanted)));
     }
     Ok(())
+}
+
+/// Refuses values in which Java has replaced characters. On an agent in a POSIX locale it does so with all that are not
+/// ASCII, and the `?` that it puts in their place is a pattern: `Ä*` would mean every file.
+fn require_unchanged(probe: &OsStr) -> Result<(), Error> {
+    if probe == "ü" {
+        return Ok(());
+    }
+    let error = Error::message(ExitCode::Usage, "this agent replaces characters that are not ASCII in the environment");
+    Err(error.with_hint("start its Java in a UTF-8 locale, e.g. with LC_ALL=C.UTF-8"))
 }
 
 /// Where a version is, and the sums to compare a download with.

@@ -79,6 +79,28 @@ class RealBinarySpec extends RealSpecification {
         simulator.builds.every { it.request.branch == 'feature/ü' && it.request.inputs.text == it.request.variables.CUSTOMER && it.request.labels.contains('läbel') }
     }
 
+    @Unroll
+    def 'on an agent in a POSIX locale a value that does not arrive as it is is refused: #call'() {
+        given:
+        jenkins.posixLocale = posix
+        jenkins.buildEnvironment.WORD = 'grüße'
+
+        when:
+        jenkins.run("node { $call }")
+
+        then:
+        jenkins.console.any { it.endsWith('this agent replaces characters that are not ASCII in the environment. Hint: start its Java in a UTF-8 locale, e.g. with LC_ALL=C.UTF-8') } == posix
+
+        where:
+        [call, posix] << [[
+            "downloadCodemagicArtifacts('latest', artifacts: 'Ä*')",
+            "shareCodemagicArtifacts('latest', artifacts: ['*.ipa', 'Ä*'])",
+            "cancelCodemagic('latest', branch: 'feature/ü')",
+            "triggerCodemagic(branch: 'main', wait: true, artifacts: '*.ipa', artifactsDir: 'äpp')",
+            "triggerCodemagic(branch: 'main', variablesFromEnv: ['WORD'])",
+        ], [true, false]].combinations()
+    }
+
     def 'the key is in no console, argument list or file, and nowhere but in its header'() {
         given: 'a program in the place of the binary that notes how it is called'
         File log = new File(jenkins.home, 'calls')

@@ -74,7 +74,7 @@ class WaitingForJenkinsSpec extends LibrarySpecification {
         requests == [[job: 'team/app', branch: 'feature/x', parameters: [A: 'b']]]
 
         and: 'by its job and branch a build is found whose queue item is forgotten'
-        seen*.environment*.subMap('CIBRIDGE_JENKINS_URL', 'CIBRIDGE_JOB', 'CIBRIDGE_BRANCH', 'JENKINS_USER_ID').unique() ==
+        seen.drop(1)*.environment*.subMap('CIBRIDGE_JENKINS_URL', 'CIBRIDGE_JOB', 'CIBRIDGE_BRANCH', 'JENKINS_USER_ID').unique() ==
             [[CIBRIDGE_JENKINS_URL: URL, CIBRIDGE_JOB: 'team/app', CIBRIDGE_BRANCH: 'feature/x', JENKINS_USER_ID: 'robot']]
 
         and: 'the page of a queue item does not last'
