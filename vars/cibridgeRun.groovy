@@ -37,13 +37,13 @@ Map here(Map invocation, Map seen) {
     if (!env.NODE_NAME) {
         error("${invocation.step}: there is no workspace outside a node. Put the step inside node { }, or give the stage an agent.")
     }
-    String named = invocation.arguments.credentialsId
+    String credentialsId = invocation.arguments.credentialsId
     if (isJenkins(invocation)) {
         boolean bound = env.JENKINS_API_TOKEN || env.JENKINS_API_TOKEN_FILE || env.JENKINS_JOB_TOKEN || env.JENKINS_JOB_TOKEN_FILE
-        return bound && !named ? runBinary(invocation, [], seen) : withJenkinsToken(invocation, named ?: 'jenkins-api-token', seen)
+        return bound && !credentialsId ? runBinary(invocation, [], seen) : withJenkinsToken(invocation, credentialsId ?: 'jenkins-api-token', seen)
     }
     boolean bound = env.CODEMAGIC_API_KEY || env.CODEMAGIC_API_KEY_FILE
-    return bound && !named ? runBinary(invocation, [], seen) : withCodemagicKey(invocation, named ?: 'codemagic-api-key', seen)
+    return bound && !credentialsId ? runBinary(invocation, [], seen) : withCodemagicKey(invocation, credentialsId ?: 'codemagic-api-key', seen)
 }
 
 /**
@@ -152,16 +152,13 @@ Map readDocument(String folder) {
 /** An abort interrupts one step, so another can still read the result; where it cannot, that must not hide the abort. */
 void readAfterAbort(String folder, Map seen) {
     catchError(message: 'cibridge: result not read', buildResult: 'SUCCESS', stageResult: 'SUCCESS', catchInterruptions: false) {
-        Map document = null
         try {
-            document = readDocument(folder)
+            seen.result = cibridgeResult.of(readDocument(folder) ?: [:])
         } catch (FlowInterruptedException again) {
             // `parallel(failFast: true)` interrupts once more what an abort has interrupted already.
-            document = readDocument(folder)
-            seen.result = document ? cibridgeResult.of(document) : null
+            seen.result = cibridgeResult.of(readDocument(folder) ?: [:])
             throw again
         }
-        seen.result = document ? cibridgeResult.of(document) : null
     }
 }
 

@@ -79,6 +79,20 @@ class TroubleshootingSpec extends RealSpecification {
         seen.addAll(quotations(jenkins.failure?.message ?: ''))
     }
 
+    def 'the page explains: an agent in a POSIX locale'() {
+        given:
+        jenkins.posixLocale = true
+
+        when:
+        step("triggerCodemagic(wait: true, artifacts: 'Ä*')")
+
+        then:
+        quotations(jenkins.failure.message).size() == 1
+
+        cleanup:
+        seen.addAll(quotations(jenkins.failure?.message ?: ''))
+    }
+
     def 'the page explains: a program that cannot be executed'() {
         given:
         new File(jenkins.workspace, 'cibridge').text = 'not a program'
