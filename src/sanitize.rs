@@ -81,6 +81,10 @@ pub fn printable(text: &[u8]) -> usize {
 
 /// The first character of a text, or how many bytes at its beginning are none.
 pub fn first_character(text: &[u8]) -> Option<Result<char, usize>> {
+    let first = *text.first()?;
+    if first.is_ascii() {
+        return Some(Ok(char::from(first)));
+    }
     // No character has more than four bytes.
     let chunk = text[..text.len().min(4)].utf8_chunks().next()?;
     Some(chunk.valid().chars().next().ok_or(chunk.invalid().len()))
