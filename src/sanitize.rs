@@ -47,7 +47,7 @@ impl Sanitizer {
             (EscapeState::Text, '\t') => return true,
             (EscapeState::Text, character) => return !is_invisible(character),
             (EscapeState::Escape | EscapeState::Intermediate, '\u{20}'..='\u{2f}') => {
-                self.state = EscapeState::Intermediate
+                self.state = EscapeState::Intermediate;
             }
             (EscapeState::Control, '\u{20}'..='\u{3f}')
             | (EscapeState::Intermediate | EscapeState::Control, '\0'..='\u{1f}') => {}

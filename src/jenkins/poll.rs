@@ -36,7 +36,7 @@ pub(super) enum Item {
     /// It became this build.
     Build(BuildRef),
     /// It is an item still, or one that became no build.
-    Queued(BuildSnapshot),
+    Queued(Box<BuildSnapshot>),
 }
 
 impl Client {
@@ -78,7 +78,7 @@ impl Client {
             queued_seconds,
             ..Build::default()
         };
-        Item::Queued(BuildSnapshot { build, phase, known: true, artifacts: Vec::new() })
+        Item::Queued(Box::new(BuildSnapshot { build, phase, known: true, artifacts: Vec::new() }))
     }
 
     /// The item is gone: five minutes after it left, or with a restart. The build still has its id.
@@ -122,7 +122,7 @@ impl Client {
             (None, Some(job), Some(name), _) => self.build(job, name)?.build,
             (None, .., Some(id)) => match self.follow_item(id, build)? {
                 Item::Build(found) => found,
-                Item::Queued(snapshot) => return Ok(snapshot),
+                Item::Queued(snapshot) => return Ok(*snapshot),
             },
             (None, ..) => return Err(RequestError::permanent(Error::message(ExitCode::Usage, "missing build"))),
         };
