@@ -2,7 +2,10 @@
 //!
 //! Plain data.
 
-use serde::Serialize;
+use std::fmt::{self, Write as _};
+use std::io;
+
+use serde::{Serialize, Serializer};
 
 use crate::error::{Error, ExitCode};
 use crate::model::{Artifact, Build, BuildFailure, Step, TestCounts};
@@ -151,6 +154,9 @@ pub struct Document {
     /// The request that `--dry-run` did not send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<serde_json::Value>,
+    /// How many entries of a list of the service are left out, at least, because there are too many to be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries_left_out: Option<usize>,
     /// What the verb adds.
     #[serde(flatten)]
     pub details: Option<Details>,
@@ -182,7 +188,7 @@ pub enum Details {
     /// Parameters of a job: `jenkins params`.
     Parameters(Vec<Parameter>),
     /// The configuration of a job, as XML: `jenkins config`.
-    Config(String),
+    Config(#[cfg_attr(test, schemars(with = "String"))] LongText),
     /// The API token that was created; never its secret: `jenkins token`.
     Token(ApiToken),
     /// What was checked: `check`.
@@ -395,13 +401,48 @@ pub struct ApiResponse {
     /// The HTTP status.
     pub status: u16,
     /// The body: JSON where it is that, else a text.
-    pub body: serde_json::Value,
+    #[cfg_attr(test, schemars(with = "serde_json::Value"))]
+    pub body: Body,
+}
+
+/// What may be megabytes, as a service sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body(pub Vec<u8>);
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut json = serde_json::Deserializer::from_slice(&self.0);
+        let copied = serde_transcode::transcode(&mut json, &mut serde_json::Serializer::new(io::sink()));
+        if copied.and_then(|()| json.end()).is_err() {
+            return LongText(&self.0).serialize(serializer);
+        }
+        serde_transcode::transcode(&mut serde_json::Deserializer::from_slice(&self.0), serializer)
+    }
+}
+
+/// A text that may be megabytes, and that need not be UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LongText<B = Vec<u8>>(pub B);
+
+impl<B: AsRef<[u8]>> Serialize for LongText<B> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<B: AsRef<[u8]>> fmt::Display for LongText<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().utf8_chunks().try_for_each(|chunk| {
+            f.write_str(chunk.valid())?;
+            if chunk.invalid().is_empty() { Ok(()) } else { f.write_char(char::REPLACEMENT_CHARACTER) }
+        })
+    }
 }
 
 /// The document of a call about several builds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Several {
+pub struct Several<'a> {
     /// The version of this shape, see [`SCHEMA`].
     pub schema: u8,
     /// `codemagic` or `jenkins`.
@@ -417,7 +458,7 @@ pub struct Several {
     /// The worst end in one line for people.
     pub summary: Option<String>,
     /// A document for each build, in the order of the command line.
-    pub builds: Vec<Document>,
+    pub builds: &'a [Document],
     /// The error of the call itself.
     pub error: Option<CallError>,
 }
@@ -471,6 +512,7 @@ impl Document {
             error: None,
             next_poll_seconds: None,
             request: None,
+            entries_left_out: None,
             details: None,
         }
     }

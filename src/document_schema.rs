@@ -16,7 +16,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/result.schema.json"
 #[expect(dead_code, reason = "only its schema is used")]
 enum ResultDocument {
     /// Of a call about several builds.
-    Several(Several),
+    Several(Several<'static>),
     /// Of any other call.
     Single(Box<Document>),
 }

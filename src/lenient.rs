@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::de::{
     Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
@@ -22,6 +23,9 @@ use serde_json::value::RawValue;
 
 /// The most entries of one list that are kept. Services give a hundred for each page that is asked for.
 const MOST_ENTRIES: usize = 10_000;
+
+/// The bytes of those entries, at most: of their values, and of the texts that they are read from.
+pub const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// Objects and lists within each other, at most.
 const DEEPEST: usize = 200;
@@ -73,7 +77,7 @@ pub fn read_object<'de, T: Deserialize<'de>>(text: &'de str) -> Option<T> {
 pub fn parse_list<T: DeserializeOwned>(bytes: &[u8]) -> Option<Vec<T>> {
     let bytes = lossy(bytes);
     let list = serde_json::from_str::<&RawValue>(whole(&bytes)?).ok()?;
-    Some(entries(list.get())?.filter_map(object).take(MOST_ENTRIES).collect())
+    entries(list.get()).map(kept).map(|(entries, _)| entries)
 }
 
 /// An answer as text, unless it is nested deeper than the stack allows.
@@ -163,6 +167,8 @@ pub struct Object<T>(pub Option<T>);
 pub struct List<T> {
     /// The objects.
     pub entries: Vec<T>,
+    /// Their bytes.
+    pub bytes: usize,
     /// Whether there is a list at all, perhaps an empty one.
     pub given: bool,
     /// Whether there is something else in its place.
@@ -207,7 +213,7 @@ impl<T> Default for Object<T> {
 
 impl<T> Default for List<T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), given: false, mistyped: false }
+        Self { entries: Vec::new(), bytes: 0, given: false, mistyped: false }
     }
 }
 
@@ -269,13 +275,52 @@ impl Scalar for u64 {}
 impl Scalar for f64 {}
 impl Scalar for bool {}
 
+/// The most entries of any one list that were left out in this process, because nobody could have read so many.
+static LEFT_OUT: AtomicUsize = AtomicUsize::new(0);
+
+/// How many entries of a list were left out, at least; of the worst one, if that happened to several.
+pub fn left_out() -> usize {
+    LEFT_OUT.load(Ordering::Relaxed)
+}
+
+/// Notes that so many entries of a list were left out.
+pub fn note_left_out(entries: usize) {
+    LEFT_OUT.fetch_max(entries, Ordering::Relaxed);
+}
+
 fn object<'de, T: Deserialize<'de>>(json: &'de str) -> Option<T> {
+    sized_object(json).map(|(object, _)| object)
+}
+
+/// An object, and the bytes of the texts that it is read from.
+fn sized_object<'de, T: Deserialize<'de>>(json: &'de str) -> Option<(T, usize)> {
     if !json.starts_with('{') {
         return None;
     }
-    let is_object = Cell::new(true);
-    let Ok(object) = T::deserialize(Json { json, is_object: &is_object });
-    is_object.get().then_some(object)
+    let seen = Seen { is_object: Cell::new(true), bytes: Cell::new(0) };
+    let Ok(object) = T::deserialize(Json { json, seen: &seen });
+    seen.is_object.get().then(|| (object, seen.bytes.get()))
+}
+
+/// The objects of a list as far as they are kept, and their bytes.
+fn kept<'de, T: Deserialize<'de>>(list: impl Iterator<Item = &'de str>) -> (Vec<T>, usize) {
+    let (mut kept, mut bytes, mut left_out) = (Vec::new(), 0, 0);
+    for json in list.filter(|json| json.starts_with('{')) {
+        if left_out == 0
+            && kept.len() < MOST_ENTRIES
+            && let Some((entry, size)) = sized_object(json)
+        {
+            let size = size + size_of::<T>();
+            if bytes + size <= MOST_BYTES {
+                bytes += size;
+                kept.push(entry);
+                continue;
+            }
+        }
+        left_out += 1;
+    }
+    note_left_out(left_out);
+    (kept, bytes)
 }
 
 /// Reads a field that may be anything.
@@ -306,7 +351,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = <&str>::deserialize(deserializer)?;
         let Some(entries) = entries(json) else { return Ok(Self { mistyped: json != NULL, ..Self::default() }) };
-        Ok(Self { entries: entries.filter_map(object).take(MOST_ENTRIES).collect(), given: true, mistyped: false })
+        let (entries, bytes) = kept(entries);
+        Ok(Self { entries, bytes, given: true, mistyped: false })
     }
 }
 
@@ -337,8 +383,14 @@ const NULL: &str = "null";
 /// for failures.
 struct Json<'de, 'a> {
     json: &'de str,
-    /// Lowered by a struct whose text is no object.
-    is_object: &'a Cell<bool>,
+    seen: &'a Seen,
+}
+
+/// What a struct that is read finds out about its text.
+struct Seen {
+    is_object: Cell<bool>,
+    /// The bytes of its fields.
+    bytes: Cell<usize>,
 }
 
 impl<'de> Deserializer<'de> for Json<'de, '_> {
@@ -359,10 +411,11 @@ impl<'de> Deserializer<'de> for Json<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Never> {
         let values = members(self.json, fields).unwrap_or_else(|| {
-            self.is_object.set(false);
+            self.seen.is_object.set(false);
             Vec::new()
         });
-        visitor.visit_seq(Values { values: values.into_iter(), is_object: self.is_object })
+        self.seen.bytes.set(values.iter().map(|json| json.len()).sum());
+        visitor.visit_seq(Values { values: values.into_iter(), seen: self.seen })
     }
 
     forward_to_deserialize_any! {
@@ -374,7 +427,7 @@ impl<'de> Deserializer<'de> for Json<'de, '_> {
 /// The values of the fields of an object.
 struct Values<'de, 'a> {
     values: std::vec::IntoIter<&'de str>,
-    is_object: &'a Cell<bool>,
+    seen: &'a Seen,
 }
 
 impl<'de> SeqAccess<'de> for Values<'de, '_> {
@@ -382,7 +435,7 @@ impl<'de> SeqAccess<'de> for Values<'de, '_> {
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Never> {
         let Some(json) = self.values.next() else { return Ok(None) };
-        seed.deserialize(Json { json, is_object: self.is_object }).map(Some)
+        seed.deserialize(Json { json, seen: self.seen }).map(Some)
     }
 }
 
@@ -515,6 +568,7 @@ mod tests {
             inner: Object(Some(Inner { id: Field(Some(1)) })),
             list: List {
                 entries: vec![Inner { id: Field(Some(2)) }, Inner { id: Field(Some(3)) }],
+                bytes: shape.list.bytes,
                 given: true,
                 mistyped: false,
             },
@@ -596,6 +650,24 @@ mod tests {
         let nested = |depth: usize| format!(r#"{{"text": "a[", "else": {}{}}}"#, "[".repeat(depth), "]".repeat(depth));
         assert!(parse::<Shape>(nested(DEEPEST - 1).as_bytes()).is_some());
         assert!(parse::<Shape>(nested(DEEPEST).as_bytes()).is_none());
+    }
+
+    #[test]
+    fn the_entries_of_a_list_take_little_memory_and_what_is_left_out_is_counted() {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Named {
+            name: Field<String>,
+        }
+        let list = |name: usize, else_: usize| {
+            let entry = format!(r#"{{"name":"{}","else":"{}"}},"#, "n".repeat(name), "e".repeat(else_));
+            format!("[{}{{}}]", entry.repeat(9_000))
+        };
+        let read = |json: &str| parse_list::<Named>(json.as_bytes()).unwrap();
+        assert_eq!(read(&list(100, 1000)).len(), 9_001, "what is not read does not count");
+        let kept = read(&list(1000, 100));
+        assert!(kept.len() < 4_200 && kept.iter().all(|entry| entry.name.0.is_some()), "{}", kept.len());
+        assert!(left_out() >= 9_001 - kept.len());
     }
 
     #[test]

@@ -200,13 +200,14 @@ impl Client {
         pairs.extend(named.into_iter().filter_map(|(name, value)| Some((name, value?))));
         pairs.extend(filter.labels.iter().map(|label| ("label", label.as_str())));
         let team = segment("team ID", team)?;
-        let (mut found, mut cursor, mut known) = (Vec::new(), None, HashSet::new());
+        let (mut found, mut cursor, mut known, mut bytes) = (Vec::new(), None, HashSet::new(), 0);
         for _ in 0..MOST_PAGES {
             let pairs = pairs.iter().copied().chain(cursor.as_deref().map(|cursor| ("cursor", cursor)));
             let address = self.v3(&format!("/teams/{team}/builds{}", query(pairs)))?;
             let (response, page) = self.get_page::<wire::Build>(&about, address)?;
             let now = self.service_time(&response);
             let before = found.len();
+            bytes += page.data.bytes;
             for build in page.data.entries {
                 let Some(snapshot) = build.snapshot(now) else { continue };
                 if !known.insert(snapshot.build.id.clone()) {
@@ -221,6 +222,10 @@ impl Client {
             // A page without anything new means that the list repeats itself.
             cursor = page.cursor.0.filter(|cursor| found.len() > before && cursor.len() <= LONGEST_CURSOR);
             if cursor.is_none() {
+                break;
+            }
+            if bytes > lenient::MOST_BYTES {
+                lenient::note_left_out(1);
                 break;
             }
         }
@@ -339,7 +344,7 @@ impl Client {
         id: impl Fn(&T) -> Option<&str>,
         take: &mut dyn FnMut(T, SystemTime) -> bool,
     ) -> Result<(), RequestError> {
-        let mut seen = HashSet::new();
+        let (mut seen, mut bytes) = (HashSet::new(), 0);
         for number in 1..=MOST_PAGES {
             let address = self.v3(&format!("{path}?page={number}&page_size=100"))?;
             let (response, page) = self.get_page::<T>(about, address)?;
@@ -348,12 +353,17 @@ impl Client {
                 break;
             }
             let (now, is_last) = (self.service_time(&response), page.is_last(number));
+            bytes += page.data.bytes;
             for entry in page.data.entries {
                 if !take(entry, now) {
                     return Ok(());
                 }
             }
             if is_last {
+                break;
+            }
+            if bytes > lenient::MOST_BYTES {
+                lenient::note_left_out(1);
                 break;
             }
         }

@@ -3,10 +3,11 @@
 use std::io::{self, IsTerminal as _};
 
 use crate::cli::{ApiArgs, CodemagicApiArgs, CodemagicConnectionArgs, JenkinsConnectionArgs};
-use crate::document::{ApiResponse, Details};
+use crate::document::{self, ApiResponse, Details};
 use crate::error::{Error, RequestError};
 use crate::files;
 use crate::http::{Body, Method, Response};
+use crate::secret::RedactedStream;
 
 use super::session::{CommandResult, Session};
 use super::{codemagic, jenkins};
@@ -65,17 +66,18 @@ fn send(
         _ => once().map_err(|failed| failed.error)?,
     };
     if session.is_json() {
-        let text = String::from_utf8_lossy(&response.body).into_owned();
-        let body: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|_| text.into());
+        let body = document::Body(response.body);
         session.writer.call.details = Some(Details::Response(ApiResponse { status: response.status, body }));
     } else {
+        let console = session.console();
         // One byte that is no character must not let a secret through.
-        let mut body = session.console().redactor().redact_bytes(&response.body).into_owned();
+        let mut text = RedactedStream::new(console.redactor());
+        text.push(&response.body, &mut |part| console.write_bytes(part));
+        text.finish(&mut |part| console.write_bytes(part));
         // The prompt of a terminal begins a line of its own; a file gets the bytes of the answer.
-        if io::stdout().is_terminal() && !body.ends_with(b"\n") {
-            body.push(b'\n');
+        if io::stdout().is_terminal() && !response.body.ends_with(b"\n") {
+            console.write_bytes(b"\n");
         }
-        session.console().write_bytes(&body);
     }
     Ok(session.writer.succeed())
 }

@@ -29,7 +29,7 @@ pub fn codemagic(args: &BuildsArgs, connection: &CodemagicConnectionArgs, sessio
             Cell::text(&build.url),
         ]);
     }
-    Ok(list(&table, builds, "codemagic", session))
+    Ok(list(table, builds, "codemagic", session))
 }
 
 pub fn jenkins(args: &JobBuildsArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
@@ -49,12 +49,13 @@ pub fn jenkins(args: &JobBuildsArgs, connection: &JenkinsConnectionArgs, session
         ]);
     }
     let builds = builds.into_iter().map(|view| view.snapshot).collect();
-    Ok(list(&table, builds, "jenkins", session))
+    Ok(list(table, builds, "jenkins", session))
 }
 
 /// Shows the builds. A listed build has an outcome, but no exit code: the call was not about its end.
-fn list(table: &Table, builds: Vec<BuildSnapshot>, provider: &'static str, session: &mut Session) -> ExitCode {
-    session.table(table);
+fn list(table: Table, builds: Vec<BuildSnapshot>, provider: &'static str, session: &mut Session) -> ExitCode {
+    session.table(&table);
+    drop(table);
     let document = |seen: BuildSnapshot| {
         let outcome = match seen.phase {
             Phase::Ended(code) => Outcome::of(code),

@@ -127,7 +127,7 @@ impl ResultWriter {
         self.documents.first().unwrap_or(&self.call)
     }
 
-    fn list(&self) -> Several {
+    fn list(&self) -> Several<'_> {
         let call = &self.call;
         Several {
             schema: SCHEMA,
@@ -137,7 +137,7 @@ impl ResultWriter {
             severity: call.severity,
             call_failed: call.call_failed,
             summary: call.summary.clone(),
-            builds: self.documents.clone(),
+            builds: &self.documents,
             error: call.error.clone(),
         }
     }
@@ -155,6 +155,13 @@ impl ResultWriter {
         self.call.fail(error);
         for document in self.documents.iter_mut().filter(|document| document.exit_code == Some(ExitCode::Success)) {
             document.fail(error);
+        }
+    }
+
+    /// Notes that so many entries of a list were left out.
+    pub fn note_left_out(&mut self, entries: usize) {
+        for document in self.documents.iter_mut().chain([&mut self.call]) {
+            document.entries_left_out = Some(entries);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::cli::{HttpArgs, OutputArgs};
 use crate::document::{Details, Document, Outcome};
 use crate::error::{Error, ExitCode, RequestError};
 use crate::http::{Credential, Http, HttpOptions, RequestLogger};
+use crate::lenient;
 use crate::lifecycle::Runtime;
 use crate::model::{BuildSnapshot, Phase};
 use crate::output::{Console, Table};
@@ -68,6 +69,11 @@ impl Session {
     fn publish(&mut self, code: ExitCode) -> ExitCode {
         let console = self.runtime.console.clone();
         self.writer.disarm();
+        let left_out = lenient::left_out();
+        if left_out > 0 {
+            console.line(&format!("a list is too long to be read whole: at least {left_out} entries are left out"));
+            self.writer.note_left_out(left_out);
+        }
         self.writer.complete();
         if self.output.json {
             self.writer.print(&console);

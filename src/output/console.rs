@@ -9,7 +9,7 @@ use anstream::ColorChoice;
 use anstyle::Style;
 use serde::Serialize;
 
-use super::json::to_json;
+use super::json;
 use super::progress::{ERASE_LINE, bar, columns, fit};
 use super::qr_code::QrCode;
 use super::table::Table;
@@ -145,14 +145,13 @@ impl Console {
         if terminal && table.is_empty() {
             return self.line(&format!("no {} found", table.what()));
         }
+        if !terminal {
+            return table.lines().for_each(|line| self.data(&line));
+        }
         let color = self.colors(&io::stdout());
-        for line in if terminal { table.aligned(|text| self.sanitize(text.as_bytes()), color) } else { table.lines() } {
-            if terminal && color {
-                // Sanitized cell by cell, because sanitizing would remove the colors.
-                self.write_bytes(format!("{line}\n").as_bytes());
-            } else {
-                self.data(&line);
-            }
+        for line in table.aligned(|text| self.sanitize(text.as_bytes()), color) {
+            // Sanitized cell by cell, because sanitizing would remove the colors.
+            self.write_bytes(format!("{line}\n").as_bytes());
         }
     }
 
@@ -170,9 +169,9 @@ impl Console {
 
     /// One JSON document as data.
     pub fn json(&self, document: &impl Serialize) {
-        match to_json(document, &self.0.redactor) {
-            Ok(json) => self.write_bytes(format!("{}\n", json.compact()).as_bytes()),
-            Err(error) => self.stdout_failed(error.into()),
+        self.erase();
+        if let Err(error) = json::write_compact(document, &self.0.redactor, &mut io::stdout().lock()) {
+            self.stdout_failed(error);
         }
     }
 

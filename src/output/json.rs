@@ -1,48 +1,144 @@
-//! A result document as text: secrets masked, characters that are not seen written as escapes. Pure.
+//! A result document as text: secrets masked, characters that are not seen written as escapes. It is written as it is
+//! made, because it may list what takes megabytes.
 
 use std::fmt::Write as _;
+use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::Serializer;
+use serde_json::ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter};
 
 use crate::sanitize::is_invisible;
-use crate::secret::Redactor;
+use crate::secret::{RedactedStream, Redactor};
 
 /// Keys whose values are words of this program or of the provider: a variable whose value happens to be `success` must
 /// not hide how the call ended.
 const OWN_WORDS: [&str; 3] = ["provider", "outcome", "status"];
 
-/// A document that can be shown.
-pub(super) struct Json(Value);
-
-/// The document with every known secret masked in its texts. Its keys stay.
-pub(super) fn to_json(document: &impl Serialize, redactor: &Redactor) -> serde_json::Result<Json> {
-    serde_json::to_value(document).map(|document| Json(redacted(document, redactor)))
+/// Writes a document on one line, every known secret masked in its texts. Its keys stay.
+pub(super) fn write_compact(document: &impl Serialize, redactor: &Redactor, out: &mut dyn Write) -> io::Result<()> {
+    write(document, Redacting::new(CompactFormatter, redactor), out)
 }
 
-impl Json {
-    /// On one line.
-    pub(super) fn compact(&self) -> String {
-        escape(&self.0.to_string())
+/// The same for a file.
+pub(super) fn write_pretty(document: &impl Serialize, redactor: &Redactor, out: &mut dyn Write) -> io::Result<()> {
+    write(document, Redacting::new(PrettyFormatter::new(), redactor), out)
+}
+
+fn write(document: &impl Serialize, formatter: impl Formatter, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    document.serialize(&mut Serializer::with_formatter(&mut out, formatter))?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Masks what is in texts, and leaves the rest to another format.
+struct Redacting<F> {
+    format: F,
+    text: RedactedStream,
+    is_key: bool,
+    /// The newest key; empty behind its value, and in a list.
+    key: String,
+}
+
+impl<F> Redacting<F> {
+    fn new(format: F, redactor: &Redactor) -> Self {
+        Self { format, text: RedactedStream::new(redactor), is_key: false, key: String::new() }
     }
 
-    /// For a file.
-    pub(super) fn pretty(&self) -> String {
-        escape(&format!("{:#}", self.0))
+    fn is_own_word(&self) -> bool {
+        self.is_key || OWN_WORDS.contains(&self.key.as_str())
     }
 }
 
-fn redacted(mut document: Value, redactor: &Redactor) -> Value {
-    match &mut document {
-        Value::String(text) => *text = redactor.redact(text),
-        Value::Array(items) => items.iter_mut().for_each(|item| *item = redacted(item.take(), redactor)),
-        Value::Object(entries) => entries
-            .iter_mut()
-            .filter(|(key, value)| !(OWN_WORDS.contains(&key.as_str()) && value.is_string()))
-            .for_each(|(_, value)| *value = redacted(value.take(), redactor)),
-        _ => {}
+/// Writes a part of a text.
+fn write_part<W: ?Sized + Write>(out: &mut W, part: &[u8]) -> io::Result<()> {
+    let json = escape(&serde_json::to_string(&String::from_utf8_lossy(part))?);
+    out.write_all(json[1..json.len() - 1].as_bytes())
+}
+
+impl<F: Formatter> Formatter for Redacting<F> {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        if self.is_key {
+            self.key.push_str(fragment);
+        }
+        if self.is_own_word() {
+            return write_part(out, fragment.as_bytes());
+        }
+        let mut written = Ok(());
+        self.text.push(fragment.as_bytes(), &mut |part| {
+            if written.is_ok() {
+                written = write_part(out, part);
+            }
+        });
+        written
     }
-    document
+
+    fn write_char_escape<W: ?Sized + Write>(&mut self, out: &mut W, escape: CharEscape) -> io::Result<()> {
+        let character = match escape {
+            CharEscape::Quote => '"',
+            CharEscape::ReverseSolidus => '\\',
+            CharEscape::Solidus => '/',
+            CharEscape::Backspace => '\u{8}',
+            CharEscape::FormFeed => '\u{c}',
+            CharEscape::LineFeed => '\n',
+            CharEscape::CarriageReturn => '\r',
+            CharEscape::Tab => '\t',
+            CharEscape::AsciiControl(byte) => byte.into(),
+        };
+        self.write_string_fragment(out, character.encode_utf8(&mut [0; 4]))
+    }
+
+    fn end_string<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        let mut written = Ok(());
+        self.text.finish(&mut |part| written = write_part(out, part));
+        written.and_then(|()| self.format.end_string(out))
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.is_key = true;
+        self.key.clear();
+        self.format.begin_object_key(out, first)
+    }
+
+    fn end_object_key<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.is_key = false;
+        self.format.end_object_key(out)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.format.begin_object_value(out)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.key.clear();
+        self.format.end_object_value(out)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.format.begin_object(out)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.format.end_object(out)
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.key.clear();
+        self.format.begin_array(out)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.format.end_array(out)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.format.begin_array_value(out, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.format.end_array_value(out)
+    }
 }
 
 /// JSON escapes control characters by itself, and leaves DEL and everything beyond ASCII.
@@ -63,8 +159,18 @@ fn escape(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::secret::Secret;
+
+    type WriteDocument = fn(&Value, &Redactor, &mut dyn Write) -> io::Result<()>;
+
+    fn text(write: WriteDocument, document: &Value, redactor: &Redactor) -> String {
+        let mut bytes = Vec::new();
+        write(document, redactor, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
 
     #[test]
     fn redacting_a_document_leaves_its_keys_and_words() {
@@ -72,9 +178,11 @@ mod tests {
         for secret in ["success", "outcome", "builds"] {
             redactor.add_secret(&Secret::new(secret));
         }
-        let document = serde_json::json!({"outcome": "success", "builds": [{"error": "no success", "code": 0}]});
-        let json = to_json(&document, &redactor).unwrap().compact();
-        assert_eq!(json, r#"{"outcome":"success","builds":[{"error":"no ********","code":0}]}"#);
+        let document = serde_json::json!({"outcome": "success", "status": ["success"], "builds": [{"error": "no success", "code": 0}]});
+        assert_eq!(
+            text(write_compact, &document, &redactor),
+            "{\"outcome\":\"success\",\"status\":[\"********\"],\"builds\":[{\"error\":\"no ********\",\"code\":0}]}\n"
+        );
     }
 
     #[test]
@@ -83,9 +191,22 @@ mod tests {
         redactor.add_secret(&Secret::new("0123456789"));
         let document =
             serde_json::json!({"text": "a\u{202e}b\u{2028}\u{e0041}\u{7f}\u{1b}ü", "key": "01234\u{200b}56789"});
-        let json = to_json(&document, &redactor).unwrap();
-        assert_eq!(json.compact(), r#"{"text":"a\u202eb\u2028\udb40\udc41\u007f\u001bü","key":"********"}"#);
-        let read: Value = serde_json::from_str(&json.pretty()).unwrap();
+        assert_eq!(
+            text(write_compact, &document, &redactor),
+            "{\"text\":\"a\\u202eb\\u2028\\udb40\\udc41\\u007f\\u001bü\",\"key\":\"********\"}\n"
+        );
+        let read: Value = serde_json::from_str(&text(write_pretty, &document, &redactor)).unwrap();
         assert_eq!(read["text"], document["text"]);
+    }
+
+    #[test]
+    fn a_document_is_written_as_serde_writes_it() {
+        let escapes: String = ('\0'..=' ').chain(['"', '\\', '/', 'é']).collect();
+        let document = serde_json::json!({
+            "text": escapes, "empty": {}, "none": [], "numbers": [1, -2, 0.5, 1e300, u64::MAX], "rest": [null, true, {"a": [[]]}],
+        });
+        let redactor = Redactor::default();
+        assert_eq!(text(write_compact, &document, &redactor), format!("{document}\n"));
+        assert_eq!(text(write_pretty, &document, &redactor), format!("{document:#}\n"));
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use anyhow::Context as _;
 
-use super::json::to_json;
+use super::json;
 use crate::error::Error;
 use crate::files;
 use crate::secret::Redactor;
@@ -33,8 +33,8 @@ impl ResultFile {
 
     /// Replaces the file, so that a reader sees the old document or the new one, never a part. Fails with code 16.
     pub fn write(&self, document: &impl Serialize) -> Result<(), Error> {
-        let json = to_json(document, &self.redactor).with_context(|| what(&self.path))?;
-        files::replace_file(&self.path, format!("{}\n", json.pretty()).as_bytes()).with_context(|| what(&self.path))?;
+        files::replace_file_with(&self.path, &|file| json::write_pretty(document, &self.redactor, file))
+            .with_context(|| what(&self.path))?;
         Ok(())
     }
 }

@@ -25,8 +25,9 @@ pub struct Table {
 /// A value as people and as programs read it.
 #[derive(Debug, Clone)]
 pub struct Cell {
-    shown: String,
     data: String,
+    /// What people see, where that is something else.
+    shown: Option<String>,
     style: Style,
 }
 
@@ -35,7 +36,7 @@ impl Cell {
     pub fn text(text: impl Into<String>) -> Self {
         let text: String = text.into();
         let text = if text.is_empty() { NONE.to_owned() } else { text };
-        Self { shown: text.clone(), data: text, style: Style::new() }
+        Self { data: text, shown: None, style: Style::new() }
     }
 
     /// A value that may be unknown.
@@ -50,20 +51,19 @@ impl Cell {
 
     /// Bytes; programs get the number.
     pub fn size(bytes: Option<u64>) -> Self {
-        Self { shown: bytes.map_or_else(|| NONE.to_owned(), format_size), ..Self::optional(bytes) }
+        Self { shown: bytes.map(format_size), ..Self::optional(bytes) }
     }
 
     /// A duration; programs get its seconds.
     pub fn seconds(seconds: Option<u64>) -> Self {
         let shown = seconds.map(|seconds| format_duration(Duration::from_secs(seconds)));
-        Self { shown: shown.unwrap_or_else(|| NONE.to_owned()), ..Self::optional(seconds) }
+        Self { shown, ..Self::optional(seconds) }
     }
 
     /// A point in time: people get its distance, programs the service's own `text`.
     pub fn time(text: Option<&str>, now: SystemTime) -> Self {
         let shown = text.and_then(parse_time).map(|time| format_age(time, now));
-        let cell = Self::optional(text);
-        Self { shown: shown.unwrap_or_else(|| cell.data.clone()), ..cell }
+        Self { shown, ..Self::optional(text) }
     }
 }
 
@@ -88,18 +88,17 @@ impl Table {
     }
 
     /// The rows as lines with tabs; a tab or a line end in a value becomes a space.
-    pub(super) fn lines(&self) -> Vec<String> {
-        let line = |row: &Vec<Cell>| row.iter().map(|cell| flat(&cell.data)).collect::<Vec<_>>().join("\t");
-        self.rows.iter().map(line).collect()
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+        self.rows.iter().map(|row| row.iter().map(|cell| flat(&cell.data)).collect::<Vec<_>>().join("\t"))
     }
 
     /// The table as lines of equally wide columns. `safe` makes remote text safe for a terminal.
     pub(super) fn aligned(&self, safe: impl Fn(&str) -> String, color: bool) -> Vec<String> {
         let heading = |text: &&str| (text.to_uppercase(), style::HEADING);
         let mut rows: Vec<Vec<(String, Style)>> = vec![self.headings.iter().map(heading).collect()];
-        rows.extend(
-            self.rows.iter().map(|row| row.iter().map(|cell| (safe(&flat(&cell.shown)), cell.style)).collect()),
-        );
+        rows.extend(self.rows.iter().map(|row| {
+            row.iter().map(|cell| (safe(&flat(cell.shown.as_ref().unwrap_or(&cell.data))), cell.style)).collect()
+        }));
         let width = |column: usize| {
             rows.iter()
                 .filter_map(|row| row.get(column))
@@ -148,7 +147,10 @@ mod tests {
 
     #[test]
     fn programs_get_values_between_tabs() {
-        assert_eq!(table().lines(), ["7\tfailed\t1500\t1970-01-01T00:00:00.000+0000", "1000\ta b\t-\t-"]);
+        assert_eq!(
+            table().lines().collect::<Vec<_>>(),
+            ["7\tfailed\t1500\t1970-01-01T00:00:00.000+0000", "1000\ta b\t-\t-"]
+        );
     }
 
     #[test]

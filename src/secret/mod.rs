@@ -8,7 +8,7 @@ mod spelling;
 
 use std::fmt;
 
-pub use redactor::Redactor;
+pub use redactor::{RedactedStream, Redactor};
 
 /// What stands in for a secret in every output.
 pub const MASK: &str = "********";

@@ -24,6 +24,9 @@ const WORDS: [&str; 4] = ["true", "false", "null", "none"];
 /// The longest text that is searched as a whole; a longer one is searched line by line.
 const WHOLE: usize = 256 * 1024;
 
+/// Bytes of a [`RedactedStream`] that are searched at once.
+const PART: usize = 64 * 1024;
+
 /// Secrets of this many bytes are found with white space in between, too: where a tool wrapped a line, or where something
 /// that separates lines became a space. Shorter ones would be found in the words of a sentence.
 const WRAPPED: usize = 12;
@@ -195,6 +198,44 @@ impl Redactor {
     }
 }
 
+/// A text of any length on its way out: every known secret is masked, however the text is cut, in little memory.
+pub struct RedactedStream {
+    redactor: Redactor,
+    /// What may be the beginning of a secret.
+    held: Vec<u8>,
+    /// The length of it at which the next search is worthwhile.
+    next: usize,
+}
+
+impl RedactedStream {
+    /// A text of which nothing is there yet.
+    pub fn new(redactor: &Redactor) -> Self {
+        Self { redactor: redactor.clone(), held: Vec::new(), next: PART }
+    }
+
+    /// Takes in a part of the text, and gives `take` what can be shown by now. No character is cut.
+    pub fn push(&mut self, text: &[u8], take: &mut dyn FnMut(&[u8])) {
+        for part in text.chunks(PART) {
+            self.held.extend_from_slice(part);
+            if self.held.len() >= self.next {
+                let mut end = self.redactor.safe_end(&self.held);
+                let is_inside = |end: usize| self.held.get(end).is_some_and(|byte| byte & 0xc0 == 0x80);
+                end -= (0..end.min(4)).find(|back| !is_inside(end - back)).unwrap_or_default();
+                take(&self.redactor.redact_bytes(&self.held[..end]));
+                self.held.drain(..end);
+                self.next = self.held.len() + PART;
+            }
+        }
+    }
+
+    /// Ends the text, and gives `take` the rest.
+    pub fn finish(&mut self, take: &mut dyn FnMut(&[u8])) {
+        take(&self.redactor.redact_bytes(&self.held));
+        self.held.clear();
+        self.next = PART;
+    }
+}
+
 /// A text as it is seen, see [`View::shown`].
 fn seen(text: &str) -> String {
     let text: Vec<String> = text.split_whitespace().map(sanitize).collect();
@@ -321,6 +362,23 @@ mod tests {
             redactor.add_secret(&Secret::new(*secret));
         }
         redactor
+    }
+
+    #[test]
+    fn a_long_text_is_masked_wherever_it_is_cut() {
+        let redactor = redactor(&["0123456789abcdef"]);
+        let text = "é, 0123456789abcdef; ".repeat(20_000);
+        for size in [1000, PART - 1, text.len()] {
+            let (mut stream, mut shown, mut longest) = (RedactedStream::new(&redactor), String::new(), 0);
+            let mut take = |part: &[u8]| {
+                longest = longest.max(part.len());
+                shown.push_str(std::str::from_utf8(part).unwrap());
+            };
+            text.as_bytes().chunks(size).for_each(|part| stream.push(part, &mut take));
+            stream.finish(&mut take);
+            assert!(longest < 3 * PART);
+            assert_eq!(shown, text.replace("0123456789abcdef", "********"));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::cli::{ConfigArgs, JenkinsConnectionArgs};
 use crate::commands::session::{CommandResult, Session};
-use crate::document::Details;
+use crate::document::{Details, LongText};
 use crate::files;
 use crate::jenkins::JobConfig;
 
@@ -22,7 +22,7 @@ pub fn run(args: &ConfigArgs, connection: &JenkinsConnectionArgs, session: &mut 
     }
     let xml = super::read_job(client, &job, session, || client.config(&job))?;
     if session.is_json() {
-        return Ok(session.succeed_with(Details::Config(String::from_utf8_lossy(&xml).into_owned())));
+        return Ok(session.succeed_with(Details::Config(LongText(xml))));
     }
     session.console().write_bytes(&xml);
     Ok(session.writer.succeed())
