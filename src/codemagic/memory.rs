@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::errors::optional;
@@ -92,8 +92,8 @@ pub(super) struct SignedLinks(Mutex<HashMap<BuildId, Signed>>);
 
 pub(super) struct Signed {
     /// The list that was given out first: artifacts are recognized by their links in it.
-    pub(super) first: Vec<RemoteArtifact>,
-    pub(super) newest: Vec<RemoteArtifact>,
+    pub(super) first: Arc<Vec<RemoteArtifact>>,
+    pub(super) newest: Arc<Vec<RemoteArtifact>>,
     pub(super) at: Timestamp,
 }
 

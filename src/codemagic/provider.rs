@@ -1,5 +1,6 @@
 //! Codemagic for the rooms that start, watch and finish builds of any system.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::artifacts::renewed_url;
@@ -149,11 +150,11 @@ impl Client {
         if is_fresh && !again {
             return Ok(());
         }
-        let (_, newest) = self.signed_artifacts(id)?;
+        let newest = Arc::new(self.signed_artifacts(id)?.1);
         let at = self.clock.now();
         self.links.with(|all| match all.get_mut(id) {
             Some(signed) => (signed.newest, signed.at) = (newest, at),
-            None => drop(all.insert(id.clone(), Signed { first: newest.clone(), newest, at })),
+            None => drop(all.insert(id.clone(), Signed { first: Arc::clone(&newest), newest, at })),
         });
         Ok(())
     }
@@ -349,8 +350,8 @@ impl Provider for Client {
         let id = build.id()?;
         let (snapshot, artifacts) = self.signed_artifacts(&id)?;
         let at = self.clock.now();
-        let (first, newest) = (artifacts.clone(), artifacts.clone());
-        self.links.with(|all| all.insert(id, Signed { first, newest, at }));
+        let first = Arc::new(artifacts.clone());
+        self.links.with(|all| all.insert(id, Signed { newest: Arc::clone(&first), first, at }));
         Ok((snapshot, artifacts))
     }
 

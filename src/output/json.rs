@@ -54,7 +54,7 @@ impl<F> Redacting<F> {
 /// Writes a part of a text.
 fn write_part<W: ?Sized + Write>(out: &mut W, part: &[u8]) -> io::Result<()> {
     let json = escape(&serde_json::to_string(&String::from_utf8_lossy(part))?);
-    out.write_all(json[1..json.len() - 1].as_bytes())
+    out.write_all(&json.as_bytes()[1..json.len() - 1])
 }
 
 impl<F: Formatter> Formatter for Redacting<F> {

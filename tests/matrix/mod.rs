@@ -7,6 +7,7 @@ mod found;
 mod hostile;
 mod kill;
 mod kinds;
+mod large;
 mod load;
 mod requests;
 mod secrets;
