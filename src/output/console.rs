@@ -170,7 +170,7 @@ impl Console {
     /// One JSON document as data.
     pub fn json(&self, document: &impl Serialize) {
         self.erase();
-        if let Err(error) = json::write_compact(document, &self.0.redactor, &mut io::stdout().lock()) {
+        if let Err(error) = json::write_compact(document, &self.0.redactor, &mut DataStream) {
             self.stdout_failed(error);
         }
     }
@@ -280,6 +280,19 @@ impl Console {
 
     fn stdout_failed(&self, error: io::Error) {
         lock(&self.0.stdout_error).get_or_insert(error);
+    }
+}
+
+/// Stdout as a stream, see [`write_stdout`].
+struct DataStream;
+
+impl Write for DataStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        write_stdout(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
