@@ -142,62 +142,73 @@ pub enum LogTarget {
 
 /// Shows a remote log, or the stages of a Pipeline that it names.
 pub struct LogPrinter {
-    console: Console,
-    target: LogTarget,
-    stages_only: bool,
     text: LogText,
+    lines: LogLines,
 }
 
 impl LogPrinter {
     /// A log that is shown as it comes; `stages_only` shows the stages of a Pipeline.
     pub fn new(console: &Console, target: LogTarget, stages_only: bool) -> Self {
-        Self { console: console.clone(), target, stages_only, text: LogText::new(console.redactor()) }
+        let text = LogText::new(console.redactor());
+        Self { text, lines: LogLines { console: console.clone(), target, stages_only, unwritten: Vec::new() } }
     }
 
     /// Takes in text, and shows the lines that are complete.
     pub fn feed(&mut self, bytes: &[u8]) {
-        let Self { console, target, stages_only, text } = self;
-        let mut lines = Vec::new();
-        text.push(bytes, &mut |piece, ends| show(console, *target, *stages_only, &mut lines, piece, ends));
-        write(console, *target, &lines);
+        let Self { text, lines } = self;
+        text.push(bytes, &mut |piece, ends| lines.add(piece, ends));
+        lines.write();
     }
 
     /// Shows a last line without an end, which gets one: something else may follow.
     pub fn end(&mut self) {
-        let Self { console, target, stages_only, text } = self;
-        let mut lines = Vec::new();
-        text.finish(&mut |piece, ends| show(console, *target, *stages_only, &mut lines, piece, ends));
-        write(console, *target, &lines);
+        let Self { text, lines } = self;
+        text.finish(&mut |piece, ends| lines.add(piece, ends));
+        lines.write();
     }
 }
 
-/// Writes all lines of a chunk at once: a system call for each would cost more than the rest.
-fn write(console: &Console, target: LogTarget, lines: &[u8]) {
-    match target {
-        _ if lines.is_empty() => {}
-        LogTarget::Data => console.write_bytes(lines),
-        LogTarget::People => console.write_remote(lines),
-    }
+/// The lines of a log on their way to the console.
+struct LogLines {
+    console: Console,
+    target: LogTarget,
+    stages_only: bool,
+    /// Those of one chunk: a system call for each would cost more than the rest.
+    unwritten: Vec<u8>,
 }
 
-/// Appends a piece to the `lines` to write, or shows the stage that it names.
-fn show(console: &Console, target: LogTarget, stages_only: bool, lines: &mut Vec<u8>, piece: &[u8], ends: bool) {
-    if stages_only {
+impl LogLines {
+    /// Adds a piece, or shows the stage that it names.
+    fn add(&mut self, piece: &[u8], ends: bool) {
+        if self.stages_only {
+            return self.show_stage(piece);
+        }
+        if self.target == LogTarget::People {
+            self.unwritten.extend_from_slice(REMOTE.as_bytes());
+        }
+        self.unwritten.extend_from_slice(piece);
+        if ends || self.target == LogTarget::People {
+            self.unwritten.push(b'\n');
+        }
+    }
+
+    fn show_stage(&self, piece: &[u8]) {
         let text = String::from_utf8_lossy(piece);
         let Some(stage) = text.strip_prefix("[Pipeline] { (").and_then(|rest| rest.strip_suffix(')')) else { return };
         let line = format!("stage: {stage}");
-        match target {
-            LogTarget::Data => console.data(&line),
-            LogTarget::People => console.line(&line),
+        match self.target {
+            LogTarget::Data => self.console.data(&line),
+            LogTarget::People => self.console.line(&line),
         }
-        return;
     }
-    if target == LogTarget::People {
-        lines.extend_from_slice(REMOTE.as_bytes());
-    }
-    lines.extend_from_slice(piece);
-    if ends || target == LogTarget::People {
-        lines.push(b'\n');
+
+    fn write(&mut self) {
+        match self.target {
+            _ if self.unwritten.is_empty() => {}
+            LogTarget::Data => self.console.write_bytes(&self.unwritten),
+            LogTarget::People => self.console.write_remote(&self.unwritten),
+        }
+        self.unwritten.clear();
     }
 }
 
