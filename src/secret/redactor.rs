@@ -174,10 +174,10 @@ impl Redactor {
         let mut start = 0;
         for part in if text.len() <= WHOLE { vec![text] } else { lines.collect() } {
             let before = found.len();
-            search(&needles, &View::new(part), 0, false, &mut found);
+            search(&needles, &View::untracked(part), 0, &mut found);
             if found.len() > before {
                 found.truncate(before);
-                search(&needles, &View::new(part), 0, true, &mut found);
+                search(&needles, &View::new(part), 0, &mut found);
                 found[before..].iter_mut().for_each(|secret| *secret = secret.start + start..secret.end + start);
             }
             start += part.len();
@@ -274,25 +274,25 @@ fn base32(text: &[u8]) -> String {
     (0..text.len() * 8 / 5).map(|place| char::from(DIGITS[digit(place * 5)])).collect()
 }
 
-/// Searches a text and what it decodes to. Without `with_source` what is found only says that there is something.
-fn search(needles: &Needles, view: &View, depth: u8, with_source: bool, found: &mut Vec<Range<usize>>) {
+/// Searches a text and what it decodes to. In an untracked one what is found only says that there is something.
+fn search(needles: &Needles, view: &View, depth: u8, found: &mut Vec<Range<usize>>) {
     scan(needles, view, SHORT, found);
     find_cut(needles, view, found);
-    let shown = view.shown(with_source);
+    let shown = view.shown();
     if let Some(shown) = &shown {
         scan(needles, shown, SHORT, found);
         find_cut(needles, shown, found);
     }
     let view = shown.as_ref().unwrap_or(view);
     if needles.longest >= WRAPPED
-        && let Some(dense) = view.dense(with_source)
+        && let Some(dense) = view.dense()
     {
         scan(needles, &dense, WRAPPED, found);
     }
     if depth < DEPTH {
         for decoder in DECODERS.into_iter().chain(needles.have_spaces.then_some(FORM)) {
-            if let Some(decoded) = view.decode(decoder, with_source) {
-                search(needles, &decoded, depth + 1, with_source, found);
+            if let Some(decoded) = view.decode(decoder) {
+                search(needles, &decoded, depth + 1, found);
             }
         }
     }

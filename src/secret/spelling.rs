@@ -58,14 +58,23 @@ impl<'a> View<'a> {
         from as usize..to as usize
     }
 
+    /// The source itself, of which nothing that is made of it knows where it came from: to see whether there is a secret at
+    /// all.
+    pub(super) fn untracked(text: &'a [u8]) -> Self {
+        Self { bytes: Cow::Borrowed(text), source: Source::Unknown }
+    }
+
     /// A text that is made of this one.
-    fn empty(&self, with_source: bool) -> View<'static> {
-        let source = if with_source { Source::Known(Vec::new()) } else { Source::Unknown };
+    fn empty(&self) -> View<'static> {
+        let source = match self.source {
+            Source::Unknown => Source::Unknown,
+            Source::Itself | Source::Known(_) => Source::Known(Vec::new()),
+        };
         View { bytes: Cow::Owned(Vec::with_capacity(self.bytes.len())), source }
     }
 
     /// The text with the characters of one encoding decoded; nothing if it has none.
-    pub(super) fn decode(&self, (mark, read): (u8, Decoder), with_source: bool) -> Option<View<'static>> {
+    pub(super) fn decode(&self, (mark, read): (u8, Decoder)) -> Option<View<'static>> {
         memchr::memchr(mark, &self.bytes)?;
         let mut decoded = None;
         let mut at = 0;
@@ -75,7 +84,7 @@ impl<'a> View<'a> {
                 continue;
             }
             let Some((character, length)) = read(&self.bytes[start..]) else { continue };
-            let decoded = decoded.get_or_insert_with(|| self.empty(with_source));
+            let decoded = decoded.get_or_insert_with(|| self.empty());
             decoded.copy(self, at..start);
             at = start + length;
             match character {
@@ -92,11 +101,11 @@ impl<'a> View<'a> {
 
     /// The text as it is seen: without control, format and undecodable characters, white space as single spaces.
     /// Nothing if it is that already, but for the ends of lines.
-    pub(super) fn shown(&self, with_source: bool) -> Option<View<'static>> {
+    pub(super) fn shown(&self) -> Option<View<'static>> {
         if is_plain(&self.bytes) && memchr::memmem::find(&self.bytes, b"  ").is_none() {
             return None;
         }
-        let mut shown = self.empty(with_source);
+        let mut shown = self.empty();
         let mut sanitizer = Sanitizer::default();
         let mut at = 0;
         while at < self.bytes.len() {
@@ -128,15 +137,15 @@ impl<'a> View<'a> {
     }
 
     /// A text that is shown, without spaces and ends of lines. Nothing if it has none.
-    pub(super) fn dense(&self, with_source: bool) -> Option<View<'static>> {
+    pub(super) fn dense(&self) -> Option<View<'static>> {
         memchr::memchr2(b' ', b'\n', &self.bytes)?;
         let is_kept = |byte: &u8| !matches!(byte, b' ' | b'\n');
-        if !with_source {
+        if matches!(self.source, Source::Unknown) {
             let mut bytes = self.bytes.to_vec();
             bytes.retain(is_kept);
             return Some(View { bytes: Cow::Owned(bytes), source: Source::Unknown });
         }
-        let mut dense = self.empty(with_source);
+        let mut dense = self.empty();
         for (at, byte) in self.bytes.iter().enumerate().filter(|(_, byte)| is_kept(byte)) {
             dense.push(*byte, self, at..at + 1);
         }
