@@ -13,6 +13,7 @@ mod download;
 mod error;
 mod files;
 mod http;
+mod input_files;
 mod jenkins;
 mod lenient;
 mod lifecycle;

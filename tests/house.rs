@@ -10,7 +10,20 @@ use std::path::{Path, PathBuf};
 
 /// The floors from bottom to top. Rooms on one floor do not know each other.
 const FLOORS: [&[&str]; 9] = [
-    &["error", "sanitize", "secret", "lenient", "model", "nearest", "document", "clock", "files", "lock", "signals"],
+    &[
+        "error",
+        "sanitize",
+        "secret",
+        "lenient",
+        "model",
+        "nearest",
+        "document",
+        "clock",
+        "files",
+        "input_files",
+        "lock",
+        "signals",
+    ],
     &["http", "output"],
     &["panics"],
     &["download"],

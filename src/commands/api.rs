@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal as _};
 use crate::cli::{ApiArgs, CodemagicApiArgs, CodemagicConnectionArgs, JenkinsConnectionArgs};
 use crate::document::{self, ApiResponse, Details};
 use crate::error::{Error, RequestError};
-use crate::files;
 use crate::http::{Body, Method, Response};
+use crate::input_files;
 use crate::secret::RedactedStream;
 
 use super::session::{CommandResult, Session};
@@ -31,7 +31,7 @@ impl<'a> ApiRequest<'a> {
                 .with_hint("leave out the service's address: /user/teams"));
         }
         let body = match &args.input {
-            Some(path) => Some(Body::bytes(&args.content_type, files::read_bytes(path, "input")?)),
+            Some(path) => Some(Body::bytes(&args.content_type, input_files::read_bytes(path, "input")?)),
             None => None,
         };
         Ok(Self { method, path: &args.path, body })

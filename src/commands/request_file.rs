@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
-use crate::files;
+use crate::input_files;
 
 /// Reads a request file, or stdin for `-`; the default where there is none. `keys` says which keys it can have.
 ///
@@ -13,7 +13,7 @@ use crate::files;
 /// unknown keys and the place of a mistyped value; it never quotes a value, which may be a secret.
 pub fn read<T: DeserializeOwned + Default>(path: Option<&Path>, keys: &str) -> Result<T, Error> {
     let Some(path) = path else { return Ok(T::default()) };
-    parse(&files::read_text(path, "request")?).map_err(|why| {
+    parse(&input_files::read_text(path, "request")?).map_err(|why| {
         Error::usage(format!("request {}", path.display()), why).with_hint(format!("the keys are {keys}"))
     })
 }

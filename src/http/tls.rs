@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use anyhow::Context as _;
 
 use crate::error::{Error, ExitCode};
-use crate::files::read_whole;
+use crate::input_files::read_whole;
 
 /// Where distributions keep their bundle: Debian and Alpine, Fedora, openSUSE, RHEL, the BSDs.
 #[cfg(target_os = "linux")]

@@ -11,8 +11,8 @@ use std::time::Duration;
 use crate::cli::{self, BuildsOfApp, CodemagicConnectionArgs, FilterArgs};
 use crate::codemagic::{ApiKey, BuildRef, Client, Endpoints, Filter, KEY_VARIABLES};
 use crate::error::Error;
-use crate::files;
 use crate::http::{Credential, Url};
+use crate::input_files;
 
 use super::session::Session;
 
@@ -85,7 +85,7 @@ fn endpoints(connection: &CodemagicConnectionArgs) -> Result<Endpoints, Error> {
 fn api_key(connection: &CodemagicConnectionArgs) -> Result<(ApiKey, String), Error> {
     if let Some(path) = &connection.api_key_file {
         let source = if path.as_os_str() == "-" { "stdin".to_owned() } else { format!("file {}", path.display()) };
-        let text = files::read_secret(path, &format!("API key file {}", path.display()))?;
+        let text = input_files::read_secret(path, &format!("API key file {}", path.display()))?;
         return Ok((ApiKey::parse(&text, &source)?, source));
     }
     for variable in KEY_VARIABLES {

@@ -3,13 +3,13 @@
 use crate::cli::{ConfigArgs, JenkinsConnectionArgs};
 use crate::commands::session::{CommandResult, Session};
 use crate::document::{Details, LongText};
-use crate::files;
+use crate::input_files;
 use crate::jenkins::JobConfig;
 
 pub fn run(args: &ConfigArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
     let config = match &args.set {
         Some(path) => {
-            Some(JobConfig::new(files::read_bytes(path, "configuration")?, &format!("file {}", path.display()))?)
+            Some(JobConfig::new(input_files::read_bytes(path, "configuration")?, &format!("file {}", path.display()))?)
         }
         None => None,
     };

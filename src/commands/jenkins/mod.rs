@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use crate::cli::{self, JenkinsBuildsArgs, JenkinsConnectionArgs, JobArgs};
 use crate::error::{Error, ExitCode, RequestError};
-use crate::files;
 use crate::http::{Credential, Http};
+use crate::input_files;
 use crate::jenkins::{Client, ControllerSettings, Given, JenkinsProvider, JobRef, Target};
 
 use super::session::Session;
@@ -132,7 +132,7 @@ pub fn http(connection: &JenkinsConnectionArgs, session: &Session, credentials: 
 /// A secret from a file that was named, else from a variable.
 pub fn secret_of(file: Option<&Path>, variable: &str, what: &str) -> Result<Option<String>, Error> {
     match file {
-        Some(path) => files::read_secret(path, &format!("{what} file {}", path.display())).map(Some),
+        Some(path) => input_files::read_secret(path, &format!("{what} file {}", path.display())).map(Some),
         None => cli::environment(variable),
     }
 }

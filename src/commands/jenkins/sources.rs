@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::cli::{JenkinsTriggerArgs, JobArgs, Pair};
 use crate::commands::request_file;
 use crate::error::{Error, ExitCode};
-use crate::files;
+use crate::input_files;
 use crate::jenkins::ParameterValue;
 use crate::lifecycle::IdempotencyKey;
 
@@ -104,7 +104,7 @@ fn values(
 
 fn parameters_from(path: &Path) -> Result<Vec<(String, String)>, Error> {
     let source = format!("file {}", path.display());
-    let text = files::read_text(path, "parameters")?;
+    let text = input_files::read_text(path, "parameters")?;
     if text.trim_start().starts_with('{') {
         return object(&text, &source);
     }

@@ -8,6 +8,7 @@ use crate::commands::session::{CommandResult, Session};
 use crate::document::{ApiToken, Details};
 use crate::error::{Error, ExitCode};
 use crate::files;
+use crate::input_files;
 use crate::jenkins::{Client, Credentials, Identity, JenkinsProvider, Token};
 
 pub fn create(args: &CreateArgs, connection: &JenkinsConnectionArgs, session: &mut Session) -> CommandResult {
@@ -76,7 +77,7 @@ fn old_uuid(args: &RotateArgs) -> Result<String, Error> {
         (Some(uuid), _) => checked_uuid(uuid).map(str::to_owned),
         (None, Some(out)) => {
             let path = uuid_path(out);
-            let uuid = files::read_secret(&path, &format!("file {}", path.display())).map_err(|error| {
+            let uuid = input_files::read_secret(&path, &format!("file {}", path.display())).map_err(|error| {
                 let hint = error.hint().unwrap_or("pass --old-uuid").to_owned();
                 error.with_hint(hint)
             })?;
