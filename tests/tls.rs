@@ -58,6 +58,10 @@ fn each_fault_of_a_certificate_is_named() {
     }
     let sim = speaking(Leaf::Good, false);
     Call::to(&sim, "codemagic trigger").run().exit_code(14).stderr_contains("is signed by an unknown authority");
+    let url = sim.v3_url().replace("127.0.0.1", "127.1");
+    let done = Call::to(&sim, "codemagic trigger").env("CODEMAGIC_API_URL", &url).run();
+    done.exit_code(14).stderr_contains("the certificate of 127.1 is for another host name\n");
+    assert_eq!(sim.connections().len(), 2, "a name does not change by trying again");
 }
 
 /// Of many roots the one counts that signed the last certificate that is shown.

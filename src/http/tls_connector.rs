@@ -84,7 +84,8 @@ impl<In: Transport> Connector<In> for TlsConnector {
             return Ok(Some(Either::A(transport)));
         };
         let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']);
-        let name = ServerName::try_from(host).map_err(|_| ureq::Error::Tls("the host name is not valid"))?;
+        // No certificate can be for what is neither an address nor a name, such as `127.1`.
+        let name = ServerName::try_from(host).map_err(|_| TlsError::from(CertificateError::NotValidForName))?;
         let mut timeout = details.timeout;
         if let (Instant::Exact(begin), Instant::Exact(now), Duration::Exact(limit)) =
             (details.now, (details.current_time)(), timeout.after)
