@@ -130,3 +130,17 @@ fn a_lost_answer_makes_no_second_token() {
         .stderr_contains("revoke it there");
     assert_eq!(names(&sim).len(), before + 1);
 }
+
+#[test]
+fn a_rotation_without_the_old_uuid_names_the_flag_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let run = Call::new(&simulator(), &["token", "rotate", "ci", "--out", file.to_str().unwrap()]).run();
+    run.exit_code(16).stderr_contains("token.uuid: No such file or directory\nhint: pass --old-uuid\n");
+}
+
+#[test]
+fn a_token_has_a_name() {
+    let run = Call::new(&simulator(), &["token", "create", " "]).run();
+    run.exit_code(2).stderr_contains("NAME: is empty");
+}

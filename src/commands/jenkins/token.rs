@@ -77,10 +77,8 @@ fn old_uuid(args: &RotateArgs) -> Result<String, Error> {
         (Some(uuid), _) => checked_uuid(uuid).map(str::to_owned),
         (None, Some(out)) => {
             let path = uuid_path(out);
-            let uuid = input_files::read_secret(&path, &format!("file {}", path.display())).map_err(|error| {
-                let hint = error.hint().unwrap_or("pass --old-uuid").to_owned();
-                error.with_hint(hint)
-            })?;
+            let uuid = input_files::read_secret(&path, &format!("file {}", path.display()))
+                .map_err(|error| if path.exists() { error } else { error.with_hint("pass --old-uuid") })?;
             Ok(uuid.trim().to_owned())
         }
         (None, None) => Err(Error::message(ExitCode::Usage, "missing uuid of the token to replace")
