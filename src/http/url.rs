@@ -22,7 +22,8 @@ pub struct Origin {
 }
 
 impl Url {
-    /// Parses an absolute URL. Characters that must be percent-encoded in its path and query (a space, `ü`, `"`) are. The error says in words what is wrong with it; it quotes neither user, password nor query.
+    /// Parses an absolute URL. Characters that must be percent-encoded in its path and query (a space, `ü`, `"`) are.
+    /// The error says in words what is wrong with it; it quotes neither user, password nor query.
     pub fn parse(text: &str) -> Result<Self, String> {
         let shown = without_secrets(text);
         if !text.contains("://") {
