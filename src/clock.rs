@@ -85,10 +85,12 @@ pub trait Clock: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopCause {
     /// SIGTERM.
+    #[cfg_attr(all(not(unix), not(test)), expect(dead_code, reason = "a signal of Unix"))]
     Terminate,
     /// SIGINT, or Ctrl+C on Windows.
     Interrupt,
     /// SIGHUP.
+    #[cfg_attr(all(not(unix), not(test)), expect(dead_code, reason = "a signal of Unix"))]
     HangUp,
     /// The process that started this one has ended.
     ParentLost,

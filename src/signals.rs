@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+#[cfg(unix)]
 use anyhow::Context as _;
 
 use crate::clock::{self, Interrupt, StopCause};
