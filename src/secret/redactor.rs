@@ -34,8 +34,8 @@ const WRAPPED: usize = 12;
 /// How much longer a spelling is than the text itself, at most: `\u0026`.
 const LONGEST_SPELLING: usize = 6;
 
-/// The most parts of a needle that are searched for. More of them hardly save looks and make false hits.
-const MOST_PARTS: usize = 8;
+/// The most parts of a needle that are searched for. More of them hardly save looks and take memory.
+const MOST_PARTS: usize = 4;
 
 /// Encodings within encodings that are decoded, e.g. JSON in an address.
 const DEPTH: u8 = 2;
@@ -59,9 +59,12 @@ struct Needles {
     parts: Parts,
 }
 
-/// Which four bytes stand at the first places of a needle, by their hash. One look serves all needles, and as each of them
-/// has so many places, only every so many places of a text need one.
+/// Which four bytes stand at the first places of a needle. One look serves all needles, and as each of them has so many
+/// places, only every so many places of a text need one.
 struct Parts {
+    /// Each part with the needle's number and the place in it, in order.
+    sorted: Vec<([u8; SHORT], usize, usize)>,
+    /// The hashes of all parts, which nearly every look ends at.
     hashes: [u64; 1024],
     /// The places of a needle that count, and the distance of the looks: at most what the shortest needle has.
     step: usize,
@@ -69,29 +72,33 @@ struct Parts {
 
 impl Default for Parts {
     fn default() -> Self {
-        Self { hashes: [0; 1024], step: MOST_PARTS }
+        Self { sorted: Vec::new(), hashes: [0; 1024], step: MOST_PARTS }
     }
 }
 
 impl Parts {
-    fn add(&mut self, needle: &[u8]) {
+    fn add(&mut self, needle: &[u8], number: usize) {
         // A needle that was added with more places is found with fewer, too.
         self.step = self.step.min(needle.len() - SHORT + 1);
-        for part in needle.windows(SHORT).take(self.step) {
-            let (word, bit) = Self::place(part);
+        let parts = (0..self.step).filter_map(|place| needle[place..].first_chunk().map(|part| (*part, number, place)));
+        for part in parts {
+            let (word, bit) = Self::hash(part.0);
             self.hashes[word] |= bit;
+            self.sorted.insert(self.sorted.partition_point(|known| *known < part), part);
         }
     }
 
-    /// Whether four bytes may be such a part.
-    fn has(&self, part: &[u8]) -> bool {
-        let (word, bit) = Self::place(part);
-        self.hashes[word] & bit != 0
+    /// The needles that have these bytes as a part, with the place of it.
+    fn with(&self, part: [u8; SHORT]) -> impl Iterator<Item = (usize, usize)> {
+        let (word, bit) = Self::hash(part);
+        let known = if self.hashes[word] & bit == 0 { &[] } else { &self.sorted[..] };
+        let first = known.partition_point(|(known, ..)| *known < part);
+        let same = known[first..].iter().take_while(move |(known, ..)| *known == part);
+        same.map(|(_, number, place)| (*number, *place))
     }
 
-    fn place(part: &[u8]) -> (usize, u64) {
+    fn hash(part: [u8; SHORT]) -> (usize, u64) {
         // The upper half of a product with the golden ratio is a good hash of its factor (Knuth, 6.4).
-        let part = part.first_chunk().copied().unwrap_or_default();
         let hash = u32::from_le_bytes(part).wrapping_mul(0x9e37_79b9) >> 16;
         (hash as usize / 64, 1 << (hash % 64))
     }
@@ -122,7 +129,8 @@ impl Redactor {
             if useful && !known.all.contains(&needle) {
                 known.longest = known.longest.max(needle.len());
                 known.have_spaces |= needle.contains(&b' ');
-                known.parts.add(&needle);
+                let number = known.all.len();
+                known.parts.add(&needle, number);
                 known.all.push(needle);
             }
         }
@@ -301,20 +309,16 @@ fn search(needles: &Needles, view: &View, depth: u8, found: &mut Vec<Range<usize
 /// Searches for the needles of at least `shortest` bytes.
 fn scan(needles: &Needles, view: &View, shortest: usize, found: &mut Vec<Range<usize>>) {
     let text = &*view.bytes;
-    let Parts { step, .. } = needles.parts;
-    for at in (0..text.len().saturating_sub(SHORT - 1)).step_by(step) {
-        let part = &text[at..at + SHORT];
-        if !needles.parts.has(part) {
-            continue;
-        }
-        for needle in needles.all.iter().filter(|needle| needle.len() >= shortest) {
-            let starts =
-                (0..step.min(at + 1)).filter(|place| needle[*place..].starts_with(part)).map(|place| at - place);
-            for start in starts.filter(|start| text[*start..].starts_with(needle)) {
-                let end = start + needle.len();
-                if needle.len() >= LONG || stands_alone(text, start..end) {
-                    found.push(view.source(start..end));
-                }
+    for at in (0..text.len()).step_by(needles.parts.step) {
+        let Some(part) = text[at..].first_chunk() else { return };
+        for (number, place) in needles.parts.with(*part) {
+            let (needle, Some(start)) = (&needles.all[number], at.checked_sub(place)) else { continue };
+            let end = start + needle.len();
+            if needle.len() >= shortest
+                && text[start..].starts_with(needle)
+                && (needle.len() >= LONG || stands_alone(text, start..end))
+            {
+                found.push(view.source(start..end));
             }
         }
     }
