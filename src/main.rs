@@ -2,6 +2,8 @@
 //!
 //! `src/README.md` shows the modules, the way of one call through them and what holds for all of them.
 
+#[cfg(target_env = "musl")]
+mod allocator;
 mod cli;
 mod clock;
 mod codemagic;
@@ -39,10 +41,9 @@ use error::ExitCode;
 use lifecycle::Runtime;
 use output::{Console, ConsoleSettings};
 
-/// musl's own allocator returns memory to the system at once, which is most of the system calls of a short process.
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 fn main() -> process::ExitCode {
     signals::forbid_core_dumps();

@@ -125,6 +125,14 @@ fn lists_of_any_size_take_little_memory_and_say_what_is_left_out() {
             "]}}",
             "codemagic artifacts 6a941a0014bf8ccd332f2844 --list",
         ),
+        // The build, its steps and its legacy document, one after the other.
+        (
+            "/builds/6a",
+            r#"{"build":{"status":"finished"},"data":{"id":"6a941a0014bf8ccd332f2844","status":"finished","artifacts":["#,
+            r#"{"name":"a{n}{long}.apk","type":"apk","size_in_bytes":5}"#,
+            "]}}",
+            "codemagic artifacts 6a941a0014bf8ccd332f2844 --list",
+        ),
         (
             "/job/x/1/api",
             r#"{"number":1,"result":"SUCCESS","building":false,"url":"http://x/job/x/1/","id":"1","artifacts":["#,
