@@ -46,8 +46,8 @@ pub(super) enum RootCerts {
     Platform,
 }
 
-/// PEM texts with trusted certificates. They are decoded when they are needed: of the 140 of a system all but one would be
-/// decoded for nothing.
+/// PEM texts with trusted certificates. They are read when they are needed: of the 140 of a system all but one would be
+/// kept for nothing.
 #[derive(Debug)]
 pub(super) struct Bundle(Vec<Vec<u8>>);
 
@@ -56,15 +56,9 @@ impl Bundle {
         self.0.iter().flat_map(|text| certificates(text))
     }
 
-    /// The certificates with one of these subjects, which are DER without their tag and length; and those whose subject is not
-    /// found quickly.
-    pub(super) fn with_subjects(&self, subjects: &[&[u8]]) -> impl Iterator<Item = CertificateDer<'static>> {
-        let blocks = self.0.iter().flat_map(|text| blocks(text));
-        let has_subject = |block: &Block| {
-            let head = block.head();
-            head.as_deref().and_then(subject).is_none_or(|subject| subjects.contains(&subject))
-        };
-        blocks.filter(has_subject).filter_map(|block| block.certificate())
+    /// The certificates in which one of these names occurs, as its own or as its issuer's.
+    pub(super) fn with_names(&self, names: &[&[u8]]) -> impl Iterator<Item = CertificateDer<'static>> {
+        self.certificates().filter(|der| names.iter().any(|name| memmem::find(der, name).is_some()))
     }
 }
 
@@ -171,45 +165,22 @@ pub(super) fn load_client_certificate(
 /// By hand, because a start would spend most of its time here: the crate `pem` takes 18.8 million instructions for the 140
 /// roots of a system.
 fn certificates(text: &[u8]) -> impl Iterator<Item = CertificateDer<'static>> {
-    blocks(text).filter_map(|block| block.certificate())
-}
-
-/// A block of a PEM text.
-struct Block<'a> {
-    label: &'a [u8],
-    /// The content in Base64.
-    lines: &'a [u8],
-}
-
-/// The blocks of a PEM text.
-fn blocks(text: &[u8]) -> impl Iterator<Item = Block<'_>> {
     const BEGIN: &[u8] = b"-----BEGIN ";
     memmem::find_iter(text, BEGIN).filter_map(|begin| {
         let text = &text[begin + BEGIN.len()..];
         let (label, text) = text.split_at(memmem::find(text, b"-----")?);
         let lines = &text["-----".len()..];
-        Some(Block { label, lines: &lines[..memmem::find(lines, b"-----END ")?] })
-    })
-}
-
-impl Block<'_> {
-    fn certificate(&self) -> Option<CertificateDer<'static>> {
-        match self.label {
-            b"CERTIFICATE" | b"X509 CERTIFICATE" => Some(decode(self.lines)?.into()),
+        let lines = &lines[..memmem::find(lines, b"-----END ")?];
+        match label {
+            b"CERTIFICATE" | b"X509 CERTIFICATE" => Some(decode(lines)?.into()),
             // OpenSSL's own form: the certificate is followed by what its owner trusts it for.
             b"TRUSTED CERTIFICATE" => {
-                let der = decode(self.lines)?;
-                let length = lengths(&der).map_or(der.len(), |(head, content)| head + content);
-                Some(der.get(..length).unwrap_or(&der).to_vec().into())
+                let der = decode(lines)?;
+                Some(first_element(&der).unwrap_or(&der).to_vec().into())
             }
             _ => None,
         }
-    }
-
-    /// The first bytes of the content, among them the subject of nearly every certificate.
-    fn head(&self) -> Option<Vec<u8>> {
-        decode(&self.lines[..self.lines.len().min(12 * 65)])
-    }
+    })
 }
 
 /// Decodes complete lines.
@@ -223,29 +194,15 @@ fn decode(lines: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(digits).ok()
 }
 
-/// The subject of a certificate whose end may be missing, without its tag and length (RFC 5280, 4.1).
-fn subject(certificate: &[u8]) -> Option<&[u8]> {
-    let inside = |der: &'_ [u8]| lengths(der).map(|(head, _)| head);
-    let after = |der: &'_ [u8]| lengths(der).map(|(head, content)| head + content);
-    let mut at = inside(certificate)?;
-    at += inside(&certificate[at..])?;
-    // A version, which the first one does not state; serial number, signature, issuer and validity.
-    let fields = if certificate.get(at) == Some(&0xa0) { 5 } else { 4 };
-    for _ in 0..fields {
-        at += after(certificate.get(at..)?)?;
-    }
-    let (head, content) = lengths(certificate.get(at..)?)?;
-    certificate.get(at + head..at + head + content)
-}
-
-/// The length of the tag and the length of the first element of a DER text, and that of its content (X.690, 8.1.3).
-fn lengths(der: &[u8]) -> Option<(usize, usize)> {
-    match der {
-        [_, short @ 0..=0x7f, ..] => Some((2, usize::from(*short))),
-        [_, 0x81, a, ..] => Some((3, usize::from(*a))),
-        [_, 0x82, a, b, ..] => Some((4, usize::from(u16::from_be_bytes([*a, *b])))),
-        _ => None,
-    }
+/// The first element of a DER text, with its tag and length (X.690, 8.1.3).
+fn first_element(der: &[u8]) -> Option<&[u8]> {
+    let length = match der {
+        [_, short @ 0..=0x7f, ..] => 2 + usize::from(*short),
+        [_, 0x81, a, ..] => 3 + usize::from(*a),
+        [_, 0x82, a, b, ..] => 4 + usize::from(u16::from_be_bytes([*a, *b])),
+        _ => return None,
+    };
+    der.get(..length)
 }
 
 #[cfg(test)]
@@ -290,39 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn certificates_are_found_by_their_subject() {
-        let element = |tag: u8, content: &[u8]| match u8::try_from(content.len()) {
-            Ok(length @ ..=0x7f) => [&[tag, length], content].concat(),
-            _ => [&[tag, 0x82], &u16::try_from(content.len()).unwrap().to_be_bytes()[..], content].concat(),
+    fn certificates_are_found_by_the_names_in_them() {
+        let pem = |der: &[u8]| {
+            format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(der)).into_bytes()
         };
-        let certificate = |version: &[u8], issuer: &[u8], subject: &[u8]| {
-            let names = [element(0x30, issuer), element(0x30, b"validity"), element(0x30, subject)].concat();
-            let fields = [version, &element(2, b"serial"), &element(0x30, b"signature"), &names, &[7; 900]].concat();
-            element(0x30, &[element(0x30, &fields), vec![8; 300]].concat())
-        };
-        let third = element(0xa0, &[2, 1, 2]);
-        let ours = certificate(&third, b"us", b"us");
-        let first_version = certificate(&[], b"them", b"us");
-        let others = [certificate(&third, b"us", b"them"), certificate(&[], b"us", &[b'x'; 200])];
-        let far_away = certificate(&third, &[b'x'; 700], b"them");
-        for der in [&ours, &first_version] {
-            assert_eq!(subject(der), Some(&b"us"[..]));
-            assert_eq!(subject(&der[..20]), None);
-        }
-        let all = [&others[0], &ours, &others[1], &far_away, &first_version];
-        let pem = |der: &Vec<u8>, line: usize| {
-            let digits = STANDARD.encode(der);
-            let lines: Vec<_> = digits.as_bytes().chunks(line).map(String::from_utf8_lossy).collect();
-            format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
-        };
-        for (line, found) in [(64, 3), (76, 3), (100_000, 5)] {
-            let bundle = Bundle(
-                all.chunks(2).map(|some| some.iter().map(|der| pem(der, line)).collect::<String>().into()).collect(),
-            );
-            let us = bundle.with_subjects(&[b"us"]).map(|certificate| certificate.to_vec()).collect::<Vec<_>>();
-            assert!([&ours, &far_away, &first_version].iter().all(|der| us.contains(der)), "{line}");
-            assert_eq!(us.len(), found, "a line that does not end is decoded as a whole");
-            assert_eq!(bundle.certificates().count(), 5);
-        }
+        let bundle = Bundle(vec![[pem(b"0 us 1"), pem(b"0 them 1")].concat(), pem(b"0 others 1")]);
+        let found = |names: &[&[u8]]| bundle.with_names(names).map(|der| der.to_vec()).collect::<Vec<_>>();
+        assert_eq!(found(&[b"us", b"others"]), [&b"0 us 1"[..], b"0 others 1"]);
+        assert!(found(&[b"nobody"]).is_empty());
+        assert_eq!(bundle.certificates().count(), 3);
     }
 }

@@ -151,12 +151,12 @@ struct Verifier {
 }
 
 impl Verifier {
-    /// The listed certificates that may have signed one of the chain.
+    /// The listed certificates that may have signed one of the chain: the name of its issuer occurs in them.
     fn roots_for<'a>(&self, chain: impl Iterator<Item = &'a CertificateDer<'a>>) -> RootCertStore {
         let certificates: Vec<EndEntityCert> = chain.filter_map(|der| EndEntityCert::try_from(der).ok()).collect();
         let issuers: Vec<&[u8]> = certificates.iter().map(|certificate| certificate.issuer()).collect();
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(self.listed.with_subjects(&issuers));
+        roots.add_parsable_certificates(self.listed.with_names(&issuers));
         roots
     }
 }
