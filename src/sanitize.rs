@@ -170,7 +170,7 @@ mod tests {
     fn every_byte_is_printable_or_not_wherever_it_stands() {
         for byte in 0..=u8::MAX {
             for at in 0..20 {
-                for other in [b' ', b'x', b'~'] {
+                for other in *b" x~" {
                     let mut text = [other; 20];
                     text[at] = byte;
                     let expected = if byte == b' ' || byte.is_ascii_graphic() { 20 } else { at };

@@ -1,7 +1,7 @@
 //! Authentication by token, password or session; crumbs; API tokens that are made and revoked over HTTP.
 
 use super::pages;
-use super::state::{Jenkins, Session, Token};
+use super::state::{Jenkins, Token};
 use super::{Call, OPAQUE_JSON};
 use crate::content::Content;
 use crate::http::{Request, Response};
@@ -27,26 +27,22 @@ pub(crate) fn authenticate(j: &mut Jenkins, request: &Request, now: SimTime) -> 
     let cookies = request.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case("cookie"));
     let mut given = cookies.flat_map(|(_, v)| v.split(';')).map(str::trim);
     let id = given.find_map(|c| c.strip_prefix("JSESSIONID.362191f9="));
-    let session = id.and_then(|id| j.sessions.iter().find(|s| s.id == id)).cloned();
-    let (session, known) = session.map_or((None, None), |s| (Some(s.id), s.user));
+    // A session that no log-in form has opened says nothing about who asks (`BasicHeaderProcessor` at 2.516.2).
+    let session = id.and_then(|id| j.sessions.iter().find(|session| *session == id)).cloned();
     let caller = |name: Option<String>, by_token| Ok(Caller { name, by_token, session: session.clone() });
     let header = request.header("authorization").filter(|_| !j.config.strip_authorization).unwrap_or_default();
     if let Some(value) = header.strip_prefix("Bearer ") {
         // A proxy in front turns a token that it knows into a user; Jenkins itself does not read it.
-        let Some(token) = j.tokens.iter_mut().find(|t| t.value == value) else { return caller(known, false) };
+        let Some(token) = j.tokens.iter_mut().find(|t| t.value == value) else { return caller(None, false) };
         token.uses += 1;
         return caller(Some(token.user.clone()), true);
     }
-    let Some(coded) = header.strip_prefix("Basic ") else { return caller(known, false) };
+    let Some(coded) = header.strip_prefix("Basic ") else { return caller(None, false) };
     let plain = String::from_utf8_lossy(&STANDARD.decode(coded.trim()).unwrap_or_default()).into_owned();
     let (user, secret) = plain.split_once(':').unwrap_or((&plain, ""));
     // Names are found whatever their case, and from there on spelled as Jenkins does.
     let found = j.config.users.iter().find(|u| u.name.eq_ignore_ascii_case(user)).cloned();
     let Some(found) = found else { return Err(Box::new(pages::unauthorized(&request.path))) };
-    if known.as_ref() == Some(&found.name) {
-        // The session is enough, so the token is not read, and a crumb is needed after all.
-        return caller(known, false);
-    }
     let valid =
         |t: &&mut Token| t.user == found.name && t.value == secret && t.expires.is_none_or(|expires| expires > now);
     if let Some(token) = j.tokens.iter_mut().find(valid) {
@@ -73,7 +69,7 @@ impl Call<'_> {
             let id = format!("node0{:x}.node0", self.ids.next());
             let path = if self.j.config.context.is_empty() { "/" } else { &self.j.config.context };
             let cookie = format!("JSESSIONID.362191f9={id}; Path={path}; HttpOnly; SameSite=Lax");
-            self.j.sessions.push(Session { id: id.clone(), user: self.caller.name.clone() });
+            self.j.sessions.push(id.clone());
             self.caller.session = Some(id);
             response.set("Set-Cookie", &cookie);
             response.set("Expires", pages::LONG_AGO);

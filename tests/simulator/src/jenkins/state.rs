@@ -46,13 +46,6 @@ pub(crate) struct Token {
     pub(crate) uses: u64,
 }
 
-/// A session by its cookie.
-#[derive(Clone, Debug)]
-pub(crate) struct Session {
-    pub(crate) id: String,
-    pub(crate) user: Option<String>,
-}
-
 /// State of the listening port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Port {
@@ -71,7 +64,7 @@ pub(crate) struct Jenkins {
     pub(crate) plans: Vec<JenkinsPlan>,
     pub(crate) runs: Vec<Run>,
     pub(crate) tokens: Vec<Token>,
-    pub(crate) sessions: Vec<Session>,
+    pub(crate) sessions: Vec<String>,
     pub(crate) next_queue_id: u64,
     pub(crate) port: Port,
     /// Real time for which a closed port stays so.
